@@ -1,0 +1,1 @@
+//! File formats, datasets on disk, generated datasets, preprocessing.
