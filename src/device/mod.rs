@@ -1,5 +1,162 @@
-//! Where arrays live and how kernels launch.
+//! Where arrays live and how kernels launch: the CPU, a CUDA GPU, or (for tests) the emulated GPU.
+//!
+//! Only five verbs differ between a real and an emulated GPU: allocate, copy, fill, launch,
+//! synchronise. Everything above them, the launch code of every operation included, is one code.
 
-/// Where an operation runs.
-#[derive(Clone, Debug)]
-pub struct Device;
+#[cfg(feature = "cuda")]
+mod cuda;
+#[cfg(feature = "emulator")]
+mod emulated;
+#[cfg(gpu)]
+mod gpu;
+#[cfg(gpu)]
+mod kernels;
+
+#[cfg(gpu)]
+pub(crate) use gpu::{Buffer, Gpu, Launch, Plain};
+#[cfg(gpu)]
+pub(crate) use kernels::{Kernel, Params};
+
+use crate::{Error, Result};
+use std::fmt;
+#[cfg(gpu)]
+use std::sync::Arc;
+
+/// Where an operation runs. Cheap to clone; clones share one device.
+///
+/// ```
+/// use sharpdim::Device;
+/// let device = Device::best();
+/// println!("{device}");
+/// # let _ = device;
+/// ```
+#[derive(Clone)]
+pub struct Device {
+    #[cfg(gpu)]
+    gpu: Option<Arc<Gpu>>,
+    fallback: Option<String>,
+}
+
+impl Device {
+    /// The CPU: all threads of the current rayon pool, and the widest vectors the processor has.
+    pub fn cpu() -> Self {
+        Device {
+            #[cfg(gpu)]
+            gpu: None,
+            fallback: None,
+        }
+    }
+
+    /// CUDA GPU number `ordinal`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where this build has no CUDA kernels, no driver is installed, there is no
+    /// such GPU, or it is older than compute capability 8.0.
+    pub fn cuda(ordinal: usize) -> Result<Self> {
+        #[cfg(feature = "cuda")]
+        {
+            let gpu = Some(Arc::new(Gpu::new(cuda::Cuda::open(ordinal)?.into())));
+            Ok(Device { gpu, fallback: None })
+        }
+        #[cfg(not(feature = "cuda"))]
+        Err(Error::Unavailable {
+            device: format!("cuda:{ordinal}"),
+            reason: "this build has no CUDA kernels: build with `--features cuda`".into(),
+        })
+    }
+
+    /// The first CUDA GPU, or else the CPU, and then [`fallback`](Self::fallback) says why.
+    pub fn best() -> Self {
+        Self::cuda(0).unwrap_or_else(|error| Device {
+            fallback: Some(error.to_string()),
+            ..Self::cpu()
+        })
+    }
+
+    /// The emulated CUDA device, for tests: the CUDA kernels compiled for this processor.
+    /// `order` picks the order in which the threads of a block run between two barriers; 0 is theirs.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where this build has no emulator.
+    pub fn emulated(order: u64) -> Result<Self> {
+        #[cfg(feature = "emulator")]
+        {
+            let gpu = Some(Arc::new(Gpu::new(emulated::Emulated::new(order).into())));
+            Ok(Device { gpu, fallback: None })
+        }
+        #[cfg(not(feature = "emulator"))]
+        Err(Error::Unavailable {
+            device: format!("emulated:{order}"),
+            reason: "this build has no emulated device: build with `--features emulator`".into(),
+        })
+    }
+
+    /// Reads `auto`, `cpu`, `cuda:I` or `emulated:ORDER`, as command lines have it.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for any other word; as [`cuda`](Self::cuda) for a GPU that is not there.
+    pub fn parse(text: &str) -> Result<Self> {
+        let unknown = || {
+            Error::Argument(format!(
+                "'{text}' is no device: auto, cpu, cuda:0 (or another number) are"
+            ))
+        };
+        match text.split_once(':') {
+            None if text == "auto" => Ok(Self::best()),
+            None if text == "cpu" => Ok(Self::cpu()),
+            None if text == "cuda" => Self::cuda(0),
+            Some(("cuda", ordinal)) => Self::cuda(ordinal.parse().map_err(|_| unknown())?),
+            Some(("emulated", order)) => Self::emulated(order.parse().map_err(|_| unknown())?),
+            _ => Err(unknown()),
+        }
+    }
+
+    /// Why [`best`](Self::best) settled for the CPU, if it did.
+    pub fn fallback(&self) -> Option<&str> {
+        self.fallback.as_deref()
+    }
+
+    /// Short name, as command lines have it: `cpu`, `cuda:0`, `emulated:0`.
+    pub fn name(&self) -> String {
+        #[cfg(gpu)]
+        if let Some(gpu) = &self.gpu {
+            return gpu.name();
+        }
+        "cpu".into()
+    }
+
+    /// Lets operations keep at most `bytes` of their data on the GPU at once; more streams through.
+    /// Without this, what is free when an operation starts. The CPU reads the caller's memory and
+    /// takes no notice.
+    pub fn set_memory_limit(&self, bytes: u64) {
+        #[cfg(gpu)]
+        if let Some(gpu) = &self.gpu {
+            gpu.set_memory_limit(bytes);
+        }
+        #[cfg(not(gpu))]
+        let _ = bytes;
+    }
+
+    /// The GPU that this is, if it is one.
+    #[cfg(gpu)]
+    pub(crate) fn gpu(&self) -> Option<&Arc<Gpu>> {
+        self.gpu.as_ref()
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        #[cfg(gpu)]
+        if let Some(gpu) = &self.gpu {
+            return write!(f, "{} ({})", gpu.name(), gpu.description());
+        }
+        let threads = rayon::current_num_threads();
+        write!(f, "cpu ({threads} threads, {})", crate::ops::instructions())
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,256 @@
+//! `neighbours` on the CPU: screen all pairs with 8-bit products, certify the few that may count.
+//!
+//! 1. Every tile of pairs is filled by the integer engine, exactly for 8-bit data. Each sample keeps
+//!    the pairs whose least possible distance does not exceed the k-th smallest greatest one.
+//! 2. Floats: those pairs are recomputed as sums of squared differences; the k smallest win.
+//! 3. Samples with too many such pairs (data too coarse on 256 steps) are screened again by GEMM.
+//! 4. Samples that even that leaves open are compared with all others directly.
+
+use super::{Neighbours, Progress};
+use crate::Points;
+use crate::ops::pairs::direct::squared_distances;
+use crate::ops::pairs::float::{Centred, FloatTile};
+use crate::ops::pairs::int::{IntTiles, Isa, Sums, row_terms};
+use crate::ops::pairs::scan::{Sum, col_hits, padded, row_hits};
+use crate::ops::pairs::{Bounds, Quantised, Tile, tiles};
+use rayon::prelude::*;
+
+/// Columns (or rows) that are scanned before a sample's limit is looked at anew.
+const RUN: usize = 128;
+
+/// Columns whose keepers one task looks after: whole cache lines of a tile's rows.
+const BAND: usize = 64;
+
+pub(super) fn neighbours(points: &Points<'_>, k: usize, progress: Progress<'_>) -> Neighbours {
+    neighbours_on(points, k, Isa::best(), progress)
+}
+
+fn neighbours_on(points: &Points<'_>, k: usize, isa: Isa, progress: Progress<'_>) -> Neighbours {
+    let n = points.n();
+    let mut keepers = vec![Keeper::default(); n];
+    let exact = {
+        let (rows, bounds) = Quantised::new(points);
+        let terms = row_terms(&rows, n, isa);
+        let screen = Screen { bounds: &bounds, row: &terms.row, col: &terms.col, k };
+        let mut products = IntTiles::new(&rows, n, isa);
+        for (at, tile) in tiles(n).iter().enumerate() {
+            match products.multiply(tile) {
+                Sums::Narrow(sums) => screen.offer(tile, sums, &mut keepers),
+                Sums::Wide(sums) => screen.offer(tile, sums, &mut keepers),
+            }
+            progress((at + 1) as f64 / tiles(n).len() as f64);
+        }
+        bounds.exact()
+    };
+    if exact {
+        return collect(n, k, keepers.into_iter().map(|keeper| keeper.found));
+    }
+
+    let loose = |keepers: &[Keeper]| keepers.iter().filter(|keeper| keeper.loose).count();
+    // A GEMM over all pairs costs about as much as an eighth of all pairs compared directly.
+    if loose(&keepers) > n / 8 {
+        let rows = Centred::new(points);
+        let screen = Screen { bounds: &rows.bounds, row: &rows.squares, col: &rows.squares, k };
+        let mut second: Vec<Keeper> = keepers
+            .iter()
+            .map(|keeper| match keeper.loose {
+                true => Keeper::default(),
+                false => Keeper { closed: true, ..Keeper::default() },
+            })
+            .collect();
+        let mut buffers = FloatTile::default();
+        for tile in &tiles(n) {
+            screen.offer(tile, buffers.multiply(&rows, tile), &mut second);
+        }
+        for (keeper, second) in keepers.iter_mut().zip(second) {
+            if keeper.loose {
+                *keeper = second;
+            }
+        }
+    }
+    certify(points, k, keepers)
+}
+
+/// One way of screening: what turns a tile's sums into bounded squared distances.
+struct Screen<'a> {
+    bounds: &'a Bounds,
+    row: &'a [f64],
+    col: &'a [f64],
+    k: usize,
+}
+
+/// What a sample knows of its neighbours so far.
+#[derive(Clone, Debug, Default)]
+struct Keeper {
+    /// The k smallest greatest-possible squared distances, ascending.
+    upper: Vec<f64>,
+    /// Pairs that may be among the k nearest: least possible squared distance and sample.
+    found: Vec<(f64, u32)>,
+    /// Too many pairs may be: this screen is too coarse for this sample.
+    loose: bool,
+    /// Wants no more pairs.
+    closed: bool,
+}
+
+impl Keeper {
+    /// The squared distance above which a pair cannot be among the k nearest.
+    fn reach(&self, k: usize) -> f64 {
+        if self.loose || self.closed {
+            f64::NEG_INFINITY
+        } else if self.upper.len() < k {
+            f64::INFINITY
+        } else {
+            self.upper[k - 1]
+        }
+    }
+
+    fn offer(&mut self, k: usize, exact: bool, (low, high): (f64, f64), j: usize) {
+        let reach = self.reach(k);
+        if low > reach {
+            return;
+        }
+        if high < reach {
+            self.upper.truncate(k - 1);
+            let at = self.upper.partition_point(|u| *u <= high);
+            self.upper.insert(at, high);
+        }
+        self.found.push((low, j as u32));
+        let capacity = 4 * k + 128;
+        if self.found.len() > capacity {
+            let reach = self.reach(k);
+            self.found.retain(|(low, _)| *low <= reach);
+            if self.found.len() > capacity / 2 {
+                if exact {
+                    // Only ties are left over: the lower index wins.
+                    sort(&mut self.found);
+                    self.found.truncate(k);
+                } else {
+                    self.loose = true;
+                    self.found = Vec::new();
+                }
+            }
+        }
+    }
+}
+
+fn sort(found: &mut [(f64, u32)]) {
+    found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+}
+
+impl Screen<'_> {
+    /// Offers every pair of a tile to both its samples. First each row to its own keeper, then each
+    /// column: every keeper is one task's alone, and sees its pairs in an order no thread count changes.
+    fn offer<S: Sum>(&self, tile: &Tile, sums: &[S], keepers: &mut [Keeper]) {
+        let stride = tile.stride();
+        let col_terms = padded(&self.col[tile.cols.clone()]);
+        keepers[tile.rows.clone()]
+            .par_iter_mut()
+            .enumerate()
+            .for_each_init(Vec::new, |hits, (r, keeper)| {
+                let i = tile.rows.start + r;
+                for from in (tile.first_col(r)..col_terms.len()).step_by(RUN) {
+                    let run = from..col_terms.len().min(from + RUN);
+                    let limit = self.bounds.limit(i, keeper.reach(self.k));
+                    row_hits(self.row[i], &col_terms[run], &sums[r * stride + from..], limit, hits);
+                    for (c, value) in hits.drain(..) {
+                        let j = tile.cols.start + from + c;
+                        if j > i {
+                            self.offer_to(keeper, i, j, value);
+                        }
+                    }
+                }
+            });
+        keepers[tile.cols.clone()]
+            .par_chunks_mut(BAND)
+            .zip(col_terms.par_chunks(BAND))
+            .enumerate()
+            .for_each_init(Vec::new, |hits, (band, (keepers, terms))| {
+                let first = band * BAND;
+                let end = if tile.diagonal { tile.rows.len().min(first + BAND) } else { tile.rows.len() };
+                for from in (0..end).step_by(RUN) {
+                    let mut limits = [f64::NEG_INFINITY; BAND];
+                    for (l, keeper) in keepers.iter().enumerate() {
+                        limits[l] = self.bounds.limit(tile.cols.start + first + l, keeper.reach(self.k));
+                    }
+                    let rows = &self.row[tile.rows.start..][from..end.min(from + RUN)];
+                    col_hits(rows, terms, &sums[from * stride + first..], stride, &limits, hits);
+                    for (at, value) in hits.drain(..) {
+                        let (r, c) = (at / terms.len(), at % terms.len());
+                        let i = tile.rows.start + from + r;
+                        let j = tile.cols.start + first + c;
+                        if i < j {
+                            self.offer_to(&mut keepers[c], j, i, value);
+                        }
+                    }
+                }
+            });
+    }
+
+    fn offer_to(&self, keeper: &mut Keeper, i: usize, j: usize, value: f64) {
+        keeper.offer(self.k, self.bounds.exact(), self.bounds.interval(i, j, value), j);
+    }
+}
+
+/// Recomputes every pair that may count from the samples themselves, and picks each sample's k nearest.
+fn certify(points: &Points<'_>, k: usize, keepers: Vec<Keeper>) -> Neighbours {
+    let n = points.n();
+    let ordered = |i: usize, j: u32| (j.min(i as u32), j.max(i as u32));
+    let mut pairs: Vec<(u32, u32)> = keepers
+        .par_iter()
+        .enumerate()
+        .flat_map_iter(|(i, keeper)| {
+            let reach = keeper.reach(k);
+            let found = keeper.found.iter().filter(move |(low, _)| *low <= reach);
+            found.map(move |(_, j)| ordered(i, *j))
+        })
+        .collect();
+    pairs.par_sort_unstable();
+    pairs.dedup();
+    let squared = squared_distances(points, &pairs);
+    let found = keepers.into_par_iter().enumerate().map(|(i, keeper)| {
+        if keeper.loose {
+            return Vec::new();
+        }
+        let reach = keeper.reach(k);
+        let found = keeper.found.into_iter().filter(|(low, _)| *low <= reach);
+        found
+            .map(|(_, j)| {
+                let at = pairs.binary_search(&ordered(i, j)).expect("each pair found was recomputed");
+                (squared[at], j)
+            })
+            .collect()
+    });
+    let mut found: Vec<Vec<(f64, u32)>> = found.collect();
+
+    // A keeper that closed has at least k pairs; the others are compared with every sample.
+    let open: Vec<usize> = (0..n).filter(|&i| found[i].len() < k).collect();
+    for open in open.chunks((1 << 20) / n + 1) {
+        let others = |i: usize| (0..n).filter(move |&j| j != i).map(move |j| (i as u32, j as u32));
+        let pairs: Vec<_> = open.iter().flat_map(|&i| others(i)).collect();
+        let squared = squared_distances(points, &pairs);
+        for (at, &i) in open.iter().enumerate() {
+            let own = at * (n - 1)..(at + 1) * (n - 1);
+            let others = pairs[own.clone()].iter().map(|(_, j)| *j);
+            found[i] = squared[own].iter().copied().zip(others).collect();
+        }
+    }
+    collect(n, k, found.into_iter())
+}
+
+/// Each sample's k nearest of what was found for it.
+fn collect(n: usize, k: usize, found: impl Iterator<Item = Vec<(f64, u32)>>) -> Neighbours {
+    let mut indices = Vec::with_capacity(n * k);
+    let mut squared = Vec::with_capacity(n * k);
+    for mut found in found {
+        if found.len() > 2 * k {
+            found.select_nth_unstable_by(k, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            found.truncate(k);
+        }
+        sort(&mut found);
+        for (distance, j) in &found[..k] {
+            indices.push(*j);
+            squared.push(*distance);
+        }
+    }
+    Neighbours { n, k, indices, squared }
+}

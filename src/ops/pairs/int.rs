@@ -1,0 +1,452 @@
+//! Exact dot products between rows of 8-bit values, tile by tile, on the CPU's integer units.
+//! Three kernels (AVX-512 VNNI, AVX2, portable) are chosen from at run time; all give the same integers.
+//!
+//! Rows travel in *panels* of 16: the values of 16 rows interleaved in 4-byte units, so that one
+//! vector load brings the same few columns of all 16 rows. One panel layout serves both sides of the
+//! product. A micro-kernel multiplies two panels over a chunk of columns into a 16 x 16 block of i32.
+
+use super::{LANES, TILE, Tile, blocks};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Columns that a micro-kernel works through before it adds its block to the tile: two panels of
+/// this depth (16 KiB each as bytes) stay in the first-level cache.
+const DEPTH: usize = 1024;
+
+/// Panels on each side of a task: 8 x 16 rows of DEPTH bytes on both sides stay in the second-level cache.
+const GROUP: usize = 8;
+
+/// Columns after which i32 sums move to i64: 32 768 * 255 * 255 < 2^31.
+const FLUSH: usize = 32 * DEPTH;
+
+/// Which instructions multiply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Isa {
+    /// `vpdpbusd` on 512-bit vectors: 64 products an instruction, unsigned by signed bytes.
+    #[cfg(target_arch = "x86_64")]
+    Vnni,
+    /// `vpmaddwd` on 256-bit vectors: 16 products an instruction, on 16-bit values.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// Plain Rust, on 16-bit values.
+    Portable,
+}
+
+impl Isa {
+    /// Every kind that this processor can run, the fastest first.
+    pub(crate) fn available() -> Vec<Isa> {
+        let mut all = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vnni")
+            {
+                all.push(Isa::Vnni);
+            }
+            if is_x86_feature_detected!("avx2") {
+                all.push(Isa::Avx2);
+            }
+        }
+        all.push(Isa::Portable);
+        all
+    }
+
+    pub(crate) fn best() -> Isa {
+        Self::available()[0]
+    }
+
+    /// Bytes that a value takes in a panel.
+    fn width(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Vnni => 1,
+            _ => 2,
+        }
+    }
+
+    /// Column panels that the micro-kernel takes at a time.
+    fn panels(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Vnni => 2,
+            _ => 1,
+        }
+    }
+
+    /// What the kernel subtracts from the row side's values, so that they fit signed bytes.
+    fn shift(self) -> i64 {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Vnni => 128,
+            _ => 0,
+        }
+    }
+}
+
+/// Where the 8-bit rows come from: bytes as they are, or floats quantised on the way.
+pub(crate) trait ByteRows: Sync {
+    /// Values in a row.
+    fn dim(&self) -> usize;
+    /// Writes columns `from .. from + out.len()` of row `row`.
+    fn read(&self, row: usize, from: usize, out: &mut [u8]);
+}
+
+/// A row's part in the squared distance |x - y|^2 = |x|^2 + |y|^2 - 2 x.y .
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RowTerms {
+    /// Added once for the row side of a tile: |x|^2.
+    pub row: Vec<f64>,
+    /// Added once for the column side: |y|^2, less what the kernel's shift leaves out of x.y.
+    pub col: Vec<f64>,
+}
+
+/// The terms of every row of `rows`. All are integers below 2^53, so f64 holds them exactly.
+pub(crate) fn row_terms(rows: &impl ByteRows, n: usize, isa: Isa) -> RowTerms {
+    let (row, col) = (0..n)
+        .into_par_iter()
+        .map_init(
+            || [0u8; DEPTH],
+            |chunk, i| {
+                let (mut squares, mut sum) = (0u64, 0u64);
+                for from in (0..rows.dim()).step_by(DEPTH) {
+                    let chunk = &mut chunk[..DEPTH.min(rows.dim() - from)];
+                    rows.read(i, from, chunk);
+                    // u32 holds DEPTH squares of bytes, and keeps the loop in narrow vectors.
+                    squares += u64::from(chunk.iter().map(|&v| u32::from(v).pow(2)).sum::<u32>());
+                    sum += u64::from(chunk.iter().map(|&v| u32::from(v)).sum::<u32>());
+                }
+                let shifted = squares as i64 - 2 * isa.shift() * sum as i64;
+                (squares as f64, shifted as f64)
+            },
+        )
+        .unzip();
+    RowTerms { row, col }
+}
+
+/// Packed rows that are kept from tile to tile at most; more are packed anew for each tile.
+const KEPT_BYTES: usize = 96 << 20;
+
+/// Makes tiles of dot products, in buffers that are kept from tile to tile.
+pub(crate) struct IntTiles<'a, R> {
+    rows: &'a R,
+    isa: Isa,
+    /// Every row's panels, a chunk of columns after another, where they are few enough.
+    kept: Vec<Vec<u32>>,
+    left: Vec<u32>,
+    right: Vec<u32>,
+    sums: Vec<i32>,
+    wide: Vec<i64>,
+}
+
+/// What a tile's entries are stored as: 64 bits only where long rows need them.
+pub(crate) enum Sums<'a> {
+    Narrow(&'a [i32]),
+    Wide(&'a [i64]),
+}
+
+impl<'a, R: ByteRows> IntTiles<'a, R> {
+    /// For the first `n` of `rows`.
+    pub(crate) fn new(rows: &'a R, n: usize, isa: Isa) -> Self {
+        let mut this = IntTiles {
+            rows,
+            isa,
+            kept: Vec::new(),
+            left: Vec::new(),
+            right: Vec::new(),
+            sums: Vec::new(),
+            wide: Vec::new(),
+        };
+        if n > TILE && n * rows.dim() * isa.width() <= KEPT_BYTES {
+            for columns in blocks(0..rows.dim(), DEPTH) {
+                let mut panels = Vec::new();
+                pack(&mut panels, rows, 0..n, columns, isa);
+                this.kept.push(panels);
+            }
+        }
+        this
+    }
+
+    /// The products of `tile`'s rows and columns, row-major with `tile.stride()` entries a row.
+    /// On a diagonal tile only blocks on and above the diagonal are made.
+    pub(crate) fn multiply(&mut self, tile: &Tile) -> Sums<'_> {
+        let (rows, isa) = (self.rows, self.isa);
+        let stride = tile.stride();
+        let (tall, broad) = (tile.rows.len().div_ceil(LANES), tile.cols.len().div_ceil(LANES));
+        // Old sums need no clearing: the first chunk of columns overwrites them.
+        self.sums.resize(tall * LANES * stride, 0);
+        let wide = rows.dim() > FLUSH;
+        if wide {
+            self.wide.clear();
+            self.wide.resize(self.sums.len(), 0);
+        }
+        let tasks = tasks(tall, broad, tile.diagonal);
+        for (chunk, columns) in blocks(0..rows.dim(), DEPTH).enumerate() {
+            let units = units(columns.len(), isa) * LANES;
+            let (left, right) = if let Some(kept) = self.kept.get(chunk) {
+                (&kept[tile.rows.start / LANES * units..], &kept[tile.cols.start / LANES * units..])
+            } else {
+                pack(&mut self.left, rows, tile.rows.clone(), columns.clone(), isa);
+                if !tile.diagonal {
+                    pack(&mut self.right, rows, tile.cols.clone(), columns.clone(), isa);
+                }
+                (&self.left[..], if tile.diagonal { &self.left[..] } else { &self.right[..] })
+            };
+            let fresh = columns.start.is_multiple_of(FLUSH);
+            let sums = SharedSums(self.sums.as_mut_ptr());
+            tasks.par_iter().for_each(|task| {
+                for q in task.cols.clone().step_by(isa.panels()) {
+                    let next = task.cols.end.min(q + isa.panels());
+                    let right = &right[q * units..next * units];
+                    for p in task.rows.clone() {
+                        if tile.diagonal && next <= p {
+                            continue;
+                        }
+                        let left = &left[p * units..(p + 1) * units];
+                        // SAFETY: blocks (p, q..next) lie inside `sums`, which has tall * 16 rows of
+                        // `stride` >= broad * 16 entries, and no other task writes them.
+                        unsafe {
+                            let block = sums.get().add(p * LANES * stride + q * LANES);
+                            micro(isa, left, right, block, stride, fresh);
+                        }
+                    }
+                }
+            });
+            if wide && (columns.end.is_multiple_of(FLUSH) || columns.end == rows.dim()) {
+                self.wide
+                    .par_iter_mut()
+                    .zip(&self.sums)
+                    .for_each(|(wide, sum)| *wide += i64::from(*sum));
+            }
+        }
+        if wide {
+            Sums::Wide(&self.wide)
+        } else {
+            Sums::Narrow(&self.sums)
+        }
+    }
+}
+
+/// Lets tasks that own disjoint blocks write one buffer.
+#[derive(Clone, Copy)]
+struct SharedSums(*mut i32);
+// SAFETY: the tasks of one chunk write disjoint blocks, and end before anyone else looks.
+unsafe impl Sync for SharedSums {}
+impl SharedSums {
+    fn get(self) -> *mut i32 {
+        self.0
+    }
+}
+
+/// A group of panels against a group of panels.
+struct Task {
+    rows: Range<usize>,
+    cols: Range<usize>,
+}
+
+fn tasks(tall: usize, broad: usize, diagonal: bool) -> Vec<Task> {
+    let mut all = Vec::new();
+    for p in (0..tall).step_by(GROUP) {
+        for q in (if diagonal { p } else { 0 }..broad).step_by(GROUP) {
+            let rows = p..tall.min(p + GROUP);
+            let cols = q..broad.min(q + GROUP);
+            all.push(Task { rows, cols });
+        }
+    }
+    all
+}
+
+/// 4-byte units that `depth` columns of one row take, rounded up.
+fn units(depth: usize, isa: Isa) -> usize {
+    (depth * isa.width()).div_ceil(4)
+}
+
+/// Packs some columns of some rows into panels; rows and columns that are not
+/// there become zeros, which add nothing.
+fn pack(
+    panels: &mut Vec<u32>,
+    rows: &impl ByteRows,
+    range: Range<usize>,
+    columns: Range<usize>,
+    isa: Isa,
+) {
+    let depth = columns.len();
+    let units = units(depth, isa);
+    panels.resize(range.len().div_ceil(LANES) * units * LANES, 0);
+    panels
+        .par_chunks_mut(units * LANES)
+        .enumerate()
+        .for_each_init(
+            || vec![0u8; LANES * DEPTH],
+            |bytes, (p, panel)| {
+                let first = range.start + p * LANES;
+                for r in 0..LANES {
+                    let row = &mut bytes[r * DEPTH..][..depth];
+                    if first + r < range.end {
+                        rows.read(first + r, columns.start, row);
+                    } else {
+                        row.fill(0);
+                    }
+                }
+                match isa.width() {
+                    1 => interleave_bytes(panel, bytes, depth),
+                    _ => interleave_words(panel, bytes, depth),
+                }
+            },
+        );
+}
+
+/// Panel of bytes less 128 (as signed bytes): unit `u`, row `r` holds columns 4u .. 4u + 4.
+/// Columns beyond `depth` are stored as the shifted form of 0 on both sides: 0 * -128 adds nothing.
+fn interleave_bytes(panel: &mut [u32], bytes: &mut [u8], depth: usize) {
+    let padded = depth.next_multiple_of(4);
+    for r in 0..LANES {
+        bytes[r * DEPTH + depth..r * DEPTH + padded].fill(0);
+    }
+    for (u, unit) in panel.chunks_exact_mut(LANES).enumerate() {
+        for (r, out) in unit.iter_mut().enumerate() {
+            let at = r * DEPTH + 4 * u;
+            let four = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+            *out = u32::from_le_bytes(four) ^ 0x8080_8080;
+        }
+    }
+}
+
+/// Panel of 16-bit values: unit `u`, row `r` holds columns 2u and 2u + 1.
+fn interleave_words(panel: &mut [u32], bytes: &mut [u8], depth: usize) {
+    let padded = depth.next_multiple_of(2);
+    for r in 0..LANES {
+        bytes[r * DEPTH + depth..r * DEPTH + padded].fill(0);
+    }
+    for (u, unit) in panel.chunks_exact_mut(LANES).enumerate() {
+        for (r, out) in unit.iter_mut().enumerate() {
+            let at = r * DEPTH + 2 * u;
+            *out = u32::from(bytes[at]) | u32::from(bytes[at + 1]) << 16;
+        }
+    }
+}
+
+/// Adds the products of a panel of rows and one or two panels of columns to a block of sums, 16 rows
+/// high; where `fresh`, replaces what the block holds.
+///
+/// # Safety
+/// `block` must be the start of 16 rows of 16 writable entries for each panel of columns, `stride`
+/// entries apart, that no other thread touches meanwhile; the processor must have what `isa` names.
+unsafe fn micro(isa: Isa, left: &[u32], right: &[u32], block: *mut i32, stride: usize, fresh: bool) {
+    // SAFETY: as this function's own promise.
+    unsafe {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Vnni if right.len() > left.len() => {
+                let (first, second) = right.split_at(left.len());
+                for half in 0..2 {
+                    let block = block.add(half * 8 * stride);
+                    micro_vnni::<8, 2>(&left[half * 8..], [first, second], block, stride, fresh);
+                }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Vnni => micro_vnni::<16, 1>(left, [right], block, stride, fresh),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => micro_avx2(left, right, block, stride, fresh),
+            Isa::Portable => micro_portable(left, right, block, stride, fresh),
+        }
+    }
+}
+
+/// ROWS x COLS accumulators of 16 lanes: 8 x 2 where it can, since a broadcast row then serves two
+/// products, else 16 x 1; either keeps 16 products in flight. The instruction wants one unsigned and
+/// one signed side, so the column side loses its shift again, one xor for ROWS products.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn micro_vnni<const ROWS: usize, const COLS: usize>(
+    left: &[u32],
+    right: [&[u32]; COLS],
+    block: *mut i32,
+    stride: usize,
+    fresh: bool,
+) {
+    use std::arch::x86_64::*;
+    let mut acc = [[_mm512_setzero_si512(); COLS]; ROWS];
+    let flip = _mm512_set1_epi32(0x8080_8080_u32 as i32);
+    for at in (0..right[0].len()).step_by(LANES) {
+        let mut col = [flip; COLS];
+        for c in 0..COLS {
+            // SAFETY: every panel is whole groups of 16 units, all panels are equally long.
+            let units = unsafe { _mm512_loadu_si512(right[c].as_ptr().add(at).cast()) };
+            col[c] = _mm512_xor_si512(units, flip);
+        }
+        for r in 0..ROWS {
+            // SAFETY: as above; `left` starts at one of the panel's 16 rows, ROWS before its end.
+            let row = _mm512_set1_epi32(unsafe { *left.as_ptr().add(at + r) } as i32);
+            for c in 0..COLS {
+                acc[r][c] = _mm512_dpbusd_epi32(acc[r][c], col[c], row);
+            }
+        }
+    }
+    for (r, acc) in acc.into_iter().enumerate() {
+        for (c, mut sum) in acc.into_iter().enumerate() {
+            // SAFETY: row r of the block has 16 entries for each panel of columns.
+            unsafe {
+                let out = block.add(r * stride + c * LANES);
+                if !fresh {
+                    sum = _mm512_add_epi32(sum, _mm512_loadu_si512(out.cast()));
+                }
+                _mm512_storeu_si512(out.cast(), sum);
+            }
+        }
+    }
+}
+
+/// Four rows at a time: 8 accumulators of 8 lanes leave registers for the operands.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn micro_avx2(left: &[u32], right: &[u32], block: *mut i32, stride: usize, fresh: bool) {
+    use std::arch::x86_64::*;
+    for r0 in (0..LANES).step_by(4) {
+        let mut acc = [[_mm256_setzero_si256(); 2]; 4];
+        for (row, col) in left.chunks_exact(LANES).zip(right.chunks_exact(LANES)) {
+            // SAFETY: `col` has 16 units of 4 bytes.
+            let col = unsafe {
+                let at = col.as_ptr().cast::<__m256i>();
+                [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))]
+            };
+            for r in 0..4 {
+                let row = _mm256_set1_epi32(row[r0 + r] as i32);
+                for h in 0..2 {
+                    acc[r][h] = _mm256_add_epi32(acc[r][h], _mm256_madd_epi16(row, col[h]));
+                }
+            }
+        }
+        for (r, acc) in acc.into_iter().enumerate() {
+            for (h, mut sum) in acc.into_iter().enumerate() {
+                // SAFETY: row r0 + r of the block has 16 entries.
+                unsafe {
+                    let out = block.add((r0 + r) * stride + 8 * h).cast::<__m256i>();
+                    if !fresh {
+                        sum = _mm256_add_epi32(sum, _mm256_loadu_si256(out));
+                    }
+                    _mm256_storeu_si256(out, sum);
+                }
+            }
+        }
+    }
+}
+
+unsafe fn micro_portable(left: &[u32], right: &[u32], block: *mut i32, stride: usize, fresh: bool) {
+    for r in 0..LANES {
+        let mut acc = [0i32; LANES];
+        for (row, col) in left.chunks_exact(LANES).zip(right.chunks_exact(LANES)) {
+            let (a0, a1) = ((row[r] & 0xffff) as i32, (row[r] >> 16) as i32);
+            for (acc, col) in acc.iter_mut().zip(col) {
+                *acc += a0 * (col & 0xffff) as i32 + a1 * (col >> 16) as i32;
+            }
+        }
+        for (c, acc) in acc.into_iter().enumerate() {
+            // SAFETY: row r of the block has 16 entries.
+            unsafe {
+                let out = block.add(r * stride + c);
+                *out = if fresh { acc } else { *out + acc };
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! All pairs of N samples, a square tile of them at a time: what `neighbours` and `sharpness` share
+//! on the CPU. A tile holds inner products; with each sample's own term they give squared distances.
+//!
+//! Two engines fill tiles. [`int`] multiplies 8-bit values exactly: the data itself where it is 8-bit,
+//! else floats quantised to 8 bits, whose rounding is a known vector, so that the triangle inequality
+//! bounds every true distance from both sides. [`float`] multiplies centred f32 rows with a GEMM, with
+//! the forward error bound of its sums. Whoever reads a tile sees one thing: a value and its [`Bounds`].
+
+pub(crate) mod direct;
+pub(crate) mod float;
+pub(crate) mod int;
+mod quantise;
+pub(crate) mod scan;
+
+pub(crate) use quantise::Quantised;
+use std::ops::Range;
+
+/// Samples that are handled together: a panel's rows, a vector's lanes.
+pub(crate) const LANES: usize = 16;
+
+/// Rows and columns of a tile at most. Its sums take 16 MiB (48 where rows are long); larger tiles
+/// would spare packing, smaller ones would fit a cache.
+pub(crate) const TILE: usize = 2048;
+
+/// Some rows against some columns; on the diagonal both are the same samples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tile {
+    pub rows: Range<usize>,
+    pub cols: Range<usize>,
+    pub diagonal: bool,
+}
+
+impl Tile {
+    /// Entries between one row of a tile and the next. The odd panel keeps rows that are handled
+    /// together from falling into the same set of the first-level cache.
+    pub(crate) fn stride(&self) -> usize {
+        self.cols.len().next_multiple_of(LANES) + LANES
+    }
+
+    /// The first column of row `row` (both within the tile) whose pair this tile holds, rounded down
+    /// to a whole group of lanes: pairs before it are of other tiles, or the sample with itself.
+    pub(crate) fn first_col(&self, row: usize) -> usize {
+        if self.diagonal { row / LANES * LANES } else { 0 }
+    }
+}
+
+/// Tiles that together hold every unordered pair of `n` samples once.
+pub(crate) fn tiles(n: usize) -> Vec<Tile> {
+    let ranges: Vec<_> = blocks(0..n, TILE).collect();
+    let mut all = Vec::new();
+    for (p, rows) in ranges.iter().enumerate() {
+        for (q, cols) in ranges.iter().enumerate().skip(p) {
+            let (rows, cols) = (rows.clone(), cols.clone());
+            let diagonal = p == q;
+            all.push(Tile { rows, cols, diagonal });
+        }
+    }
+    all
+}
+
+/// `range` cut into pieces of `size`, the last one shorter.
+pub(crate) fn blocks(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = range.end;
+    range.step_by(size).map(move |from| from..end.min(from + size))
+}
+
+/// How far a tile's value can be from the pair's squared distance.
+#[derive(Clone, Debug)]
+pub(crate) enum Bounds {
+    /// The value times `unit` is the squared distance.
+    Exact {
+        /// Square of one step of the grid that the data lies on.
+        unit: f64,
+    },
+    /// The value is the squared distance, in steps, of two quantised samples.
+    Quantised {
+        /// One step of the grid.
+        step: f64,
+        /// |x - its quantised form| of each sample.
+        error: Vec<f64>,
+        /// The largest of them.
+        worst: f64,
+    },
+    /// The value has a rounding error of at most `eta` times both samples' norms.
+    Rounded {
+        /// Relative forward error of a pair's squared distance.
+        eta: f64,
+        /// Squared length of one unit of the scaled data.
+        unit: f64,
+        /// sqrt(|x|^2 + something tiny) of each scaled, centred sample.
+        norm: Vec<f64>,
+        /// The largest of them.
+        worst: f64,
+    },
+}
+
+impl Bounds {
+    /// Whether a value is the squared distance itself.
+    pub(crate) fn exact(&self) -> bool {
+        matches!(self, Bounds::Exact { .. })
+    }
+
+    /// The least and the greatest squared distance that samples `i` and `j` can have, given a value.
+    pub(crate) fn interval(&self, i: usize, j: usize, value: f64) -> (f64, f64) {
+        match self {
+            Bounds::Exact { unit } => (value * unit, value * unit),
+            Bounds::Quantised { step, error, .. } => {
+                let slack = error[i] + error[j];
+                let middle = value.sqrt() * step;
+                ((middle - slack).max(0.0).powi(2), (middle + slack).powi(2))
+            }
+            Bounds::Rounded { eta, unit, norm, .. } => {
+                // Norms combine as (|x| + |y|)^2: the terms |x|^2 and |y|^2 are rounded too.
+                let slack = eta * (norm[i] + norm[j]).powi(2);
+                ((value - slack).max(0.0) * unit, (value + slack) * unit)
+            }
+        }
+    }
+
+    /// A value above which no pair of sample `i` can have a least squared distance of `squared` or less.
+    pub(crate) fn limit(&self, i: usize, squared: f64) -> f64 {
+        if squared.is_infinite() {
+            return squared;
+        }
+        let limit = match self {
+            Bounds::Exact { unit } => return squared / unit * (1.0 + 1e-15),
+            Bounds::Quantised { step, error, worst } => {
+                ((squared.sqrt() + error[i] + worst) / step).powi(2)
+            }
+            Bounds::Rounded { eta, unit, norm, worst } => {
+                squared / unit + eta * (norm[i] + worst).powi(2)
+            }
+        };
+        // Room for the roundings of these few operations: letting a pair through costs nothing.
+        limit * (1.0 + 1e-9)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_hold_each_pair_once() {
+        for n in [0, 1, 2, 15, TILE - 1, TILE, TILE + 1, 2 * TILE + 5, 5 * TILE] {
+            let tiles = tiles(n);
+            let pairs: usize = tiles
+                .iter()
+                .map(|t| match t.diagonal {
+                    true => t.rows.len() * (t.rows.len().saturating_sub(1)) / 2,
+                    false => t.rows.len() * t.cols.len(),
+                })
+                .sum();
+            assert_eq!(pairs, n * n.saturating_sub(1) / 2, "n = {n}");
+            for (at, a) in tiles.iter().enumerate() {
+                assert!(a.rows.start <= a.cols.start && a.cols.end <= n);
+                assert_eq!(a.diagonal, a.rows == a.cols);
+                for b in &tiles[..at] {
+                    let apart = |x: &Range<usize>, y: &Range<usize>| x.end <= y.start || y.end <= x.start;
+                    assert!(apart(&a.rows, &b.rows) || apart(&a.cols, &b.cols));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn limits_never_reject_a_pair_within_reach() {
+        let error = vec![0.5, 2.0, 0.0];
+        let quantised = Bounds::Quantised { step: 0.25, error, worst: 2.0 };
+        let norm = vec![3.0, 10.0, 0.1];
+        let rounded = Bounds::Rounded { eta: 1e-4, unit: 4.0, norm, worst: 10.0 };
+        let exact = Bounds::Exact { unit: 1.0 / 3.0 };
+        for bounds in [quantised, rounded, exact] {
+            for (i, j) in [(0, 1), (1, 0), (0, 2), (2, 1)] {
+                for value in (0..2000).map(|v| f64::from(v) * 0.75) {
+                    let (low, high) = bounds.interval(i, j, value);
+                    assert!(0.0 <= low && low <= high);
+                    assert!(value <= bounds.limit(i, low), "{bounds:?} {i} {j} {value}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! `resize` on the CPU: one image at a time, first along its rows, then along its columns.
+//! The weights of both axes are made once for an image; callers run one image to a thread.
+
+/// What each output position along one axis is made of: `count` inputs from `first` on, and their weights.
+///
+/// Made in the precisions that PyTorch's CPU code uses, so that the weights are the same to the last
+/// bits; the CUDA code reads these tables too, so that both devices agree.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taps {
+    /// The first input of each output.
+    pub first: Vec<u32>,
+    /// How many inputs each output is made of: at least 1, at most `stride`.
+    pub count: Vec<u32>,
+    /// `stride` weights for each output, of which the first `count` are used. They sum to 1.
+    pub weights: Vec<f32>,
+    /// The most inputs that an output is made of.
+    pub stride: usize,
+}
+
+impl Taps {
+    /// The taps that bring `input` values to `output` values: half-pixel centres, edges repeated.
+    ///
+    /// Without `antialias` each output lies between two inputs. With it, where there are fewer outputs
+    /// than inputs, each is the triangle-weighted mean of all the inputs within a step of it, as in Pillow.
+    ///
+    /// # Panics
+    /// Where an extent is 0 or above `u32::MAX`.
+    pub fn new(input: usize, output: usize, antialias: bool) -> Self {
+        assert!(input > 0 && output > 0, "resizing {input} values to {output}");
+        assert!(u32::try_from(input).is_ok(), "resizing {input} values");
+        match antialias {
+            true => Self::triangle(input, output),
+            false => Self::linear(input, output),
+        }
+    }
+
+    fn linear(input: usize, output: usize) -> Self {
+        let scale = input as f32 / output as f32;
+        let mut taps = Taps::empty(output, 2);
+        for at in 0..output {
+            let centre = (scale * (at as f32 + 0.5) - 0.5).max(0.0);
+            let first = (centre as usize).min(input - 1);
+            let second_weight = (centre - first as f32).clamp(0.0, 1.0);
+            match first + 1 < input {
+                true => taps.push(first, &[1.0 - second_weight, second_weight]),
+                false => taps.push(first, &[1.0]),
+            }
+        }
+        taps
+    }
+
+    fn triangle(input: usize, output: usize) -> Self {
+        let scale = input as f32 / output as f32;
+        let support = scale.max(1.0);
+        let narrowing = 1.0 / f64::from(support);
+        let mut taps = Taps::empty(output, support.ceil() as usize * 2 + 1);
+        let mut weights = Vec::new();
+        for at in 0..output {
+            let centre = (f64::from(scale) * (at as f64 + 0.5)) as f32;
+            // Casts towards zero, and to zero below it.
+            let first = (f64::from(centre - support) + 0.5) as usize;
+            let end = ((f64::from(centre + support) + 0.5) as usize).min(input);
+            weights.clear();
+            weights.extend((first..end).map(|i| {
+                let distance = (f64::from(i as f32 - centre) + 0.5) * narrowing;
+                (1.0 - distance.abs()).max(0.0) as f32
+            }));
+            let sum: f32 = weights.iter().sum();
+            weights.iter_mut().for_each(|weight| *weight /= sum);
+            taps.push(first, &weights);
+        }
+        taps
+    }
+
+    fn empty(output: usize, stride: usize) -> Self {
+        let (first, count) = (Vec::with_capacity(output), Vec::with_capacity(output));
+        Taps { first, count, weights: Vec::with_capacity(output * stride), stride }
+    }
+
+    fn push(&mut self, first: usize, weights: &[f32]) {
+        self.first.push(first as u32);
+        self.count.push(weights.len() as u32);
+        self.weights.extend(weights);
+        self.weights.resize(self.first.len() * self.stride, 0.0);
+    }
+
+    /// The first input of output `at`, and the weights of the inputs from there on.
+    #[inline]
+    fn at(&self, at: usize) -> (usize, &[f32]) {
+        let weights = &self.weights[at * self.stride..][..self.count[at] as usize];
+        (self.first[at] as usize, weights)
+    }
+}
+
+/// Resizes an image of `h x w` pixels of `c` values, row-major, to `out_h x out_w` pixels: bilinear, with
+/// half-pixel centres, as `torch.nn.functional.interpolate(mode="bilinear", align_corners=False)`.
+///
+/// ```
+/// use sharpdim::ops::resize::resize_bilinear;
+/// let mut wide = [0.0; 4];
+/// resize_bilinear(&[0.0, 8.0], 1, 2, 1, &mut wide, 1, 4, false);
+/// assert_eq!(wide, [0.0, 2.0, 6.0, 8.0]);
+/// ```
+///
+/// # Panics
+/// Where an extent is 0, or a slice does not have the length that the extents say.
+#[allow(clippy::too_many_arguments, reason = "two images, each with its extents")]
+pub fn resize_bilinear(
+    src: &[f32],
+    h: usize,
+    w: usize,
+    c: usize,
+    dst: &mut [f32],
+    out_h: usize,
+    out_w: usize,
+    antialias: bool,
+) {
+    assert_eq!(src.len(), h * w * c, "an image of {h} x {w} x {c} values");
+    assert_eq!(dst.len(), out_h * out_w * c, "an image of {out_h} x {out_w} x {c} values");
+    let (rows, columns) = (Taps::new(h, out_h, antialias), Taps::new(w, out_w, antialias));
+    let out_row = out_w * c;
+    // A ring of resized rows: as many as one output row is made of. Row r lies in slot r % stride.
+    let mut ring = vec![0.0; rows.stride * out_row];
+    let mut ready = 0;
+    for (at, out) in dst.chunks_exact_mut(out_row).enumerate() {
+        let (first, weights) = rows.at(at);
+        ready = ready.max(first);
+        while ready < first + weights.len() {
+            let slot = &mut ring[ready % rows.stride * out_row..][..out_row];
+            let row = &src[ready * w * c..][..w * c];
+            match c {
+                1 => resize_row::<1>(row, &columns, slot),
+                3 => resize_row::<3>(row, &columns, slot),
+                _ => resize_row_of(row, c, &columns, slot),
+            }
+            ready += 1;
+        }
+        for (tap, weight) in weights.iter().enumerate() {
+            let row = &ring[(first + tap) % rows.stride * out_row..][..out_row];
+            match tap {
+                0 => out.iter_mut().zip(row).for_each(|(out, value)| *out = weight * value),
+                _ => out.iter_mut().zip(row).for_each(|(out, value)| *out += weight * value),
+            }
+        }
+    }
+}
+
+fn resize_row<const C: usize>(row: &[f32], columns: &Taps, out: &mut [f32]) {
+    let (row, out) = (row.as_chunks::<C>().0, out.as_chunks_mut::<C>().0);
+    for (at, out) in out.iter_mut().enumerate() {
+        let (first, weights) = columns.at(at);
+        let mut sums = [0.0; C];
+        for (pixel, weight) in row[first..].iter().zip(weights) {
+            for (sum, value) in sums.iter_mut().zip(pixel) {
+                *sum += weight * value;
+            }
+        }
+        *out = sums;
+    }
+}
+
+fn resize_row_of(row: &[f32], c: usize, columns: &Taps, out: &mut [f32]) {
+    for (at, out) in out.chunks_exact_mut(c).enumerate() {
+        let (first, weights) = columns.at(at);
+        out.fill(0.0);
+        for (pixel, weight) in row[first * c..].chunks_exact(c).zip(weights) {
+            for (sum, value) in out.iter_mut().zip(pixel) {
+                *sum += weight * value;
+            }
+        }
+    }
+}
+
+/// Scales values by their maximum: `floor(v * 255 / max)`, exactly; all zeros stay zeros.
+///
+/// ```
+/// let mut scaled = [0; 3];
+/// sharpdim::ops::resize::scale_by_max_u8(&[0, 50, 100], &mut scaled);
+/// assert_eq!(scaled, [0, 127, 255]);
+/// ```
+///
+/// # Panics
+/// Where the slices differ in length.
+pub fn scale_by_max_u8(src: &[u8], dst: &mut [u8]) {
+    assert_eq!(src.len(), dst.len());
+    let max = src.iter().copied().max().unwrap_or(0);
+    if max == 0 || max == 255 {
+        dst.copy_from_slice(src);
+        return;
+    }
+    let mut table = [0; 256];
+    for (value, scaled) in table.iter_mut().enumerate() {
+        // Above the maximum there are no values.
+        *scaled = (value * 255 / usize::from(max)).min(255) as u8;
+    }
+    dst.iter_mut().zip(src).for_each(|(dst, value)| *dst = table[usize::from(*value)]);
+}
+
+/// Scales 16-bit values by their maximum to 8 bits: `floor(v * 255 / max)`, exactly; all zeros stay zeros.
+///
+/// # Panics
+/// Where the slices differ in length.
+pub fn scale_by_max_u16(src: &[u16], dst: &mut [u8]) {
+    assert_eq!(src.len(), dst.len());
+    let max = u32::from(src.iter().copied().max().unwrap_or(0)).max(1);
+    dst.iter_mut().zip(src).for_each(|(dst, value)| *dst = (u32::from(*value) * 255 / max) as u8);
+}
+
+/// Scales floats by their maximum to 8 bits: `floor(v * 255 / max)` in f64; all zeros stay zeros.
+///
+/// # Errors
+/// The position of the first value that is negative, NaN or infinite: scaling by the maximum
+/// means nothing there.
+///
+/// # Panics
+/// Where the slices differ in length.
+pub fn scale_by_max_f32(src: &[f32], dst: &mut [u8]) -> Result<(), usize> {
+    assert_eq!(src.len(), dst.len());
+    if let Some(at) = src.iter().position(|value| !value.is_finite() || *value < 0.0) {
+        return Err(at);
+    }
+    let max = f64::from(src.iter().copied().fold(0.0, f32::max));
+    if max == 0.0 {
+        dst.fill(0);
+        return Ok(());
+    }
+    dst.iter_mut().zip(src).for_each(|(dst, value)| *dst = (f64::from(*value) * 255.0 / max) as u8);
+    Ok(())
+}
