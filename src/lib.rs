@@ -6,6 +6,7 @@
 pub mod data;
 pub mod device;
 mod error;
+pub mod measure;
 pub mod ops;
 mod points;
 

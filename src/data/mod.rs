@@ -1,1 +1,329 @@
-//! File formats, datasets on disk, generated datasets, preprocessing.
+//! Labelled image datasets: the formats they come in, choosing from them, and making samples of them.
+//!
+//! [`Dataset::open`] finds images and their classes without decoding any; [`Dataset::select`] chooses
+//! classes and draws as many images of each; [`Dataset::load`] decodes the chosen ones into one matrix.
+//!
+//! ```
+//! use sharpdim::data::{Dataset, Preprocess, Selection};
+//!
+//! // Dataset::open("mnist".as_ref())? reads a folder; this one is generated.
+//! let dataset = Dataset::generated(20, 32, 0)?;
+//! let few = dataset.select(&Selection { per_class: Some(5), ..Selection::default() })?;
+//! let loaded = few.load(&Preprocess::default(), &|_finished| {})?;
+//!
+//! assert_eq!(loaded.labels.len(), 10);
+//! assert_eq!(loaded.samples.points()?.dim(), 224 * 224);
+//! # Ok::<(), sharpdim::Error>(())
+//! ```
+
+mod cifar;
+mod folder;
+mod generated;
+mod idx;
+mod image_file;
+mod load;
+mod npy;
+mod read;
+mod select;
+mod source;
+
+pub use generated::GENERATED_LATENTS;
+pub use load::{Color, Loaded, OnBad, Preprocess, Samples, Scale};
+pub use select::Selection;
+
+use crate::{Error, Result};
+use folder::Listing;
+use source::Source;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A labelled image dataset: where its images are, and which class each is of.
+///
+/// Images in class folders are decoded by [`load`](Dataset::load) alone; those of IDX, CIFAR-10 and
+/// NumPy files are held in memory as they are stored. A clone or a selection shares them.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    source: Arc<Source>,
+    /// The position in the source of each image.
+    index: Vec<usize>,
+    labels: Vec<u32>,
+    class_names: Vec<String>,
+    notes: Vec<String>,
+    format: &'static str,
+}
+
+/// How to open a dataset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Which part of it.
+    pub split: Split,
+}
+
+/// A part of a dataset that comes in parts. What comes in one part is its training part; an IDX file or a
+/// CIFAR-10 batch that is opened by its own path is taken whatever part it is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Split {
+    /// What models are trained on.
+    #[default]
+    Train,
+    /// What they are tested on.
+    Test,
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Split::Train => "train",
+            Split::Test => "test",
+        })
+    }
+}
+
+/// What a format's reader finds.
+struct Found {
+    format: &'static str,
+    source: Source,
+    labels: Vec<u32>,
+    class_names: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl From<Found> for Dataset {
+    fn from(found: Found) -> Self {
+        Dataset {
+            source: Arc::new(found.source),
+            index: (0..found.labels.len()).collect(),
+            labels: found.labels,
+            class_names: found.class_names,
+            notes: found.notes,
+            format: found.format,
+        }
+    }
+}
+
+impl Dataset {
+    /// Opens the training part of a dataset; its format is told from what is there:
+    ///
+    /// - a folder with IDX files, as MNIST's: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`
+    ///   (`t10k-...` for the test part), gzipped or not; the classes are the label numbers;
+    /// - a folder with CIFAR-10 batches: `data_batch_1.bin` .. `data_batch_5.bin`, `test_batch.bin`,
+    ///   gzipped or not; classes are named by `batches.meta.txt`, or as CIFAR-10's are;
+    /// - a folder with `images.npy`, (N, H, W) or (N, H, W, C) of uint8, uint16 or float32, C being 1
+    ///   or 3, and `labels.npy`, (N,) of integers, which are the classes;
+    /// - a folder with a folder for each class, PNG or JPEG files of 8 or 16 bits anywhere in it; with
+    ///   such a folder in `train` and one in `test` (or `val`), it has these parts. Alpha channels are
+    ///   dropped, palettes expanded;
+    /// - one `.npz` file with the arrays `images` and `labels` (or `train_images`, `test_labels`, ...),
+    ///   one `.npy` file of images, one IDX file of images, one CIFAR-10 batch.
+    ///
+    /// A folder that holds nothing but one folder of one of these kinds is that folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where something cannot be read; [`Error::Format`] where a file is cut short, claims
+    /// what it does not hold or disagrees with another, or where nothing known is there.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_with(path, &OpenOptions::default())
+    }
+
+    /// Opens a dataset as [`open`](Dataset::open) does, with options.
+    ///
+    /// # Errors
+    /// As [`open`](Dataset::open); [`Error::Format`] where there is no such part.
+    pub fn open_with(path: &Path, options: &OpenOptions) -> Result<Self> {
+        let kind = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        let found = match kind.is_dir() {
+            true => open_folder(path, options.split)?,
+            false => open_file(path, options.split)?,
+        };
+        Ok(found.into())
+    }
+
+    /// A small generated dataset: gray images of `size` x `size` pixels, `per_class` of each of two
+    /// classes, in turns. `500, 64, 0` is a good default.
+    ///
+    /// Each shows a striped ellipse in a fixed ring, drawn from [`GENERATED_LATENTS`] uniform numbers:
+    /// its place (two), size, aspect, angle, brightness and the stripes' phase. Class `lesion` has a
+    /// bright spot at a fixed place in the ellipse, class `clear` has none.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where `per_class` is 0 or `size` below 8; [`Error::Data`] where there is no
+    /// memory for the images.
+    pub fn generated(per_class: usize, size: usize, seed: u64) -> Result<Self> {
+        Ok(generated::generate(per_class, size, seed)?.into())
+    }
+
+    /// The number of images: at least 1.
+    #[allow(clippy::len_without_is_empty, reason = "a dataset without images cannot be made")]
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// What it is stored as: `IDX`, `CIFAR-10`, `NPY`, `NPZ`, `image folder` or `generated`.
+    pub fn format(&self) -> &'static str {
+        self.format
+    }
+
+    /// The names of the classes: label `l` is of class `class_names()[l]`.
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    /// The class of each image.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// The number of images of each class.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.class_names.len()];
+        self.labels.iter().for_each(|label| counts[*label as usize] += 1);
+        counts
+    }
+
+    /// The name of an image: its path in the folder, or its file's name and its number in it, as
+    /// `train-images-idx3-ubyte.gz#17`.
+    ///
+    /// # Panics
+    /// Where `at` is not below [`len`](Dataset::len).
+    pub fn name(&self, at: usize) -> String {
+        self.source.name(self.index[at])
+    }
+
+    /// What should be known of how it was opened, as that files were left out.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The dataset of the chosen classes, in the order given, and of as many images of each as asked.
+    /// Images keep their order.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where a class is unknown, named twice, or nothing is kept; [`Error::Data`]
+    /// where a class has fewer images than asked for.
+    pub fn select(&self, selection: &Selection) -> Result<Self> {
+        select::select(self, selection)
+    }
+
+    /// Decodes and preprocesses all images, in parallel. `progress` is called from any thread with the
+    /// number of images finished since it was last called: all in all, [`len`](Dataset::len).
+    ///
+    /// Samples are 8-bit where that is exact: where no image is resized, and values are 8-bit or scaled to
+    /// 8 bits. Otherwise they are floats.
+    ///
+    /// # Errors
+    /// [`Error::Format`] or [`Error::Io`] for the first image that cannot be read, with [`OnBad::Fail`];
+    /// [`Error::Data`] where none can be read, where sizes or depths that must be alike are not, or where
+    /// there is no memory; [`Error::Argument`] for a size of 0.
+    pub fn load(&self, how: &Preprocess, progress: &(dyn Fn(usize) + Sync)) -> Result<Loaded> {
+        load::load(self, how, progress)
+    }
+}
+
+fn open_folder(folder: &Path, split: Split) -> Result<Found> {
+    let listing = Listing::of(folder)?;
+    let names: Vec<&str> = listing.files.iter().chain(&listing.folders).map(String::as_str).collect();
+    let has = |kind: fn(&str) -> bool| names.iter().any(|name| kind(name));
+    if has(idx::is_images) {
+        return idx::open_folder(folder, &names, split);
+    }
+    if has(cifar::is_batch) {
+        return cifar::open_folder(folder, &names, split);
+    }
+    let only_part = || match split {
+        Split::Train => Ok(()),
+        Split::Test => Err(Error::format(folder, "has one part only: there is no test part in it")),
+    };
+    if has(|name| name == "images.npy") {
+        only_part()?;
+        return npy::open_file(&folder.join("images.npy"));
+    }
+    if let Some(part) = part_of(folder, &listing, split)? {
+        return open_folder(&folder.join(part), Split::Train);
+    }
+    match listing.folders.as_slice() {
+        [] if listing.files.is_empty() => Err(Error::format(folder, "is an empty folder")),
+        [] => Err(nothing_known(folder, &listing)),
+        [only] if holds_dataset(&folder.join(only))? => open_folder(&folder.join(only), split),
+        _ => {
+            only_part()?;
+            folder::open(folder, &listing)
+        }
+    }
+}
+
+/// The subfolder that is the part asked for, where a folder's subfolders are parts rather than classes:
+/// all have the names of parts, and `train` holds folders.
+fn part_of<'a>(folder: &Path, listing: &'a Listing, split: Split) -> Result<Option<&'a str>> {
+    let parts = ["train", "test", "val", "valid", "validation"];
+    let all_parts = listing.folders.iter().all(|name| parts.contains(&name.as_str()));
+    let holds_folders = |name: &str| -> Result<bool> {
+        let there = listing.folders.iter().any(|folder| folder == name);
+        Ok(there && !Listing::of(&folder.join(name))?.folders.is_empty())
+    };
+    if !all_parts || !holds_folders("train")? {
+        return Ok(None);
+    }
+    let wanted = match split {
+        Split::Train => &parts[..1],
+        Split::Test => &parts[1..],
+    };
+    for part in wanted {
+        if holds_folders(part)? {
+            return Ok(Some(part));
+        }
+    }
+    Err(Error::format(folder, "has no test part: no folder test or val with class folders in it"))
+}
+
+/// Whether a folder is a dataset itself, rather than a class of images.
+fn holds_dataset(folder: &Path) -> Result<bool> {
+    let listing = Listing::of(folder)?;
+    let packed = |name: &String| idx::is_images(name) || cifar::is_batch(name) || name == "images.npy";
+    let images = listing.files.iter().any(|name| folder::is_image(name));
+    Ok(listing.files.iter().any(packed) || (!images && !listing.folders.is_empty()))
+}
+
+fn nothing_known(folder: &Path, listing: &Listing) -> Error {
+    let images = listing.files.iter().filter(|name| folder::is_image(name)).count();
+    let reason = match images {
+        0 => format!(
+            "holds no dataset that is known here (the first of its {} files: {}): expected IDX files, CIFAR-10 batches, images.npy and labels.npy, or a folder of images for each class",
+            listing.files.len(),
+            listing.files[0]
+        ),
+        _ => format!("holds {images} images, but no class folders: put those of each class in a folder"),
+    };
+    Error::format(folder, reason)
+}
+
+fn open_file(path: &Path, split: Split) -> Result<Found> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if cifar::is_binary(&name) {
+        return cifar::open_file(path);
+    }
+    let start = read::Stream::open(path)?.up_to(8)?;
+    match start.as_slice() {
+        [0, 0, _, 1, ..] => Err(Error::format(path, "holds labels: open the file of images beside it")),
+        [0, 0, ..] => idx::open_file(path),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => npy::open_file(path),
+        [b'P', b'K', ..] => npy::open_archive(path, split),
+        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, ..] => {
+            Err(Error::format(path, "is a single image: open the folder that holds the class folders"))
+        }
+        [] => Err(Error::format(path, "is empty")),
+        _ => Err(Error::format(
+            path,
+            "is no dataset that is known here: expected an IDX file, a CIFAR-10 batch (.bin), a .npy or a .npz file",
+        )),
+    }
+}
+
+/// Labels that are numbers: each distinct one is a class, in their order, named as it is written.
+fn numbered(values: &[i64]) -> (Vec<u32>, Vec<String>) {
+    let mut distinct = values.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let labels = values.iter().map(|value| distinct.partition_point(|known| known < value) as u32).collect();
+    (labels, distinct.iter().map(i64::to_string).collect())
+}

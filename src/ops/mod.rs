@@ -1,11 +1,18 @@
 //! Operations: each has its shape checks and dispatch in `mod.rs`, its CPU code in `cpu.rs` and its
 //! CUDA launch in `cuda.rs`.
 
+mod duplicates;
 mod neighbours;
 mod pairs;
 pub mod resize;
+mod sharpness;
 
-pub use neighbours::{Neighbours, Progress, neighbours, neighbours_with};
+pub use duplicates::duplicates;
+pub use neighbours::{Neighbours, neighbours, neighbours_with};
+pub use sharpness::{SharpPair, Sharpness, sharpness, sharpness_with};
+
+/// What long work reports to: called with the fraction done, 0 to 1.
+pub type Progress<'a> = &'a (dyn Fn(f64) + Sync);
 
 /// The vector instructions that the CPU code uses here.
 pub(crate) fn instructions() -> &'static str {

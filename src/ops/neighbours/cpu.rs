@@ -3,14 +3,16 @@
 //! 1. Every tile of pairs is filled by the integer engine, exactly for 8-bit data. Each sample keeps
 //!    the pairs whose least possible distance does not exceed the k-th smallest greatest one.
 //! 2. Floats: those pairs are recomputed as sums of squared differences; the k smallest win.
-//! 3. Samples with too many such pairs (data too coarse on 256 steps) are screened again by GEMM.
+//! 3. Where 256 steps are too coarse for many samples, these are screened again on 65 536 steps, and
+//!    where those are too coarse (heavy tails) by GEMM.
 //! 4. Samples that even that leaves open are compared with all others directly.
 
 use super::{Neighbours, Progress};
-use crate::Points;
+use crate::{Points, Values};
 use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::float::{Centred, FloatTile};
 use crate::ops::pairs::int::{IntTiles, Isa, Sums, row_terms};
+use crate::ops::pairs::keeper::{Keeper, capacity, sort};
 use crate::ops::pairs::scan::{Sum, col_hits, padded, row_hits};
 use crate::ops::pairs::{Bounds, Quantised, Tile, tiles};
 use rayon::prelude::*;
@@ -27,48 +29,97 @@ pub(super) fn neighbours(points: &Points<'_>, k: usize, progress: Progress<'_>) 
 
 fn neighbours_on(points: &Points<'_>, k: usize, isa: Isa, progress: Progress<'_>) -> Neighbours {
     let n = points.n();
-    let mut keepers = vec![Keeper::default(); n];
-    let exact = {
-        let (rows, bounds) = Quantised::new(points);
-        let terms = row_terms(&rows, n, isa);
-        let screen = Screen { bounds: &bounds, row: &terms.row, col: &terms.col, k };
-        let mut products = IntTiles::new(&rows, n, isa);
-        for (at, tile) in tiles(n).iter().enumerate() {
-            match products.multiply(tile) {
-                Sums::Narrow(sums) => screen.offer(tile, sums, &mut keepers),
-                Sums::Wide(sums) => screen.offer(tile, sums, &mut keepers),
-            }
-            progress((at + 1) as f64 / tiles(n).len() as f64);
-        }
-        bounds.exact()
-    };
-    if exact {
+    let (coarse, bounds) = Quantised::new(points);
+    if bounds.exact() {
+        let keepers = screen(&coarse, &bounds, vec![Keeper::default(); n], k, isa, progress);
         return collect(n, k, keepers.into_iter().map(|keeper| keeper.found));
     }
-
-    let loose = |keepers: &[Keeper]| keepers.iter().filter(|keeper| keeper.loose).count();
-    // A GEMM over all pairs costs about as much as an eighth of all pairs compared directly.
-    if loose(&keepers) > n / 8 {
+    let mut keepers = vec![Keeper { loose: true, ..Keeper::default() }; n];
+    if !hopeless(points, &coarse, k, isa) {
+        keepers = screen(&coarse, &bounds, vec![Keeper::default(); n], k, isa, progress);
+    }
+    // Screening all pairs again costs about as much as an eighth of them compared directly.
+    let many = |keepers: &[Keeper]| keepers.iter().filter(|keeper| keeper.loose).count() > n / 8;
+    if many(&keepers) {
+        let (fine, bounds) = coarse.refined(n);
+        let again = screen(&fine, &bounds, only_loose(&keepers), k, isa, progress);
+        replace_loose(&mut keepers, again);
+    }
+    if many(&keepers) {
         let rows = Centred::new(points);
         let screen = Screen { bounds: &rows.bounds, row: &rows.squares, col: &rows.squares, k };
-        let mut second: Vec<Keeper> = keepers
-            .iter()
-            .map(|keeper| match keeper.loose {
-                true => Keeper::default(),
-                false => Keeper { closed: true, ..Keeper::default() },
-            })
-            .collect();
-        let mut buffers = FloatTile::default();
-        for tile in &tiles(n) {
-            screen.offer(tile, buffers.multiply(&rows, tile), &mut second);
+        let mut again = only_loose(&keepers);
+        let mut products = FloatTile::default();
+        let tiles = tiles(n);
+        for (at, tile) in tiles.iter().enumerate() {
+            screen.offer(tile, products.multiply(&rows, tile), &mut again);
+            progress((at + 1) as f64 / tiles.len() as f64);
         }
-        for (keeper, second) in keepers.iter_mut().zip(second) {
-            if keeper.loose {
-                *keeper = second;
-            }
-        }
+        replace_loose(&mut keepers, again);
     }
     certify(points, k, keepers)
+}
+
+/// Offers every pair to both its samples' keepers, as the integer engine sees it.
+fn screen(
+    rows: &Quantised<'_>,
+    bounds: &Bounds,
+    mut keepers: Vec<Keeper>,
+    k: usize,
+    isa: Isa,
+    progress: Progress<'_>,
+) -> Vec<Keeper> {
+    let n = keepers.len();
+    let terms = row_terms(rows, n, isa);
+    let screen = Screen { bounds, row: &terms.row, col: &terms.col, k };
+    let mut products = IntTiles::new(rows, n, isa);
+    let tiles = tiles(n);
+    for (at, tile) in tiles.iter().enumerate() {
+        match products.multiply(tile) {
+            Sums::Narrow(sums) => screen.offer(tile, sums, &mut keepers),
+            Sums::Wide(sums) => screen.offer(tile, sums, &mut keepers),
+        }
+        progress((at + 1) as f64 / tiles.len() as f64);
+    }
+    keepers
+}
+
+/// Whether 256 steps are so coarse that most samples would find too many pairs that may count, as a
+/// few samples among themselves show: at their scale the k nearest of n are the k' nearest.
+fn hopeless(points: &Points<'_>, coarse: &Quantised<'_>, k: usize, isa: Isa) -> bool {
+    const PROBES: usize = 64;
+    let (n, dim) = (points.n(), points.dim());
+    let Values::F32(values) = points.values() else {
+        return false;
+    };
+    if n < 4 * PROBES {
+        return false;
+    }
+    let rows = (0..PROBES).map(|p| p * n / PROBES);
+    let some: Vec<f32> = rows.flat_map(|i| &values[i * dim..(i + 1) * dim]).copied().collect();
+    let some = Points::f32(&some, dim).expect("rows of points that were checked");
+    let (rows, bounds) = coarse.of(&some);
+    let few = (k * PROBES).div_ceil(n).min(PROBES / 4);
+    let keepers = screen(&rows, &bounds, vec![Keeper::default(); PROBES], few, isa, &|_| ());
+    let crowded = |keeper: &&Keeper| {
+        let reach = keeper.reach(few);
+        let found = keeper.found.iter().filter(|(low, _)| *low <= reach).count();
+        keeper.loose || found * k / few > capacity(k) / 2
+    };
+    keepers.iter().filter(crowded).count() > PROBES / 2
+}
+
+/// Keepers that start anew where a screen was too coarse, and want nothing elsewhere.
+fn only_loose(keepers: &[Keeper]) -> Vec<Keeper> {
+    keepers.iter().map(|keeper| Keeper { closed: !keeper.loose, ..Keeper::default() }).collect()
+}
+
+fn replace_loose(keepers: &mut [Keeper], again: Vec<Keeper>) {
+    for (keeper, again) in keepers.iter_mut().zip(again) {
+        if keeper.loose {
+            *keeper = again;
+        }
+    }
 }
 
 /// One way of screening: what turns a tile's sums into bounded squared distances.
@@ -77,64 +128,6 @@ struct Screen<'a> {
     row: &'a [f64],
     col: &'a [f64],
     k: usize,
-}
-
-/// What a sample knows of its neighbours so far.
-#[derive(Clone, Debug, Default)]
-struct Keeper {
-    /// The k smallest greatest-possible squared distances, ascending.
-    upper: Vec<f64>,
-    /// Pairs that may be among the k nearest: least possible squared distance and sample.
-    found: Vec<(f64, u32)>,
-    /// Too many pairs may be: this screen is too coarse for this sample.
-    loose: bool,
-    /// Wants no more pairs.
-    closed: bool,
-}
-
-impl Keeper {
-    /// The squared distance above which a pair cannot be among the k nearest.
-    fn reach(&self, k: usize) -> f64 {
-        if self.loose || self.closed {
-            f64::NEG_INFINITY
-        } else if self.upper.len() < k {
-            f64::INFINITY
-        } else {
-            self.upper[k - 1]
-        }
-    }
-
-    fn offer(&mut self, k: usize, exact: bool, (low, high): (f64, f64), j: usize) {
-        let reach = self.reach(k);
-        if low > reach {
-            return;
-        }
-        if high < reach {
-            self.upper.truncate(k - 1);
-            let at = self.upper.partition_point(|u| *u <= high);
-            self.upper.insert(at, high);
-        }
-        self.found.push((low, j as u32));
-        let capacity = 4 * k + 128;
-        if self.found.len() > capacity {
-            let reach = self.reach(k);
-            self.found.retain(|(low, _)| *low <= reach);
-            if self.found.len() > capacity / 2 {
-                if exact {
-                    // Only ties are left over: the lower index wins.
-                    sort(&mut self.found);
-                    self.found.truncate(k);
-                } else {
-                    self.loose = true;
-                    self.found = Vec::new();
-                }
-            }
-        }
-    }
-}
-
-fn sort(found: &mut [(f64, u32)]) {
-    found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
 }
 
 impl Screen<'_> {

@@ -3,10 +3,8 @@
 
 mod cpu;
 
+use super::Progress;
 use crate::{Device, Error, Points, Result};
-
-/// What long work reports to: called with the fraction done, 0 to 1, from any thread.
-pub type Progress<'a> = &'a (dyn Fn(f64) + Sync);
 
 /// The `k` nearest other samples of each of `n` samples, nearest first; ties go to the lower index.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,6 +2,7 @@
 
 use super::blocks;
 use crate::{Points, Values};
+use multiversion::multiversion;
 use rayon::prelude::*;
 
 /// The squared distances of `pairs`, relative error below 1e-12 each.
@@ -35,34 +36,14 @@ fn part(points: &Points<'_>, i: usize, j: usize, columns: std::ops::Range<usize>
             pairs.map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum::<u64>() as f64
         }
         Values::F32(values) => {
-            #[cfg(target_arch = "x86_64")]
-            if is_x86_feature_detected!("avx512f") {
-                // SAFETY: the processor has AVX-512F.
-                return unsafe { part_avx512(&values[row(i)], &values[row(j)]) };
-            } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                // SAFETY: the processor has AVX2 and FMA.
-                return unsafe { part_avx2(&values[row(i)], &values[row(j)]) };
-            }
             part_f32(&values[row(i)], &values[row(j)])
         }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn part_avx512(a: &[f32], b: &[f32]) -> f64 {
-    part_f32(a, b)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn part_avx2(a: &[f32], b: &[f32]) -> f64 {
-    part_f32(a, b)
-}
-
 /// The difference of two f32 is formed in f64: exact unless their exponents are 29 apart, and its
 /// square neither overflows nor vanishes. 32 partial sums keep four vectors of additions in flight.
-#[inline(always)]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 fn part_f32(a: &[f32], b: &[f32]) -> f64 {
     const WIDTH: usize = 32;
     let mut partial = [0.0f64; WIDTH];

@@ -62,8 +62,8 @@ impl<'a> Centred<'a> {
         this.bounds = if sane {
             Bounds::Rounded { eta, unit, norm, worst }
         } else {
-            let error = vec![f64::INFINITY; n];
-            Bounds::Quantised { step: 1.0, error, worst: f64::INFINITY }
+            let (error, product) = (vec![f64::INFINITY; n], vec![0.0; n]);
+            Bounds::Quantised { step: 1.0, error, worst: f64::INFINITY, product, worst_product: 0.0 }
         };
         this
     }

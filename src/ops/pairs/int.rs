@@ -5,7 +5,8 @@
 //! vector load brings the same few columns of all 16 rows. One panel layout serves both sides of the
 //! product. A micro-kernel multiplies two panels over a chunk of columns into a 16 x 16 block of i32.
 
-use super::{LANES, TILE, Tile, blocks};
+use super::{LANES, Quantised, TILE, Tile, blocks};
+use multiversion::multiversion;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -84,15 +85,17 @@ impl Isa {
     }
 }
 
-/// Where the 8-bit rows come from: bytes as they are, or floats quantised on the way.
-pub(crate) trait ByteRows: Sync {
-    /// Values in a row.
-    fn dim(&self) -> usize;
-    /// Writes columns `from .. from + out.len()` of row `row`.
-    fn read(&self, row: usize, from: usize, out: &mut [u8]);
+/// One product of bytes that a pair's inner product is made of: planes of the row and of the column
+/// side (see [`Quantised`]), and the product's weight in the sum.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pass {
+    pub left: usize,
+    pub right: usize,
+    pub weight: i64,
 }
 
-/// A row's part in the squared distance |x - y|^2 = |x|^2 + |y|^2 - 2 x.y .
+/// A row's part in the squared distance |x - y|^2 = |x|^2 + |y|^2 - 2 x.y . Integers below 2^53, or
+/// such over 256, so f64 holds them exactly.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RowTerms {
     /// Added once for the row side of a tile: |x|^2.
@@ -101,38 +104,70 @@ pub(crate) struct RowTerms {
     pub col: Vec<f64>,
 }
 
-/// The terms of every row of `rows`. All are integers below 2^53, so f64 holds them exactly.
-pub(crate) fn row_terms(rows: &impl ByteRows, n: usize, isa: Isa) -> RowTerms {
+/// The terms of every row.
+pub(crate) fn row_terms(rows: &Quantised<'_>, n: usize, isa: Isa) -> RowTerms {
     let (row, col) = (0..n)
         .into_par_iter()
         .map_init(
-            || [0u8; DEPTH],
-            |chunk, i| {
-                let (mut squares, mut sum) = (0u64, 0u64);
-                for from in (0..rows.dim()).step_by(DEPTH) {
-                    let chunk = &mut chunk[..DEPTH.min(rows.dim() - from)];
-                    rows.read(i, from, chunk);
-                    // u32 holds DEPTH squares of bytes, and keeps the loop in narrow vectors.
-                    squares += u64::from(chunk.iter().map(|&v| u32::from(v).pow(2)).sum::<u32>());
-                    sum += u64::from(chunk.iter().map(|&v| u32::from(v)).sum::<u32>());
+            || [[0u8; DEPTH]; 2],
+            |planes, i| {
+                let mut total = Totals::default();
+                for columns in blocks(0..rows.dim(), DEPTH) {
+                    for (p, plane) in planes[..rows.planes()].iter_mut().enumerate() {
+                        rows.read(p, i, columns.start, &mut plane[..columns.len()]);
+                    }
+                    total.add(&planes[0][..columns.len()], &planes[1][..columns.len()]);
                 }
-                let shifted = squares as i64 - 2 * isa.shift() * sum as i64;
-                (squares as f64, shifted as f64)
+                let term = rows.term(&total);
+                let weighed = |pass: &Pass| pass.weight * total.sums[pass.right] as i64;
+                let shifted = isa.shift() * rows.passes().iter().map(weighed).sum::<i64>();
+                (term, term - 2.0 * shifted as f64)
             },
         )
         .unzip();
     RowTerms { row, col }
 }
 
+/// Sums over a row's two planes of bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    /// Of each plane's bytes.
+    pub sums: [u64; 2],
+    /// Of the first plane's squares, of both planes' products, of the second plane's squares.
+    pub products: [u64; 3],
+}
+
+impl Totals {
+    fn add(&mut self, high: &[u8], low: &[u8]) {
+        self.sums[0] += sum(high);
+        self.sums[1] += sum(low);
+        self.products[0] += product(high, high);
+        self.products[1] += product(high, low);
+        self.products[2] += product(low, low);
+    }
+}
+
+// u32 holds DEPTH squares of bytes, and keeps these loops in narrow vectors.
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn sum(plane: &[u8]) -> u64 {
+    u64::from(plane.iter().map(|&v| u32::from(v)).sum::<u32>())
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn product(a: &[u8], b: &[u8]) -> u64 {
+    u64::from(a.iter().zip(b).map(|(&a, &b)| u32::from(a) * u32::from(b)).sum::<u32>())
+}
+
 /// Packed rows that are kept from tile to tile at most; more are packed anew for each tile.
 const KEPT_BYTES: usize = 96 << 20;
 
 /// Makes tiles of dot products, in buffers that are kept from tile to tile.
-pub(crate) struct IntTiles<'a, R> {
-    rows: &'a R,
+pub(crate) struct IntTiles<'a> {
+    rows: &'a Quantised<'a>,
     isa: Isa,
-    /// Every row's panels, a chunk of columns after another, where they are few enough.
-    kept: Vec<Vec<u32>>,
+    /// Every row's panels, a chunk of columns after another, plane by plane, where they are few enough.
+    kept: [Vec<Vec<u32>>; 2],
     left: Vec<u32>,
     right: Vec<u32>,
     sums: Vec<i32>,
@@ -145,23 +180,25 @@ pub(crate) enum Sums<'a> {
     Wide(&'a [i64]),
 }
 
-impl<'a, R: ByteRows> IntTiles<'a, R> {
+impl<'a> IntTiles<'a> {
     /// For the first `n` of `rows`.
-    pub(crate) fn new(rows: &'a R, n: usize, isa: Isa) -> Self {
+    pub(crate) fn new(rows: &'a Quantised<'a>, n: usize, isa: Isa) -> Self {
         let mut this = IntTiles {
             rows,
             isa,
-            kept: Vec::new(),
+            kept: Default::default(),
             left: Vec::new(),
             right: Vec::new(),
             sums: Vec::new(),
             wide: Vec::new(),
         };
-        if n > TILE && n * rows.dim() * isa.width() <= KEPT_BYTES {
-            for columns in blocks(0..rows.dim(), DEPTH) {
-                let mut panels = Vec::new();
-                pack(&mut panels, rows, 0..n, columns, isa);
-                this.kept.push(panels);
+        if n > TILE && n * rows.dim() * isa.width() * rows.planes() <= KEPT_BYTES {
+            for plane in 0..rows.planes() {
+                for columns in blocks(0..rows.dim(), DEPTH) {
+                    let mut panels = Vec::new();
+                    pack(&mut panels, rows, plane, 0..n, columns, isa);
+                    this.kept[plane].push(panels);
+                }
             }
         }
         this
@@ -175,55 +212,55 @@ impl<'a, R: ByteRows> IntTiles<'a, R> {
         let (tall, broad) = (tile.rows.len().div_ceil(LANES), tile.cols.len().div_ceil(LANES));
         // Old sums need no clearing: the first chunk of columns overwrites them.
         self.sums.resize(tall * LANES * stride, 0);
-        let wide = rows.dim() > FLUSH;
+        let wide = rows.dim() > FLUSH || rows.passes().len() > 1;
         if wide {
             self.wide.clear();
             self.wide.resize(self.sums.len(), 0);
         }
         let tasks = tasks(tall, broad, tile.diagonal);
-        for (chunk, columns) in blocks(0..rows.dim(), DEPTH).enumerate() {
-            let units = units(columns.len(), isa) * LANES;
-            let (left, right) = if let Some(kept) = self.kept.get(chunk) {
-                (&kept[tile.rows.start / LANES * units..], &kept[tile.cols.start / LANES * units..])
-            } else {
-                pack(&mut self.left, rows, tile.rows.clone(), columns.clone(), isa);
-                if !tile.diagonal {
-                    pack(&mut self.right, rows, tile.cols.clone(), columns.clone(), isa);
-                }
-                (&self.left[..], if tile.diagonal { &self.left[..] } else { &self.right[..] })
-            };
-            let fresh = columns.start.is_multiple_of(FLUSH);
-            let sums = SharedSums(self.sums.as_mut_ptr());
-            tasks.par_iter().for_each(|task| {
-                for q in task.cols.clone().step_by(isa.panels()) {
-                    let next = task.cols.end.min(q + isa.panels());
-                    let right = &right[q * units..next * units];
-                    for p in task.rows.clone() {
-                        if tile.diagonal && next <= p {
-                            continue;
-                        }
-                        let left = &left[p * units..(p + 1) * units];
-                        // SAFETY: blocks (p, q..next) lie inside `sums`, which has tall * 16 rows of
-                        // `stride` >= broad * 16 entries, and no other task writes them.
-                        unsafe {
-                            let block = sums.get().add(p * LANES * stride + q * LANES);
-                            micro(isa, left, right, block, stride, fresh);
+        for pass in rows.passes() {
+            for (chunk, columns) in blocks(0..rows.dim(), DEPTH).enumerate() {
+                let units = units(columns.len(), isa) * LANES;
+                let (left, right) = if self.kept[0].is_empty() {
+                    pack(&mut self.left, rows, pass.left, tile.rows.clone(), columns.clone(), isa);
+                    let same = tile.diagonal && pass.left == pass.right;
+                    if !same {
+                        pack(&mut self.right, rows, pass.right, tile.cols.clone(), columns.clone(), isa);
+                    }
+                    (&self.left[..], if same { &self.left[..] } else { &self.right[..] })
+                } else {
+                    let left = &self.kept[pass.left][chunk][tile.rows.start / LANES * units..];
+                    (left, &self.kept[pass.right][chunk][tile.cols.start / LANES * units..])
+                };
+                let fresh = columns.start.is_multiple_of(FLUSH);
+                let sums = SharedSums(self.sums.as_mut_ptr());
+                tasks.par_iter().for_each(|task| {
+                    for q in task.cols.clone().step_by(isa.panels()) {
+                        let next = task.cols.end.min(q + isa.panels());
+                        let right = &right[q * units..next * units];
+                        for p in task.rows.clone() {
+                            if tile.diagonal && next <= p {
+                                continue;
+                            }
+                            let left = &left[p * units..(p + 1) * units];
+                            // SAFETY: blocks (p, q..next) lie inside `sums`, which has tall * 16 rows
+                            // of `stride` >= broad * 16 entries, and no other task writes them.
+                            unsafe {
+                                let block = sums.get().add(p * LANES * stride + q * LANES);
+                                micro(isa, left, right, block, stride, fresh);
+                            }
                         }
                     }
+                });
+                if wide && (columns.end.is_multiple_of(FLUSH) || columns.end == rows.dim()) {
+                    self.wide
+                        .par_iter_mut()
+                        .zip(&self.sums)
+                        .for_each(|(wide, sum)| *wide += pass.weight * i64::from(*sum));
                 }
-            });
-            if wide && (columns.end.is_multiple_of(FLUSH) || columns.end == rows.dim()) {
-                self.wide
-                    .par_iter_mut()
-                    .zip(&self.sums)
-                    .for_each(|(wide, sum)| *wide += i64::from(*sum));
             }
         }
-        if wide {
-            Sums::Wide(&self.wide)
-        } else {
-            Sums::Narrow(&self.sums)
-        }
+        if wide { Sums::Wide(&self.wide) } else { Sums::Narrow(&self.sums) }
     }
 }
 
@@ -261,11 +298,12 @@ fn units(depth: usize, isa: Isa) -> usize {
     (depth * isa.width()).div_ceil(4)
 }
 
-/// Packs some columns of some rows into panels; rows and columns that are not
+/// Packs some columns of some rows, of one plane, into panels; rows and columns that are not
 /// there become zeros, which add nothing.
 fn pack(
     panels: &mut Vec<u32>,
-    rows: &impl ByteRows,
+    rows: &Quantised<'_>,
+    plane: usize,
     range: Range<usize>,
     columns: Range<usize>,
     isa: Isa,
@@ -283,7 +321,7 @@ fn pack(
                 for r in 0..LANES {
                     let row = &mut bytes[r * DEPTH..][..depth];
                     if first + r < range.end {
-                        rows.read(first + r, columns.start, row);
+                        rows.read(plane, first + r, columns.start, row);
                     } else {
                         row.fill(0);
                     }

@@ -9,6 +9,7 @@
 pub(crate) mod direct;
 pub(crate) mod float;
 pub(crate) mod int;
+pub(crate) mod keeper;
 mod quantise;
 pub(crate) mod scan;
 
@@ -80,6 +81,10 @@ pub(crate) enum Bounds {
         error: Vec<f64>,
         /// The largest of them.
         worst: f64,
+        /// The value is off by at most twice the product of two samples' entries here.
+        product: Vec<f64>,
+        /// The largest of them.
+        worst_product: f64,
     },
     /// The value has a rounding error of at most `eta` times both samples' norms.
     Rounded {
@@ -104,10 +109,12 @@ impl Bounds {
     pub(crate) fn interval(&self, i: usize, j: usize, value: f64) -> (f64, f64) {
         match self {
             Bounds::Exact { unit } => (value * unit, value * unit),
-            Bounds::Quantised { step, error, .. } => {
+            Bounds::Quantised { step, error, product, .. } => {
                 let slack = error[i] + error[j];
-                let middle = value.sqrt() * step;
-                ((middle - slack).max(0.0).powi(2), (middle + slack).powi(2))
+                let left_out = 2.0 * product[i] * product[j];
+                let low = (value - left_out).max(0.0).sqrt() * step;
+                let high = (value + left_out).max(0.0).sqrt() * step;
+                ((low - slack).max(0.0).powi(2), (high + slack).powi(2))
             }
             Bounds::Rounded { eta, unit, norm, .. } => {
                 // Norms combine as (|x| + |y|)^2: the terms |x|^2 and |y|^2 are rounded too.
@@ -124,8 +131,9 @@ impl Bounds {
         }
         let limit = match self {
             Bounds::Exact { unit } => return squared / unit * (1.0 + 1e-15),
-            Bounds::Quantised { step, error, worst } => {
-                ((squared.sqrt() + error[i] + worst) / step).powi(2)
+            Bounds::Quantised { step, error, worst, product, worst_product } => {
+                let reach = (squared.sqrt() + error[i] + worst) / step;
+                reach.powi(2) + 2.0 * product[i] * worst_product
             }
             Bounds::Rounded { eta, unit, norm, worst } => {
                 squared / unit + eta * (norm[i] + worst).powi(2)
@@ -166,7 +174,8 @@ mod tests {
     #[test]
     fn limits_never_reject_a_pair_within_reach() {
         let error = vec![0.5, 2.0, 0.0];
-        let quantised = Bounds::Quantised { step: 0.25, error, worst: 2.0 };
+        let product = vec![0.0, 3.0, 1.0];
+        let quantised = Bounds::Quantised { step: 0.25, error, worst: 2.0, product, worst_product: 3.0 };
         let norm = vec![3.0, 10.0, 0.1];
         let rounded = Bounds::Rounded { eta: 1e-4, unit: 4.0, norm, worst: 10.0 };
         let exact = Bounds::Exact { unit: 1.0 / 3.0 };

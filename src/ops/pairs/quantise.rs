@@ -1,118 +1,201 @@
-//! Rows for the integer engine: bytes as they are, or floats on a grid of 256 steps.
+//! Rows for the integer engine: bytes as they are, or floats on a grid of 256 or 65 536 steps.
+//!
+//! A 16-bit value X is two planes of bytes, X = 256 high + low. Of the four products that X.Y needs,
+//! the three that matter are made. The fourth, low.low, is that of two nearly centred remainders once
+//! 128 is taken from each byte: it is bounded by their norms (Cauchy and Schwarz) and left out.
 
 use super::Bounds;
-use super::int::ByteRows;
+use super::int::{Pass, Totals};
 use crate::{Points, Values};
+use multiversion::multiversion;
 use rayon::prelude::*;
 
-/// The 8-bit form of a set of samples, made anew each time it is read: nothing is stored but the grid.
-pub(crate) enum Quantised<'a> {
-    /// The data itself.
-    Bytes {
-        /// Row-major values.
-        values: &'a [u8],
-        /// Values in a row.
-        dim: usize,
-    },
-    /// Value x of column j becomes round((x - low[j]) * scale).
-    Floats {
-        /// Row-major values.
-        values: &'a [f32],
-        /// Each column's least value: the grid starts there, so its step depends on the widest
-        /// column's range and not on any offset.
-        low: Vec<f32>,
-        /// Steps in one unit of the data: 255 / the widest column's range.
-        scale: f32,
-    },
-}
-
-impl ByteRows for Quantised<'_> {
-    fn dim(&self) -> usize {
-        match self {
-            Quantised::Bytes { dim, .. } => *dim,
-            Quantised::Floats { low, .. } => low.len(),
-        }
-    }
-
-    fn read(&self, row: usize, from: usize, out: &mut [u8]) {
-        match self {
-            Quantised::Bytes { values, dim } => {
-                out.copy_from_slice(&values[row * dim + from..][..out.len()]);
-            }
-            Quantised::Floats { values, low, scale } => {
-                let values = &values[row * low.len() + from..][..out.len()];
-                for ((out, x), low) in out.iter_mut().zip(values).zip(&low[from..]) {
-                    // Any rounding will do, since the error is measured; `as` saturates.
-                    *out = ((x - low) * scale + 0.5) as u8;
-                }
-            }
-        }
-    }
+/// The 8- or 16-bit form of a set of samples, made anew each time it is read: nothing is stored but
+/// the grid.
+#[derive(Clone)]
+pub(crate) struct Quantised<'a> {
+    values: Values<'a>,
+    dim: usize,
+    /// Each column's least value: the grid starts there, so that its step depends on the widest
+    /// column's range and not on any offset. Empty for bytes.
+    low: Vec<f32>,
+    /// The widest column's range.
+    range: f64,
+    /// Steps in one unit of the data.
+    scale: f32,
+    fine: bool,
 }
 
 impl<'a> Quantised<'a> {
     /// The 8-bit form of `points`, and how far distances between 8-bit forms are from the truth.
     pub(crate) fn new(points: &Points<'a>) -> (Self, Bounds) {
-        let dim = points.dim();
-        let values = match points.values() {
-            Values::U8(values) => {
-                return (Quantised::Bytes { values, dim }, Bounds::Exact { unit: 1.0 });
-            }
-            Values::F32(values) => values,
+        let (values, dim) = (points.values(), points.dim());
+        let Values::F32(floats) = values else {
+            let this = Quantised { values, dim, low: Vec::new(), range: 255.0, scale: 1.0, fine: false };
+            return (this, Bounds::Exact { unit: 1.0 });
         };
-        let (low, high) = column_ranges(values, dim);
-        let range = low
-            .iter()
-            .zip(&high)
-            .map(|(low, high)| f64::from(*high) - f64::from(*low))
-            .fold(0.0, f64::max);
-        let step = range / 255.0;
+        let (low, high) = column_ranges(floats, dim);
+        let ranges = low.iter().zip(&high).map(|(low, high)| f64::from(*high) - f64::from(*low));
+        let range = ranges.fold(0.0, f64::max);
         let scale = if range > 0.0 { (255.0 / range) as f32 } else { 0.0 };
-        let this = Quantised::Floats { values, low, scale };
-        let error = this.errors(step, points.n());
-        let worst = error.iter().copied().fold(0.0, f64::max);
-        // Data that lies on the grid (8-bit images stored as floats) loses nothing.
-        let bounds = if worst == 0.0 && step > 0.0 {
-            Bounds::Exact { unit: step * step }
-        } else {
-            Bounds::Quantised { step, error, worst }
-        };
+        let this = Quantised { values, dim, low, range, scale, fine: false };
+        let bounds = this.bounds(points.n());
         (this, bounds)
     }
 
-    /// |x - its quantised form| of each row, rounded up.
-    fn errors(&self, step: f64, n: usize) -> Vec<f64> {
-        const CHUNK: usize = 1024;
-        let Quantised::Floats { values, low, .. } = self else {
-            return vec![0.0; n];
-        };
-        let dim = low.len();
-        (0..n)
-            .into_par_iter()
-            .map_init(
-                || [0u8; CHUNK],
-                |bytes, i| {
-                    let mut sum = 0.0;
-                    for from in (0..dim).step_by(CHUNK) {
-                        let bytes = &mut bytes[..CHUNK.min(dim - from)];
-                        self.read(i, from, bytes);
-                        let values = &values[i * dim + from..];
-                        // Eight partial sums, so that the loop runs in vectors.
-                        let mut partial = [0.0f64; 8];
-                        let lanes = bytes.chunks(8).zip(values.chunks(8)).zip(low[from..].chunks(8));
-                        for ((bytes, values), low) in lanes {
-                            for (l, byte) in bytes.iter().enumerate() {
-                                let exact = f64::from(values[l]) - f64::from(low[l]);
-                                partial[l] += (exact - f64::from(*byte) * step).powi(2);
-                            }
-                        }
-                        sum += partial.iter().sum::<f64>();
-                    }
-                    sum.sqrt() * (1.0 + 1e-9)
-                },
-            )
-            .collect()
+    /// The 16-bit form of the same samples, and its bounds.
+    pub(crate) fn refined(&self, n: usize) -> (Self, Bounds) {
+        let scale = if self.range > 0.0 { (65535.0 / self.range) as f32 } else { 0.0 };
+        let this = Quantised { scale, fine: true, ..self.clone() };
+        let bounds = this.bounds(n);
+        (this, bounds)
     }
+
+    /// The same grid for other samples, which may lie beside it no further than these do.
+    pub(crate) fn of(&self, points: &Points<'a>) -> (Self, Bounds) {
+        let this = Quantised { values: points.values(), ..self.clone() };
+        let bounds = this.bounds(points.n());
+        (this, bounds)
+    }
+
+    pub(crate) fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// How many bytes make a value.
+    pub(crate) fn planes(&self) -> usize {
+        if self.fine { 2 } else { 1 }
+    }
+
+    /// The products that make a pair's inner product: of the 16-bit form, a 256th of it.
+    pub(crate) fn passes(&self) -> &'static [Pass] {
+        const PLAIN: [Pass; 1] = [Pass { left: 0, right: 0, weight: 1 }];
+        const FINE: [Pass; 3] = [
+            Pass { left: 0, right: 0, weight: 256 },
+            Pass { left: 0, right: 1, weight: 1 },
+            Pass { left: 1, right: 0, weight: 1 },
+        ];
+        if self.fine { &FINE } else { &PLAIN }
+    }
+
+    /// A row's term in the squared distance (of the 16-bit form, a 256th of it).
+    pub(crate) fn term(&self, total: &Totals) -> f64 {
+        let [high, mixed, low] = total.products.map(|p| p as f64);
+        if !self.fine {
+            return high;
+        }
+        // |X|^2 = 65536 h.h + 512 h.l + l.l, and low.low = its centred form + 128 (both rows' sums)
+        // - 128^2 dim, of which twice this row's half is taken off here.
+        let square = 65536.0 * high + 512.0 * mixed + low;
+        (square - 256.0 * total.sums[1] as f64 + 16384.0 * self.dim as f64) / 256.0
+    }
+
+    /// Columns `from .. from + out.len()` of one plane of row `row`.
+    pub(crate) fn read(&self, plane: usize, row: usize, from: usize, out: &mut [u8]) {
+        let at = row * self.dim + from;
+        match self.values {
+            Values::U8(values) => out.copy_from_slice(&values[at..at + out.len()]),
+            Values::F32(values) => {
+                let (values, low) = (&values[at..at + out.len()], &self.low[from..from + out.len()]);
+                match (self.fine, plane) {
+                    (false, _) => steps_256(values, low, self.scale, out),
+                    (true, 0) => steps_65536::<8>(values, low, self.scale, out),
+                    (true, _) => steps_65536::<0>(values, low, self.scale, out),
+                }
+            }
+        }
+    }
+
+    /// How far distances between these forms are from the truth, measured sample by sample.
+    fn bounds(&self, n: usize) -> Bounds {
+        let step = self.range / if self.fine { 65535.0 } else { 255.0 };
+        let (error, product): (Vec<f64>, Vec<f64>) =
+            (0..n).into_par_iter().map(|i| self.errors(i, step)).unzip();
+        // Data that lies on the grid (8-bit images stored as floats) loses nothing.
+        let worst = error.iter().copied().fold(0.0, f64::max);
+        if worst == 0.0 && step > 0.0 && !self.fine {
+            return Bounds::Exact { unit: step * step };
+        }
+        let worst_product = product.iter().copied().fold(0.0, f64::max);
+        let unit = if self.fine { 16.0 * step } else { step };
+        Bounds::Quantised { step: unit, error, worst, product, worst_product }
+    }
+
+    /// |x - its quantised form| of row `i`, rounded up; and the norm of what its product leaves out.
+    fn errors(&self, i: usize, step: f64) -> (f64, f64) {
+        const CHUNK: usize = 1024;
+        let Values::F32(values) = self.values else {
+            return (0.0, 0.0);
+        };
+        let mut planes = [[0u8; CHUNK]; 2];
+        let (mut error, mut left_out) = (0.0, 0u64);
+        for from in (0..self.dim).step_by(CHUNK) {
+            let len = CHUNK.min(self.dim - from);
+            for (p, plane) in planes[..self.planes()].iter_mut().enumerate() {
+                self.read(p, i, from, &mut plane[..len]);
+            }
+            let weight = if self.fine { 256.0 } else { 1.0 };
+            let values = &values[i * self.dim + from..][..len];
+            let (high, low) = (&planes[0][..len], &planes[1][..len]);
+            error += squared_errors(values, &self.low[from..from + len], high, low, weight, step);
+            left_out += squares_less_128(low);
+        }
+        let left_out = if self.fine { (left_out as f64).sqrt() / 16.0 } else { 0.0 };
+        (error.sqrt() * (1.0 + 1e-9), left_out)
+    }
+}
+
+/// Values on a grid of 256 steps from `low` on. Any rounding will do, since its error is measured.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn steps_256(values: &[f32], low: &[f32], scale: f32, out: &mut [u8]) {
+    for ((out, x), low) in out.iter_mut().zip(values).zip(low) {
+        let steps = ((x - low) * scale + 0.5).min(255.0);
+        // SAFETY: x >= low and scale >= 0, so that this is between 0 and 255, and no NaN: a plain
+        // conversion, where a saturating one would not run in vectors.
+        *out = unsafe { steps.to_int_unchecked::<i32>() } as u8;
+    }
+}
+
+/// One byte of values on a grid of 65 536 steps: the upper where SHIFT is 8, the lower where it is 0.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn steps_65536<const SHIFT: u32>(values: &[f32], low: &[f32], scale: f32, out: &mut [u8]) {
+    for ((out, x), low) in out.iter_mut().zip(values).zip(low) {
+        let steps = ((x - low) * scale + 0.5).min(65535.0);
+        // SAFETY: as above, with 65 535 for 255.
+        *out = (unsafe { steps.to_int_unchecked::<i32>() } >> SHIFT) as u8;
+    }
+}
+
+/// The sum of squared differences between values and their quantised forms.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn squared_errors(values: &[f32], start: &[f32], high: &[u8], low: &[u8], weight: f64, step: f64) -> f64 {
+    const WIDTH: usize = 16;
+    let mut partial = [0.0f64; WIDTH];
+    let mut add = |lane: usize, x: f32, start: f32, high: u8, low: u8| {
+        let steps = f64::from(high) * weight + f64::from(low);
+        let difference = (f64::from(x) - f64::from(start)) - steps * step;
+        partial[lane] += difference * difference;
+    };
+    let whole = values.len() / WIDTH * WIDTH;
+    for at in (0..whole).step_by(WIDTH) {
+        let x: &[f32; WIDTH] = values[at..at + WIDTH].try_into().expect("WIDTH values");
+        let start: &[f32; WIDTH] = start[at..at + WIDTH].try_into().expect("WIDTH values");
+        let high: &[u8; WIDTH] = high[at..at + WIDTH].try_into().expect("WIDTH values");
+        let low: &[u8; WIDTH] = low[at..at + WIDTH].try_into().expect("WIDTH values");
+        for l in 0..WIDTH {
+            add(l, x[l], start[l], high[l], low[l]);
+        }
+    }
+    for at in whole..values.len() {
+        add(at - whole, values[at], start[at], high[at], low[at]);
+    }
+    partial.iter().sum()
+}
+
+/// The sum of (b - 128)^2.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn squares_less_128(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|b| (i32::from(*b) - 128).pow(2)).sum::<i32>() as u64
 }
 
 /// The least and the greatest value of each column.
@@ -122,22 +205,22 @@ fn column_ranges(values: &[f32], dim: usize) -> (Vec<f32>, Vec<f32>) {
         .par_chunks(rows * dim)
         .map(|rows| {
             let (mut low, mut high) = (rows[..dim].to_vec(), rows[..dim].to_vec());
-            for row in rows.chunks_exact(dim) {
-                for ((low, high), x) in low.iter_mut().zip(&mut high).zip(row) {
-                    *low = low.min(*x);
-                    *high = high.max(*x);
-                }
-            }
+            rows.chunks_exact(dim).for_each(|row| widen(&mut low, &mut high, row, row));
             (low, high)
         })
         .reduce_with(|(mut low, mut high), (other_low, other_high)| {
-            for (low, other) in low.iter_mut().zip(other_low) {
-                *low = low.min(other);
-            }
-            for (high, other) in high.iter_mut().zip(other_high) {
-                *high = high.max(other);
-            }
+            widen(&mut low, &mut high, &other_low, &other_high);
             (low, high)
         })
         .unwrap_or_default()
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn widen(low: &mut [f32], high: &mut [f32], other_low: &[f32], other_high: &[f32]) {
+    for (low, other) in low.iter_mut().zip(other_low) {
+        *low = low.min(*other);
+    }
+    for (high, other) in high.iter_mut().zip(other_high) {
+        *high = high.max(*other);
+    }
 }

@@ -2,6 +2,7 @@
 //! Each function is compiled for the vectors at hand and chosen at run time.
 
 use super::LANES;
+use multiversion::multiversion;
 
 /// What engines store a tile in: a type whose values f64 holds exactly.
 pub(crate) trait Sum: Copy + Send + Sync {
@@ -40,23 +41,8 @@ pub(crate) fn padded(terms: &[f64]) -> Vec<f64> {
 }
 
 /// One row against a run of whole groups of columns: appends the columns whose value is at most `limit`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 pub(crate) fn row_hits<S: Sum>(row_term: f64, col_terms: &[f64], sums: &[S], limit: f64, hits: &mut Vec<Hit>) {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
-        // SAFETY: the processor has these features.
-        return unsafe { row_hits_avx512(row_term, col_terms, sums, limit, hits) };
-    }
-    row_hits_plain(row_term, col_terms, sums, limit, hits);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl")]
-fn row_hits_avx512<S: Sum>(row_term: f64, col_terms: &[f64], sums: &[S], limit: f64, hits: &mut Vec<Hit>) {
-    row_hits_plain(row_term, col_terms, sums, limit, hits);
-}
-
-#[inline(always)]
-fn row_hits_plain<S: Sum>(row_term: f64, col_terms: &[f64], sums: &[S], limit: f64, hits: &mut Vec<Hit>) {
     let groups = col_terms.as_chunks::<LANES>().0.iter().zip(sums.as_chunks::<LANES>().0);
     for (at, (terms, sums)) in groups.enumerate() {
         let mut values = [0.0; LANES];
@@ -72,37 +58,8 @@ fn row_hits_plain<S: Sum>(row_term: f64, col_terms: &[f64], sums: &[S], limit: f
 
 /// A run of rows against a run of whole groups of columns, each with a limit of its own: appends
 /// (row * columns + column, value). `sums` starts at the first row's first column, rows `stride` apart.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 pub(crate) fn col_hits<S: Sum>(
-    row_terms: &[f64],
-    col_terms: &[f64],
-    sums: &[S],
-    stride: usize,
-    limits: &[f64],
-    hits: &mut Vec<Hit>,
-) {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
-        // SAFETY: the processor has these features.
-        return unsafe { col_hits_avx512(row_terms, col_terms, sums, stride, limits, hits) };
-    }
-    col_hits_plain(row_terms, col_terms, sums, stride, limits, hits);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl")]
-fn col_hits_avx512<S: Sum>(
-    row_terms: &[f64],
-    col_terms: &[f64],
-    sums: &[S],
-    stride: usize,
-    limits: &[f64],
-    hits: &mut Vec<Hit>,
-) {
-    col_hits_plain(row_terms, col_terms, sums, stride, limits, hits);
-}
-
-#[inline(always)]
-fn col_hits_plain<S: Sum>(
     row_terms: &[f64],
     col_terms: &[f64],
     sums: &[S],
@@ -127,4 +84,40 @@ fn col_hits_plain<S: Sum>(
             }
         }
     }
+}
+
+/// Sums over one row's pairs, each weighted by its column: of 1 / distance and of 1 / distance^2, in
+/// the values' units. Pairs of value `near` or less are left out of the sums; they and those of value
+/// `limit` or less are appended to `hits` if their weight is not 0.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+pub(crate) fn row_ratios<S: Sum>(
+    row_term: f64,
+    col_terms: &[f64],
+    weights: &[f64],
+    sums: &[S],
+    near: f64,
+    limit: f64,
+    hits: &mut Vec<Hit>,
+) -> (f64, f64) {
+    let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
+    let limit = limit.max(near);
+    let groups = col_terms.as_chunks::<LANES>().0.iter().zip(weights.as_chunks::<LANES>().0);
+    for (at, ((terms, weights), sums)) in groups.zip(sums.as_chunks::<LANES>().0).enumerate() {
+        let mut values = [0.0; LANES];
+        let mut count = 0;
+        for l in 0..LANES {
+            let value = row_term + terms[l] - 2.0 * sums[l].f64();
+            values[l] = value;
+            let (far, weight) = if value > near { (value, weights[l]) } else { (1.0, 0.0) };
+            let inverse = weight / far;
+            second[l] += inverse;
+            first[l] += inverse * far.sqrt();
+            count += u32::from(value <= limit && weights[l] != 0.0);
+        }
+        if count > 0 {
+            let passed = values.iter().enumerate().filter(|(l, v)| **v <= limit && weights[*l] != 0.0);
+            hits.extend(passed.map(|(l, v)| (at * LANES + l, *v)));
+        }
+    }
+    (first.iter().sum(), second.iter().sum())
 }

@@ -1,0 +1,95 @@
+//! A small generated dataset: smooth gray images drawn from seven numbers each, in two classes.
+//! What its intrinsic dimension should be is known, and nobody's images are in it.
+
+use super::Found;
+use super::source::{Packed, Pixels, Source, images_len};
+use crate::{Error, Result};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rayon::prelude::*;
+use std::f64::consts::{FRAC_PI_3, TAU};
+use std::path::{Path, PathBuf};
+
+/// The numbers that an image of [`Dataset::generated`](super::Dataset::generated) is drawn from.
+pub const GENERATED_LATENTS: usize = 7;
+
+/// An ellipse, the "organ", within a fixed bright ring. Positions and sizes are in half image sides.
+struct Latents {
+    x: f64,
+    y: f64,
+    /// The longer half axis.
+    radius: f64,
+    /// The shorter half axis over the longer.
+    aspect: f64,
+    angle: f64,
+    brightness: f64,
+    /// Where the stripes across the organ begin.
+    phase: f64,
+}
+
+impl Latents {
+    fn draw(rng: &mut ChaCha8Rng) -> Self {
+        let mut within = |low: f64, high: f64| {
+            // The top 53 bits, as a fraction of 2^53.
+            low + (high - low) * (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+        };
+        Latents {
+            x: within(-0.22, 0.22),
+            y: within(-0.22, 0.22),
+            radius: within(0.36, 0.52),
+            aspect: within(0.55, 0.8),
+            angle: within(-FRAC_PI_3, FRAC_PI_3),
+            brightness: within(0.3, 0.6),
+            phase: within(0.0, TAU),
+        }
+    }
+
+    /// The brightness, in [0, 1], at a point of the square [-1, 1] x [-1, 1].
+    fn at(&self, x: f64, y: f64, lesion: bool) -> f64 {
+        let ring = bell(x.hypot(y) - 0.9, 0.06);
+        let (sin, cos) = self.angle.sin_cos();
+        let (dx, dy) = (x - self.x, y - self.y);
+        let along = (cos * dx + sin * dy) / self.radius;
+        let across = (cos * dy - sin * dx) / (self.radius * self.aspect);
+        let inside = 1.0 / (1.0 + ((along.hypot(across) - 1.0) / 0.08).exp());
+        let stripes = 0.1 * (2.5 * along + self.phase).sin();
+        let spot = if lesion { 0.3 * bell((along - 0.45).hypot(across), 0.16) } else { 0.0 };
+        (0.05 + ring + inside * (self.brightness + stripes + spot)).clamp(0.0, 1.0)
+    }
+}
+
+fn bell(distance: f64, width: f64) -> f64 {
+    (-0.5 * (distance / width).powi(2)).exp()
+}
+
+pub(super) fn generate(per_class: usize, size: usize, seed: u64) -> Result<Found> {
+    if per_class == 0 || size < 8 {
+        return Err(Error::Argument(format!(
+            "{per_class} generated images a class of {size} x {size} pixels: at least 1 and 8 are needed"
+        )));
+    }
+    let path = Path::new("generated");
+    let count = per_class.saturating_mul(2);
+    let len = images_len(path, count, [size, size, 1], 1)?;
+    let mut pixels = super::load::zeros(len, "the generated images")?;
+    pixels.par_chunks_exact_mut(size * size).enumerate().for_each(|(at, image)| {
+        // A stream for each image: the first images are the same however many follow.
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(at as u64);
+        let latents = Latents::draw(&mut rng);
+        let place = |i: usize| (2 * i + 1) as f64 / size as f64 - 1.0;
+        for (i, pixel) in image.iter_mut().enumerate() {
+            let value = latents.at(place(i % size), place(i / size), at % 2 == 1);
+            *pixel = (value * 255.0) as u8;
+        }
+    });
+    let parts = vec![(PathBuf::from("generated"), count)];
+    let packed = Packed { pixels: Pixels::U8(pixels), height: size, width: size, channels: 1, parts };
+    Ok(Found {
+        format: "generated",
+        source: Source::Packed(packed),
+        labels: (0..count as u32).map(|at| at % 2).collect(),
+        class_names: vec!["clear".into(), "lesion".into()],
+        notes: Vec::new(),
+    })
+}

@@ -1,0 +1,135 @@
+//! One PNG or JPEG file: its shape from the header, and its pixels. The format is told by content.
+//! Alpha is dropped, a palette expanded, an EXIF orientation left alone: as `Pillow.convert("RGB")` does.
+
+use super::read::open_file;
+use super::source::{Depth, Image, Shape, Values};
+use crate::{Error, Result};
+use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
+use std::borrow::Cow;
+use std::io::{Cursor, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+/// No single image is larger than this, as a file or decoded.
+const LARGEST: u64 = 1 << 30;
+/// Deflate packs at most 1032 to 1, times 8 for one-bit pixels; JPEG less. A header that claims more lies.
+const DENSEST: u64 = 10_000;
+
+/// The shape of an image, from its header.
+pub(super) fn shape(path: &Path) -> Result<Shape> {
+    let bytes = read(path)?;
+    guarded(path, || shape_of(path, &decoder(path, &bytes)?, bytes.len()))
+}
+
+/// An image's pixels.
+pub(super) fn decode(path: &Path) -> Result<Image<'static>> {
+    let bytes = read(path)?;
+    guarded(path, || {
+        let decoder = decoder(path, &bytes)?;
+        let shape = shape_of(path, &decoder, bytes.len())?;
+        if bytes.starts_with(&[0xff, 0xd8]) && !jpeg_is_whole(&bytes) {
+            return Err(Error::format(path, "is cut short: the JPEG data has no end-of-image marker"));
+        }
+        let stored = shape.channels + usize::from(shape.alpha);
+        let mut raw = vec![0; decoder.total_bytes() as usize];
+        decoder.read_image(&mut raw).map_err(|e| unreadable(path, e))?;
+        let values = match shape.depth {
+            Depth::U16 => {
+                let wide = raw.as_chunks().0.iter().map(|v| u16::from_ne_bytes(*v)).collect();
+                Values::U16(Cow::Owned(without_alpha(wide, stored, shape.channels)))
+            }
+            _ => Values::U8(Cow::Owned(without_alpha(raw, stored, shape.channels))),
+        };
+        Ok(Image { shape, values })
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let file = open_file(path)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
+    match bytes.len() as u64 {
+        0 => Err(Error::format(path, "is empty")),
+        len if len > LARGEST => Err(Error::format(path, "is larger than 1 GiB: no image file to read here")),
+        _ => Ok(bytes),
+    }
+}
+
+/// Runs a decoder so that a flaw in it fails one image, not the whole run.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Error::format(path, "cannot be decoded: the image decoder panicked on it")))
+}
+
+fn decoder<'a>(path: &Path, bytes: &'a [u8]) -> Result<impl ImageDecoder + 'a> {
+    let format = match image::guess_format(bytes) {
+        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => format,
+        _ => {
+            let start: Vec<String> = bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+            return Err(Error::format(
+                path,
+                format!("is neither a PNG nor a JPEG image: it begins with {}", start.join(" ")),
+            ));
+        }
+    };
+    ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(|e| unreadable(path, e))
+}
+
+fn shape_of(path: &Path, decoder: &impl ImageDecoder, file_len: usize) -> Result<Shape> {
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(Error::format(path, format!("is an image of {height} x {width} pixels")));
+    }
+    let bytes = decoder.total_bytes();
+    if bytes > LARGEST || bytes > (file_len as u64).saturating_mul(DENSEST) {
+        return Err(Error::format(
+            path,
+            format!("claims {height} x {width} pixels: more than its {file_len} bytes can hold"),
+        ));
+    }
+    let (channels, depth, alpha) = match decoder.color_type() {
+        ColorType::L8 => (1, Depth::U8, false),
+        ColorType::La8 => (1, Depth::U8, true),
+        ColorType::Rgb8 => (3, Depth::U8, false),
+        ColorType::Rgba8 => (3, Depth::U8, true),
+        ColorType::L16 => (1, Depth::U16, false),
+        ColorType::La16 => (1, Depth::U16, true),
+        ColorType::Rgb16 => (3, Depth::U16, false),
+        ColorType::Rgba16 => (3, Depth::U16, true),
+        other => return Err(Error::format(path, format!("has pixels of the kind {other:?}"))),
+    };
+    Ok(Shape { height: height as usize, width: width as usize, channels, depth, alpha })
+}
+
+fn without_alpha<T: Copy>(values: Vec<T>, stored: usize, kept: usize) -> Vec<T> {
+    match stored == kept {
+        true => values,
+        false => values.chunks_exact(stored).flat_map(|pixel| &pixel[..kept]).copied().collect(),
+    }
+}
+
+fn unreadable(path: &Path, error: image::ImageError) -> Error {
+    Error::format(path, format!("cannot be decoded: {error}"))
+}
+
+/// Whether the end-of-image marker is reached. The decoder fills a file that is cut short with gray
+/// and says nothing, which would be measured as if it were the image.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xff)) {
+        at += found;
+        match bytes.get(at + 1) {
+            Some(0xd9) => return true,
+            // Fill bytes, stuffed zeros within a scan, and markers that have no length.
+            Some(0xff) => at += 1,
+            Some(0x00 | 0x01 | 0xd0..=0xd8) => at += 2,
+            // A segment: what is in it (a thumbnail, say) is stepped over.
+            Some(_) => match bytes.get(at + 2..at + 4) {
+                Some(length) => at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]])),
+                None => return false,
+            },
+            None => return false,
+        }
+    }
+    false
+}

@@ -1,0 +1,452 @@
+//! From a dataset's images to one matrix of samples: decode, recolour, scale, resize, each image straight
+//! into its row. Memory is the matrix and one image a thread.
+
+use super::Dataset;
+use super::source::{Depth, Image, Shape, Values};
+use crate::ops::resize::{resize_bilinear, scale_by_max_f32, scale_by_max_u8, scale_by_max_u16};
+use crate::{Error, Points, Result};
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How images become samples. The default is the paper's: each image scaled by its own maximum to 8 bits,
+/// then resized to 224 x 224, bilinear, without antialiasing; gray stays gray, RGB stays RGB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preprocess {
+    /// How values are scaled.
+    pub scale: Scale,
+    /// Height and width to resize to; `None` keeps the images' own, which must then be one size.
+    pub size: Option<(usize, usize)>,
+    /// Which channels samples have.
+    pub color: Color,
+    /// Whether shrinking averages over all the pixels it drops (torchvision's `antialias=True`).
+    pub antialias: bool,
+    /// What to do about an image that cannot be read.
+    pub on_bad: OnBad,
+}
+
+impl Default for Preprocess {
+    fn default() -> Self {
+        Preprocess {
+            scale: Scale::Max,
+            size: Some((224, 224)),
+            color: Color::AsIs,
+            antialias: false,
+            on_bad: OnBad::Fail,
+        }
+    }
+}
+
+/// How values are scaled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scale {
+    /// Each image by its own maximum, over all its channels: `floor(v * 255 / max)`, as 8 bits. An image of
+    /// zeros stays so; a negative value is an error.
+    #[default]
+    Max,
+    /// Values are used as they are: 8-bit ones stay 8-bit, 16-bit ones become floats.
+    None,
+}
+
+/// Which channels samples have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Color {
+    /// Those of the images. Where a few are gray among RGB ones they are expanded to RGB, and where a few
+    /// are RGB among gray ones they are made gray (RGB where both are as many): [`Loaded::notes`] says so.
+    #[default]
+    AsIs,
+    /// One channel: `(19595 R + 38470 G + 7471 B + 2^15) / 2^16`, the ITU-R 601 luma as Pillow rounds it.
+    Grayscale,
+    /// Three channels: gray is repeated.
+    Rgb,
+}
+
+/// What to do about an image that cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnBad {
+    /// Stop, and name the first such image.
+    #[default]
+    Fail,
+    /// Leave it out, and list it in [`Loaded::skipped`].
+    Skip,
+}
+
+/// What [`Dataset::load`] gives: `n` samples of `height * width * channels` values, and what they are.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The values, one row a sample: pixels row-major, channels last.
+    pub samples: Samples,
+    /// The class of each sample, as a position in `class_names`.
+    pub labels: Vec<u32>,
+    /// The names of the classes, those of which every image was skipped included.
+    pub class_names: Vec<String>,
+    /// The name of each sample.
+    pub names: Vec<String>,
+    /// The position of each sample in the dataset that it was loaded from, rising.
+    pub index: Vec<usize>,
+    /// The images that were left out: name and reason.
+    pub skipped: Vec<(String, String)>,
+    /// What else should be known of how the samples came about.
+    pub notes: Vec<String>,
+    /// Rows of pixels in a sample.
+    pub height: usize,
+    /// Pixels in a row.
+    pub width: usize,
+    /// Values in a pixel: 1 or 3.
+    pub channels: usize,
+}
+
+/// The values of loaded samples, 8-bit where they are exactly that, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Samples {
+    values: SampleValues,
+    dim: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum SampleValues {
+    U8(Vec<u8>),
+    F32(Vec<f32>),
+}
+
+impl Samples {
+    /// The number of samples.
+    pub fn n(&self) -> usize {
+        let len = match &self.values {
+            SampleValues::U8(values) => values.len(),
+            SampleValues::F32(values) => values.len(),
+        };
+        len / self.dim
+    }
+
+    /// The number of values in a sample.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// The view that operations and measures read.
+    ///
+    /// # Errors
+    /// None for samples that [`Dataset::load`] made, unless there are more than 2^31 - 1.
+    pub fn points(&self) -> Result<Points<'_>> {
+        match &self.values {
+            SampleValues::U8(values) => Points::u8(values, self.dim),
+            SampleValues::F32(values) => Points::f32(values, self.dim),
+        }
+    }
+}
+
+/// What all samples have in common.
+struct Plan<'a> {
+    how: &'a Preprocess,
+    height: usize,
+    width: usize,
+    channels: usize,
+}
+
+pub(super) fn load(dataset: &Dataset, how: &Preprocess, progress: &(dyn Fn(usize) + Sync)) -> Result<Loaded> {
+    if let Some((height, width)) = how.size
+        && (height == 0 || width == 0)
+    {
+        return Err(Error::Argument(format!("cannot resize images to {height} x {width} pixels")));
+    }
+    let (shapes, mut bad) = shapes(dataset, how.on_bad)?;
+    progress(bad.len());
+    let mut notes = dataset.notes.clone();
+    let plan = plan(dataset, how, &shapes, &bad, &mut notes)?;
+
+    let exact = shapes.iter().all(|(_, shape)| {
+        let kept_size = (shape.height, shape.width) == (plan.height, plan.width);
+        kept_size && (how.scale == Scale::Max || shape.depth == Depth::U8)
+    });
+    let dim = plan.height.saturating_mul(plan.width).saturating_mul(plan.channels);
+    let (values, kept, failed) = match exact {
+        true => {
+            let (rows, kept, failed) =
+                fill(dataset, how.on_bad, &shapes, dim, progress, |image, row| plan.exact_row(image, row))?;
+            (SampleValues::U8(rows), kept, failed)
+        }
+        false => {
+            let (rows, kept, failed) =
+                fill(dataset, how.on_bad, &shapes, dim, progress, |image, row| plan.float_row(image, row))?;
+            (SampleValues::F32(rows), kept, failed)
+        }
+    };
+    bad.extend(failed);
+    bad.sort_by_key(|(at, _)| *at);
+    if kept.is_empty() {
+        return Err(none_left(dataset, &bad));
+    }
+    Ok(Loaded {
+        samples: Samples { values, dim },
+        labels: kept.iter().map(|at| dataset.labels[*at]).collect(),
+        class_names: dataset.class_names.clone(),
+        names: kept.iter().map(|at| dataset.name(*at)).collect(),
+        skipped: bad.iter().map(|(at, error)| (dataset.name(*at), reason(error))).collect(),
+        index: kept,
+        notes,
+        height: plan.height,
+        width: plan.width,
+        channels: plan.channels,
+    })
+}
+
+type Shapes = Vec<(usize, Shape)>;
+type Bad = Vec<(usize, Error)>;
+
+/// The shape of each image, by its header: what all have in common is settled before any is decoded.
+fn shapes(dataset: &Dataset, on_bad: OnBad) -> Result<(Shapes, Bad)> {
+    let found: Vec<Result<Shape>> =
+        dataset.index.par_iter().map(|source| dataset.source.shape(*source)).collect();
+    let (mut shapes, mut bad) = (Vec::with_capacity(found.len()), Vec::new());
+    for (at, shape) in found.into_iter().enumerate() {
+        match shape {
+            Ok(shape) => shapes.push((at, shape)),
+            Err(error) if on_bad == OnBad::Fail => return Err(error),
+            Err(error) => bad.push((at, error)),
+        }
+    }
+    Ok((shapes, bad))
+}
+
+fn plan<'a>(
+    dataset: &Dataset,
+    how: &'a Preprocess,
+    shapes: &Shapes,
+    bad: &Bad,
+    notes: &mut Vec<String>,
+) -> Result<Plan<'a>> {
+    let Some((first, shape)) = shapes.first() else { return Err(none_left(dataset, bad)) };
+    let place = |at: usize| dataset.source.place(dataset.index[at]).display().to_string();
+
+    let (height, width) = (shape.height, shape.width);
+    if how.size.is_none()
+        && let Some((at, other)) = shapes.iter().find(|(_, s)| (s.height, s.width) != (height, width))
+    {
+        return Err(Error::Data(format!(
+            "the images differ in size: {} has {height} x {width} pixels, {} has {} x {}; give a size that all are resized to, as in --size 224",
+            place(*first),
+            place(*at),
+            other.height,
+            other.width
+        )));
+    }
+    if how.scale == Scale::None
+        && let Some((at, other)) = shapes.iter().find(|(_, s)| s.depth != shape.depth)
+    {
+        return Err(Error::Data(format!(
+            "the images differ in depth: {} has {:?} values, {} has {:?}; unscaled they cannot be compared: scale each by its maximum",
+            place(*first),
+            shape.depth,
+            place(*at),
+            other.depth
+        )));
+    }
+
+    let of = |channels| shapes.iter().filter(move |(_, s)| s.channels == channels);
+    let (gray, rgb) = (of(1).count(), of(3).count());
+    let channels = match how.color {
+        Color::Grayscale => 1,
+        Color::Rgb => 3,
+        Color::AsIs if rgb >= gray => 3,
+        Color::AsIs => 1,
+    };
+    if how.color == Color::AsIs && gray.min(rgb) > 0 {
+        let (few, was, became) =
+            if channels == 3 { (1, "gray", "expanded to RGB") } else { (3, "RGB", "made gray") };
+        let example = of(few).next().map_or(String::new(), |(at, _)| dataset.name(*at));
+        notes.push(format!(
+            "{} of {} images are {was} and were {became} as the others are (the first: {example})",
+            gray.min(rgb),
+            shapes.len()
+        ));
+    }
+    let alpha: Vec<usize> = shapes.iter().filter(|(_, s)| s.alpha).map(|(at, _)| *at).collect();
+    if let Some(example) = alpha.first() {
+        notes.push(format!(
+            "{} images have an alpha channel, which was dropped (the first: {})",
+            alpha.len(),
+            dataset.name(*example)
+        ));
+    }
+    let (height, width) = how.size.unwrap_or((height, width));
+    Ok(Plan { how, height, width, channels })
+}
+
+/// The matrix of all images that can be read, which those are, and why the others are not.
+fn fill<T: Copy + Default + Send + Sync>(
+    dataset: &Dataset,
+    on_bad: OnBad,
+    shapes: &Shapes,
+    dim: usize,
+    progress: &(dyn Fn(usize) + Sync),
+    row: impl Fn(Image<'_>, &mut [T]) -> Result<(), String> + Sync,
+) -> Result<(Vec<T>, Vec<usize>, Bad)> {
+    let mut matrix: Vec<T> = zeros(shapes.len().saturating_mul(dim), "the samples")?;
+    // The first image known to be bad: those after it need not be read to fail with the same error.
+    let first_bad = AtomicUsize::new(usize::MAX);
+    let mut failed: Bad = matrix
+        .par_chunks_exact_mut(dim)
+        .zip(shapes)
+        .filter_map(|(out, (at, shape))| {
+            if on_bad == OnBad::Fail && *at > first_bad.load(Ordering::Relaxed) {
+                return None;
+            }
+            let source = dataset.index[*at];
+            let wrong = |reason| Error::format(dataset.source.place(source), reason);
+            let done = dataset.source.image(source).and_then(|image| match image.shape == *shape {
+                true => row(image, out).map_err(wrong),
+                false => Err(wrong("changed while it was being read".to_owned())),
+            });
+            progress(1);
+            let error = done.err()?;
+            first_bad.fetch_min(*at, Ordering::Relaxed);
+            Some((*at, error))
+        })
+        .collect();
+    failed.sort_by_key(|(at, _)| *at);
+    if on_bad == OnBad::Fail && !failed.is_empty() {
+        return Err(failed.swap_remove(0).1);
+    }
+    let mut kept = Vec::with_capacity(shapes.len() - failed.len());
+    for (from, (at, _)) in shapes.iter().enumerate() {
+        if failed.binary_search_by_key(at, |(bad, _)| *bad).is_ok() {
+            continue;
+        }
+        let to = kept.len();
+        if from != to {
+            matrix.copy_within(from * dim..(from + 1) * dim, to * dim);
+        }
+        kept.push(*at);
+    }
+    matrix.truncate(kept.len() * dim);
+    Ok((matrix, kept, failed))
+}
+
+impl Plan<'_> {
+    /// An image whose size is kept and whose values are 8-bit.
+    fn exact_row(&self, image: Image<'_>, row: &mut [u8]) -> Result<(), String> {
+        match self.scaled(image)?.values {
+            Values::U8(values) => row.copy_from_slice(&values),
+            _ => return Err("its values are not 8-bit".into()),
+        }
+        Ok(())
+    }
+
+    /// Any other image.
+    fn float_row(&self, image: Image<'_>, row: &mut [f32]) -> Result<(), String> {
+        let Image { shape, values } = self.scaled(image)?;
+        let floats: Cow<'_, [f32]> = match values {
+            Values::U8(values) => values.iter().map(|v| f32::from(*v)).collect(),
+            Values::U16(values) => values.iter().map(|v| f32::from(*v)).collect(),
+            Values::F32(values) => values,
+        };
+        if (shape.height, shape.width) == (self.height, self.width) {
+            row.copy_from_slice(&floats);
+            return Ok(());
+        }
+        let Plan { height, width, channels, how } = self;
+        resize_bilinear(&floats, shape.height, shape.width, *channels, row, *height, *width, how.antialias);
+        // Finite values near the largest float can overflow on the way.
+        match row.iter().all(|value| value.is_finite()) {
+            true => Ok(()),
+            false => Err("its values overflow when they are resized".into()),
+        }
+    }
+
+    fn scaled<'a>(&self, image: Image<'a>) -> Result<Image<'a>, String> {
+        let Image { shape, values } = self.recoloured(image);
+        if let Values::F32(values) = &values
+            && let Some(at) = values.iter().position(|value| !value.is_finite())
+        {
+            return Err(bad_value(&shape, at, values[at], "every value must be finite"));
+        }
+        let values = match self.how.scale {
+            Scale::None => values,
+            Scale::Max => {
+                let mut scaled = vec![0; shape.height * shape.width * shape.channels];
+                match &values {
+                    Values::U8(values) => scale_by_max_u8(values, &mut scaled),
+                    Values::U16(values) => scale_by_max_u16(values, &mut scaled),
+                    Values::F32(values) => scale_by_max_f32(values, &mut scaled).map_err(|at| {
+                        bad_value(&shape, at, values[at], "an image scaled by its maximum has none below 0")
+                    })?,
+                }
+                Values::U8(Cow::Owned(scaled))
+            }
+        };
+        Ok(Image { shape, values })
+    }
+
+    /// The image with the plan's channels.
+    fn recoloured<'a>(&self, image: Image<'a>) -> Image<'a> {
+        let Image { shape, values } = image;
+        let values = match (shape.channels, self.channels) {
+            (1, 3) => match values {
+                Values::U8(values) => Values::U8(Cow::Owned(repeat(&values))),
+                Values::U16(values) => Values::U16(Cow::Owned(repeat(&values))),
+                Values::F32(values) => Values::F32(Cow::Owned(repeat(&values))),
+            },
+            (3, 1) => match values {
+                Values::U8(values) => {
+                    Values::U8(luma(&values, |[r, g, b]| integer_luma([r.into(), g.into(), b.into()]) as u8))
+                }
+                Values::U16(values) => Values::U16(luma(&values, |[r, g, b]| {
+                    integer_luma([r.into(), g.into(), b.into()]) as u16
+                })),
+                Values::F32(values) => Values::F32(luma(&values, |[r, g, b]| {
+                    let [r, g, b] = [f64::from(r), f64::from(g), f64::from(b)];
+                    ((19595.0 * r + 38470.0 * g + 7471.0 * b) / 65536.0) as f32
+                })),
+            },
+            _ => values,
+        };
+        Image { shape: Shape { channels: self.channels, ..shape }, values }
+    }
+}
+
+fn repeat<T: Copy>(values: &[T]) -> Vec<T> {
+    values.iter().flat_map(|value| [*value; 3]).collect()
+}
+
+fn luma<T: Copy>(values: &[T], of: impl Fn([T; 3]) -> T) -> Cow<'static, [T]> {
+    values.as_chunks().0.iter().map(|pixel| of(*pixel)).collect()
+}
+
+/// Pillow's `L`. The three weights sum to 2^16, so that gray given as RGB comes back as it was.
+fn integer_luma([r, g, b]: [u64; 3]) -> u64 {
+    (19595 * r + 38470 * g + 7471 * b + 0x8000) >> 16
+}
+
+fn bad_value(shape: &Shape, at: usize, value: f32, rule: &str) -> String {
+    let pixel = at / shape.channels;
+    let (row, column) = (pixel / shape.width, pixel % shape.width);
+    format!("has the value {value} at row {row}, column {column}: {rule}")
+}
+
+/// The reason alone, without the file's path before it.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Format { reason, .. } => reason.clone(),
+        Error::Io { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn none_left(dataset: &Dataset, bad: &Bad) -> Error {
+    let first = bad.first().map_or(String::new(), |(_, error)| format!(": {error}"));
+    Error::Data(format!("none of the {} images can be read{first}", dataset.len()))
+}
+
+/// Zeros, or an error where there is no memory for them.
+pub(super) fn zeros<T: Copy + Default>(len: usize, what: &str) -> Result<Vec<T>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(len).map_err(|_| {
+        let gib = len as f64 * size_of::<T>() as f64 / f64::from(1 << 30);
+        Error::Data(format!(
+            "there is no memory for {what}, {gib:.1} GiB: take fewer images of each class, or a smaller size"
+        ))
+    })?;
+    values.resize(len, T::default());
+    Ok(values)
+}

@@ -1,0 +1,125 @@
+//! Choosing from a dataset: some of its classes, and as many images of each.
+//! The draw depends on the seed, the class and its size alone, so that it can be had again anywhere.
+
+use super::Dataset;
+use crate::{Error, Result};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// Which images of a dataset to keep. The default keeps all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The classes to keep, by name, in the order that gives them the labels 0, 1, ...; all where `None`.
+    pub classes: Option<Vec<String>>,
+    /// How many images of each class to draw, without replacement; all where `None`.
+    pub per_class: Option<usize>,
+    /// What the draw follows from: the same seed draws the same images.
+    pub seed: u64,
+}
+
+pub(super) fn select(dataset: &Dataset, selection: &Selection) -> Result<Dataset> {
+    let chosen = match &selection.classes {
+        Some(names) => chosen(dataset, names)?,
+        None => (0..dataset.class_names.len()).collect(),
+    };
+    let mut kept: Vec<(usize, u32)> = Vec::new();
+    for (label, class) in chosen.iter().copied().enumerate() {
+        let members: Vec<usize> =
+            (0..dataset.len()).filter(|at| dataset.labels[*at] as usize == class).collect();
+        let members = match selection.per_class {
+            Some(count) => draw(members, count, selection.seed, class as u64).map_err(|have| {
+                Error::Data(format!(
+                    "class {:?} has {have} images, fewer than the {count} asked for",
+                    dataset.class_names[class]
+                ))
+            })?,
+            None => members,
+        };
+        kept.extend(members.into_iter().map(|at| (at, label as u32)));
+    }
+    if kept.is_empty() {
+        return Err(Error::Argument("the selection keeps no images".into()));
+    }
+    kept.sort_unstable();
+    Ok(Dataset {
+        source: dataset.source.clone(),
+        index: kept.iter().map(|(at, _)| dataset.index[*at]).collect(),
+        labels: kept.iter().map(|(_, label)| *label).collect(),
+        class_names: chosen.iter().map(|class| dataset.class_names[*class].clone()).collect(),
+        notes: dataset.notes.clone(),
+        format: dataset.format,
+    })
+}
+
+fn chosen(dataset: &Dataset, names: &[String]) -> Result<Vec<usize>> {
+    let mut chosen = Vec::with_capacity(names.len());
+    for name in names {
+        let class = dataset
+            .class_names
+            .iter()
+            .position(|known| known == name)
+            .ok_or_else(|| Error::Argument(unknown(name, &dataset.class_names)))?;
+        if chosen.contains(&class) {
+            return Err(Error::Argument(format!("class {name:?} is asked for twice")));
+        }
+        chosen.push(class);
+    }
+    Ok(chosen)
+}
+
+/// `count` of the members, in their order, or how many there are.
+fn draw(mut members: Vec<usize>, count: usize, seed: u64, stream: u64) -> Result<Vec<usize>, usize> {
+    if count > members.len() {
+        return Err(members.len());
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(stream);
+    // The first steps of a Fisher-Yates shuffle, written out here because a library's may change with
+    // its version. The product's high word is below `left`; its bias is below left / 2^64.
+    for at in 0..count {
+        let left = (members.len() - at) as u128;
+        let step = (u128::from(rng.next_u64()) * left) >> 64;
+        members.swap(at, at + step as usize);
+    }
+    members.truncate(count);
+    members.sort_unstable();
+    Ok(members)
+}
+
+/// What to say of a class that is not there: those that are, and the one that may have been meant.
+fn unknown(name: &str, known: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown: Vec<&str> = known.iter().take(SHOWN).map(String::as_str).collect();
+    let more = match known.len() {
+        len if len > SHOWN => format!(" and {} more", len - SHOWN),
+        _ => String::new(),
+    };
+    let meant = nearest(name, known).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+    format!("there is no class {name:?}; the classes are {}{more}{meant}", shown.join(", "))
+}
+
+fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a String> {
+    let wanted = name.to_lowercase();
+    let holds = known.iter().find(|known| wanted.len() > 2 && known.to_lowercase().contains(&wanted));
+    holds.or_else(|| {
+        let distance = |known: &String| edits(&wanted, &known.to_lowercase());
+        let near = known.iter().min_by_key(|known| distance(known))?;
+        (distance(near) <= 1 + wanted.chars().count() / 3).then_some(near)
+    })
+}
+
+/// The Levenshtein distance: the fewest letters to insert, drop or replace.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, letter) in a.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, other) in b.iter().enumerate() {
+            let replaced = corner + usize::from(letter != *other);
+            corner = row[j + 1];
+            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,185 @@
+//! `sharpness` on the CPU, fused with the tiles of pairs: exact products for 8-bit data, a GEMM for
+//! floats, whose few close pairs are recomputed from the samples themselves.
+
+use super::{Found, Progress, Task, closest};
+use crate::ops::pairs::direct::squared_distances;
+use crate::ops::pairs::float::{Centred, FloatTile};
+use crate::ops::pairs::int::{IntTiles, Isa, Sums, row_terms};
+use crate::ops::pairs::keeper::Keeper;
+use crate::ops::pairs::scan::{Sum, padded, row_ratios};
+use crate::ops::pairs::{Bounds, Quantised, Tile, tiles};
+use rayon::prelude::*;
+use std::collections::HashMap;
+
+/// Columns that are scanned before a row's limit is looked at anew.
+const RUN: usize = 256;
+
+/// A screened value this many times its error bound is good enough for the mean; closer pairs are
+/// recomputed. The bound adds up worst cases over thousands of roundings, which chance keeps far below.
+const NEAR: f64 = 20.0;
+
+pub(super) fn sharpness(task: &Task<'_>, progress: Progress<'_>) -> Found {
+    let n = task.points.n();
+    let isa = Isa::best();
+    let (rows, bounds) = Quantised::new(task.points);
+    let tiles = tiles(n);
+    let done = |at: usize| progress((at + 1) as f64 / tiles.len() as f64);
+    if let Bounds::Exact { unit } = bounds {
+        let terms = row_terms(&rows, n, isa);
+        let mut scan = Scan::new(task, &bounds, &terms.row, &terms.col, unit);
+        let mut products = IntTiles::new(&rows, n, isa);
+        for (at, tile) in tiles.iter().enumerate() {
+            match products.multiply(tile) {
+                Sums::Narrow(sums) => scan.add(tile, sums),
+                Sums::Wide(sums) => scan.add(tile, sums),
+            }
+            done(at);
+        }
+        return scan.finish();
+    }
+    let rows = Centred::new(task.points);
+    let unit = match rows.bounds {
+        Bounds::Rounded { unit, .. } => unit,
+        _ => 1.0,
+    };
+    let mut scan = Scan::new(task, &rows.bounds, &rows.squares, &rows.squares, unit);
+    let mut products = FloatTile::default();
+    for (at, tile) in tiles.iter().enumerate() {
+        scan.add(tile, products.multiply(&rows, tile));
+        done(at);
+    }
+    scan.finish()
+}
+
+/// What the tiles seen so far say.
+struct Scan<'a> {
+    task: &'a Task<'a>,
+    bounds: &'a Bounds,
+    row: &'a [f64],
+    col: &'a [f64],
+    unit: f64,
+    /// Of each sample's pairs with later samples: the closest, and the sums for the mean.
+    keepers: Vec<Keeper>,
+    sums: Vec<(f64, f64)>,
+    /// Squared distances of the close pairs, as recomputed.
+    close: Vec<(f64, (u32, u32))>,
+}
+
+impl<'a> Scan<'a> {
+    fn new(task: &'a Task<'a>, bounds: &'a Bounds, row: &'a [f64], col: &'a [f64], unit: f64) -> Self {
+        let n = task.points.n();
+        let keepers = vec![Keeper::default(); n];
+        Scan { task, bounds, row, col, unit, keepers, sums: vec![(0.0, 0.0); n], close: Vec::new() }
+    }
+
+    /// The value up to which a pair of sample `i` must be recomputed.
+    fn near(&self, i: usize) -> f64 {
+        match self.bounds {
+            Bounds::Exact { .. } => 0.0,
+            Bounds::Quantised { .. } => f64::INFINITY,
+            Bounds::Rounded { eta, norm, worst, .. } => NEAR * eta * (norm[i] + worst).powi(2),
+        }
+    }
+
+    fn add<S: Sum>(&mut self, tile: &Tile, entries: &[S]) {
+        let task = self.task;
+        let stride = tile.stride();
+        let cols = tile.cols.clone();
+        let col_terms = padded(&self.col[cols.clone()]);
+        // For each class: 1 where a column's label is another, 0 where it is the same.
+        let mut weights: HashMap<u32, Vec<f64>> = HashMap::new();
+        for label in &task.labels[tile.rows.clone()] {
+            weights.entry(*label).or_insert_with(|| {
+                let other = |l: &u32| if l == label { 0.0 } else { 1.0 };
+                let mut weights: Vec<f64> = task.labels[cols.clone()].iter().map(other).collect();
+                weights.resize(col_terms.len(), 0.0);
+                weights
+            });
+        }
+        let mut keepers = std::mem::take(&mut self.keepers);
+        let mut sums = std::mem::take(&mut self.sums);
+        let this = &*self;
+        let close: Vec<(u32, u32)> = keepers[tile.rows.clone()]
+            .par_iter_mut()
+            .zip(&mut sums[tile.rows.clone()])
+            .enumerate()
+            .flat_map_iter(|(r, (keeper, sums))| {
+                let i = tile.rows.start + r;
+                let weights = &weights[&task.labels[i]];
+                let near = this.near(i);
+                let (mut hits, mut close) = (Vec::new(), Vec::new());
+                // On the diagonal the first group of columns holds pairs that are not this row's.
+                let mut own = weights[..weights.len().min(tile.first_col(r) + RUN)].to_vec();
+                if tile.diagonal {
+                    own[..=r].fill(0.0);
+                }
+                for from in (tile.first_col(r)..col_terms.len()).step_by(RUN) {
+                    let run = from..col_terms.len().min(from + RUN);
+                    let weights = if from == tile.first_col(r) { &own[run.clone()] } else { &weights[run.clone()] };
+                    let limit = this.bounds.limit(i, keeper.reach(task.top));
+                    let entries = &entries[r * stride + from..];
+                    let (first, second) =
+                        row_ratios(this.row[i], &col_terms[run], weights, entries, near, limit, &mut hits);
+                    sums.0 += first;
+                    sums.1 += second;
+                    for (c, value) in hits.drain(..) {
+                        let j = cols.start + from + c;
+                        if !task.counts(i, j) {
+                            continue;
+                        }
+                        if value <= near {
+                            close.push((i as u32, j as u32));
+                        } else {
+                            let interval = this.bounds.interval(i, j, value);
+                            keeper.offer(task.top, this.bounds.exact(), interval, j);
+                        }
+                    }
+                }
+                close
+            })
+            .collect();
+        self.keepers = keepers;
+        self.sums = sums;
+        let squared = squared_distances(task.points, &close);
+        for ((i, _), squared) in close.iter().zip(&squared) {
+            let sums = &mut self.sums[*i as usize];
+            sums.0 += (self.unit / squared).sqrt();
+            sums.1 += self.unit / squared;
+        }
+        self.close.extend(squared.into_iter().zip(close));
+        if self.close.len() > task.top {
+            self.close.select_nth_unstable_by(task.top, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            self.close.truncate(task.top);
+        }
+    }
+
+    fn finish(self) -> Found {
+        let task = self.task;
+        let (mut sum, mut sum_of_squares) = (0.0, 0.0);
+        for (first, second) in &self.sums {
+            sum += first / self.unit.sqrt();
+            sum_of_squares += second / self.unit;
+        }
+        // The distance that `top` pairs are known not to exceed.
+        let mut upper: Vec<f64> = self.keepers.iter().flat_map(|keeper| keeper.upper.clone()).collect();
+        upper.extend(self.close.iter().map(|(squared, _)| *squared));
+        upper.sort_unstable_by(f64::total_cmp);
+        let reach = upper.get(task.top - 1).copied().unwrap_or(f64::INFINITY);
+        let mut found = self.close;
+        let mut pairs = Vec::new();
+        for (i, keeper) in self.keepers.into_iter().enumerate() {
+            if keeper.loose {
+                let others = (i + 1..task.points.n()).filter(|&j| task.counts(i, j));
+                pairs.extend(others.map(|j| (i as u32, j as u32)));
+            }
+            let within = keeper.found.into_iter().filter(|(low, _)| *low <= reach);
+            if self.bounds.exact() {
+                found.extend(within.map(|(squared, j)| (squared, (i as u32, j))));
+            } else {
+                pairs.extend(within.map(|(_, j)| (i as u32, j)));
+            }
+        }
+        found.extend(squared_distances(task.points, &pairs).into_iter().zip(pairs));
+        Found { sharpest: closest(found, task.top), sum, sum_of_squares }
+    }
+}

@@ -1,0 +1,157 @@
+//! `sharpness`: how sharply labels change between samples, over all pairs (Konz & Mazurowski 2024):
+//! the greatest of 1[y_i != y_j] / |x_i - x_j|, an estimate of the label function's Lipschitz constant.
+
+mod cpu;
+
+use super::{Progress, duplicates};
+use crate::{Device, Error, Points, Result};
+use std::collections::HashMap;
+
+/// Two samples with different labels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SharpPair {
+    /// The samples, the lower index first.
+    pub pair: [usize; 2],
+    /// Their Euclidean distance, in the data's units.
+    pub distance: f64,
+}
+
+impl SharpPair {
+    /// 1 / distance, which is the pair's label sharpness.
+    pub fn ratio(&self) -> f64 {
+        1.0 / self.distance
+    }
+}
+
+/// What all pairs of a labelled set of samples say about its label sharpness.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sharpness {
+    /// The sharpest pairs, the closest first; ties go to lower indices. The first one's
+    /// [`ratio`](SharpPair::ratio) is the label sharpness K_F.
+    pub sharpest: Vec<SharpPair>,
+    /// The mean of 1 / distance over pairs with different labels (contradictions left out). Exact for
+    /// 8-bit data; for floats to about 1e-5 relative.
+    pub mean: f64,
+    /// The standard deviation of the same.
+    pub sd: f64,
+    /// Unordered pairs of samples: N (N - 1) / 2.
+    pub pairs_compared: u64,
+    /// Those of them with different labels.
+    pub pairs_differing: u64,
+    /// Those at distance 0: identical samples with different labels, which no finite constant covers.
+    pub contradictions: u64,
+}
+
+/// What the devices' code hands back: candidates' distances are final, sums cover `counted` pairs.
+struct Found {
+    sharpest: Vec<SharpPair>,
+    sum: f64,
+    sum_of_squares: f64,
+}
+
+/// Compares all pairs of samples; keeps the `top` sharpest.
+///
+/// `labels` holds one class index for each sample.
+///
+/// # Errors
+/// [`Error::Argument`] where `labels` has another length than the samples or `top` is 0;
+/// [`Error::Data`] where all labels are the same, or every pair with different labels is identical;
+/// [`Error::Device`] where the device fails.
+///
+/// ```
+/// use sharpdim::{Device, Points, ops::sharpness};
+/// let points = Points::u8(&[0, 0, 3, 4, 0, 1], 2)?;
+/// let found = sharpness(&Device::cpu(), &points, &[0, 1, 0], 1)?;
+/// assert_eq!(found.sharpest[0].pair, [1, 2]);
+/// assert_eq!(found.sharpest[0].distance, 18f64.sqrt());
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn sharpness(device: &Device, points: &Points<'_>, labels: &[u32], top: usize) -> Result<Sharpness> {
+    sharpness_with(device, points, labels, top, &|_| ())
+}
+
+/// As [`sharpness`], telling `progress` how far it is.
+pub fn sharpness_with(
+    device: &Device,
+    points: &Points<'_>,
+    labels: &[u32],
+    top: usize,
+    progress: Progress<'_>,
+) -> Result<Sharpness> {
+    let n = points.n();
+    if labels.len() != n {
+        return Err(Error::Argument(format!("{} labels for {n} samples: there must be one each", labels.len())));
+    }
+    if top == 0 {
+        return Err(Error::Argument("the number of sharpest pairs asked for is 0: ask for at least 1".into()));
+    }
+    let pairs = |count: u64| count * count.saturating_sub(1) / 2;
+    let mut classes: HashMap<u32, u64> = HashMap::new();
+    labels.iter().for_each(|label| *classes.entry(*label).or_default() += 1);
+    if classes.len() < 2 {
+        return Err(Error::Data(
+            "all samples have one label: label sharpness compares samples of at least two classes".into(),
+        ));
+    }
+    let pairs_compared = pairs(n as u64);
+    let pairs_differing = pairs_compared - classes.values().map(|count| pairs(*count)).sum::<u64>();
+
+    let groups = duplicates(points);
+    let mut kinds: HashMap<u32, HashMap<u32, u64>> = HashMap::new();
+    for (group, label) in groups.iter().zip(labels) {
+        *kinds.entry(*group).or_default().entry(*label).or_default() += 1;
+    }
+    let contradictions = kinds
+        .values()
+        .filter(|labels| labels.len() > 1)
+        .map(|labels| pairs(labels.values().sum()) - labels.values().map(|c| pairs(*c)).sum::<u64>())
+        .sum();
+    let counted = pairs_differing - contradictions;
+    if counted == 0 {
+        return Err(Error::Data(
+            "every pair of samples with different labels is identical: no distance to measure sharpness by".into(),
+        ));
+    }
+
+    let task = Task { points, labels, groups: &groups, top: top.min(counted as usize) };
+    let _ = device;
+    let found = cpu::sharpness(&task, progress);
+    let mean = found.sum / counted as f64;
+    let variance = found.sum_of_squares / counted as f64 - mean * mean;
+    Ok(Sharpness {
+        sharpest: found.sharpest,
+        mean,
+        sd: variance.max(0.0).sqrt(),
+        pairs_compared,
+        pairs_differing,
+        contradictions,
+    })
+}
+
+/// What every device's code works on, checked.
+struct Task<'a> {
+    points: &'a Points<'a>,
+    labels: &'a [u32],
+    /// Identical samples share a group: their pairs are contradictions or nothing.
+    groups: &'a [u32],
+    top: usize,
+}
+
+impl Task<'_> {
+    /// Whether a pair has a finite, positive sharpness.
+    fn counts(&self, i: usize, j: usize) -> bool {
+        self.labels[i] != self.labels[j] && self.groups[i] != self.groups[j]
+    }
+}
+
+/// The `top` closest of some pairs of known squared distance.
+fn closest(mut pairs: Vec<(f64, (u32, u32))>, top: usize) -> Vec<SharpPair> {
+    pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    pairs.dedup();
+    pairs.truncate(top);
+    let pair = |(squared, (i, j)): (f64, (u32, u32))| SharpPair {
+        pair: [i as usize, j as usize],
+        distance: squared.sqrt(),
+    };
+    pairs.into_iter().map(pair).collect()
+}
