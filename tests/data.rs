@@ -1,0 +1,14 @@
+//! Data in: every format, every way it can be wrong, choosing, preprocessing.
+//! Files are made here, byte by byte; the real packs are read where `SHARPDIM_DATA` says they are.
+
+mod data {
+    pub mod bad;
+    pub mod formats;
+    pub mod fuzz;
+    pub mod generated;
+    pub mod make;
+    pub mod preprocess;
+    pub mod real;
+    pub mod resize;
+    pub mod select;
+}
