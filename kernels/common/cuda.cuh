@@ -12,7 +12,7 @@
 // SHARPDIM_KERNEL(256, name, Params) { ... p.field ... }: at most `threads` threads per block, one parameter struct.
 #define SHARPDIM_KERNEL(threads, name, Params)                                                                         \
     static_assert(__is_trivially_copyable(Params) && sizeof(Params) <= 4096);                                          \
-    extern "C" __global__ void __launch_bounds__(threads) name(const __grid_constant__ Params p)
+    extern "C" __global__ void __launch_bounds__(threads, 2) name(const __grid_constant__ Params p)
 
 // Makes `name` an unsigned char* to the launch's dynamic shared memory, aligned to 128 bytes.
 #define SHARPDIM_DYNAMIC_SHARED(name) extern __shared__ __align__(128) unsigned char name[]

@@ -93,7 +93,11 @@ impl Gpu {
     /// Bytes of data that an operation may keep here: what the user allows, else most of what is free.
     pub(crate) fn memory_for_data(&self) -> Result<u64> {
         match self.memory_limit.load(Ordering::Relaxed) {
-            0 => Ok(each!(&self.backend, b => b.free_memory())? / 10 * 8),
+            0 => {
+                let free = each!(&self.backend, b => b.free_memory())
+                    .map_err(|reason| self.error("ask for free memory".into(), reason))?;
+                Ok(free / 10 * 8)
+            }
             limit => Ok(limit),
         }
     }
@@ -230,10 +234,6 @@ pub(crate) struct Buffer<T> {
 }
 
 impl<T: Plain> Buffer<T> {
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
     /// Its address on the device, for a kernel's parameters.
     pub(crate) fn address(&self) -> u64 {
         self.memory.address()

@@ -13,7 +13,7 @@ mod gpu;
 mod kernels;
 
 #[cfg(gpu)]
-pub(crate) use gpu::{Buffer, Gpu, Launch, Plain};
+pub(crate) use gpu::{Buffer, Gpu, Launch};
 #[cfg(gpu)]
 pub(crate) use kernels::{Kernel, Params};
 

@@ -7,12 +7,12 @@
 //!    where those are too coarse (heavy tails) by GEMM.
 //! 4. Samples that even that leaves open are compared with all others directly.
 
-use super::{Neighbours, Progress};
+use super::{Neighbours, Progress, collect, compare_with_all};
 use crate::{Points, Values};
 use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::float::{Centred, FloatTile};
 use crate::ops::pairs::int::{IntTiles, Isa, Sums, row_terms};
-use crate::ops::pairs::keeper::{Keeper, capacity, sort};
+use crate::ops::pairs::keeper::{Keeper, capacity};
 use crate::ops::pairs::scan::{Sum, col_hits, padded, row_hits};
 use crate::ops::pairs::{Bounds, Quantised, Tile, tiles};
 use rayon::prelude::*;
@@ -215,35 +215,9 @@ fn certify(points: &Points<'_>, k: usize, keepers: Vec<Keeper>) -> Neighbours {
     });
     let mut found: Vec<Vec<(f64, u32)>> = found.collect();
 
-    // A keeper that closed has at least k pairs; the others are compared with every sample.
+    // A keeper that closed has at least k pairs.
     let open: Vec<usize> = (0..n).filter(|&i| found[i].len() < k).collect();
-    for open in open.chunks((1 << 20) / n + 1) {
-        let others = |i: usize| (0..n).filter(move |&j| j != i).map(move |j| (i as u32, j as u32));
-        let pairs: Vec<_> = open.iter().flat_map(|&i| others(i)).collect();
-        let squared = squared_distances(points, &pairs);
-        for (at, &i) in open.iter().enumerate() {
-            let own = at * (n - 1)..(at + 1) * (n - 1);
-            let others = pairs[own.clone()].iter().map(|(_, j)| *j);
-            found[i] = squared[own].iter().copied().zip(others).collect();
-        }
-    }
+    let direct = |pairs: &[(u32, u32)]| Ok(squared_distances(points, pairs));
+    compare_with_all(n, &open, &mut found, direct).expect("the CPU does not fail");
     collect(n, k, found.into_iter())
-}
-
-/// Each sample's k nearest of what was found for it.
-fn collect(n: usize, k: usize, found: impl Iterator<Item = Vec<(f64, u32)>>) -> Neighbours {
-    let mut indices = Vec::with_capacity(n * k);
-    let mut squared = Vec::with_capacity(n * k);
-    for mut found in found {
-        if found.len() > 2 * k {
-            found.select_nth_unstable_by(k, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            found.truncate(k);
-        }
-        sort(&mut found);
-        for (distance, j) in &found[..k] {
-            indices.push(*j);
-            squared.push(*distance);
-        }
-    }
-    Neighbours { n, k, indices, squared }
 }

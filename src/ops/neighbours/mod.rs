@@ -2,8 +2,11 @@
 //! the N x N matrix.
 
 mod cpu;
+#[cfg(gpu)]
+mod cuda;
 
 use super::Progress;
+use super::pairs::keeper::sort;
 use crate::{Device, Error, Points, Result};
 
 /// The `k` nearest other samples of each of `n` samples, nearest first; ties go to the lower index.
@@ -78,6 +81,50 @@ pub fn neighbours_with(device: &Device, points: &Points<'_>, k: usize, progress:
             k + 1
         )));
     }
+    #[cfg(gpu)]
+    if let Some(gpu) = device.gpu() {
+        return cuda::neighbours(gpu, points, k, progress);
+    }
+    #[cfg(not(gpu))]
     let _ = device;
     Ok(cpu::neighbours(points, k, progress))
+}
+
+/// Compares the samples whose screening left them `open` with all others, by the squared distances that
+/// `direct` gives: what they found becomes all there is.
+fn compare_with_all(
+    n: usize,
+    open: &[usize],
+    found: &mut [Vec<(f64, u32)>],
+    direct: impl Fn(&[(u32, u32)]) -> Result<Vec<f64>>,
+) -> Result<()> {
+    for open in open.chunks((1 << 20) / n + 1) {
+        let others = |i: usize| (0..n).filter(move |&j| j != i).map(move |j| (i as u32, j as u32));
+        let pairs: Vec<_> = open.iter().flat_map(|&i| others(i)).collect();
+        let squared = direct(&pairs)?;
+        for (at, &i) in open.iter().enumerate() {
+            let own = at * (n - 1)..(at + 1) * (n - 1);
+            let others = pairs[own.clone()].iter().map(|(_, j)| *j);
+            found[i] = squared[own].iter().copied().zip(others).collect();
+        }
+    }
+    Ok(())
+}
+
+/// Each sample's k nearest of what was found for it.
+fn collect(n: usize, k: usize, found: impl Iterator<Item = Vec<(f64, u32)>>) -> Neighbours {
+    let mut indices = Vec::with_capacity(n * k);
+    let mut squared = Vec::with_capacity(n * k);
+    for mut found in found {
+        if found.len() > 2 * k {
+            found.select_nth_unstable_by(k, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            found.truncate(k);
+        }
+        sort(&mut found);
+        for (distance, j) in &found[..k] {
+            indices.push(*j);
+            squared.push(*distance);
+        }
+    }
+    Neighbours { n, k, indices, squared }
 }

@@ -72,6 +72,10 @@ impl<'a> Centred<'a> {
     fn read(&self, row: usize, from: usize, out: &mut [f32]) {
         let at = row * self.points.dim() + from;
         let mean = &self.mean[from..];
+        if self.scale == 0.0 {
+            // Centring may overflow, and infinity times 0 would be NaN, which no screen lets through.
+            return out.fill(0.0);
+        }
         match self.points.values() {
             Values::U8(values) => {
                 for ((out, x), mean) in out.iter_mut().zip(&values[at..]).zip(mean) {

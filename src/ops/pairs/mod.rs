@@ -6,6 +6,8 @@
 //! bounds every true distance from both sides. [`float`] multiplies centred f32 rows with a GEMM, with
 //! the forward error bound of its sums. Whoever reads a tile sees one thing: a value and its [`Bounds`].
 
+#[cfg(gpu)]
+pub(crate) mod cuda;
 pub(crate) mod direct;
 pub(crate) mod float;
 pub(crate) mod int;

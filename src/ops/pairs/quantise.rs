@@ -166,14 +166,15 @@ fn steps_65536<const SHIFT: u32>(values: &[f32], low: &[f32], scale: f32, out: &
     }
 }
 
-/// The sum of squared differences between values and their quantised forms.
+/// The sum of squared differences between values and their quantised forms. The form is put together
+/// first: x less a far larger start would lose x, and a sample could seem to lie on the grid.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 fn squared_errors(values: &[f32], start: &[f32], high: &[u8], low: &[u8], weight: f64, step: f64) -> f64 {
     const WIDTH: usize = 16;
     let mut partial = [0.0f64; WIDTH];
     let mut add = |lane: usize, x: f32, start: f32, high: u8, low: u8| {
         let steps = f64::from(high) * weight + f64::from(low);
-        let difference = (f64::from(x) - f64::from(start)) - steps * step;
+        let difference = f64::from(x) - (f64::from(start) + steps * step);
         partial[lane] += difference * difference;
     };
     let whole = values.len() / WIDTH * WIDTH;
@@ -199,7 +200,7 @@ fn squares_less_128(bytes: &[u8]) -> u64 {
 }
 
 /// The least and the greatest value of each column.
-fn column_ranges(values: &[f32], dim: usize) -> (Vec<f32>, Vec<f32>) {
+pub(super) fn column_ranges(values: &[f32], dim: usize) -> (Vec<f32>, Vec<f32>) {
     let rows = (values.len() / dim).div_ceil(rayon::current_num_threads()).max(1);
     values
         .par_chunks(rows * dim)

@@ -1,7 +1,7 @@
 //! `sharpness` on the CPU, fused with the tiles of pairs: exact products for 8-bit data, a GEMM for
 //! floats, whose few close pairs are recomputed from the samples themselves.
 
-use super::{Found, Progress, Task, closest};
+use super::{Found, NEAR, Progress, Task, closest};
 use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::float::{Centred, FloatTile};
 use crate::ops::pairs::int::{IntTiles, Isa, Sums, row_terms};
@@ -13,10 +13,6 @@ use std::collections::HashMap;
 
 /// Columns that are scanned before a row's limit is looked at anew.
 const RUN: usize = 256;
-
-/// A screened value this many times its error bound is good enough for the mean; closer pairs are
-/// recomputed. The bound adds up worst cases over thousands of roundings, which chance keeps far below.
-const NEAR: f64 = 20.0;
 
 pub(super) fn sharpness(task: &Task<'_>, progress: Progress<'_>) -> Found {
     let n = task.points.n();

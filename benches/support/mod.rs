@@ -1,0 +1,52 @@
+//! What the benches share: made-up samples, the devices there are, and which sizes are run.
+
+#![allow(dead_code, reason = "each bench uses its own part of this")]
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use sharpdim::Device;
+
+/// N and D of each case. The last of them takes gigabytes and minutes: only with SHARPDIM_BENCH_ALL=1.
+pub fn sizes() -> Vec<(usize, usize)> {
+    let all = std::env::var("SHARPDIM_BENCH_ALL").is_ok_and(|v| v == "1");
+    let mut sizes = Vec::new();
+    for n in [1_000, 10_000] {
+        for dim in [784, 3_072, 50_176, 150_528] {
+            if n * dim <= 200_000_000 || all {
+                sizes.push((n, dim));
+            } else {
+                eprintln!("N = {n}, D = {dim} is left out: set SHARPDIM_BENCH_ALL=1 to run it");
+            }
+        }
+    }
+    sizes
+}
+
+/// The CPU, and the first GPU where there is one.
+pub fn devices() -> Vec<Device> {
+    let mut devices = vec![Device::cpu()];
+    match Device::cuda(0) {
+        Ok(gpu) => devices.push(gpu),
+        Err(error) => eprintln!("no GPU is measured: {error}"),
+    }
+    devices
+}
+
+/// Uniform bytes.
+pub fn bytes(n: usize, dim: usize) -> Vec<u8> {
+    let mut values = vec![0; n * dim];
+    let rows = values.par_chunks_mut(dim).enumerate();
+    rows.for_each(|(i, row)| ChaCha8Rng::seed_from_u64(i as u64).fill_bytes(row));
+    values
+}
+
+/// Uniform floats from 0 to 255 that lie on no grid.
+pub fn floats(n: usize, dim: usize) -> Vec<f32> {
+    let mut values = vec![0.0; n * dim];
+    values.par_chunks_mut(dim).enumerate().for_each(|(i, row)| {
+        let mut rng = ChaCha8Rng::seed_from_u64(i as u64);
+        row.iter_mut().for_each(|v| *v = (rng.next_u32() >> 8) as f32 * (255.0 / 16_777_216.0));
+    });
+    values
+}

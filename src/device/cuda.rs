@@ -1,0 +1,221 @@
+//! Real GPUs, through cudarc: libcuda is looked for when a device is opened, never at build or start.
+
+use super::gpu::{Launch, Memory};
+use super::kernels::Kernel;
+use crate::{Error, Result};
+use cudarc::driver::{
+    CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig,
+    PushKernelArg, sys,
+};
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::sync::Arc;
+
+include!(concat!(env!("OUT_DIR"), "/fatbins.rs"));
+
+/// An open GPU: one stream, on which everything runs in order, and every kernel resolved.
+pub(crate) struct Cuda {
+    ordinal: usize,
+    name: String,
+    multiprocessors: usize,
+    context: Arc<CudaContext>,
+    stream: Arc<CudaStream>,
+    /// By kernel number.
+    functions: Vec<CudaFunction>,
+}
+
+/// Memory of a GPU; it is given back to the stream's pool when dropped.
+pub(crate) struct CudaMemory {
+    slice: CudaSlice<u8>,
+    address: u64,
+}
+
+impl CudaMemory {
+    pub(crate) fn address(&self) -> u64 {
+        self.address
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.slice.len()
+    }
+}
+
+impl From<CudaMemory> for Memory {
+    fn from(memory: CudaMemory) -> Self {
+        Memory::Cuda(memory)
+    }
+}
+
+/// A kernel's parameters as bytes. The driver copies as many as the kernel's signature says.
+#[repr(C, align(16))]
+struct Blob([u8; Blob::BYTES]);
+// SAFETY: bytes.
+unsafe impl DeviceRepr for Blob {}
+impl Blob {
+    const BYTES: usize = 256;
+}
+
+fn says(error: DriverError) -> String {
+    // Debug gives the driver's own words for the error.
+    format!("{error:?}")
+}
+
+impl Cuda {
+    pub(crate) fn open(ordinal: usize) -> Result<Self> {
+        let unavailable = |reason: String| Error::Unavailable { device: format!("cuda:{ordinal}"), reason };
+        // SAFETY: looks for the library, and loads it if it is there. Without this, cudarc's first call panics.
+        if !unsafe { sys::is_culib_present() } {
+            return Err(unavailable("no CUDA driver (libcuda) was found on this machine".into()));
+        }
+        let count = CudaContext::device_count().map_err(|e| unavailable(says(e)))?;
+        if ordinal >= count as usize {
+            return Err(unavailable(format!("the driver sees {count} GPUs; they are numbered from 0")));
+        }
+        let context = CudaContext::new(ordinal).map_err(|e| unavailable(says(e)))?;
+        let (major, minor) = context.compute_capability().map_err(|e| unavailable(says(e)))?;
+        if major < 8 {
+            return Err(unavailable(format!(
+                "its compute capability is {major}.{minor}: the kernels need 8.0 (Ampere) or later"
+            )));
+        }
+        // One stream: events that order streams would only cost time.
+        // SAFETY: nothing has been allocated yet, and everything will run on one stream.
+        unsafe { context.disable_event_tracking() };
+        let stream = context.new_stream().map_err(|e| unavailable(says(e)))?;
+        let functions = load(&context).map_err(unavailable)?;
+        let name = context.name().map_err(|e| unavailable(says(e)))?;
+        let attribute = sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
+        let multiprocessors = context.attribute(attribute).map_err(|e| unavailable(says(e)))? as usize;
+        Ok(Cuda { ordinal, name, multiprocessors, context, stream, functions })
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("cuda:{}", self.ordinal)
+    }
+
+    pub(crate) fn description(&self) -> String {
+        self.name.clone()
+    }
+
+    pub(crate) fn multiprocessors(&self) -> usize {
+        self.multiprocessors
+    }
+
+    pub(crate) fn free_memory(&self) -> Result<u64, String> {
+        self.bind()?;
+        self.context.mem_get_info().map(|(free, _)| free as u64).map_err(says)
+    }
+
+    pub(crate) fn allocate(&self, bytes: usize) -> Result<CudaMemory, String> {
+        self.bind()?;
+        // SAFETY: bytes that nothing reads before they are written.
+        let slice = unsafe { self.stream.alloc::<u8>(bytes) }.map_err(says)?;
+        let address = slice.device_ptr(&self.stream).0;
+        Ok(CudaMemory { slice, address })
+    }
+
+    pub(crate) fn write(&self, memory: &mut Memory, at: usize, bytes: &[u8]) -> Result<(), String> {
+        self.bind()?;
+        let mut part = real_mut(memory).slice.slice_mut(at..at + bytes.len());
+        self.stream.memcpy_htod(bytes, &mut part).map_err(says)?;
+        // The caller may change its bytes as soon as this returns.
+        self.synchronise()
+    }
+
+    pub(crate) fn read(&self, memory: &Memory, at: usize, bytes: &mut [u8]) -> Result<(), String> {
+        self.bind()?;
+        let part = real(memory).slice.slice(at..at + bytes.len());
+        self.stream.memcpy_dtoh(&part, bytes).map_err(says)?;
+        self.synchronise()
+    }
+
+    pub(crate) fn fill(&self, memory: &mut Memory, bytes: usize, byte: u8) -> Result<(), String> {
+        self.bind()?;
+        let memory = real_mut(memory);
+        assert!(bytes <= memory.slice.len());
+        // SAFETY: inside the allocation, as just checked, and ordered by the stream.
+        unsafe {
+            cudarc::driver::result::memset_d8_async(memory.address, byte, bytes, self.stream.cu_stream())
+        }
+        .map_err(says)
+    }
+
+    /// # Safety
+    /// As [`Gpu::launch`](super::Gpu::launch).
+    pub(crate) unsafe fn launch(
+        &self,
+        kernel: Kernel,
+        params: *const c_void,
+        size: usize,
+        launch: Launch,
+    ) -> Result<(), String> {
+        self.bind()?;
+        assert!(size <= Blob::BYTES);
+        let mut blob = Blob([0; Blob::BYTES]);
+        // SAFETY: `params` has `size` bytes, and the blob is longer.
+        unsafe { std::ptr::copy_nonoverlapping(params.cast::<u8>(), blob.0.as_mut_ptr(), size) };
+        let config = LaunchConfig {
+            grid_dim: launch.grid.into(),
+            block_dim: (launch.threads, 1, 1),
+            shared_mem_bytes: launch.shared_bytes,
+        };
+        let mut builder = self.stream.launch_builder(&self.functions[kernel as usize]);
+        builder.arg(&blob);
+        // SAFETY: the caller's promise.
+        unsafe { builder.launch(config) }.map(|_| ()).map_err(says)
+    }
+
+    pub(crate) fn synchronise(&self) -> Result<(), String> {
+        self.stream.synchronize().map_err(says)?;
+        // Errors of memory given back meanwhile are kept by the context.
+        self.context.check_err().map_err(says)
+    }
+
+    /// Makes the context this thread's: any thread may use a device.
+    fn bind(&self) -> Result<(), String> {
+        self.context.bind_to_thread().map_err(says)
+    }
+}
+
+/// Every kernel, by number.
+fn load(context: &Arc<CudaContext>) -> Result<Vec<CudaFunction>, String> {
+    if FATBINS.is_empty() {
+        return Err("this build has no kernels: it was made without nvcc".into());
+    }
+    let mut modules = HashMap::new();
+    for (file, fatbin) in FATBINS {
+        let module = context
+            .load_module(cudarc::nvrtc::Ptx::from_binary(fatbin.to_vec()))
+            .map_err(|e| format!("kernels/{file}.cu does not load: {}", says(e)))?;
+        modules.insert(*file, module);
+    }
+    let find = |kernel: &Kernel| {
+        let (name, file) = (kernel.name(), kernel.file());
+        let module = modules.get(file).ok_or(format!("kernels/{file}.cu was not compiled"))?;
+        let function =
+            module.load_function(name).map_err(|e| format!("kernel {name} of kernels/{file}.cu: {}", says(e)))?;
+        // More than 48 KiB of dynamic shared memory must be asked for.
+        let attribute = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        function
+            .set_attribute(attribute, kernel.most_shared_bytes() as i32)
+            .map_err(|e| format!("kernel {name}: shared memory: {}", says(e)))?;
+        Ok(function)
+    };
+    Kernel::ALL.iter().map(find).collect()
+}
+
+fn real(memory: &Memory) -> &CudaMemory {
+    match memory {
+        Memory::Cuda(memory) => memory,
+        #[cfg(feature = "emulator")]
+        Memory::Emulated(_) => panic!("the emulated device's memory on a real GPU"),
+    }
+}
+
+fn real_mut(memory: &mut Memory) -> &mut CudaMemory {
+    match memory {
+        Memory::Cuda(memory) => memory,
+        #[cfg(feature = "emulator")]
+        Memory::Emulated(_) => panic!("the emulated device's memory on a real GPU"),
+    }
+}

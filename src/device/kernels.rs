@@ -1,0 +1,87 @@
+//! The table of all kernels: names, files, and what a launch may ask of them. Each is looked up when a
+//! device is opened, so a missing one is an error there and not at its first launch.
+
+/// Types that mirror a kernel's parameter struct byte for byte.
+///
+/// # Safety
+/// `#[repr(C)]`, fixed-width fields, no padding.
+pub(crate) unsafe trait Params: Copy {}
+
+macro_rules! kernels {
+    ($($variant:ident = $name:ident, $emulated:ident in $file:literal, $params:literal bytes, $shared:literal shared;)*) => {
+        /// A kernel.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Kernel {
+            $($variant,)*
+        }
+
+        impl Kernel {
+            /// All of them, in the order of their numbers.
+            #[cfg(feature = "cuda")]
+            pub(crate) const ALL: &[Kernel] = &[$(Kernel::$variant,)*];
+
+            /// Its name in the CUDA source.
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    $(Kernel::$variant => stringify!($name),)*
+                }
+            }
+
+            /// The file of kernels/ that it is in, without ending.
+            #[cfg(feature = "cuda")]
+            pub(crate) fn file(self) -> &'static str {
+                match self {
+                    $(Kernel::$variant => $file,)*
+                }
+            }
+
+            /// Bytes of its parameter struct.
+            pub(crate) fn params(self) -> usize {
+                match self {
+                    $(Kernel::$variant => $params,)*
+                }
+            }
+
+            /// Dynamic shared memory that a launch may ask for.
+            pub(crate) fn most_shared_bytes(self) -> u32 {
+                match self {
+                    $(Kernel::$variant => $shared,)*
+                }
+            }
+
+            /// What the emulator calls for one thread.
+            #[cfg(feature = "emulator")]
+            pub(crate) fn emulated(self) -> unsafe extern "C" fn(*const std::ffi::c_void) {
+                unsafe extern "C" {
+                    $(fn $emulated(params: *const std::ffi::c_void);)*
+                }
+                match self {
+                    $(Kernel::$variant => $emulated,)*
+                }
+            }
+        }
+    };
+}
+
+kernels! {
+    PrepareU8 = prepare_u8, emulate_prepare_u8 in "pairs", 56 bytes, 64 shared;
+    PrepareF32 = prepare_f32, emulate_prepare_f32 in "pairs", 56 bytes, 64 shared;
+    SquaredDistancesF32 = squared_distances_f32, emulate_squared_distances_f32 in "pairs", 40 bytes, 0 shared;
+    NeighboursU8L32 = neighbours_u8_32, emulate_neighbours_u8_32 in "neighbours", 144 bytes, 66048 shared;
+    NeighboursU8L64 = neighbours_u8_64, emulate_neighbours_u8_64 in "neighbours", 144 bytes, 66048 shared;
+    NeighboursU8L128 = neighbours_u8_128, emulate_neighbours_u8_128 in "neighbours", 144 bytes, 66048 shared;
+    NeighboursU8L256 = neighbours_u8_256, emulate_neighbours_u8_256 in "neighbours", 144 bytes, 66048 shared;
+    NeighboursF32L32 = neighbours_f32_32, emulate_neighbours_f32_32 in "neighbours", 144 bytes, 66048 shared;
+    NeighboursF32L64 = neighbours_f32_64, emulate_neighbours_f32_64 in "neighbours", 144 bytes, 66048 shared;
+    NeighboursF32L128 = neighbours_f32_128, emulate_neighbours_f32_128 in "neighbours", 144 bytes, 66048 shared;
+    NeighboursF32L256 = neighbours_f32_256, emulate_neighbours_f32_256 in "neighbours", 144 bytes, 66048 shared;
+    SharpnessU8L32 = sharpness_u8_32, emulate_sharpness_u8_32 in "sharpness", 192 bytes, 66048 shared;
+    SharpnessU8L256 = sharpness_u8_256, emulate_sharpness_u8_256 in "sharpness", 192 bytes, 66048 shared;
+    SharpnessF32L32 = sharpness_f32_32, emulate_sharpness_f32_32 in "sharpness", 192 bytes, 66048 shared;
+    SharpnessF32L256 = sharpness_f32_256, emulate_sharpness_f32_256 in "sharpness", 192 bytes, 66048 shared;
+    ResizeU8 = resize_u8, emulate_resize_u8 in "resize", 96 bytes, 0 shared;
+    ResizeF32 = resize_f32, emulate_resize_f32 in "resize", 96 bytes, 0 shared;
+    ScaleU8 = scale_u8, emulate_scale_u8 in "resize", 32 bytes, 64 shared;
+    ScaleU16 = scale_u16, emulate_scale_u16 in "resize", 32 bytes, 64 shared;
+    ScaleF32 = scale_f32, emulate_scale_f32 in "resize", 32 bytes, 64 shared;
+}

@@ -1,0 +1,109 @@
+//! `neighbours` on a GPU: tiles fused with selection, then, for floats, the candidates recomputed and
+//! every sample's list checked to have been long enough.
+
+use super::{Neighbours, Progress};
+use crate::device::{Gpu, Kernel, Params};
+use crate::ops::pairs::cuda::{PairParams, Prepared};
+use crate::ops::pairs::keeper::sort;
+use crate::{Error, Points, Result, Values};
+use std::mem::offset_of;
+
+/// What an empty place of a list is filled with; see kernels/common/warp_list.cuh.
+const EMPTY_BYTE: u8 = 0x7F;
+const EMPTY: u32 = 0x7F7F_7F7F;
+
+/// Mirrors `NeighboursParams` of kernels/neighbours.cu.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct NeighboursParams {
+    pairs: PairParams,
+    keys: u64,
+    indices: u64,
+    locks: u64,
+    unused: u64,
+}
+const _: () = assert!(size_of::<NeighboursParams>() == 144 && offset_of!(NeighboursParams, keys) == 112);
+// SAFETY: repr(C), no padding, as asserted by size.
+unsafe impl Params for NeighboursParams {}
+
+pub(super) fn neighbours(gpu: &Gpu, points: &Points<'_>, k: usize, progress: Progress<'_>) -> Result<Neighbours> {
+    let (n, exact) = (points.n(), matches!(points.values(), Values::U8(_)));
+    // Floats are screened by bounds: room for the pairs whose bounds overlap the k-th's.
+    let wanted = if exact { k } else { (k + k / 2 + 12).min(n - 1).max(k) };
+    let lists = [32, 64, 128, 256];
+    let Some(list) = lists.into_iter().find(|length| *length >= wanted) else {
+        let most = if exact { 256 } else { 162 };
+        return Err(Error::Argument(format!(
+            "k = {k}: on a GPU at most {most} neighbours can be found; use the CPU for more"
+        )));
+    };
+    let prepared = Prepared::new(gpu, points)?;
+    if !prepared.sane() {
+        // Values whose range leaves f32's: nothing here could be screened.
+        return Ok(super::cpu::neighbours(points, k, progress));
+    }
+    let kernel = match (exact, list) {
+        (true, 32) => Kernel::NeighboursU8L32,
+        (true, 64) => Kernel::NeighboursU8L64,
+        (true, 128) => Kernel::NeighboursU8L128,
+        (true, _) => Kernel::NeighboursU8L256,
+        (false, 32) => Kernel::NeighboursF32L32,
+        (false, 64) => Kernel::NeighboursF32L64,
+        (false, 128) => Kernel::NeighboursF32L128,
+        (false, _) => Kernel::NeighboursF32L256,
+    };
+    let mut keys = gpu.allocate::<f64>(n * list)?;
+    let mut indices = gpu.allocate::<u32>(n * list)?;
+    let mut locks = gpu.allocate::<u32>(n)?;
+    gpu.fill(&mut keys, EMPTY_BYTE)?;
+    gpu.fill(&mut indices, EMPTY_BYTE)?;
+    gpu.fill(&mut locks, 0)?;
+    prepared.for_each_launch(progress, |work| {
+        let params = NeighboursParams {
+            pairs: work.pairs,
+            keys: keys.address(),
+            indices: indices.address(),
+            locks: locks.address(),
+            unused: 0,
+        };
+        // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; the lists have `list`
+        // places, and the locks one, for each of n samples.
+        unsafe { gpu.launch(kernel, &params, work.launch) }
+    })?;
+    let (keys, indices) = (gpu.download(&keys)?, gpu.download(&indices)?);
+    let row = |i: usize| {
+        let keys = &keys[i * list..(i + 1) * list];
+        let places = keys.iter().zip(&indices[i * list..]);
+        places.filter(|(_, index)| **index != EMPTY).map(|(key, index)| (*key, *index))
+    };
+    if exact {
+        return Ok(super::collect(n, k, (0..n).map(|i| row(i).collect())));
+    }
+
+    let ordered = |i: usize, j: u32| (j.min(i as u32), j.max(i as u32));
+    let mut pairs: Vec<(u32, u32)> = (0..n).flat_map(|i| row(i).map(move |(_, j)| ordered(i, j))).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    let squared = prepared.squared_distances(&pairs)?;
+    let mut found: Vec<Vec<(f64, u32)>> = Vec::with_capacity(n);
+    let mut open = Vec::new();
+    for i in 0..n {
+        let mut own: Vec<(f64, u32)> = row(i)
+            .map(|(_, j)| {
+                let at = pairs.binary_search(&ordered(i, j)).expect("each pair listed was recomputed");
+                (squared[at], j)
+            })
+            .collect();
+        sort(&mut own);
+        // Every pair that is not listed is at least as far as the last one's bound; a list that holds all
+        // other samples has left nothing out.
+        let last = row(i).last().map_or(0.0, |(key, _)| key * prepared.unit());
+        let closed = own.len() == n - 1 || (own.len() == list && own[k - 1].0 < last);
+        if !closed {
+            open.push(i);
+        }
+        found.push(own);
+    }
+    super::compare_with_all(n, &open, &mut found, |pairs| prepared.squared_distances(pairs))?;
+    Ok(super::collect(n, k, found.into_iter()))
+}

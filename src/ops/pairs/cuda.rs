@@ -1,0 +1,445 @@
+//! All pairs on a GPU: rows made ready for the tensor cores, the geometry of tiles and splits, and the
+//! parameters that pair kernels share. Data that does not fit the device is brought there block by block.
+
+use super::quantise::column_ranges;
+use crate::device::{Buffer, Gpu, Kernel, Launch, Params};
+use crate::{Points, Result, Values};
+use std::mem::offset_of;
+use std::ops::Range;
+
+/// Rows and columns of a tile.
+pub(crate) const TILE: usize = 128;
+/// Threads of a block.
+pub(crate) const THREADS: u32 = 256;
+/// Dynamic shared memory of a pair kernel: 4 stages of 16 KiB, or half a tile of doubles, rows 129 apart.
+pub(crate) const SHARED_BYTES: u32 = 66_048;
+/// Bytes of a row that one step multiplies: 64 8-bit values, or 16 floats in two parts.
+const STEP_BYTES: usize = 64;
+/// Bytes of sums that a tile has for each split.
+const PARTIAL_BYTES: usize = TILE * TILE * 4;
+/// Bytes of sums that are kept at once: this many tiles make one launch.
+const WORKSPACE_BYTES: usize = 256 << 20;
+
+/// Mirrors `PairParams` of kernels/common/pair_tile.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PairParams {
+    left: u64,
+    right: u64,
+    left_term: u64,
+    right_term: u64,
+    left_norm: u64,
+    right_norm: u64,
+    tiles: u64,
+    partial: u64,
+    arrived: u64,
+    left_rows: u32,
+    right_rows: u32,
+    left_first: u32,
+    right_first: u32,
+    steps: u32,
+    splits: u32,
+    eta: f64,
+    diagonal: u32,
+    unused: u32,
+}
+const _: () = assert!(size_of::<PairParams>() == 112);
+const _: () = assert!(offset_of!(PairParams, left_rows) == 72 && offset_of!(PairParams, eta) == 96);
+
+/// Mirrors `PrepareParams` of kernels/pairs.cu.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct PrepareParams {
+    values: u64,
+    centre: u64,
+    out: u64,
+    term: u64,
+    norm: u64,
+    rows: u32,
+    dim: u32,
+    steps: u32,
+    scale: f32,
+}
+const _: () = assert!(size_of::<PrepareParams>() == 56 && offset_of!(PrepareParams, rows) == 40);
+// SAFETY: repr(C), no padding, as asserted by size.
+unsafe impl Params for PrepareParams {}
+
+/// Mirrors `DistancesParams` of kernels/pairs.cu.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct DistancesParams {
+    left: u64,
+    right: u64,
+    pairs: u64,
+    out: u64,
+    count: u32,
+    dim: u32,
+}
+const _: () = assert!(size_of::<DistancesParams>() == 40);
+// SAFETY: repr(C), no padding, as asserted by size.
+unsafe impl Params for DistancesParams {}
+
+/// How a set of samples goes to the tensor cores.
+pub(crate) struct Prepared<'a> {
+    gpu: &'a Gpu,
+    points: Points<'a>,
+    /// Subtracted from each column of floats, and what the rest is multiplied with.
+    centre: Option<Buffer<f32>>,
+    scale: f32,
+    steps: usize,
+    /// Samples that are on the device at once, on either side.
+    block: usize,
+}
+
+/// A block of samples on the device.
+struct Block {
+    rows: Range<usize>,
+    prepared: Buffer<u8>,
+    term: Buffer<f64>,
+    norm: Option<Buffer<f64>>,
+}
+
+/// Where the tiles of one launch are, and how their sums are split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Batch {
+    /// Row block and column block of each tile.
+    tiles: Vec<u32>,
+    splits: usize,
+}
+
+/// What a pair kernel's launch is told, beside what is its own.
+pub(crate) struct PairLaunch {
+    pub pairs: PairParams,
+    pub launch: Launch,
+    /// Tiles in this launch.
+    pub tiles: usize,
+}
+
+impl<'a> Prepared<'a> {
+    pub(crate) fn new(gpu: &'a Gpu, points: &Points<'a>) -> Result<Self> {
+        let dim = points.dim();
+        let (centre, scale, steps) = match points.values() {
+            Values::U8(_) => (None, 1.0, dim.div_ceil(STEP_BYTES)),
+            Values::F32(values) => {
+                let (low, high) = column_ranges(values, dim);
+                // The middle of each column's range, and a power of two that brings the widest near 1.
+                let middle = |(low, high): (&f32, &f32)| ((f64::from(*low) + f64::from(*high)) / 2.0) as f32;
+                let centre: Vec<f32> = low.iter().zip(&high).map(middle).collect();
+                let width = |(low, high): (&f32, &f32)| f64::from(*high) - f64::from(*low);
+                let widest = low.iter().zip(&high).map(width).fold(0.0, f64::max);
+                let scale = if widest > 0.0 { (-widest.log2().ceil()).exp2() as f32 } else { 1.0 };
+                (Some(gpu.upload(&centre)?), scale, dim.div_ceil(STEP_BYTES / 4))
+            }
+        };
+        // A block holds its samples as given while it is prepared, then as prepared.
+        let given = dim * size_of_val_of(points);
+        let block = block_rows(gpu.memory_for_data()?, given, steps * STEP_BYTES, points.n());
+        Ok(Prepared { gpu, points: *points, centre, scale, steps, block })
+    }
+
+    /// Whether the data is of a size, unit or offset that f32 arithmetic can hold after scaling.
+    pub(crate) fn sane(&self) -> bool {
+        self.scale.is_normal()
+    }
+
+    /// A value is off by at most this times (norm_i + norm_j)^2.
+    pub(crate) fn eta(&self) -> f64 {
+        if self.centre.is_none() {
+            return 0.0;
+        }
+        // x is stored to 2^-18 |x| and was centred and scaled to 2^-23 |x|: its distances change by at
+        // most 2^-17.9 (|x| + |y|), their squares by 2^-16.8 (|x| + |y|)^2. low.low is left out: 2^-19
+        // of the same. Each of a split's steps adds three products of 16 terms to an f32 sum, whose
+        // truncations stay below 2^-22 |x||y|, and |x||y| <= (|x| + |y|)^2 / 4, twice over.
+        let steps = self.most_steps().min(self.steps) as f64;
+        2f64.powf(-16.5) + 3.0 * steps * 2f64.powi(-22) / 2.0
+    }
+
+    /// Squared length of one unit of the scaled data.
+    pub(crate) fn unit(&self) -> f64 {
+        1.0 / f64::from(self.scale).powi(2)
+    }
+
+    /// Steps of one split at most: as many as int32 sums hold, or as keep f32 sums accurate.
+    fn most_steps(&self) -> usize {
+        if self.centre.is_none() { 32_768 / STEP_BYTES } else { 1024 }
+    }
+
+    fn load(&self, rows: Range<usize>) -> Result<Block> {
+        let (gpu, dim) = (self.gpu, self.points.dim());
+        let len = rows.len();
+        let prepared = gpu.allocate::<u8>(len * self.steps * STEP_BYTES)?;
+        let term = gpu.allocate::<f64>(len)?;
+        let within = rows.start * dim..rows.end * dim;
+        let mut params = PrepareParams {
+            values: 0,
+            centre: 0,
+            out: prepared.address(),
+            term: term.address(),
+            norm: 0,
+            rows: len as u32,
+            dim: dim as u32,
+            steps: self.steps as u32,
+            scale: self.scale,
+        };
+        let launch = Launch { grid: [len as u32, 1, 1], threads: THREADS, shared_bytes: 64 };
+        let mut norm = None;
+        match self.points.values() {
+            Values::U8(values) => {
+                let given = gpu.upload(&values[within])?;
+                params.values = given.address();
+                // SAFETY: one block to each of `len` rows; every buffer is as long as the kernel's comment says.
+                unsafe { gpu.launch(Kernel::PrepareU8, &params, launch)? };
+                gpu.synchronise()?;
+            }
+            Values::F32(values) => {
+                let given = gpu.upload(&values[within])?;
+                let norms = gpu.allocate::<f64>(len)?;
+                params.values = given.address();
+                params.norm = norms.address();
+                params.centre = self.centre.as_ref().map_or(0, Buffer::address);
+                // SAFETY: as above; `centre` has `dim` values.
+                unsafe { gpu.launch(Kernel::PrepareF32, &params, launch)? };
+                gpu.synchronise()?;
+                norm = Some(norms);
+            }
+        }
+        Ok(Block { rows, prepared, term, norm })
+    }
+
+    /// Brings every pair of blocks to the device and hands each launch of tiles to `run`; together the
+    /// tiles hold every unordered pair once (those on the diagonal each pair twice, and samples with
+    /// themselves). `done` is told the fraction of pairs behind.
+    pub(crate) fn for_each_launch(
+        &self,
+        done: &dyn Fn(f64),
+        mut run: impl FnMut(&PairLaunch) -> Result<()>,
+    ) -> Result<()> {
+        let gpu = self.gpu;
+        let blocks: Vec<Range<usize>> = super::blocks(0..self.points.n(), self.block).collect();
+        let all = (blocks.len() * (blocks.len() + 1) / 2) as f64;
+        let mut behind = 0.0;
+        for (at, rows) in blocks.iter().enumerate() {
+            let left = self.load(rows.clone())?;
+            for (other, cols) in blocks.iter().enumerate().skip(at) {
+                let right = if other == at { None } else { Some(self.load(cols.clone())?) };
+                let right = right.as_ref().unwrap_or(&left);
+                let batches = batches(
+                    left.rows.len(),
+                    right.rows.len(),
+                    other == at,
+                    self.steps,
+                    self.most_steps(),
+                    gpu.multiprocessors(),
+                    WORKSPACE_BYTES / PARTIAL_BYTES,
+                );
+                for (done_batches, batch) in batches.iter().enumerate() {
+                    self.launch_batch(&left, right, other == at, batch, &mut run)?;
+                    done((behind + (done_batches + 1) as f64 / batches.len() as f64) / all);
+                }
+                behind += 1.0;
+            }
+        }
+        Ok(())
+    }
+
+    fn launch_batch(
+        &self,
+        left: &Block,
+        right: &Block,
+        diagonal: bool,
+        batch: &Batch,
+        run: &mut impl FnMut(&PairLaunch) -> Result<()>,
+    ) -> Result<()> {
+        let gpu = self.gpu;
+        let count = batch.tiles.len() / 2;
+        let tiles = gpu.upload(&batch.tiles)?;
+        let mut arrived = gpu.allocate::<u32>(count)?;
+        gpu.fill(&mut arrived, 0)?;
+        gpu.with_workspace::<u8, _>(count * batch.splits * PARTIAL_BYTES, |partial| {
+            let norm = |block: &Block| block.norm.as_ref().map_or(0, Buffer::address);
+            let pairs = PairParams {
+                left: left.prepared.address(),
+                right: right.prepared.address(),
+                left_term: left.term.address(),
+                right_term: right.term.address(),
+                left_norm: norm(left),
+                right_norm: norm(right),
+                tiles: tiles.address(),
+                partial: partial.address(),
+                arrived: arrived.address(),
+                left_rows: left.rows.len() as u32,
+                right_rows: right.rows.len() as u32,
+                left_first: left.rows.start as u32,
+                right_first: right.rows.start as u32,
+                steps: self.steps as u32,
+                splits: batch.splits as u32,
+                eta: self.eta(),
+                diagonal: u32::from(diagonal),
+                unused: 0,
+            };
+            let grid = [count as u32, batch.splits as u32, 1];
+            let launch = Launch { grid, threads: THREADS, shared_bytes: SHARED_BYTES };
+            run(&PairLaunch { pairs, launch, tiles: count })?;
+            // The buffers above must outlive the launch.
+            gpu.synchronise()
+        })
+    }
+
+    /// The squared distances of `pairs` (sorted by their first sample), from the data as given.
+    pub(crate) fn squared_distances(&self, pairs: &[(u32, u32)]) -> Result<Vec<f64>> {
+        let Values::F32(values) = self.points.values() else {
+            return Ok(super::direct::squared_distances(&self.points, pairs));
+        };
+        let (gpu, dim) = (self.gpu, self.points.dim());
+        let mut out = vec![0.0; pairs.len()];
+        // Pairs by the blocks that their samples are in, so that two blocks at a time need to be there.
+        let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
+        let key = |at: &u32| {
+            let (i, j) = pairs[*at as usize];
+            (i as usize / self.block, j as usize / self.block)
+        };
+        order.sort_by_key(key);
+        let upload = |block: usize| {
+            let rows = block * self.block..self.points.n().min((block + 1) * self.block);
+            gpu.upload(&values[rows.start * dim..rows.end * dim])
+        };
+        let mut there: Option<(usize, Buffer<f32>)> = None;
+        for group in order.chunk_by(|a, b| key(a) == key(b)) {
+            let (left_block, right_block) = key(&group[0]);
+            let left = match there.take() {
+                Some((block, buffer)) if block == left_block => buffer,
+                _ => upload(left_block)?,
+            };
+            let other = if right_block == left_block { None } else { Some(upload(right_block)?) };
+            let right = other.as_ref().unwrap_or(&left);
+            for group in group.chunks(1 << 20) {
+                let local = group.iter().flat_map(|at| {
+                    let (i, j) = pairs[*at as usize];
+                    [i - (left_block * self.block) as u32, j - (right_block * self.block) as u32]
+                });
+                let chosen = gpu.upload(&local.collect::<Vec<u32>>())?;
+                let found = gpu.allocate::<f64>(group.len())?;
+                let params = DistancesParams {
+                    left: left.address(),
+                    right: right.address(),
+                    pairs: chosen.address(),
+                    out: found.address(),
+                    count: group.len() as u32,
+                    dim: dim as u32,
+                };
+                let grid = [group.len().div_ceil(8) as u32, 1, 1];
+                let launch = Launch { grid, threads: THREADS, shared_bytes: 0 };
+                // SAFETY: the pairs name rows of these two blocks; a warp to each of `count` pairs.
+                unsafe { gpu.launch(Kernel::SquaredDistancesF32, &params, launch)? };
+                for (at, squared) in group.iter().zip(gpu.download(&found)?) {
+                    out[*at as usize] = squared;
+                }
+            }
+            there = Some((left_block, left));
+        }
+        Ok(out)
+    }
+}
+
+fn size_of_val_of(points: &Points<'_>) -> usize {
+    match points.values() {
+        Values::U8(_) => 1,
+        Values::F32(_) => 4,
+    }
+}
+
+/// Samples of a block: all of them if they fit, else what lets two blocks be there, one of them also as given.
+fn block_rows(memory: u64, given: usize, prepared: usize, n: usize) -> usize {
+    let fit = |blocks: usize| (memory as usize).saturating_sub(WORKSPACE_BYTES / 4) / (given + blocks * prepared + 64);
+    if fit(1) >= n {
+        return n.next_multiple_of(TILE);
+    }
+    // No less than a tile: where even that is too much, the allocation says so.
+    (fit(2) / 2 / TILE * TILE).max(TILE)
+}
+
+/// Cuts the tiles of two blocks into launches, and their sums into splits.
+///
+/// Enough splits to keep every multiprocessor busy twice over, and so that none has more than
+/// `most_steps`; no more tiles in a launch than there is room for sums. Tiles go by diagonals, so that
+/// those that run side by side belong to different rows and columns and do not wait for one another.
+fn batches(
+    rows: usize,
+    cols: usize,
+    diagonal: bool,
+    steps: usize,
+    most_steps: usize,
+    multiprocessors: usize,
+    room: usize,
+) -> Vec<Batch> {
+    let (tall, broad) = (rows.div_ceil(TILE), cols.div_ceil(TILE));
+    let mut tiles = Vec::new();
+    for shift in 0..tall + broad {
+        for p in 0..tall {
+            // Of a diagonal block only q >= p; of others all, wrapping round.
+            let q = p + shift;
+            if diagonal && q < broad {
+                tiles.push([p as u32, q as u32]);
+            } else if !diagonal && shift < broad {
+                tiles.push([p as u32, (q % broad) as u32]);
+            }
+        }
+    }
+    let least = steps.div_ceil(most_steps);
+    let busy = (2 * multiprocessors).div_ceil(tiles.len().max(1));
+    // A split of fewer than 8 steps would spend more on its sums than on its products.
+    let splits = busy.min(steps / 8).max(least).max(1);
+    tiles
+        .chunks((room / splits).max(1))
+        .map(|tiles| Batch { tiles: tiles.as_flattened().to_vec(), splits })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn launches_hold_each_tile_once() {
+        for (rows, cols) in [(1, 1), (128, 128), (129, 300), (640, 640), (1000, 130), (1750, 1750)] {
+            for diagonal in [false, true] {
+                if diagonal && rows != cols {
+                    continue;
+                }
+                for (steps, room) in [(1, 1), (13, 4), (600, 1000), (9408, 40)] {
+                    let batches = batches(rows, cols, diagonal, steps, 512, 132, room);
+                    let mut seen = HashSet::new();
+                    for batch in &batches {
+                        assert!(steps.div_ceil(batch.splits) <= 512);
+                        assert!(batch.splits <= steps.max(1));
+                        assert!(batch.tiles.len() / 2 * batch.splits <= room.max(batch.splits));
+                        for tile in batch.tiles.chunks(2) {
+                            assert!(seen.insert((tile[0], tile[1])), "tile twice");
+                        }
+                    }
+                    let (tall, broad) = (rows.div_ceil(TILE) as u32, cols.div_ceil(TILE) as u32);
+                    for p in 0..tall {
+                        for q in 0..broad {
+                            assert_eq!(seen.contains(&(p, q)), !diagonal || q >= p, "{rows} {cols} {p} {q}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_fit_the_memory() {
+        for memory in [1u64 << 20, 1 << 28, 1 << 30] {
+            for n in [1, 200, 5000, 1_000_000] {
+                let rows = block_rows(memory, 3072, 3072, n);
+                assert!(rows.is_multiple_of(TILE) && rows > 0);
+                let blocks = if rows >= n { 1 } else { 2 };
+                let used = rows.min(n) * (blocks * 3072 + 3072);
+                assert!(used as u64 <= memory || rows == TILE, "{memory} {n} {rows}");
+            }
+        }
+    }
+}
