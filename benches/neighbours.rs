@@ -13,14 +13,19 @@ fn bench(c: &mut Criterion) {
     for (n, dim) in support::sizes() {
         group.throughput(Throughput::Elements((n * (n - 1) / 2 * dim) as u64));
         for device in support::devices() {
-            let id = |kind: &str| BenchmarkId::new(format!("{}/{kind}", device.name()), format!("N{n}_D{dim}"));
+            let id =
+                |kind: &str| BenchmarkId::new(format!("{}/{kind}", device.name()), format!("N{n}_D{dim}"));
             let values = support::bytes(n, dim);
             let points = Points::u8(&values, dim).expect("whole rows");
-            group.bench_function(id("u8"), |b| b.iter(|| ops::neighbours(&device, &points, 20).expect("runs")));
+            group.bench_function(id("u8"), |b| {
+                b.iter(|| ops::neighbours(&device, &points, 20).expect("runs"))
+            });
             drop(values);
             let values = support::floats(n, dim);
             let points = Points::f32(&values, dim).expect("finite rows");
-            group.bench_function(id("f32"), |b| b.iter(|| ops::neighbours(&device, &points, 20).expect("runs")));
+            group.bench_function(id("f32"), |b| {
+                b.iter(|| ops::neighbours(&device, &points, 20).expect("runs"))
+            });
         }
     }
     group.finish();

@@ -14,9 +14,13 @@ fn bench(c: &mut Criterion) {
         let [h, w, channels] = image;
         let values = support::bytes(images, h * w * channels);
         for device in support::devices() {
-            let id = |what: &str| BenchmarkId::new(format!("{}/{what}", device.name()), format!("{h}x{w}x{channels}"));
+            let id = |what: &str| {
+                BenchmarkId::new(format!("{}/{what}", device.name()), format!("{h}x{w}x{channels}"))
+            };
             let pixels = Pixels::U8(&values);
-            group.bench_function(id("scale"), |b| b.iter(|| scale_by_max(&device, pixels, image).expect("runs")));
+            group.bench_function(id("scale"), |b| {
+                b.iter(|| scale_by_max(&device, pixels, image).expect("runs"))
+            });
             for (what, antialias) in [("bilinear", false), ("antialiased", true)] {
                 let size = [224, 224];
                 group.bench_function(id(what), |b| {

@@ -14,7 +14,8 @@ fn bench(c: &mut Criterion) {
         let labels: Vec<u32> = (0..n as u32).map(|i| i % 2).collect();
         group.throughput(Throughput::Elements((n * (n - 1) / 2 * dim) as u64));
         for device in support::devices() {
-            let id = |kind: &str| BenchmarkId::new(format!("{}/{kind}", device.name()), format!("N{n}_D{dim}"));
+            let id =
+                |kind: &str| BenchmarkId::new(format!("{}/{kind}", device.name()), format!("N{n}_D{dim}"));
             let run = |points: &Points<'_>| ops::sharpness(&device, points, &labels, 10).expect("runs");
             let values = support::bytes(n, dim);
             let points = Points::u8(&values, dim).expect("whole rows");

@@ -101,7 +101,9 @@ fn run(args: &Args) -> Result<()> {
     let peak = peak_bytes();
     if args.json {
         let extra = peak.saturating_sub(before);
-        println!("{{\"device\": \"{device}\", \"seconds\": {seconds:?}, \"peak_bytes\": {peak}, \"beyond_input_bytes\": {extra}}}");
+        println!(
+            "{{\"device\": \"{device}\", \"seconds\": {seconds:?}, \"peak_bytes\": {peak}, \"beyond_input_bytes\": {extra}}}"
+        );
     } else {
         println!("{device}: {seconds:.4?} s, peak {} MiB, {} MiB of it input", peak >> 20, before >> 20);
     }

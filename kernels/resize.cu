@@ -71,8 +71,7 @@ template <class T> __device__ __forceinline__ T block_max(T value, T* shared) {
 }
 
 // Integers: floor(v * 255 / max) exactly, all zeros stay zeros.
-template <class T> __device__ __forceinline__ void scale_integers(const ScaleParams& p) {
-    SHARPDIM_DYNAMIC_SHARED(shared);
+template <class T> __device__ __forceinline__ void scale_integers(const ScaleParams& p, unsigned char* shared) {
     const T* image = at<const T>(p.src) + size_t(blockIdx.x) * p.values;
     unsigned char* out = at<unsigned char>(p.dst) + size_t(blockIdx.x) * p.values;
     unsigned most = 0;
@@ -84,8 +83,14 @@ template <class T> __device__ __forceinline__ void scale_integers(const ScalePar
     if (threadIdx.x == 0) at<uint32_t>(p.bad)[blockIdx.x] = 0xFFFFFFFFu;
 }
 
-SHARPDIM_KERNEL(256, scale_u8, ScaleParams) { scale_integers<unsigned char>(p); }
-SHARPDIM_KERNEL(256, scale_u16, ScaleParams) { scale_integers<unsigned short>(p); }
+SHARPDIM_KERNEL(256, scale_u8, ScaleParams) {
+    SHARPDIM_DYNAMIC_SHARED(shared);
+    scale_integers<unsigned char>(p, shared);
+}
+SHARPDIM_KERNEL(256, scale_u16, ScaleParams) {
+    SHARPDIM_DYNAMIC_SHARED(shared);
+    scale_integers<unsigned short>(p, shared);
+}
 
 // Floats: the same in double. What is negative or not finite cannot be scaled: the first such place is told.
 SHARPDIM_KERNEL(256, scale_f32, ScaleParams) {

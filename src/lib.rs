@@ -1,10 +1,33 @@
-//! `sharpdim` measures a labelled image dataset's *intrinsic dimension* and *label sharpness*
-//! (Konz & Mazurowski, ICLR 2024) with hand-written CUDA kernels and their CPU twins.
+//! `sharpdim` measures two intrinsic properties of a labelled image dataset, on a GPU or, with the same
+//! answers, on a CPU: its *intrinsic dimension*, and its *label sharpness*, the Lipschitz constant of
+//! its label function (Konz & Mazurowski, *The Effect of Intrinsic Dataset Properties on
+//! Generalization*, ICLR 2024).
+//!
+//! - [`data`]: datasets on disk (IDX, CIFAR-10, image folders, NPY, NPZ) and generated, and the paper's
+//!   preprocessing.
+//! - [`measure`]: the measures, with the field's conventions as types.
+//! - [`ops`]: the operations behind them, each for the CPU and in CUDA: exact neighbours, label
+//!   sharpness over all pairs, resizing.
+//! - [`Device`]: where they run.
+//!
+//! ```
+//! use sharpdim::Device;
+//! use sharpdim::data::{Dataset, Preprocess};
+//! use sharpdim::measure::{Estimator, Mle, Protocol, intrinsic_dim, label_sharpness};
+//!
+//! let device = Device::best();
+//! let images = Dataset::generated(100, 32, 0)?.load(&Preprocess { size: None, ..Preprocess::default() }, &|_| ())?;
+//! let points = images.samples.points()?;
+//! let dim = intrinsic_dim(&device, &points, &Estimator::Mle(Mle::default()))?;
+//! let sharpness = label_sharpness(&device, &points, &images.labels, Protocol::AllPairs, 1, &|_| ())?;
+//! println!("dimension {:.1}, K_F {:.2e}", dim.value, sharpness.max);
+//! # Ok::<(), sharpdim::Error>(())
+//! ```
 
 #![warn(missing_docs)]
 
 pub mod data;
-pub mod device;
+mod device;
 mod error;
 pub mod measure;
 pub mod ops;
@@ -13,3 +36,8 @@ mod points;
 pub use device::Device;
 pub use error::{Error, Result};
 pub use points::{Points, Values};
+
+/// The examples of README.md, run with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

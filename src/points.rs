@@ -46,13 +46,10 @@ impl<'a> Points<'a> {
     /// [`Error::Data`] where a value is NaN or infinite, naming the first row and column.
     pub fn f32(values: &'a [f32], dim: usize) -> Result<Self> {
         let n = rows(values.len(), dim)?;
-        let bad = values
-            .par_chunks(1 << 16)
-            .enumerate()
-            .find_map_first(|(chunk, values)| {
-                let at = values.iter().position(|v| !v.is_finite())?;
-                Some((chunk * (1 << 16) + at, values[at]))
-            });
+        let bad = values.par_chunks(1 << 16).enumerate().find_map_first(|(chunk, values)| {
+            let at = values.iter().position(|v| !v.is_finite())?;
+            Some((chunk * (1 << 16) + at, values[at]))
+        });
         if let Some((at, value)) = bad {
             return Err(Error::Data(format!(
                 "sample {} has the value {value} at position {}: every value must be finite",
@@ -82,15 +79,11 @@ impl<'a> Points<'a> {
 
 fn rows(len: usize, dim: usize) -> Result<usize> {
     if dim == 0 || !len.is_multiple_of(dim) {
-        return Err(Error::Argument(format!(
-            "{len} values do not make whole samples of {dim} values"
-        )));
+        return Err(Error::Argument(format!("{len} values do not make whole samples of {dim} values")));
     }
     let n = len / dim;
     if n > u32::MAX as usize / 2 {
-        return Err(Error::Argument(format!(
-            "{n} samples are more than the 2^31 - 1 that indices can name"
-        )));
+        return Err(Error::Argument(format!("{n} samples are more than the 2^31 - 1 that indices can name")));
     }
     Ok(n)
 }

@@ -192,8 +192,9 @@ fn load(context: &Arc<CudaContext>) -> Result<Vec<CudaFunction>, String> {
     let find = |kernel: &Kernel| {
         let (name, file) = (kernel.name(), kernel.file());
         let module = modules.get(file).ok_or(format!("kernels/{file}.cu was not compiled"))?;
-        let function =
-            module.load_function(name).map_err(|e| format!("kernel {name} of kernels/{file}.cu: {}", says(e)))?;
+        let function = module
+            .load_function(name)
+            .map_err(|e| format!("kernel {name} of kernels/{file}.cu: {}", says(e)))?;
         // More than 48 KiB of dynamic shared memory must be asked for.
         let attribute = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
         function

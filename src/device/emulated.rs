@@ -103,7 +103,9 @@ impl Emulated {
         let memory = emulated(memory);
         assert!(at + bytes.len() <= memory.bytes);
         // SAFETY: inside the allocation, as just checked.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), memory.start.cast::<u8>().add(at), bytes.len()) };
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), memory.start.cast::<u8>().add(at), bytes.len())
+        };
         Ok(())
     }
 

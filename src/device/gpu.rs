@@ -66,11 +66,7 @@ pub(crate) struct Gpu {
 
 impl Gpu {
     pub(crate) fn new(backend: Backend) -> Self {
-        Gpu {
-            backend,
-            memory_limit: AtomicU64::new(0),
-            workspace: Mutex::new(None),
-        }
+        Gpu { backend, memory_limit: AtomicU64::new(0), workspace: Mutex::new(None) }
     }
 
     pub(crate) fn name(&self) -> String {
@@ -109,9 +105,8 @@ impl Gpu {
     }
 
     fn allocate_bytes(&self, bytes: usize) -> Result<Memory> {
-        each!(&self.backend, b => b.allocate(bytes.max(1)).map(Into::into)).map_err(|reason| {
-            self.error(format!("allocate {bytes} bytes"), reason)
-        })
+        each!(&self.backend, b => b.allocate(bytes.max(1)).map(Into::into))
+            .map_err(|reason| self.error(format!("allocate {bytes} bytes"), reason))
     }
 
     /// A buffer that holds `values`.

@@ -67,10 +67,7 @@ impl Device {
 
     /// The first CUDA GPU, or else the CPU, and then [`fallback`](Self::fallback) says why.
     pub fn best() -> Self {
-        Self::cuda(0).unwrap_or_else(|error| Device {
-            fallback: Some(error.to_string()),
-            ..Self::cpu()
-        })
+        Self::cuda(0).unwrap_or_else(|error| Device { fallback: Some(error.to_string()), ..Self::cpu() })
     }
 
     /// The emulated CUDA device, for tests: the CUDA kernels compiled for this processor.
@@ -96,11 +93,8 @@ impl Device {
     /// # Errors
     /// [`Error::Argument`] for any other word; as [`cuda`](Self::cuda) for a GPU that is not there.
     pub fn parse(text: &str) -> Result<Self> {
-        let unknown = || {
-            Error::Argument(format!(
-                "'{text}' is no device: auto, cpu, cuda:0 (or another number) are"
-            ))
-        };
+        let unknown =
+            || Error::Argument(format!("'{text}' is no device: auto, cpu, cuda:0 (or another number) are"));
         match text.split_once(':') {
             None if text == "auto" => Ok(Self::best()),
             None if text == "cpu" => Ok(Self::cpu()),

@@ -58,7 +58,12 @@ pub struct Mle {
 
 impl Default for Mle {
     fn default() -> Self {
-        Mle { k: 20, norm: MleNorm::default(), pooling: Pooling::default(), duplicates: Duplicates::default() }
+        Mle {
+            k: 20,
+            norm: MleNorm::default(),
+            pooling: Pooling::default(),
+            duplicates: Duplicates::default(),
+        }
     }
 }
 
@@ -125,7 +130,9 @@ impl Estimator {
     fn duplicates(&self) -> Duplicates {
         match self {
             Estimator::Mle(Mle { duplicates, .. })
-            | Estimator::TwoNn(TwoNn::Fit { duplicates, .. } | TwoNn::ClosedForm { duplicates }) => *duplicates,
+            | Estimator::TwoNn(TwoNn::Fit { duplicates, .. } | TwoNn::ClosedForm { duplicates }) => {
+                *duplicates
+            }
         }
     }
 }

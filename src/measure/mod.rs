@@ -3,7 +3,5 @@
 mod dimension;
 mod sharpness;
 
-pub use dimension::{
-    Duplicates, Estimate, Estimator, Mle, MleNorm, Pooling, TwoNn, estimate, intrinsic_dim,
-};
+pub use dimension::{Duplicates, Estimate, Estimator, Mle, MleNorm, Pooling, TwoNn, estimate, intrinsic_dim};
 pub use sharpness::{LabelSharpness, PaperProtocol, Protocol, label_sharpness};

@@ -96,7 +96,9 @@ pub fn label_sharpness(
         )));
     }
     if protocol.repeats == 0 || protocol.samples == 0 {
-        return Err(Error::Argument("the paper's protocol needs at least one draw of at least one sample".into()));
+        return Err(Error::Argument(
+            "the paper's protocol needs at least one draw of at least one sample".into(),
+        ));
     }
     let mut draws = Vec::new();
     for repeat in 0..protocol.repeats {

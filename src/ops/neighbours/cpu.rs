@@ -8,13 +8,13 @@
 //! 4. Samples that even that leaves open are compared with all others directly.
 
 use super::{Neighbours, Progress, collect, compare_with_all};
-use crate::{Points, Values};
 use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::float::{Centred, FloatTile};
 use crate::ops::pairs::int::{IntTiles, Isa, Sums, row_terms};
 use crate::ops::pairs::keeper::{Keeper, capacity};
 use crate::ops::pairs::scan::{Sum, col_hits, padded, row_hits};
 use crate::ops::pairs::{Bounds, Quantised, Tile, tiles};
+use crate::{Points, Values};
 use rayon::prelude::*;
 
 /// Columns (or rows) that are scanned before a sample's limit is looked at anew.
@@ -136,23 +136,20 @@ impl Screen<'_> {
     fn offer<S: Sum>(&self, tile: &Tile, sums: &[S], keepers: &mut [Keeper]) {
         let stride = tile.stride();
         let col_terms = padded(&self.col[tile.cols.clone()]);
-        keepers[tile.rows.clone()]
-            .par_iter_mut()
-            .enumerate()
-            .for_each_init(Vec::new, |hits, (r, keeper)| {
-                let i = tile.rows.start + r;
-                for from in (tile.first_col(r)..col_terms.len()).step_by(RUN) {
-                    let run = from..col_terms.len().min(from + RUN);
-                    let limit = self.bounds.limit(i, keeper.reach(self.k));
-                    row_hits(self.row[i], &col_terms[run], &sums[r * stride + from..], limit, hits);
-                    for (c, value) in hits.drain(..) {
-                        let j = tile.cols.start + from + c;
-                        if j > i {
-                            self.offer_to(keeper, i, j, value);
-                        }
+        keepers[tile.rows.clone()].par_iter_mut().enumerate().for_each_init(Vec::new, |hits, (r, keeper)| {
+            let i = tile.rows.start + r;
+            for from in (tile.first_col(r)..col_terms.len()).step_by(RUN) {
+                let run = from..col_terms.len().min(from + RUN);
+                let limit = self.bounds.limit(i, keeper.reach(self.k));
+                row_hits(self.row[i], &col_terms[run], &sums[r * stride + from..], limit, hits);
+                for (c, value) in hits.drain(..) {
+                    let j = tile.cols.start + from + c;
+                    if j > i {
+                        self.offer_to(keeper, i, j, value);
                     }
                 }
-            });
+            }
+        });
         keepers[tile.cols.clone()]
             .par_chunks_mut(BAND)
             .zip(col_terms.par_chunks(BAND))
@@ -220,4 +217,93 @@ fn certify(points: &Points<'_>, k: usize, keepers: Vec<Keeper>) -> Neighbours {
     let direct = |pairs: &[(u32, u32)]| Ok(squared_distances(points, pairs));
     compare_with_all(n, &open, &mut found, direct).expect("the CPU does not fail");
     collect(n, k, found.into_iter())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::pairs::TILE;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use std::f64::consts::PI;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Uniform on [0, 1).
+    fn uniform(n: usize, dim: usize) -> Vec<f32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        (0..n * dim).map(|_| rng.random()).collect()
+    }
+
+    /// Tails so heavy that no grid tells the many samples in the middle apart.
+    fn heavy(n: usize, dim: usize) -> Vec<f32> {
+        uniform(n, dim).into_iter().map(|v| (PI as f32 * (v * 0.999 - 0.4995)).tan().powi(3)).collect()
+    }
+
+    /// How often all pairs were screened; fails unless the answer is right.
+    fn screens(points: &Points<'_>, k: usize, isa: Isa) -> usize {
+        let (n, ends) = (points.n(), AtomicUsize::new(0));
+        // A single tile, so that each screen ends once.
+        assert!(n <= TILE);
+        let found = neighbours_on(points, k, isa, &|done| {
+            ends.fetch_add(usize::from(done == 1.0), Ordering::Relaxed);
+        });
+        for i in 0..n {
+            let pairs: Vec<_> = (0..n as u32).filter(|j| *j != i as u32).map(|j| (i as u32, j)).collect();
+            let mut all: Vec<_> =
+                squared_distances(points, &pairs).into_iter().zip(pairs.iter().map(|p| p.1)).collect();
+            all.sort_by(|a, b| a.partial_cmp(b).unwrap());
+            let (squared, indices): (Vec<_>, Vec<_>) = all.into_iter().take(k).unzip();
+            assert_eq!(
+                (found.squared_distances(i), found.indices(i)),
+                (&squared[..], &indices[..]),
+                "{isa:?} {i}"
+            );
+        }
+        ends.into_inner()
+    }
+
+    fn probed_hopeless(points: &Points<'_>, k: usize, isa: Isa) -> bool {
+        hopeless(points, &Quantised::new(points).0, k, isa)
+    }
+
+    #[test]
+    fn every_step_of_the_ladder_is_taken_where_it_should_be() {
+        for isa in Isa::available() {
+            // Bytes, and bytes as floats: one exact screen.
+            let bytes: Vec<u8> = uniform(300, 30).iter().map(|v| (v * 256.0) as u8).collect();
+            assert_eq!(screens(&Points::u8(&bytes, 30).unwrap(), 5, isa), 1);
+            let floats: Vec<f32> = bytes.iter().map(|v| f32::from(*v)).collect();
+            let points = Points::f32(&floats, 30).unwrap();
+            assert!(Quantised::new(&points).1.exact());
+            assert_eq!(screens(&points, 5, isa), 1);
+
+            // A few columns: 256 steps do.
+            let few = uniform(600, 8);
+            let points = Points::f32(&few, 8).unwrap();
+            assert!(!Quantised::new(&points).1.exact() && !probed_hopeless(&points, 5, isa));
+            assert_eq!(screens(&points, 5, isa), 1);
+
+            // One value beside all others: the probe sees that 256 steps tell little, 65 536 do.
+            let mut beside = uniform(600, 40);
+            beside[0] = 30.0;
+            let points = Points::f32(&beside, 40).unwrap();
+            assert!(probed_hopeless(&points, 5, isa));
+            assert_eq!(screens(&points, 5, isa), 1);
+            // Too few samples to probe: both screens run.
+            assert_eq!(screens(&Points::f32(&beside[..240 * 40], 40).unwrap(), 1, isa), 2);
+
+            // Heavy tails: both grids fail, with and without the probe, and GEMM screens.
+            let tails = heavy(600, 6);
+            let points = Points::f32(&tails, 6).unwrap();
+            assert!(probed_hopeless(&points, 5, isa));
+            assert_eq!(screens(&points, 5, isa), 2);
+            assert_eq!(screens(&Points::f32(&tails[..240 * 6], 6).unwrap(), 1, isa), 3);
+
+            // A range that no f32 scale fits: GEMM knows nothing, differences decide.
+            let tiny: Vec<f32> = uniform(600, 6).into_iter().map(|v| v * 1e-40).collect();
+            let points = Points::f32(&tiny, 6).unwrap();
+            assert_eq!(Centred::new(&points).bounds.interval(0, 1, 0.0), (0.0, f64::INFINITY));
+            assert_eq!(screens(&points, 5, isa), 2);
+        }
+    }
 }

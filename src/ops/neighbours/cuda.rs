@@ -5,7 +5,7 @@ use super::{Neighbours, Progress};
 use crate::device::{Gpu, Kernel, Params};
 use crate::ops::pairs::cuda::{PairParams, Prepared};
 use crate::ops::pairs::keeper::sort;
-use crate::{Error, Points, Result, Values};
+use crate::{Points, Result, Values};
 use std::mem::offset_of;
 
 /// What an empty place of a list is filled with; see kernels/common/warp_list.cuh.
@@ -26,16 +26,19 @@ const _: () = assert!(size_of::<NeighboursParams>() == 144 && offset_of!(Neighbo
 // SAFETY: repr(C), no padding, as asserted by size.
 unsafe impl Params for NeighboursParams {}
 
-pub(super) fn neighbours(gpu: &Gpu, points: &Points<'_>, k: usize, progress: Progress<'_>) -> Result<Neighbours> {
+pub(super) fn neighbours(
+    gpu: &Gpu,
+    points: &Points<'_>,
+    k: usize,
+    progress: Progress<'_>,
+) -> Result<Neighbours> {
     let (n, exact) = (points.n(), matches!(points.values(), Values::U8(_)));
     // Floats are screened by bounds: room for the pairs whose bounds overlap the k-th's.
     let wanted = if exact { k } else { (k + k / 2 + 12).min(n - 1).max(k) };
     let lists = [32, 64, 128, 256];
     let Some(list) = lists.into_iter().find(|length| *length >= wanted) else {
-        let most = if exact { 256 } else { 162 };
-        return Err(Error::Argument(format!(
-            "k = {k}: on a GPU at most {most} neighbours can be found; use the CPU for more"
-        )));
+        // More than a warp's registers hold: rare, and the CPU's answers are the same.
+        return Ok(super::cpu::neighbours(points, k, progress));
     };
     let prepared = Prepared::new(gpu, points)?;
     if !prepared.sane() {
@@ -97,7 +100,7 @@ pub(super) fn neighbours(gpu: &Gpu, points: &Points<'_>, k: usize, progress: Pro
         sort(&mut own);
         // Every pair that is not listed is at least as far as the last one's bound; a list that holds all
         // other samples has left nothing out.
-        let last = row(i).last().map_or(0.0, |(key, _)| key * prepared.unit());
+        let last = row(i).next_back().map_or(0.0, |(key, _)| key * prepared.unit());
         let closed = own.len() == n - 1 || (own.len() == list && own[k - 1].0 < last);
         if !closed {
             open.push(i);

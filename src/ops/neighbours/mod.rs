@@ -51,7 +51,8 @@ impl Neighbours {
 /// A sample is not its own neighbour, but an identical sample is: self is excluded by index. 8-bit
 /// data give exact integer squared distances; for floats, candidates are screened with an error
 /// bound and their distances recomputed as sums of squared differences in f64, so that neither
-/// offsets nor near-duplicates cost accuracy.
+/// offsets nor near-duplicates cost accuracy. A GPU's lists have 256 places: for more than 256 neighbours
+/// (162 for floats) the CPU does the work on every device, with the same answer.
 ///
 /// # Errors
 /// [`Error::Data`] where there are fewer than `k + 1` samples, [`Error::Argument`] where `k` is 0,
@@ -70,7 +71,12 @@ pub fn neighbours(device: &Device, points: &Points<'_>, k: usize) -> Result<Neig
 }
 
 /// As [`neighbours`], telling `progress` how far it is.
-pub fn neighbours_with(device: &Device, points: &Points<'_>, k: usize, progress: Progress<'_>) -> Result<Neighbours> {
+pub fn neighbours_with(
+    device: &Device,
+    points: &Points<'_>,
+    k: usize,
+    progress: Progress<'_>,
+) -> Result<Neighbours> {
     if k == 0 {
         return Err(Error::Argument("k is 0: it must be at least 1".into()));
     }

@@ -351,7 +351,9 @@ fn size_of_val_of(points: &Points<'_>) -> usize {
 
 /// Samples of a block: all of them if they fit, else what lets two blocks be there, one of them also as given.
 fn block_rows(memory: u64, given: usize, prepared: usize, n: usize) -> usize {
-    let fit = |blocks: usize| (memory as usize).saturating_sub(WORKSPACE_BYTES / 4) / (given + blocks * prepared + 64);
+    let fit = |blocks: usize| {
+        (memory as usize).saturating_sub(WORKSPACE_BYTES / 4) / (given + blocks * prepared + 64)
+    };
     if fit(1) >= n {
         return n.next_multiple_of(TILE);
     }

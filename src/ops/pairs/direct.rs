@@ -15,15 +15,13 @@ pub(crate) fn squared_distances(points: &Points<'_>, pairs: &[(u32, u32)]) -> Ve
     // Neighbouring pairs share their first row, and pairs of one piece share a worker's passes.
     let piece = pairs.len().div_ceil(rayon::current_num_threads()).max(64);
     let mut out = vec![0.0; pairs.len()];
-    out.par_chunks_mut(piece)
-        .zip(pairs.par_chunks(piece))
-        .for_each(|(out, pairs)| {
-            for columns in blocks(0..points.dim(), chunk) {
-                for (out, &(i, j)) in out.iter_mut().zip(pairs) {
-                    *out += part(points, i as usize, j as usize, columns.clone());
-                }
+    out.par_chunks_mut(piece).zip(pairs.par_chunks(piece)).for_each(|(out, pairs)| {
+        for columns in blocks(0..points.dim(), chunk) {
+            for (out, &(i, j)) in out.iter_mut().zip(pairs) {
+                *out += part(points, i as usize, j as usize, columns.clone());
             }
-        });
+        }
+    });
     out
 }
 
@@ -35,9 +33,7 @@ fn part(points: &Points<'_>, i: usize, j: usize, columns: std::ops::Range<usize>
             let pairs = values[row(i)].iter().zip(&values[row(j)]);
             pairs.map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum::<u64>() as f64
         }
-        Values::F32(values) => {
-            part_f32(&values[row(i)], &values[row(j)])
-        }
+        Values::F32(values) => part_f32(&values[row(i)], &values[row(j)]),
     }
 }
 

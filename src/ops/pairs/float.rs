@@ -44,9 +44,7 @@ impl<'a> Centred<'a> {
             this.scale = 0.0;
         }
         this.squares = this.reduce_rows(|row| {
-            row.chunks(8)
-                .map(|v| v.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>())
-                .sum::<f64>()
+            row.chunks(8).map(|v| v.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>()).sum::<f64>()
         });
         // The tiny term covers products that vanish below the least f32.
         let norm: Vec<f64> = this.squares.iter().map(|s| (s + 1e-24).sqrt()).collect();
@@ -194,7 +192,5 @@ impl FloatTile {
 
 fn pack(out: &mut Vec<f32>, rows: &Centred<'_>, range: std::ops::Range<usize>, from: usize, depth: usize) {
     out.resize(range.len() * depth, 0.0);
-    out.par_chunks_mut(depth)
-        .zip(range)
-        .for_each(|(out, row)| rows.read(row, from, out));
+    out.par_chunks_mut(depth).zip(range).for_each(|(out, row)| rows.read(row, from, out));
 }

@@ -311,27 +311,24 @@ fn pack(
     let depth = columns.len();
     let units = units(depth, isa);
     panels.resize(range.len().div_ceil(LANES) * units * LANES, 0);
-    panels
-        .par_chunks_mut(units * LANES)
-        .enumerate()
-        .for_each_init(
-            || vec![0u8; LANES * DEPTH],
-            |bytes, (p, panel)| {
-                let first = range.start + p * LANES;
-                for r in 0..LANES {
-                    let row = &mut bytes[r * DEPTH..][..depth];
-                    if first + r < range.end {
-                        rows.read(plane, first + r, columns.start, row);
-                    } else {
-                        row.fill(0);
-                    }
+    panels.par_chunks_mut(units * LANES).enumerate().for_each_init(
+        || vec![0u8; LANES * DEPTH],
+        |bytes, (p, panel)| {
+            let first = range.start + p * LANES;
+            for r in 0..LANES {
+                let row = &mut bytes[r * DEPTH..][..depth];
+                if first + r < range.end {
+                    rows.read(plane, first + r, columns.start, row);
+                } else {
+                    row.fill(0);
                 }
-                match isa.width() {
-                    1 => interleave_bytes(panel, bytes, depth),
-                    _ => interleave_words(panel, bytes, depth),
-                }
-            },
-        );
+            }
+            match isa.width() {
+                1 => interleave_bytes(panel, bytes, depth),
+                _ => interleave_words(panel, bytes, depth),
+            }
+        },
+    );
 }
 
 /// Panel of bytes less 128 (as signed bytes): unit `u`, row `r` holds columns 4u .. 4u + 4.
@@ -413,11 +410,11 @@ unsafe fn micro_vnni<const ROWS: usize, const COLS: usize>(
             let units = unsafe { _mm512_loadu_si512(right[c].as_ptr().add(at).cast()) };
             col[c] = _mm512_xor_si512(units, flip);
         }
-        for r in 0..ROWS {
+        for (r, acc) in acc.iter_mut().enumerate() {
             // SAFETY: as above; `left` starts at one of the panel's 16 rows, ROWS before its end.
             let row = _mm512_set1_epi32(unsafe { *left.as_ptr().add(at + r) } as i32);
             for c in 0..COLS {
-                acc[r][c] = _mm512_dpbusd_epi32(acc[r][c], col[c], row);
+                acc[c] = _mm512_dpbusd_epi32(acc[c], col[c], row);
             }
         }
     }

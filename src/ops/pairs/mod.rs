@@ -14,6 +14,8 @@ pub(crate) mod int;
 pub(crate) mod keeper;
 mod quantise;
 pub(crate) mod scan;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use quantise::Quantised;
 use std::ops::Range;
@@ -137,58 +139,9 @@ impl Bounds {
                 let reach = (squared.sqrt() + error[i] + worst) / step;
                 reach.powi(2) + 2.0 * product[i] * worst_product
             }
-            Bounds::Rounded { eta, unit, norm, worst } => {
-                squared / unit + eta * (norm[i] + worst).powi(2)
-            }
+            Bounds::Rounded { eta, unit, norm, worst } => squared / unit + eta * (norm[i] + worst).powi(2),
         };
         // Room for the roundings of these few operations: letting a pair through costs nothing.
         limit * (1.0 + 1e-9)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tiles_hold_each_pair_once() {
-        for n in [0, 1, 2, 15, TILE - 1, TILE, TILE + 1, 2 * TILE + 5, 5 * TILE] {
-            let tiles = tiles(n);
-            let pairs: usize = tiles
-                .iter()
-                .map(|t| match t.diagonal {
-                    true => t.rows.len() * (t.rows.len().saturating_sub(1)) / 2,
-                    false => t.rows.len() * t.cols.len(),
-                })
-                .sum();
-            assert_eq!(pairs, n * n.saturating_sub(1) / 2, "n = {n}");
-            for (at, a) in tiles.iter().enumerate() {
-                assert!(a.rows.start <= a.cols.start && a.cols.end <= n);
-                assert_eq!(a.diagonal, a.rows == a.cols);
-                for b in &tiles[..at] {
-                    let apart = |x: &Range<usize>, y: &Range<usize>| x.end <= y.start || y.end <= x.start;
-                    assert!(apart(&a.rows, &b.rows) || apart(&a.cols, &b.cols));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn limits_never_reject_a_pair_within_reach() {
-        let error = vec![0.5, 2.0, 0.0];
-        let product = vec![0.0, 3.0, 1.0];
-        let quantised = Bounds::Quantised { step: 0.25, error, worst: 2.0, product, worst_product: 3.0 };
-        let norm = vec![3.0, 10.0, 0.1];
-        let rounded = Bounds::Rounded { eta: 1e-4, unit: 4.0, norm, worst: 10.0 };
-        let exact = Bounds::Exact { unit: 1.0 / 3.0 };
-        for bounds in [quantised, rounded, exact] {
-            for (i, j) in [(0, 1), (1, 0), (0, 2), (2, 1)] {
-                for value in (0..2000).map(|v| f64::from(v) * 0.75) {
-                    let (low, high) = bounds.interval(i, j, value);
-                    assert!(0.0 <= low && low <= high);
-                    assert!(value <= bounds.limit(i, low), "{bounds:?} {i} {j} {value}");
-                }
-            }
-        }
     }
 }

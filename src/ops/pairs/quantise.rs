@@ -113,15 +113,17 @@ impl<'a> Quantised<'a> {
             (0..n).into_par_iter().map(|i| self.errors(i, step)).unzip();
         // Data that lies on the grid (8-bit images stored as floats) loses nothing.
         let worst = error.iter().copied().fold(0.0, f64::max);
-        if worst == 0.0 && step > 0.0 && !self.fine {
-            return Bounds::Exact { unit: step * step };
+        if worst == 0.0 && !self.fine {
+            // Without a range all samples are one, and any unit will do.
+            return Bounds::Exact { unit: if step > 0.0 { step * step } else { 1.0 } };
         }
         let worst_product = product.iter().copied().fold(0.0, f64::max);
         let unit = if self.fine { 16.0 * step } else { step };
         Bounds::Quantised { step: unit, error, worst, product, worst_product }
     }
 
-    /// |x - its quantised form| of row `i`, rounded up; and the norm of what its product leaves out.
+    /// |x - its quantised form| of row `i`, and the norm of what its product leaves out,
+    /// both rounded up.
     fn errors(&self, i: usize, step: f64) -> (f64, f64) {
         const CHUNK: usize = 1024;
         let Values::F32(values) = self.values else {
@@ -141,7 +143,7 @@ impl<'a> Quantised<'a> {
             left_out += squares_less_128(low);
         }
         let left_out = if self.fine { (left_out as f64).sqrt() / 16.0 } else { 0.0 };
-        (error.sqrt() * (1.0 + 1e-9), left_out)
+        (error.sqrt() * (1.0 + 1e-9), left_out * (1.0 + 1e-9))
     }
 }
 

@@ -42,7 +42,13 @@ pub(crate) fn padded(terms: &[f64]) -> Vec<f64> {
 
 /// One row against a run of whole groups of columns: appends the columns whose value is at most `limit`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-pub(crate) fn row_hits<S: Sum>(row_term: f64, col_terms: &[f64], sums: &[S], limit: f64, hits: &mut Vec<Hit>) {
+pub(crate) fn row_hits<S: Sum>(
+    row_term: f64,
+    col_terms: &[f64],
+    sums: &[S],
+    limit: f64,
+    hits: &mut Vec<Hit>,
+) {
     let groups = col_terms.as_chunks::<LANES>().0.iter().zip(sums.as_chunks::<LANES>().0);
     for (at, (terms, sums)) in groups.enumerate() {
         let mut values = [0.0; LANES];

@@ -1,8 +1,8 @@
 //! `resize` and scaling on a GPU: tables of weights from the host, a batch of images in each launch.
 
-use super::{Extents, Pixels, Taps};
-use crate::device::{Buffer, Gpu, Kernel, Launch, Params};
+use super::{Extents, Pixels, Place, Taps};
 use crate::Result;
+use crate::device::{Buffer, Gpu, Kernel, Launch, Params};
 use std::mem::offset_of;
 use std::ops::Range;
 
@@ -120,7 +120,7 @@ pub(super) fn resize(
     Ok(out)
 }
 
-pub(super) fn scale(gpu: &Gpu, pixels: Pixels<'_>, values: usize) -> Result<(Vec<u8>, Option<(usize, usize)>)> {
+pub(super) fn scale(gpu: &Gpu, pixels: Pixels<'_>, values: usize) -> Result<(Vec<u8>, Option<Place>)> {
     let mut out = vec![0; pixels.len()];
     let mut first = None;
     for images in batches(gpu, pixels.len() / values, 5 * values)? {

@@ -108,8 +108,11 @@ pub fn scale_by_max(device: &Device, pixels: Pixels<'_>, image: Extents) -> Resu
     Ok(out)
 }
 
+/// An image, and a position in it.
+type Place = (usize, usize);
+
 /// The scaled images, and the first image that has a value that cannot be scaled, with its place.
-fn scale(device: &Device, pixels: Pixels<'_>, values: usize) -> Result<(Vec<u8>, Option<(usize, usize)>)> {
+fn scale(device: &Device, pixels: Pixels<'_>, values: usize) -> Result<(Vec<u8>, Option<Place>)> {
     #[cfg(gpu)]
     if let Some(gpu) = device.gpu() {
         return cuda::scale(gpu, pixels, values);
@@ -125,7 +128,9 @@ fn scale(device: &Device, pixels: Pixels<'_>, values: usize) -> Result<(Vec<u8>,
             match pixels {
                 Pixels::U8(all) => scale_by_max_u8(&all[source], out),
                 Pixels::U16(all) => scale_by_max_u16(&all[source], out),
-                Pixels::F32(all) => return scale_by_max_f32(&all[source], out).err().map(|place| (at, place)),
+                Pixels::F32(all) => {
+                    return scale_by_max_f32(&all[source], out).err().map(|place| (at, place));
+                }
             }
             None
         })

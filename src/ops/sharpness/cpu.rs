@@ -111,7 +111,8 @@ impl<'a> Scan<'a> {
                 }
                 for from in (tile.first_col(r)..col_terms.len()).step_by(RUN) {
                     let run = from..col_terms.len().min(from + RUN);
-                    let weights = if from == tile.first_col(r) { &own[run.clone()] } else { &weights[run.clone()] };
+                    let weights =
+                        if from == tile.first_col(r) { &own[run.clone()] } else { &weights[run.clone()] };
                     let limit = this.bounds.limit(i, keeper.reach(task.top));
                     let entries = &entries[r * stride + from..];
                     let (first, second) =

@@ -46,7 +46,7 @@ pub struct Sharpness {
 
 /// A screened value this many times its error bound is good enough for the mean; closer pairs are
 /// recomputed. The bound adds up worst cases over thousands of roundings, which chance keeps far below.
-const NEAR: f64 = 20.0;
+const NEAR: f64 = 1000.0;
 
 /// What the devices' code hands back: candidates' distances are final, sums cover `counted` pairs.
 struct Found {
@@ -86,10 +86,15 @@ pub fn sharpness_with(
 ) -> Result<Sharpness> {
     let n = points.n();
     if labels.len() != n {
-        return Err(Error::Argument(format!("{} labels for {n} samples: there must be one each", labels.len())));
+        return Err(Error::Argument(format!(
+            "{} labels for {n} samples: there must be one each",
+            labels.len()
+        )));
     }
     if top == 0 {
-        return Err(Error::Argument("the number of sharpest pairs asked for is 0: ask for at least 1".into()));
+        return Err(Error::Argument(
+            "the number of sharpest pairs asked for is 0: ask for at least 1".into(),
+        ));
     }
     let pairs = |count: u64| count * count.saturating_sub(1) / 2;
     let mut classes: HashMap<u32, u64> = HashMap::new();
@@ -115,7 +120,8 @@ pub fn sharpness_with(
     let counted = pairs_differing - contradictions;
     if counted == 0 {
         return Err(Error::Data(
-            "every pair of samples with different labels is identical: no distance to measure sharpness by".into(),
+            "every pair of samples with different labels is identical: no distance to measure sharpness by"
+                .into(),
         ));
     }
 

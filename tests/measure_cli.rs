@@ -1,0 +1,13 @@
+//! The example binary `measure` as its users meet it: what it prints, in which form, and what it says and
+//! returns when something is wrong. On real images where `SHARPDIM_DATA` says they are.
+
+#[allow(dead_code, reason = "shared with tests/data.rs, which uses all of it")]
+#[path = "data/make.rs"]
+mod make;
+
+mod measure_cli {
+    mod bad;
+    mod good;
+    mod ran;
+    mod real;
+}

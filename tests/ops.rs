@@ -1,0 +1,12 @@
+//! Operations on every device, against naive oracles: neighbours, sharpness, duplicates, resize.
+//! GPU devices join where the build has them (`--features emulator`, `--features cuda`).
+
+mod support;
+
+mod ops {
+    mod duplicates;
+    mod neighbours;
+    mod points;
+    mod resize;
+    mod sharpness;
+}
