@@ -67,7 +67,14 @@ impl Device {
 
     /// The first CUDA GPU, or else the CPU, and then [`fallback`](Self::fallback) says why.
     pub fn best() -> Self {
-        Self::cuda(0).unwrap_or_else(|error| Device { fallback: Some(error.to_string()), ..Self::cpu() })
+        match Self::cuda(0) {
+            Ok(gpu) => gpu,
+            Err(error) => {
+                let mut cpu = Self::cpu();
+                cpu.fallback = Some(error.to_string());
+                cpu
+            }
+        }
     }
 
     /// The emulated CUDA device, for tests: the CUDA kernels compiled for this processor.

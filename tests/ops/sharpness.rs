@@ -67,13 +67,18 @@ fn verify(set: &Set, labels: &[u32], top: usize, found: &Sharpness, place: &str)
     pairs.sort_unstable();
     pairs.dedup();
     assert_eq!(pairs.len(), found.sharpest.len(), "{place}: a pair twice");
-    // Sums of up to a million terms, in another order.
+    // Sums of up to a million terms, in another order; floats as promised. A few close pairs make most of
+    // the deviation, so that a GPU's roundings do not average out in it.
     let tolerance = if set.exact() { 1e-11 } else { 1e-5 };
     close(found.mean, want.mean, tolerance, || format!("{place}: mean"));
+    let tolerance = match (set.exact(), place.starts_with("cpu")) {
+        (true, _) => 1e-10,
+        (false, true) => 1e-5,
+        (false, false) => 1e-4,
+    };
     // The least that a difference of two sums can tell, where all distances are alike.
-    let floor = 1e-6 * want.mean;
+    let allowed = tolerance * want.sd + 1e-6 * want.mean;
     let error = (found.sd - want.sd).abs();
-    let allowed = tolerance.max(1e-10) * want.sd * if place.starts_with("cpu") { 1.0 } else { 10.0 } + floor;
     assert!(error <= allowed, "{place}: sd {} for {}, off by {error:.1e}", found.sd, want.sd);
 }
 
@@ -179,13 +184,14 @@ fn near_twins_of_two_classes() {
 #[test]
 fn thread_counts_and_memory_limits_change_no_bit() {
     for device in devices() {
-        for set in [nasty_f32(140, 6, 16), nasty_u8(140, 6, 16)].concat() {
-            let labels = labels(140, 3, 17);
+        let (n, dim) = if in_reach(&device, 200, 10) { (200, 10) } else { (40, 4) };
+        for set in [nasty_f32(n, dim, 16), nasty_u8(n, dim, 16)].concat() {
+            let labels = labels(n, 3, 17);
             let find = || sharpness(&device, &set.points(), &labels, 6).ok();
             let one = on_threads(1, find);
             assert_eq!(one, on_threads(3, find), "{device}, {}", set.name);
         }
-        let set = noise_u8(290, 20, 18);
+        let set = noise_u8(290, 15, 18);
         if !in_reach(&device, set.n(), set.dim) {
             continue;
         }

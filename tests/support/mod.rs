@@ -29,8 +29,8 @@ pub fn devices() -> Vec<Device> {
 /// the first get small shapes only.
 pub fn in_reach(device: &Device, n: usize, dim: usize) -> bool {
     match device.name().as_str() {
-        "emulated:0" => n * n * dim <= 300 * 300 * 20 || (n, dim) == LONG_ROWS,
-        name if name.starts_with("emulated") => n * n * dim <= 130 * 130 * 7,
+        "emulated:0" => n * n * dim <= 300 * 300 * 15 || (n, dim) == LONG_ROWS,
+        name if name.starts_with("emulated") => n * n * dim <= 100 * 100 * 7,
         _ => true,
     }
 }
