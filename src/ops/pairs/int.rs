@@ -17,8 +17,11 @@ const DEPTH: usize = 1024;
 /// Panels on each side of a task: 8 x 16 rows of DEPTH bytes on both sides stay in the second-level cache.
 const GROUP: usize = 8;
 
-/// Columns after which i32 sums move to i64: 32 768 * 255 * 255 < 2^31.
-const FLUSH: usize = 32 * DEPTH;
+/// Columns after which i32 sums move to i64: 32 768 * 255 * 255 < 2^31. Two products that share their
+/// sums share this too.
+fn flush(rows: &Quantised<'_>) -> usize {
+    if rows.passes().len() > 1 { 16 * DEPTH } else { 32 * DEPTH }
+}
 
 /// Which instructions multiply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +94,8 @@ impl Isa {
 pub(crate) struct Pass {
     pub left: usize,
     pub right: usize,
-    pub weight: i64,
+    /// Which of [`Quantised::weights`] it has.
+    pub weight: usize,
 }
 
 /// A row's part in the squared distance |x - y|^2 = |x|^2 + |y|^2 - 2 x.y . Integers below 2^53, or
@@ -119,7 +123,8 @@ pub(crate) fn row_terms(rows: &Quantised<'_>, n: usize, isa: Isa) -> RowTerms {
                     total.add(&planes[0][..columns.len()], &planes[1][..columns.len()]);
                 }
                 let term = rows.term(&total);
-                let weighed = |pass: &Pass| pass.weight * total.sums[pass.right] as i64;
+                let weights = rows.weights();
+                let weighed = |pass: &Pass| weights[pass.weight] * total.sums[pass.right] as i64;
                 let shifted = isa.shift() * rows.passes().iter().map(weighed).sum::<i64>();
                 (term, term - 2.0 * shifted as f64)
             },
@@ -168,9 +173,11 @@ pub(crate) struct IntTiles<'a> {
     isa: Isa,
     /// Every row's panels, a chunk of columns after another, plane by plane, where they are few enough.
     kept: [Vec<Vec<u32>>; 2],
-    left: Vec<u32>,
-    right: Vec<u32>,
-    sums: Vec<i32>,
+    /// A chunk of the tile's rows and columns, plane by plane, where they are not kept.
+    left: [Vec<u32>; 2],
+    right: [Vec<u32>; 2],
+    /// Sums of each weight.
+    sums: [Vec<i32>; 2],
     wide: Vec<i64>,
 }
 
@@ -187,9 +194,9 @@ impl<'a> IntTiles<'a> {
             rows,
             isa,
             kept: Default::default(),
-            left: Vec::new(),
-            right: Vec::new(),
-            sums: Vec::new(),
+            left: Default::default(),
+            right: Default::default(),
+            sums: Default::default(),
             wide: Vec::new(),
         };
         if n > TILE && n * rows.dim() * isa.width() * rows.planes() <= KEPT_BYTES {
@@ -210,30 +217,40 @@ impl<'a> IntTiles<'a> {
         let (rows, isa) = (self.rows, self.isa);
         let stride = tile.stride();
         let (tall, broad) = (tile.rows.len().div_ceil(LANES), tile.cols.len().div_ceil(LANES));
-        // Old sums need no clearing: the first chunk of columns overwrites them.
-        self.sums.resize(tall * LANES * stride, 0);
-        let wide = rows.dim() > FLUSH || rows.passes().len() > 1;
+        let flush = flush(rows);
+        let wide = rows.dim() > flush || rows.passes().len() > 1;
+        // Old sums need no clearing: the first product of each weight overwrites them.
+        let entries = tall * LANES * stride;
+        for sums in &mut self.sums[..rows.weights().len()] {
+            sums.resize(entries, 0);
+        }
         if wide {
             self.wide.clear();
-            self.wide.resize(self.sums.len(), 0);
+            self.wide.resize(entries, 0);
         }
         let tasks = tasks(tall, broad, tile.diagonal);
-        for pass in rows.passes() {
-            for (chunk, columns) in blocks(0..rows.dim(), DEPTH).enumerate() {
-                let units = units(columns.len(), isa) * LANES;
-                let (left, right) = if self.kept[0].is_empty() {
-                    pack(&mut self.left, rows, pass.left, tile.rows.clone(), columns.clone(), isa);
-                    let same = tile.diagonal && pass.left == pass.right;
-                    if !same {
-                        pack(&mut self.right, rows, pass.right, tile.cols.clone(), columns.clone(), isa);
+        for (chunk, columns) in blocks(0..rows.dim(), DEPTH).enumerate() {
+            let units = units(columns.len(), isa) * LANES;
+            if self.kept[0].is_empty() {
+                for plane in 0..rows.planes() {
+                    pack(&mut self.left[plane], rows, plane, tile.rows.clone(), columns.clone(), isa);
+                    if !tile.diagonal {
+                        pack(&mut self.right[plane], rows, plane, tile.cols.clone(), columns.clone(), isa);
                     }
-                    (&self.left[..], if same { &self.left[..] } else { &self.right[..] })
+                }
+            }
+            // Sums of one weight are one set: its first product after a flush starts it anew.
+            let mut fresh = [columns.start.is_multiple_of(flush); 2];
+            for pass in rows.passes() {
+                let (left, right) = if let Some(kept) = self.kept[pass.left].get(chunk) {
+                    let right = &self.kept[pass.right][chunk];
+                    (&kept[tile.rows.start / LANES * units..], &right[tile.cols.start / LANES * units..])
                 } else {
-                    let left = &self.kept[pass.left][chunk][tile.rows.start / LANES * units..];
-                    (left, &self.kept[pass.right][chunk][tile.cols.start / LANES * units..])
+                    let right = if tile.diagonal { &self.left } else { &self.right };
+                    (&self.left[pass.left][..], &right[pass.right][..])
                 };
-                let fresh = columns.start.is_multiple_of(FLUSH);
-                let sums = SharedSums(self.sums.as_mut_ptr());
+                let fresh = std::mem::take(&mut fresh[pass.weight]);
+                let sums = SharedSums(self.sums[pass.weight].as_mut_ptr());
                 tasks.par_iter().for_each(|task| {
                     for q in task.cols.clone().step_by(isa.panels()) {
                         let next = task.cols.end.min(q + isa.panels());
@@ -252,15 +269,17 @@ impl<'a> IntTiles<'a> {
                         }
                     }
                 });
-                if wide && (columns.end.is_multiple_of(FLUSH) || columns.end == rows.dim()) {
+            }
+            if wide && (columns.end.is_multiple_of(flush) || columns.end == rows.dim()) {
+                for (sums, weight) in self.sums.iter().zip(rows.weights()) {
                     self.wide
                         .par_iter_mut()
-                        .zip(&self.sums)
-                        .for_each(|(wide, sum)| *wide += pass.weight * i64::from(*sum));
+                        .zip(sums)
+                        .for_each(|(wide, sum)| *wide += weight * i64::from(*sum));
                 }
             }
         }
-        if wide { Sums::Wide(&self.wide) } else { Sums::Narrow(&self.sums) }
+        if wide { Sums::Wide(&self.wide) } else { Sums::Narrow(&self.sums[0]) }
     }
 }
 

@@ -69,13 +69,17 @@ impl<'a> Quantised<'a> {
 
     /// The products that make a pair's inner product: of the 16-bit form, a 256th of it.
     pub(crate) fn passes(&self) -> &'static [Pass] {
-        const PLAIN: [Pass; 1] = [Pass { left: 0, right: 0, weight: 1 }];
-        const FINE: [Pass; 3] = [
-            Pass { left: 0, right: 0, weight: 256 },
+        const ALL: [Pass; 3] = [
+            Pass { left: 0, right: 0, weight: 0 },
             Pass { left: 0, right: 1, weight: 1 },
             Pass { left: 1, right: 0, weight: 1 },
         ];
-        if self.fine { &FINE } else { &PLAIN }
+        if self.fine { &ALL } else { &ALL[..1] }
+    }
+
+    /// What the passes' products are weighed with.
+    pub(crate) fn weights(&self) -> &'static [i64] {
+        if self.fine { &[256, 1] } else { &[1] }
     }
 
     /// A row's term in the squared distance (of the 16-bit form, a 256th of it).
