@@ -4,8 +4,8 @@ use super::gpu::{Launch, Memory};
 use super::kernels::Kernel;
 use crate::{Error, Result};
 use cudarc::driver::{
-    CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig,
-    PushKernelArg, sys,
+    CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError,
+    LaunchConfig, PushKernelArg, sys,
 };
 use std::collections::HashMap;
 use std::ffi::c_void;
@@ -163,6 +163,13 @@ impl Cuda {
         builder.arg(&blob);
         // SAFETY: the caller's promise.
         unsafe { builder.launch(config) }.map(|_| ()).map_err(says)
+    }
+
+    /// An event after everything so far.
+    pub(crate) fn event(&self) -> Result<CudaEvent, String> {
+        self.bind()?;
+        // Events time nothing unless asked to.
+        self.stream.record_event(Some(sys::CUevent_flags::CU_EVENT_DEFAULT)).map_err(says)
     }
 
     pub(crate) fn synchronise(&self) -> Result<(), String> {

@@ -141,6 +141,10 @@ impl Emulated {
         unsafe { run(kernel.emulated(), params, launch, self.order) }
     }
 
+    pub(crate) fn event(&self) -> Result<std::time::Instant, String> {
+        Ok(std::time::Instant::now())
+    }
+
     pub(crate) fn synchronise(&self) -> Result<(), String> {
         Ok(())
     }

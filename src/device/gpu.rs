@@ -177,6 +177,15 @@ impl Gpu {
             .map_err(|reason| self.error("wait for the device".into(), reason))
     }
 
+    /// What `work` returns, and the seconds that its launches and copies took here, between two events.
+    pub(crate) fn timed<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<(R, f64)> {
+        let error = |reason| self.error("time by events".into(), reason);
+        let start = each!(&self.backend, b => b.event().map(Event::from)).map_err(error)?;
+        let result = work()?;
+        let end = each!(&self.backend, b => b.event().map(Event::from)).map_err(error)?;
+        Ok((result, end.seconds_since(&start).map_err(error)?))
+    }
+
     /// Runs `work` with a buffer of at least `len` values that is kept for the next call, with whatever
     /// is in it. Concurrent callers each get one.
     pub(crate) fn with_workspace<T: Plain, R>(
@@ -198,6 +207,45 @@ impl Gpu {
 
     fn error(&self, action: String, reason: String) -> Error {
         Error::Device { device: self.name(), action, reason }
+    }
+}
+
+/// A moment in the order of a GPU's work.
+pub(crate) enum Event {
+    #[cfg(feature = "cuda")]
+    Cuda(cudarc::driver::CudaEvent),
+    /// The emulated GPU has done its work when a call returns.
+    #[cfg(feature = "emulator")]
+    Emulated(std::time::Instant),
+}
+
+#[cfg(feature = "cuda")]
+impl From<cudarc::driver::CudaEvent> for Event {
+    fn from(event: cudarc::driver::CudaEvent) -> Self {
+        Event::Cuda(event)
+    }
+}
+
+#[cfg(feature = "emulator")]
+impl From<std::time::Instant> for Event {
+    fn from(instant: std::time::Instant) -> Self {
+        Event::Emulated(instant)
+    }
+}
+
+impl Event {
+    /// Waits for both events.
+    fn seconds_since(&self, start: &Event) -> Result<f64, String> {
+        match (self, start) {
+            #[cfg(feature = "cuda")]
+            (Event::Cuda(end), Event::Cuda(start)) => {
+                start.elapsed_ms(end).map(|ms| f64::from(ms) / 1e3).map_err(|error| format!("{error:?}"))
+            }
+            #[cfg(feature = "emulator")]
+            (Event::Emulated(end), Event::Emulated(start)) => Ok((*end - *start).as_secs_f64()),
+            #[cfg(all(feature = "cuda", feature = "emulator"))]
+            _ => Err("events of two devices".into()),
+        }
     }
 }
 

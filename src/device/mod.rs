@@ -126,6 +126,30 @@ impl Device {
         "cpu".into()
     }
 
+    /// What `work` returns, and the seconds it took: on a GPU between two events around what it put on the
+    /// device's stream, on the CPU by the clock.
+    ///
+    /// ```
+    /// use sharpdim::{Device, Points, ops::neighbours};
+    /// let device = Device::cpu();
+    /// let points = Points::u8(&[0, 0, 3, 4, 0, 1], 2)?;
+    /// let (nearest, seconds) = device.timed(|| neighbours(&device, &points, 1))?;
+    /// assert!(nearest.k() == 1 && seconds >= 0.0);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// That of `work`; [`Error::Device`] where the device fails.
+    pub fn timed<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<(R, f64)> {
+        #[cfg(gpu)]
+        if let Some(gpu) = &self.gpu {
+            return gpu.timed(work);
+        }
+        let start = std::time::Instant::now();
+        let result = work()?;
+        Ok((result, start.elapsed().as_secs_f64()))
+    }
+
     /// Lets operations keep at most `bytes` of their data on the GPU at once; more streams through.
     /// Without this, what is free when an operation starts. The CPU reads the caller's memory and
     /// takes no notice.

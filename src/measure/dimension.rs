@@ -359,7 +359,24 @@ fn two_nn_estimate(neighbours: &Neighbours, two_nn: &TwoNn, estimator: Estimator
             (value, low.min(value), high.max(value))
         }
     };
+    let wider = dependence(neighbours);
+    let (low, high) = (value * (low / value).powf(wider), value * (high / value).powf(wider));
     Ok(Estimate { value, low, high, excluded, estimator, local: Vec::new() })
+}
+
+/// How much wider than for independent ratios an interval must be: mutual neighbours share a distance,
+/// so their ratios go together.
+fn dependence(neighbours: &Neighbours) -> f64 {
+    let log = |i: usize| {
+        let squared = neighbours.squared_distances(i);
+        if squared[0] > 0.0 { 0.5 * (squared[1] / squared[0]).ln() } else { f64::NAN }
+    };
+    let logs: Vec<f64> = (0..neighbours.n()).map(log).collect();
+    let kept = logs.iter().filter(|log| !log.is_nan()).count();
+    let mean = logs.iter().filter(|log| !log.is_nan()).sum::<f64>() / kept as f64;
+    let squares: f64 = logs.iter().filter(|log| !log.is_nan()).map(|log| (log - mean).powi(2)).sum();
+    let alone = squares.sqrt() / kept as f64;
+    if alone > 0.0 { standard_error(neighbours, 2, &logs, mean, kept) / alone } else { 1.0 }
 }
 
 /// Slope through the origin of -ln(1 - i/N) against the i-th smallest log ratio, each taken as often

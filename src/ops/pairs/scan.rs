@@ -92,37 +92,44 @@ pub(crate) fn col_hits<S: Sum>(
     }
 }
 
-/// Sums over one row's pairs, each weighted by its column: of 1 / distance and of 1 / distance^2, in
-/// the values' units. Pairs of value `near` or less are left out of the sums; they and those of value
-/// `limit` or less are appended to `hits` if their weight is not 0.
+/// One row against a run of columns, for [`row_ratios`].
+pub(crate) struct Ratios<'a> {
+    pub row_term: f64,
+    pub col_terms: &'a [f64],
+    /// What a column's pair counts in the sums: 0 or 1.
+    pub weights: &'a [f64],
+    pub row_norm: f64,
+    pub col_norms: &'a [f64],
+    /// Pairs of value `near` (row_norm + col_norm)^2 or less are near.
+    pub near: f64,
+    pub limit: f64,
+}
+
+/// Sums over one row's pairs of 1 / distance and of 1 / distance^2, in the values' units. Near pairs are
+/// left out of the sums; they and those of value `limit` or less are appended to `hits` if their
+/// weight is not 0.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-pub(crate) fn row_ratios<S: Sum>(
-    row_term: f64,
-    col_terms: &[f64],
-    weights: &[f64],
-    sums: &[S],
-    near: f64,
-    limit: f64,
-    hits: &mut Vec<Hit>,
-) -> (f64, f64) {
+pub(crate) fn row_ratios<S: Sum>(run: &Ratios<'_>, sums: &[S], hits: &mut Vec<Hit>) -> (f64, f64) {
     let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
-    let limit = limit.max(near);
-    let groups = col_terms.as_chunks::<LANES>().0.iter().zip(weights.as_chunks::<LANES>().0);
-    for (at, ((terms, weights), sums)) in groups.zip(sums.as_chunks::<LANES>().0).enumerate() {
-        let mut values = [0.0; LANES];
+    let columns = run.col_terms.as_chunks::<LANES>().0.iter().zip(run.col_norms.as_chunks::<LANES>().0);
+    let groups = columns.zip(run.weights.as_chunks::<LANES>().0).zip(sums.as_chunks::<LANES>().0);
+    for (at, (((terms, norms), weights), sums)) in groups.enumerate() {
+        let (mut values, mut limits) = ([0.0; LANES], [0.0; LANES]);
         let mut count = 0;
         for l in 0..LANES {
-            let value = row_term + terms[l] - 2.0 * sums[l].f64();
-            values[l] = value;
+            let value = run.row_term + terms[l] - 2.0 * sums[l].f64();
+            let norm = run.row_norm + norms[l];
+            let near = run.near * norm * norm;
             let (far, weight) = if value > near { (value, weights[l]) } else { (1.0, 0.0) };
             let inverse = weight / far;
             second[l] += inverse;
             first[l] += inverse * far.sqrt();
-            count += u32::from(value <= limit && weights[l] != 0.0);
+            (values[l], limits[l]) = (value, run.limit.max(near));
+            count += u32::from(value <= limits[l] && weights[l] != 0.0);
         }
         if count > 0 {
-            let passed = values.iter().enumerate().filter(|(l, v)| **v <= limit && weights[*l] != 0.0);
-            hits.extend(passed.map(|(l, v)| (at * LANES + l, *v)));
+            let passed = (0..LANES).filter(|&l| values[l] <= limits[l] && weights[l] != 0.0);
+            hits.extend(passed.map(|l| (at * LANES + l, values[l])));
         }
     }
     (first.iter().sum(), second.iter().sum())

@@ -6,7 +6,7 @@ use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::float::{Centred, FloatTile};
 use crate::ops::pairs::int::{IntTiles, Isa, Sums, row_terms};
 use crate::ops::pairs::keeper::Keeper;
-use crate::ops::pairs::scan::{Sum, padded, row_ratios};
+use crate::ops::pairs::scan::{Ratios, Sum, padded, row_ratios};
 use crate::ops::pairs::{Bounds, Quantised, Tile, tiles};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -68,12 +68,13 @@ impl<'a> Scan<'a> {
         Scan { task, bounds, row, col, unit, keepers, sums: vec![(0.0, 0.0); n], close: Vec::new() }
     }
 
-    /// The value up to which a pair of sample `i` must be recomputed.
-    fn near(&self, i: usize) -> f64 {
+    /// Pairs of value `near` (norm_i + norm_j)^2 or less must be recomputed; and those norms.
+    fn near(&self) -> (f64, &'a [f64]) {
         match self.bounds {
-            Bounds::Exact { .. } => 0.0,
-            Bounds::Quantised { .. } => f64::INFINITY,
-            Bounds::Rounded { eta, norm, worst, .. } => NEAR * eta * (norm[i] + worst).powi(2),
+            Bounds::Exact { .. } => (0.0, self.row),
+            // Nothing is known of these values: all pairs must.
+            Bounds::Quantised { error, .. } => (f64::INFINITY, error),
+            Bounds::Rounded { eta, norm, .. } => (NEAR * eta, norm),
         }
     }
 
@@ -82,6 +83,8 @@ impl<'a> Scan<'a> {
         let stride = tile.stride();
         let cols = tile.cols.clone();
         let col_terms = padded(&self.col[cols.clone()]);
+        let (near, norms) = self.near();
+        let col_norms = padded(&norms[cols.clone()]);
         // For each class: 1 where a column's label is another, 0 where it is the same.
         let mut weights: HashMap<u32, Vec<f64>> = HashMap::new();
         for label in &task.labels[tile.rows.clone()] {
@@ -102,7 +105,6 @@ impl<'a> Scan<'a> {
             .flat_map_iter(|(r, (keeper, sums))| {
                 let i = tile.rows.start + r;
                 let weights = &weights[&task.labels[i]];
-                let near = this.near(i);
                 let (mut hits, mut close) = (Vec::new(), Vec::new());
                 // On the diagonal the first group of columns holds pairs that are not this row's.
                 let mut own = weights[..weights.len().min(tile.first_col(r) + RUN)].to_vec();
@@ -114,9 +116,16 @@ impl<'a> Scan<'a> {
                     let weights =
                         if from == tile.first_col(r) { &own[run.clone()] } else { &weights[run.clone()] };
                     let limit = this.bounds.limit(i, keeper.reach(task.top));
-                    let entries = &entries[r * stride + from..];
-                    let (first, second) =
-                        row_ratios(this.row[i], &col_terms[run], weights, entries, near, limit, &mut hits);
+                    let run = Ratios {
+                        row_term: this.row[i],
+                        col_terms: &col_terms[run.clone()],
+                        weights,
+                        row_norm: norms[i],
+                        col_norms: &col_norms[run],
+                        near,
+                        limit,
+                    };
+                    let (first, second) = row_ratios(&run, &entries[r * stride + from..], &mut hits);
                     sums.0 += first;
                     sums.1 += second;
                     for (c, value) in hits.drain(..) {
@@ -124,7 +133,7 @@ impl<'a> Scan<'a> {
                         if !task.counts(i, j) {
                             continue;
                         }
-                        if value <= near {
+                        if value <= near * (norms[i] + norms[j]).powi(2) {
                             close.push((i as u32, j as u32));
                         } else {
                             let interval = this.bounds.interval(i, j, value);
@@ -144,10 +153,7 @@ impl<'a> Scan<'a> {
             sums.1 += self.unit / squared;
         }
         self.close.extend(squared.into_iter().zip(close));
-        if self.close.len() > task.top {
-            self.close.select_nth_unstable_by(task.top, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            self.close.truncate(task.top);
-        }
+        keep_closest(&mut self.close, task.top);
     }
 
     fn finish(self) -> Found {
@@ -166,8 +172,11 @@ impl<'a> Scan<'a> {
         let mut pairs = Vec::new();
         for (i, keeper) in self.keepers.into_iter().enumerate() {
             if keeper.loose {
+                // Row by row, so that many such samples take no more memory than one.
                 let others = (i + 1..task.points.n()).filter(|&j| task.counts(i, j));
-                pairs.extend(others.map(|j| (i as u32, j as u32)));
+                let others: Vec<_> = others.map(|j| (i as u32, j as u32)).collect();
+                found.extend(squared_distances(task.points, &others).into_iter().zip(others));
+                keep_closest(&mut found, task.top);
             }
             let within = keeper.found.into_iter().filter(|(low, _)| *low <= reach);
             if self.bounds.exact() {
@@ -178,5 +187,13 @@ impl<'a> Scan<'a> {
         }
         found.extend(squared_distances(task.points, &pairs).into_iter().zip(pairs));
         Found { sharpest: closest(found, task.top), sum, sum_of_squares }
+    }
+}
+
+/// Leaves the `top` closest of some pairs, in any order.
+fn keep_closest(pairs: &mut Vec<(f64, (u32, u32))>, top: usize) {
+    if pairs.len() > top {
+        pairs.select_nth_unstable_by(top, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        pairs.truncate(top);
     }
 }
