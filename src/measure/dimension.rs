@@ -186,9 +186,11 @@ pub struct Estimate {
 ///
 /// ```
 /// use sharpdim::{Device, Points, measure::{Estimator, Mle, intrinsic_dim}};
-/// // A grid in the plane: two-dimensional.
-/// let grid: Vec<f32> = (0..900).flat_map(|i| [(i % 30) as f32, (i / 30) as f32 * 1.01]).collect();
-/// let points = Points::f32(&grid, 2)?;
+/// use rand::{RngExt, SeedableRng, rngs::StdRng};
+/// // A thousand points of a square: two-dimensional.
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let square: Vec<f32> = (0..2000).map(|_| rng.random()).collect();
+/// let points = Points::f32(&square, 2)?;
 /// let found = intrinsic_dim(&Device::cpu(), &points, &Estimator::Mle(Mle::default()))?;
 /// assert!((found.value - 2.0).abs() < 0.3);
 /// # Ok::<(), sharpdim::Error>(())
