@@ -7,7 +7,7 @@
 //!    where those are too coarse (heavy tails) by GEMM.
 //! 4. Samples that even that leaves open are compared with all others directly.
 
-use super::{Neighbours, Progress, collect, compare_with_all};
+use super::{Neighbours, Progress, collect, compare_with_all, recompute};
 use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::float::{Centred, FloatTile};
 use crate::ops::pairs::int::{IntTiles, Isa, Sums, row_terms};
@@ -184,37 +184,15 @@ impl Screen<'_> {
 /// Recomputes every pair that may count from the samples themselves, and picks each sample's k nearest.
 fn certify(points: &Points<'_>, k: usize, keepers: Vec<Keeper>) -> Neighbours {
     let n = points.n();
-    let ordered = |i: usize, j: u32| (j.min(i as u32), j.max(i as u32));
-    let mut pairs: Vec<(u32, u32)> = keepers
-        .par_iter()
-        .enumerate()
-        .flat_map_iter(|(i, keeper)| {
-            let reach = keeper.reach(k);
-            let found = keeper.found.iter().filter(move |(low, _)| *low <= reach);
-            found.map(move |(_, j)| ordered(i, *j))
-        })
-        .collect();
-    pairs.par_sort_unstable();
-    pairs.dedup();
-    let squared = squared_distances(points, &pairs);
-    let found = keepers.into_par_iter().enumerate().map(|(i, keeper)| {
-        if keeper.loose {
-            return Vec::new();
-        }
+    let candidates = keepers.into_par_iter().map(|keeper| {
         let reach = keeper.reach(k);
-        let found = keeper.found.into_iter().filter(|(low, _)| *low <= reach);
-        found
-            .map(|(_, j)| {
-                let at = pairs.binary_search(&ordered(i, j)).expect("each pair found was recomputed");
-                (squared[at], j)
-            })
-            .collect()
+        keeper.found.into_iter().filter(|(low, _)| *low <= reach).map(|(_, j)| j).collect()
     });
-    let mut found: Vec<Vec<(f64, u32)>> = found.collect();
-
+    let direct = |pairs: &[(u32, u32)]| Ok(squared_distances(points, pairs));
+    let candidates: Vec<Vec<u32>> = candidates.collect();
+    let mut found = recompute(&candidates, direct).expect("the CPU does not fail");
     // A keeper that closed has at least k pairs.
     let open: Vec<usize> = (0..n).filter(|&i| found[i].len() < k).collect();
-    let direct = |pairs: &[(u32, u32)]| Ok(squared_distances(points, pairs));
     compare_with_all(n, &open, &mut found, direct).expect("the CPU does not fail");
     collect(n, k, found.into_iter())
 }

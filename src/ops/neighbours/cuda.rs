@@ -83,21 +83,11 @@ pub(super) fn neighbours(
         return Ok(super::collect(n, k, (0..n).map(|i| row(i).collect())));
     }
 
-    let ordered = |i: usize, j: u32| (j.min(i as u32), j.max(i as u32));
-    let mut pairs: Vec<(u32, u32)> = (0..n).flat_map(|i| row(i).map(move |(_, j)| ordered(i, j))).collect();
-    pairs.sort_unstable();
-    pairs.dedup();
-    let squared = prepared.squared_distances(&pairs)?;
-    let mut found: Vec<Vec<(f64, u32)>> = Vec::with_capacity(n);
+    let candidates: Vec<Vec<u32>> = (0..n).map(|i| row(i).map(|(_, j)| j).collect()).collect();
+    let mut found = super::recompute(&candidates, |pairs| prepared.squared_distances(pairs))?;
     let mut open = Vec::new();
-    for i in 0..n {
-        let mut own: Vec<(f64, u32)> = row(i)
-            .map(|(_, j)| {
-                let at = pairs.binary_search(&ordered(i, j)).expect("each pair listed was recomputed");
-                (squared[at], j)
-            })
-            .collect();
-        sort(&mut own);
+    for (i, own) in found.iter_mut().enumerate() {
+        sort(own);
         // Every pair that is not listed is at least as far as the last one's bound; a list that holds all
         // other samples has left nothing out.
         let last = row(i).next_back().map_or(0.0, |(key, _)| key * prepared.unit());
@@ -105,7 +95,6 @@ pub(super) fn neighbours(
         if !closed {
             open.push(i);
         }
-        found.push(own);
     }
     super::compare_with_all(n, &open, &mut found, |pairs| prepared.squared_distances(pairs))?;
     Ok(super::collect(n, k, found.into_iter()))

@@ -8,6 +8,7 @@ mod cuda;
 use super::Progress;
 use super::pairs::keeper::sort;
 use crate::{Device, Error, Points, Result};
+use rayon::prelude::*;
 
 /// The `k` nearest other samples of each of `n` samples, nearest first; ties go to the lower index.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,6 +95,31 @@ pub fn neighbours_with(
     #[cfg(not(gpu))]
     let _ = device;
     Ok(cpu::neighbours(points, k, progress))
+}
+
+/// The squared distances, as `direct` gives them, of each sample to its candidates. A pair that is a
+/// candidate of both its samples is computed once; `direct` gets pairs in order.
+fn recompute(
+    candidates: &[Vec<u32>],
+    direct: impl Fn(&[(u32, u32)]) -> Result<Vec<f64>>,
+) -> Result<Vec<Vec<(f64, u32)>>> {
+    let ordered = |i: usize, j: u32| (j.min(i as u32), j.max(i as u32));
+    let mut pairs: Vec<(u32, u32)> = candidates
+        .par_iter()
+        .enumerate()
+        .flat_map_iter(|(i, others)| others.iter().map(move |j| ordered(i, *j)))
+        .collect();
+    pairs.par_sort_unstable();
+    pairs.dedup();
+    let squared = direct(&pairs)?;
+    let found = candidates.par_iter().enumerate().map(|(i, others)| {
+        let distance = |j: &u32| {
+            let at = pairs.binary_search(&ordered(i, *j)).expect("each candidate was recomputed");
+            (squared[at], *j)
+        };
+        others.iter().map(distance).collect()
+    });
+    Ok(found.collect())
 }
 
 /// Compares the samples whose screening left them `open` with all others, by the squared distances that
