@@ -10,18 +10,15 @@
 use super::{Neighbours, Progress, collect, compare_with_all, recompute};
 use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::float::{Centred, FloatTile};
-use crate::ops::pairs::int::{IntTiles, Isa, Sums, row_terms};
+use crate::ops::pairs::int::{IntTiles, Isa, row_terms};
 use crate::ops::pairs::keeper::{Keeper, capacity};
-use crate::ops::pairs::scan::{Sum, col_hits, padded, row_hits};
-use crate::ops::pairs::{Bounds, Quantised, Tile, tiles};
+use crate::ops::pairs::scan::{Sum, hits};
+use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Quantised, Reader, Tile, show, tiles};
 use crate::{Points, Values};
 use rayon::prelude::*;
-
-/// Columns (or rows) that are scanned before a sample's limit is looked at anew.
-const RUN: usize = 128;
-
-/// Columns whose keepers one task looks after: whole cache lines of a tile's rows.
-const BAND: usize = 64;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 pub(super) fn neighbours(points: &Points<'_>, k: usize, progress: Progress<'_>) -> Neighbours {
     neighbours_on(points, k, Isa::best(), progress)
@@ -47,12 +44,12 @@ fn neighbours_on(points: &Points<'_>, k: usize, isa: Isa, progress: Progress<'_>
     }
     if many(&keepers) {
         let rows = Centred::new(points);
-        let screen = Screen { bounds: &rows.bounds, row: &rows.squares, col: &rows.squares, k };
         let mut again = only_loose(&keepers);
+        let screen = Screen::new(&rows.bounds, &rows.squares, &rows.squares, k, &mut again);
         let mut products = FloatTile::default();
         let tiles = tiles(n);
         for (at, tile) in tiles.iter().enumerate() {
-            screen.offer(tile, products.multiply(&rows, tile), &mut again);
+            show(tile, products.multiply(&rows, tile), &screen);
             progress((at + 1) as f64 / tiles.len() as f64);
         }
         replace_loose(&mut keepers, again);
@@ -71,14 +68,11 @@ fn screen(
 ) -> Vec<Keeper> {
     let n = keepers.len();
     let terms = row_terms(rows, n, isa);
-    let screen = Screen { bounds, row: &terms.row, col: &terms.col, k };
+    let screen = Screen::new(bounds, &terms.row, &terms.col, k, &mut keepers);
     let mut products = IntTiles::new(rows, n, isa);
     let tiles = tiles(n);
     for (at, tile) in tiles.iter().enumerate() {
-        match products.multiply(tile) {
-            Sums::Narrow(sums) => screen.offer(tile, sums, &mut keepers),
-            Sums::Wide(sums) => screen.offer(tile, sums, &mut keepers),
-        }
+        products.multiply_for(tile, &screen);
         progress((at + 1) as f64 / tiles.len() as f64);
     }
     keepers
@@ -122,62 +116,77 @@ fn replace_loose(keepers: &mut [Keeper], again: Vec<Keeper>) {
     }
 }
 
-/// One way of screening: what turns a tile's sums into bounded squared distances.
+/// One way of screening: what turns a tile's sums into bounded squared distances, and who keeps them.
 struct Screen<'a> {
     bounds: &'a Bounds,
     row: &'a [f64],
     col: &'a [f64],
     k: usize,
+    /// Runs of keepers. Blocks arrive in any order, which changes how many pairs a keeper sees, never
+    /// which are the nearest.
+    shelves: Vec<Mutex<&'a mut [Keeper]>>,
+    /// Each sample's limit, for who only looks. An old one lets a few more pairs through.
+    limits: Vec<AtomicU64>,
 }
 
-impl Screen<'_> {
-    /// Offers every pair of a tile to both its samples. First each row to its own keeper, then each
-    /// column: every keeper is one task's alone, and sees its pairs in an order no thread count changes.
-    fn offer<S: Sum>(&self, tile: &Tile, sums: &[S], keepers: &mut [Keeper]) {
-        let stride = tile.stride();
-        let col_terms = padded(&self.col[tile.cols.clone()]);
-        keepers[tile.rows.clone()].par_iter_mut().enumerate().for_each_init(Vec::new, |hits, (r, keeper)| {
-            let i = tile.rows.start + r;
-            for from in (tile.first_col(r)..col_terms.len()).step_by(RUN) {
-                let run = from..col_terms.len().min(from + RUN);
-                let limit = self.bounds.limit(i, keeper.reach(self.k));
-                row_hits(self.row[i], &col_terms[run], &sums[r * stride + from..], limit, hits);
-                for (c, value) in hits.drain(..) {
-                    let j = tile.cols.start + from + c;
-                    if j > i {
-                        self.offer_to(keeper, i, j, value);
-                    }
-                }
-            }
-        });
-        keepers[tile.cols.clone()]
-            .par_chunks_mut(BAND)
-            .zip(col_terms.par_chunks(BAND))
-            .enumerate()
-            .for_each_init(Vec::new, |hits, (band, (keepers, terms))| {
-                let first = band * BAND;
-                let end = if tile.diagonal { tile.rows.len().min(first + BAND) } else { tile.rows.len() };
-                for from in (0..end).step_by(RUN) {
-                    let mut limits = [f64::NEG_INFINITY; BAND];
-                    for (l, keeper) in keepers.iter().enumerate() {
-                        limits[l] = self.bounds.limit(tile.cols.start + first + l, keeper.reach(self.k));
-                    }
-                    let rows = &self.row[tile.rows.start..][from..end.min(from + RUN)];
-                    col_hits(rows, terms, &sums[from * stride + first..], stride, &limits, hits);
-                    for (at, value) in hits.drain(..) {
-                        let (r, c) = (at / terms.len(), at % terms.len());
-                        let i = tile.rows.start + from + r;
-                        let j = tile.cols.start + first + c;
-                        if i < j {
-                            self.offer_to(&mut keepers[c], j, i, value);
-                        }
-                    }
-                }
-            });
+impl<'a> Screen<'a> {
+    fn new(bounds: &'a Bounds, row: &'a [f64], col: &'a [f64], k: usize, keepers: &'a mut [Keeper]) -> Self {
+        let limit = |(i, keeper): (usize, &Keeper)| bounds.limit(i, keeper.reach(k)).to_bits();
+        let limits = keepers.iter().enumerate().map(limit).map(AtomicU64::new).collect();
+        Screen { bounds, row, col, k, limits, shelves: keepers.chunks_mut(BLOCK).map(Mutex::new).collect() }
     }
 
-    fn offer_to(&self, keeper: &mut Keeper, i: usize, j: usize, value: f64) {
-        keeper.offer(self.k, self.bounds.exact(), self.bounds.interval(i, j, value), j);
+    /// For each of the samples in `range`, the value above which a pair cannot count; below all values
+    /// for what is not there.
+    fn limits(&self, range: Range<usize>) -> [f64; BLOCK] {
+        let mut limits = [f64::NEG_INFINITY; BLOCK];
+        for (limit, bits) in limits.iter_mut().zip(&self.limits[range]) {
+            *limit = f64::from_bits(bits.load(Ordering::Relaxed));
+        }
+        limits
+    }
+
+    /// Offers (sample, other sample, value) to samples of one shelf.
+    fn offer(&self, shelf: usize, pairs: impl Iterator<Item = (usize, usize, f64)>) {
+        let mut pairs = pairs.peekable();
+        if pairs.peek().is_none() {
+            return;
+        }
+        // A panic under the lock ends the search: nobody will ask for what it left.
+        let mut keepers = self.shelves[shelf].lock().unwrap_or_else(PoisonError::into_inner);
+        for (i, j, value) in pairs {
+            keepers[i % BLOCK].offer(self.k, self.bounds.exact(), self.bounds.interval(i, j, value), j);
+        }
+        for (i, keeper) in (shelf * BLOCK..).zip(keepers.iter()) {
+            let limit = self.bounds.limit(i, keeper.reach(self.k));
+            self.limits[i].store(limit.to_bits(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Reader for Screen<'_> {
+    /// Offers each of the block's pairs to both its samples.
+    fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
+        let rows = tile.rows.start + block.rows.start..tile.rows.start + block.rows.end;
+        let cols = tile.cols.start + block.cols.start..tile.cols.start + block.cols.end;
+        let (row_limits, col_limits) = (self.limits(rows.clone()), self.limits(cols.clone()));
+        let mut terms = [f64::NAN; BLOCK];
+        terms[..cols.len()].copy_from_slice(&self.col[cols.clone()]);
+        let groups = cols.len().next_multiple_of(LANES);
+        let mut found = Vec::new();
+        for (r, i) in rows.clone().enumerate() {
+            // On the diagonal what lies before this group of columns is not made.
+            let run = (i.saturating_sub(cols.start) / LANES * LANES).min(groups)..groups;
+            let row = (self.row[i], row_limits[r]);
+            let sums = &block.row(r)[run.clone()];
+            hits(row, &terms[run.clone()], &col_limits[run.clone()], sums, r * BLOCK + run.start, &mut found);
+        }
+        let pairs = found.iter().map(|(at, value)| (at / BLOCK, at % BLOCK, *value));
+        let pairs = pairs.filter(|(r, c, _)| rows.start + r < cols.start + c);
+        let for_rows = pairs.clone().filter(|(r, _, value)| *value <= row_limits[*r]);
+        let for_cols = pairs.filter(|(_, c, value)| *value <= col_limits[*c]);
+        self.offer(rows.start / BLOCK, for_rows.map(|(r, c, value)| (rows.start + r, cols.start + c, value)));
+        self.offer(cols.start / BLOCK, for_cols.map(|(r, c, value)| (cols.start + c, rows.start + r, value)));
     }
 }
 

@@ -148,10 +148,6 @@ fn collect(n: usize, k: usize, found: impl Iterator<Item = Vec<(f64, u32)>>) -> 
     let mut indices = Vec::with_capacity(n * k);
     let mut squared = Vec::with_capacity(n * k);
     for mut found in found {
-        if found.len() > 2 * k {
-            found.select_nth_unstable_by(k, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            found.truncate(k);
-        }
         sort(&mut found);
         for (distance, j) in &found[..k] {
             indices.push(*j);

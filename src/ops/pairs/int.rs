@@ -5,7 +5,8 @@
 //! vector load brings the same few columns of all 16 rows. One panel layout serves both sides of the
 //! product. A micro-kernel multiplies two panels over a chunk of columns into a 16 x 16 block of i32.
 
-use super::{LANES, Quantised, TILE, Tile, blocks};
+use super::scan::Sum;
+use super::{Block, LANES, Quantised, Reader, TILE, Tile, blocks};
 use multiversion::multiversion;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -14,8 +15,9 @@ use std::ops::Range;
 /// this depth (16 KiB each as bytes) stay in the first-level cache.
 const DEPTH: usize = 1024;
 
-/// Panels on each side of a task: 8 x 16 rows of DEPTH bytes on both sides stay in the second-level cache.
-const GROUP: usize = 8;
+/// Columns that are packed at a time where not all are kept: a whole number of chunks, and a divisor of
+/// what i32 sums can take. More columns at a time read and write the tile's sums less often.
+const STAGE: usize = 4 * DEPTH;
 
 /// Columns after which i32 sums move to i64: 32 768 * 255 * 255 < 2^31. Two products that share their
 /// sums share this too.
@@ -173,9 +175,9 @@ pub(crate) struct IntTiles<'a> {
     isa: Isa,
     /// Every row's panels, a chunk of columns after another, plane by plane, where they are few enough.
     kept: [Vec<Vec<u32>>; 2],
-    /// A chunk of the tile's rows and columns, plane by plane, where they are not kept.
-    left: [Vec<u32>; 2],
-    right: [Vec<u32>; 2],
+    /// A stage of the tile's rows and columns, in the same form, where they are not kept.
+    left: [Vec<Vec<u32>>; 2],
+    right: [Vec<Vec<u32>>; 2],
     /// Sums of each weight.
     sums: [Vec<i32>; 2],
     wide: Vec<i64>,
@@ -201,11 +203,7 @@ impl<'a> IntTiles<'a> {
         };
         if n > TILE && n * rows.dim() * isa.width() * rows.planes() <= KEPT_BYTES {
             for plane in 0..rows.planes() {
-                for columns in blocks(0..rows.dim(), DEPTH) {
-                    let mut panels = Vec::new();
-                    pack(&mut panels, rows, plane, 0..n, columns, isa);
-                    this.kept[plane].push(panels);
-                }
+                pack(&mut this.kept[plane], rows, plane, 0..n, 0..rows.dim(), isa);
             }
         }
         this
@@ -214,13 +212,27 @@ impl<'a> IntTiles<'a> {
     /// The products of `tile`'s rows and columns, row-major with `tile.stride()` entries a row.
     /// On a diagonal tile only blocks on and above the diagonal are made.
     pub(crate) fn multiply(&mut self, tile: &Tile) -> Sums<'_> {
-        let (rows, isa) = (self.rows, self.isa);
+        struct Nobody;
+        impl Reader for Nobody {
+            fn read<S: Sum>(&self, _: &Tile, _: &Block<'_, S>) {}
+        }
+        self.multiply_for(tile, &Nobody);
+        if self.wide() { Sums::Wide(&self.wide) } else { Sums::Narrow(&self.sums[0]) }
+    }
+
+    /// Whether sums outgrow 32 bits.
+    fn wide(&self) -> bool {
+        self.rows.dim() > flush(self.rows) || self.rows.passes().len() > 1
+    }
+
+    /// Makes the products of `tile` and shows each block of them to `reader` as soon as it is done, on
+    /// the thread that made it, while it is still in that core's cache. The blocks are those of
+    /// [`Tile::blocks`].
+    pub(crate) fn multiply_for(&mut self, tile: &Tile, reader: &impl Reader) {
+        let (rows, isa, wide) = (self.rows, self.isa, self.wide());
         let stride = tile.stride();
-        let (tall, broad) = (tile.rows.len().div_ceil(LANES), tile.cols.len().div_ceil(LANES));
-        let flush = flush(rows);
-        let wide = rows.dim() > flush || rows.passes().len() > 1;
+        let entries = tile.rows.len().next_multiple_of(LANES) * stride;
         // Old sums need no clearing: the first product of each weight overwrites them.
-        let entries = tall * LANES * stride;
         for sums in &mut self.sums[..rows.weights().len()] {
             sums.resize(entries, 0);
         }
@@ -228,10 +240,11 @@ impl<'a> IntTiles<'a> {
             self.wide.clear();
             self.wide.resize(entries, 0);
         }
-        let tasks = tasks(tall, broad, tile.diagonal);
-        for (chunk, columns) in blocks(0..rows.dim(), DEPTH).enumerate() {
-            let units = units(columns.len(), isa) * LANES;
-            if self.kept[0].is_empty() {
+        let tasks: Vec<_> = tile.blocks().collect();
+        let flush = flush(rows);
+        let kept = !self.kept[0].is_empty();
+        for columns in blocks(0..rows.dim(), if kept { rows.dim() } else { STAGE }) {
+            if !kept {
                 for plane in 0..rows.planes() {
                     pack(&mut self.left[plane], rows, plane, tile.rows.clone(), columns.clone(), isa);
                     if !tile.diagonal {
@@ -239,77 +252,96 @@ impl<'a> IntTiles<'a> {
                     }
                 }
             }
-            // Sums of one weight are one set: its first product after a flush starts it anew.
-            let mut fresh = [columns.start.is_multiple_of(flush); 2];
-            for pass in rows.passes() {
-                let (left, right) = if let Some(kept) = self.kept[pass.left].get(chunk) {
-                    let right = &self.kept[pass.right][chunk];
-                    (&kept[tile.rows.start / LANES * units..], &right[tile.cols.start / LANES * units..])
-                } else {
-                    let right = if tile.diagonal { &self.left } else { &self.right };
-                    (&self.left[pass.left][..], &right[pass.right][..])
-                };
-                let fresh = std::mem::take(&mut fresh[pass.weight]);
-                let sums = SharedSums(self.sums[pass.weight].as_mut_ptr());
-                tasks.par_iter().for_each(|task| {
-                    for q in task.cols.clone().step_by(isa.panels()) {
-                        let next = task.cols.end.min(q + isa.panels());
-                        let right = &right[q * units..next * units];
-                        for p in task.rows.clone() {
-                            if tile.diagonal && next <= p {
-                                continue;
-                            }
-                            let left = &left[p * units..(p + 1) * units];
-                            // SAFETY: blocks (p, q..next) lie inside `sums`, which has tall * 16 rows
-                            // of `stride` >= broad * 16 entries, and no other task writes them.
-                            unsafe {
-                                let block = sums.get().add(p * LANES * stride + q * LANES);
-                                micro(isa, left, right, block, stride, fresh);
+            let (left, right, first_row, first_col) = match (kept, tile.diagonal) {
+                (true, _) => (&self.kept, &self.kept, tile.rows.start / LANES, tile.cols.start / LANES),
+                (false, true) => (&self.left, &self.left, 0, 0),
+                (false, false) => (&self.left, &self.right, 0, 0),
+            };
+            let sums = self.sums.each_mut().map(|sums| Shared(sums.as_mut_ptr()));
+            let wide_sums = Shared(self.wide.as_mut_ptr());
+            // A task takes its block through all these columns before it begins another, so that the
+            // block's sums stay in the second-level cache.
+            tasks.par_iter().for_each(|(task_rows, task_cols)| {
+                let first = task_rows.start * stride + task_cols.start;
+                let panels = |range: &Range<usize>| range.start / LANES..range.end.div_ceil(LANES);
+                // Sums of one weight are one set: its first product after a flush starts it anew.
+                let mut fresh = [true; 2];
+                for (chunk, chunk_columns) in blocks(columns.clone(), DEPTH).enumerate() {
+                    let units = units(chunk_columns.len(), isa) * LANES;
+                    if chunk_columns.start.is_multiple_of(flush) {
+                        fresh = [true; 2];
+                    } else if chunk == 0 {
+                        fresh = [false; 2];
+                    }
+                    for pass in rows.passes() {
+                        let left = &left[pass.left][chunk][first_row * units..];
+                        let right = &right[pass.right][chunk][first_col * units..];
+                        let fresh = std::mem::take(&mut fresh[pass.weight]);
+                        let col_panels = panels(task_cols);
+                        for q in col_panels.clone().step_by(isa.panels()) {
+                            let next = col_panels.end.min(q + isa.panels());
+                            let right = &right[q * units..next * units];
+                            for p in panels(task_rows) {
+                                if tile.diagonal && next <= p {
+                                    continue;
+                                }
+                                let left = &left[p * units..(p + 1) * units];
+                                // SAFETY: block (p, q..next) lies inside the sums, which have all rows of
+                                // panel p and `stride` entries a row, enough for all panels of columns;
+                                // no other task touches it.
+                                unsafe {
+                                    let block = sums[pass.weight].get().add(p * LANES * stride + q * LANES);
+                                    micro(isa, left, right, block, stride, fresh);
+                                }
                             }
                         }
                     }
-                });
-            }
-            if wide && (columns.end.is_multiple_of(flush) || columns.end == rows.dim()) {
-                for (sums, weight) in self.sums.iter().zip(rows.weights()) {
-                    self.wide
-                        .par_iter_mut()
-                        .zip(sums)
-                        .for_each(|(wide, sum)| *wide += weight * i64::from(*sum));
+                    if wide && (chunk_columns.end.is_multiple_of(flush) || chunk_columns.end == rows.dim()) {
+                        for r in 0..task_rows.len() {
+                            for (sums, weight) in sums.iter().zip(rows.weights()) {
+                                // SAFETY: row r of this task's block, in buffers of one shape.
+                                let (wide, sums) = unsafe {
+                                    let at = first + r * stride;
+                                    let len = task_cols.len();
+                                    (
+                                        std::slice::from_raw_parts_mut(wide_sums.get().add(at), len),
+                                        std::slice::from_raw_parts(sums.get().add(at), len),
+                                    )
+                                };
+                                for (wide, sum) in wide.iter_mut().zip(sums) {
+                                    *wide += weight * i64::from(*sum);
+                                }
+                            }
+                        }
+                    }
                 }
-            }
+                if columns.end == rows.dim() {
+                    let (rows, cols) = (task_rows.clone(), task_cols.clone());
+                    // SAFETY: this task's block, which no other touches.
+                    unsafe {
+                        if wide {
+                            let sums = wide_sums.get().add(first);
+                            reader.read(tile, &Block::new(rows, cols, sums, stride));
+                        } else {
+                            let sums = sums[0].get().add(first);
+                            reader.read(tile, &Block::new(rows, cols, sums, stride));
+                        }
+                    }
+                }
+            });
         }
-        if wide { Sums::Wide(&self.wide) } else { Sums::Narrow(&self.sums[0]) }
     }
 }
 
 /// Lets tasks that own disjoint blocks write one buffer.
 #[derive(Clone, Copy)]
-struct SharedSums(*mut i32);
-// SAFETY: the tasks of one chunk write disjoint blocks, and end before anyone else looks.
-unsafe impl Sync for SharedSums {}
-impl SharedSums {
-    fn get(self) -> *mut i32 {
+struct Shared<S>(*mut S);
+// SAFETY: tasks touch disjoint blocks, and end before anyone else looks.
+unsafe impl<S> Sync for Shared<S> {}
+impl<S> Shared<S> {
+    fn get(&self) -> *mut S {
         self.0
     }
-}
-
-/// A group of panels against a group of panels.
-struct Task {
-    rows: Range<usize>,
-    cols: Range<usize>,
-}
-
-fn tasks(tall: usize, broad: usize, diagonal: bool) -> Vec<Task> {
-    let mut all = Vec::new();
-    for p in (0..tall).step_by(GROUP) {
-        for q in (if diagonal { p } else { 0 }..broad).step_by(GROUP) {
-            let rows = p..tall.min(p + GROUP);
-            let cols = q..broad.min(q + GROUP);
-            all.push(Task { rows, cols });
-        }
-    }
-    all
 }
 
 /// 4-byte units that `depth` columns of one row take, rounded up.
@@ -317,37 +349,40 @@ fn units(depth: usize, isa: Isa) -> usize {
     (depth * isa.width()).div_ceil(4)
 }
 
-/// Packs some columns of some rows, of one plane, into panels; rows and columns that are not
-/// there become zeros, which add nothing.
+/// Packs some columns of some rows, of one plane, into panels, chunk by chunk; rows and columns that
+/// are not there become zeros, which add nothing.
 fn pack(
-    panels: &mut Vec<u32>,
+    chunks: &mut Vec<Vec<u32>>,
     rows: &Quantised<'_>,
     plane: usize,
     range: Range<usize>,
     columns: Range<usize>,
     isa: Isa,
 ) {
-    let depth = columns.len();
-    let units = units(depth, isa);
-    panels.resize(range.len().div_ceil(LANES) * units * LANES, 0);
-    panels.par_chunks_mut(units * LANES).enumerate().for_each_init(
-        || vec![0u8; LANES * DEPTH],
-        |bytes, (p, panel)| {
-            let first = range.start + p * LANES;
-            for r in 0..LANES {
-                let row = &mut bytes[r * DEPTH..][..depth];
-                if first + r < range.end {
-                    rows.read(plane, first + r, columns.start, row);
-                } else {
-                    row.fill(0);
+    chunks.resize(columns.len().div_ceil(DEPTH), Vec::new());
+    for (panels, columns) in chunks.iter_mut().zip(blocks(columns, DEPTH)) {
+        let depth = columns.len();
+        let units = units(depth, isa);
+        panels.resize(range.len().div_ceil(LANES) * units * LANES, 0);
+        panels.par_chunks_mut(units * LANES).enumerate().for_each_init(
+            || vec![0u8; LANES * DEPTH],
+            |bytes, (p, panel)| {
+                let first = range.start + p * LANES;
+                for r in 0..LANES {
+                    let row = &mut bytes[r * DEPTH..][..depth];
+                    if first + r < range.end {
+                        rows.read(plane, first + r, columns.start, row);
+                    } else {
+                        row.fill(0);
+                    }
                 }
-            }
-            match isa.width() {
-                1 => interleave_bytes(panel, bytes, depth),
-                _ => interleave_words(panel, bytes, depth),
-            }
-        },
-    );
+                match isa.width() {
+                    1 => interleave_bytes(panel, bytes, depth),
+                    _ => interleave_words(panel, bytes, depth),
+                }
+            },
+        );
+    }
 }
 
 /// Panel of bytes less 128 (as signed bytes): unit `u`, row `r` holds columns 4u .. 4u + 4.

@@ -3,10 +3,12 @@
 /// What a sample knows of its neighbours so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keeper {
-    /// The k smallest greatest-possible squared distances, ascending.
+    /// The k smallest greatest-possible squared distances, ascending; empty where distances are exact.
     pub upper: Vec<f64>,
     /// Pairs that may be among the k nearest: least possible squared distance and sample.
     pub found: Vec<(f64, u32)>,
+    /// Distances are exact, and pairs above this one are not among the k nearest.
+    pub exact: Option<f64>,
     /// Too many pairs may be: this screen is too coarse for this sample.
     pub loose: bool,
     /// Wants no more pairs.
@@ -18,16 +20,33 @@ impl Keeper {
     pub(crate) fn reach(&self, k: usize) -> f64 {
         if self.loose || self.closed {
             f64::NEG_INFINITY
-        } else if self.upper.len() < k {
-            f64::INFINITY
+        } else if let Some(reach) = self.exact {
+            reach
         } else {
-            self.upper[k - 1]
+            self.upper.get(k - 1).copied().unwrap_or(f64::INFINITY)
         }
+    }
+
+    /// Greatest possible squared distances of some pairs, those of the k nearest among them.
+    pub(crate) fn greatest(&self) -> impl Iterator<Item = f64> {
+        let exact = if self.exact.is_some() { &self.found[..] } else { &[] };
+        self.upper.iter().copied().chain(exact.iter().map(|pair| pair.0))
     }
 
     pub(crate) fn offer(&mut self, k: usize, exact: bool, (low, high): (f64, f64), j: usize) {
         let reach = self.reach(k);
         if low > reach {
+            return;
+        }
+        if exact {
+            // A selection now and then is cheaper than a sorted list, and lets few more pairs in.
+            self.found.push((low, j as u32));
+            let reach = self.exact.get_or_insert(f64::INFINITY);
+            if self.found.len() >= 2 * k + 16 {
+                self.found.select_nth_unstable_by(k - 1, order);
+                self.found.truncate(k);
+                *reach = self.found[k - 1].0;
+            }
             return;
         }
         if high < reach {
@@ -40,14 +59,8 @@ impl Keeper {
             let reach = self.reach(k);
             self.found.retain(|(low, _)| *low <= reach);
             if self.found.len() > capacity(k) / 2 {
-                if exact {
-                    // Only ties are left over: the lower index wins.
-                    sort(&mut self.found);
-                    self.found.truncate(k);
-                } else {
-                    self.loose = true;
-                    self.found = Vec::new();
-                }
+                self.loose = true;
+                self.found = Vec::new();
             }
         }
     }
@@ -59,5 +72,10 @@ pub(crate) fn capacity(k: usize) -> usize {
 }
 
 pub(crate) fn sort(found: &mut [(f64, u32)]) {
-    found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    found.sort_unstable_by(order);
+}
+
+/// The nearer first; of ties the lower index.
+fn order(a: &(f64, u32), b: &(f64, u32)) -> std::cmp::Ordering {
+    a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
 }

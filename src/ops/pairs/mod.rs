@@ -18,6 +18,9 @@ pub(crate) mod scan;
 mod tests;
 
 pub(crate) use quantise::Quantised;
+use rayon::prelude::*;
+use scan::Sum;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Samples that are handled together: a panel's rows, a vector's lanes.
@@ -26,6 +29,10 @@ pub(crate) const LANES: usize = 16;
 /// Rows and columns of a tile at most. Its sums take 16 MiB (48 where rows are long); larger tiles
 /// would spare packing, smaller ones would fit a cache.
 pub(crate) const TILE: usize = 2048;
+
+/// Rows and columns of a block at most. As bytes, a chunk of columns of both sides and the block's sums
+/// stay in the second-level cache.
+pub(crate) const BLOCK: usize = 8 * LANES;
 
 /// Some rows against some columns; on the diagonal both are the same samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +54,61 @@ impl Tile {
     pub(crate) fn first_col(&self, row: usize) -> usize {
         if self.diagonal { row / LANES * LANES } else { 0 }
     }
+
+    /// The blocks of at most [`BLOCK`] rows and columns (within the tile) that a thread takes at a time;
+    /// on the diagonal those on and above it.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+        blocks(0..self.rows.len(), BLOCK).flat_map(|rows| {
+            let first = if self.diagonal { rows.start } else { 0 };
+            blocks(first..self.cols.len(), BLOCK).map(move |cols| (rows.clone(), cols))
+        })
+    }
+}
+
+/// One block of a tile's sums.
+pub(crate) struct Block<'a, S> {
+    /// Within the tile.
+    pub rows: Range<usize>,
+    pub cols: Range<usize>,
+    first: *const S,
+    stride: usize,
+    sums: PhantomData<&'a [S]>,
+}
+
+impl<S> Block<'_, S> {
+    /// # Safety
+    /// From `first` on there must be `rows.len()` rows, `stride` entries apart, of as many entries as
+    /// `cols` has, rounded up to whole groups of lanes; nobody may write them while this lives.
+    pub(crate) unsafe fn new(rows: Range<usize>, cols: Range<usize>, first: *const S, stride: usize) -> Self {
+        Block { rows, cols, first, stride, sums: PhantomData }
+    }
+
+    /// The sums of the block's row `r`, rounded up to whole groups of lanes.
+    pub(crate) fn row(&self, r: usize) -> &[S] {
+        assert!(r < self.rows.len());
+        // SAFETY: as `new` was promised.
+        unsafe {
+            let entries = self.cols.len().next_multiple_of(LANES);
+            std::slice::from_raw_parts(self.first.add(r * self.stride), entries)
+        }
+    }
+}
+
+/// Who looks at a tile's blocks as they are made, several threads at once.
+pub(crate) trait Reader: Sync {
+    fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>);
+}
+
+/// Shows the blocks of a tile that was made as a whole.
+pub(crate) fn show<S: Sum>(tile: &Tile, sums: &[S], reader: &impl Reader) {
+    let stride = tile.stride();
+    assert!(sums.len() >= tile.rows.len() * stride);
+    let blocks: Vec<_> = tile.blocks().collect();
+    blocks.into_par_iter().for_each(|(rows, cols)| {
+        let first = &sums[rows.start * stride + cols.start];
+        // SAFETY: the block lies in `sums`: a row has whole groups of lanes and one more.
+        reader.read(tile, &unsafe { Block::new(rows, cols, first, stride) });
+    });
 }
 
 /// Tiles that together hold every unordered pair of `n` samples once.

@@ -40,53 +40,34 @@ pub(crate) fn padded(terms: &[f64]) -> Vec<f64> {
     padded
 }
 
-/// One row against a run of whole groups of columns: appends the columns whose value is at most `limit`.
+/// One row against whole groups of columns: appends the columns, counted from `first`, whose value is at
+/// most the row's limit or the column's own.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-pub(crate) fn row_hits<S: Sum>(
-    row_term: f64,
+pub(crate) fn hits<S: Sum>(
+    (row_term, row_limit): (f64, f64),
     col_terms: &[f64],
+    col_limits: &[f64],
     sums: &[S],
-    limit: f64,
+    first: usize,
     hits: &mut Vec<Hit>,
 ) {
-    let groups = col_terms.as_chunks::<LANES>().0.iter().zip(sums.as_chunks::<LANES>().0);
-    for (at, (terms, sums)) in groups.enumerate() {
+    let groups = col_terms.as_chunks::<LANES>().0.iter().zip(col_limits.as_chunks::<LANES>().0);
+    for (at, ((terms, limits), sums)) in groups.zip(sums.as_chunks::<LANES>().0).enumerate() {
         let mut values = [0.0; LANES];
+        let mut count = 0;
         for l in 0..LANES {
             values[l] = row_term + terms[l] - 2.0 * sums[l].f64();
+            count += u32::from(values[l] <= row_limit.max(limits[l]));
         }
-        if values.iter().map(|v| u32::from(*v <= limit)).sum::<u32>() > 0 {
-            let passed = values.iter().enumerate().filter(|(_, v)| **v <= limit);
-            hits.extend(passed.map(|(l, v)| (at * LANES + l, *v)));
-        }
-    }
-}
-
-/// A run of rows against a run of whole groups of columns, each with a limit of its own: appends
-/// (row * columns + column, value). `sums` starts at the first row's first column, rows `stride` apart.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-pub(crate) fn col_hits<S: Sum>(
-    row_terms: &[f64],
-    col_terms: &[f64],
-    sums: &[S],
-    stride: usize,
-    limits: &[f64],
-    hits: &mut Vec<Hit>,
-) {
-    let width = col_terms.len();
-    for (r, row_term) in row_terms.iter().enumerate() {
-        let sums = sums[r * stride..].as_chunks::<LANES>().0;
-        let groups = col_terms.as_chunks::<LANES>().0.iter().zip(limits.as_chunks::<LANES>().0);
-        for (at, ((terms, limits), sums)) in groups.zip(sums).enumerate() {
-            let mut values = [0.0; LANES];
-            let mut count = 0;
+        if count > 0 {
+            let mut passed = 0u32;
             for l in 0..LANES {
-                values[l] = row_term + terms[l] - 2.0 * sums[l].f64();
-                count += u32::from(values[l] <= limits[l]);
+                passed |= u32::from(values[l] <= row_limit.max(limits[l])) << l;
             }
-            if count > 0 {
-                let passed = values.iter().zip(limits).enumerate().filter(|(_, (v, limit))| v <= limit);
-                hits.extend(passed.map(|(l, (v, _))| (r * width + at * LANES + l, *v)));
+            while passed != 0 {
+                let l = passed.trailing_zeros() as usize;
+                hits.push((first + at * LANES + l, values[l]));
+                passed &= passed - 1;
             }
         }
     }

@@ -164,7 +164,7 @@ impl<'a> Scan<'a> {
             sum_of_squares += second / self.unit;
         }
         // The distance that `top` pairs are known not to exceed.
-        let mut upper: Vec<f64> = self.keepers.iter().flat_map(|keeper| keeper.upper.clone()).collect();
+        let mut upper: Vec<f64> = self.keepers.iter().flat_map(Keeper::greatest).collect();
         upper.extend(self.close.iter().map(|(squared, _)| *squared));
         upper.sort_unstable_by(f64::total_cmp);
         let reach = upper.get(task.top - 1).copied().unwrap_or(f64::INFINITY);
