@@ -29,7 +29,7 @@ fn neighbours_on(points: &Points<'_>, k: usize, isa: Isa, progress: Progress<'_>
     let (coarse, bounds) = Quantised::new(points);
     if bounds.exact() {
         let keepers = screen(&coarse, &bounds, vec![Keeper::default(); n], k, isa, progress);
-        return collect(n, k, keepers.into_iter().map(|keeper| keeper.found));
+        return collect(k, keepers.into_iter().map(|keeper| keeper.found).collect());
     }
     let mut keepers = vec![Keeper { loose: true, ..Keeper::default() }; n];
     if !hopeless(points, &coarse, k, isa) {
@@ -167,26 +167,35 @@ impl<'a> Screen<'a> {
 impl Reader for Screen<'_> {
     /// Offers each of the block's pairs to both its samples.
     fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
-        let rows = tile.rows.start + block.rows.start..tile.rows.start + block.rows.end;
         let cols = tile.cols.start + block.cols.start..tile.cols.start + block.cols.end;
-        let (row_limits, col_limits) = (self.limits(rows.clone()), self.limits(cols.clone()));
         let mut terms = [f64::NAN; BLOCK];
         terms[..cols.len()].copy_from_slice(&self.col[cols.clone()]);
         let groups = cols.len().next_multiple_of(LANES);
-        let mut found = Vec::new();
-        for (r, i) in rows.clone().enumerate() {
-            // On the diagonal what lies before this group of columns is not made.
-            let run = (i.saturating_sub(cols.start) / LANES * LANES).min(groups)..groups;
-            let row = (self.row[i], row_limits[r]);
-            let sums = &block.row(r)[run.clone()];
-            hits(row, &terms[run.clone()], &col_limits[run.clone()], sums, r * BLOCK + run.start, &mut found);
+        let (mut found, mut start) = (Vec::new(), 0);
+        while start < block.rows.len() {
+            let col_limits = self.limits(cols.clone());
+            // While columns know no limit, each row's pairs all count: limits are looked at anew soon.
+            let strip = if col_limits.contains(&f64::INFINITY) { 2 * LANES } else { BLOCK };
+            let end = block.rows.len().min(start + strip);
+            let first = tile.rows.start + block.rows.start + start;
+            let row_limits = self.limits(first..first + end - start);
+            for (r, i) in (start..end).zip(first..) {
+                // On the diagonal what lies before this group of columns is not made.
+                let run = (i.saturating_sub(cols.start) / LANES * LANES).min(groups)..groups;
+                let row = (self.row[i], row_limits[i - first]);
+                let sums = &block.row(r)[run.clone()];
+                let at = (i - first) * BLOCK + run.start;
+                hits(row, &terms[run.clone()], &col_limits[run], sums, at, &mut found);
+            }
+            let pairs = found.iter().map(|(at, value)| (at / BLOCK, at % BLOCK, *value));
+            let pairs = pairs.filter(|(r, c, _)| first + r < cols.start + c);
+            let for_rows = pairs.clone().filter(|(r, _, value)| *value <= row_limits[*r]);
+            let for_cols = pairs.filter(|(_, c, value)| *value <= col_limits[*c]);
+            self.offer(first / BLOCK, for_rows.map(|(r, c, value)| (first + r, cols.start + c, value)));
+            self.offer(cols.start / BLOCK, for_cols.map(|(r, c, value)| (cols.start + c, first + r, value)));
+            found.clear();
+            start = end;
         }
-        let pairs = found.iter().map(|(at, value)| (at / BLOCK, at % BLOCK, *value));
-        let pairs = pairs.filter(|(r, c, _)| rows.start + r < cols.start + c);
-        let for_rows = pairs.clone().filter(|(r, _, value)| *value <= row_limits[*r]);
-        let for_cols = pairs.filter(|(_, c, value)| *value <= col_limits[*c]);
-        self.offer(rows.start / BLOCK, for_rows.map(|(r, c, value)| (rows.start + r, cols.start + c, value)));
-        self.offer(cols.start / BLOCK, for_cols.map(|(r, c, value)| (cols.start + c, rows.start + r, value)));
     }
 }
 
@@ -203,7 +212,7 @@ fn certify(points: &Points<'_>, k: usize, keepers: Vec<Keeper>) -> Neighbours {
     // A keeper that closed has at least k pairs.
     let open: Vec<usize> = (0..n).filter(|&i| found[i].len() < k).collect();
     compare_with_all(n, &open, &mut found, direct).expect("the CPU does not fail");
-    collect(n, k, found.into_iter())
+    collect(k, found)
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ pub(super) fn neighbours(
         places.filter(|(_, index)| **index != EMPTY).map(|(key, index)| (*key, *index))
     };
     if exact {
-        return Ok(super::collect(n, k, (0..n).map(|i| row(i).collect())));
+        return Ok(super::collect(k, (0..n).map(|i| row(i).collect()).collect()));
     }
 
     let candidates: Vec<Vec<u32>> = (0..n).map(|i| row(i).map(|(_, j)| j).collect()).collect();
@@ -97,5 +97,5 @@ pub(super) fn neighbours(
         }
     }
     super::compare_with_all(n, &open, &mut found, |pairs| prepared.squared_distances(pairs))?;
-    Ok(super::collect(n, k, found.into_iter()))
+    Ok(super::collect(k, found))
 }

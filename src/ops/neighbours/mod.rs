@@ -6,7 +6,7 @@ mod cpu;
 mod cuda;
 
 use super::Progress;
-use super::pairs::keeper::sort;
+use super::pairs::keeper::{keep_nearest, sort};
 use crate::{Device, Error, Points, Result};
 use rayon::prelude::*;
 
@@ -144,15 +144,16 @@ fn compare_with_all(
 }
 
 /// Each sample's k nearest of what was found for it.
-fn collect(n: usize, k: usize, found: impl Iterator<Item = Vec<(f64, u32)>>) -> Neighbours {
-    let mut indices = Vec::with_capacity(n * k);
-    let mut squared = Vec::with_capacity(n * k);
-    for mut found in found {
+fn collect(k: usize, found: Vec<Vec<(f64, u32)>>) -> Neighbours {
+    let n = found.len();
+    let (mut indices, mut squared) = (vec![0; n * k], vec![0.0; n * k]);
+    let rows = indices.par_chunks_mut(k).zip(squared.par_chunks_mut(k));
+    rows.zip(found).for_each(|((indices, squared), mut found)| {
+        keep_nearest(&mut found, k);
         sort(&mut found);
-        for (distance, j) in &found[..k] {
-            indices.push(*j);
-            squared.push(*distance);
+        for (at, (distance, j)) in found.into_iter().enumerate() {
+            (indices[at], squared[at]) = (j, distance);
         }
-    }
+    });
     Neighbours { n, k, indices, squared }
 }

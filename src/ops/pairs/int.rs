@@ -6,10 +6,11 @@
 //! product. A micro-kernel multiplies two panels over a chunk of columns into a 16 x 16 block of i32.
 
 use super::scan::Sum;
-use super::{Block, LANES, Quantised, Reader, TILE, Tile, blocks};
+use super::{BLOCK, Block, LANES, Quantised, Reader, TILE, Tile, blocks};
 use multiversion::multiversion;
 use rayon::prelude::*;
 use std::ops::Range;
+use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 /// Columns that a micro-kernel works through before it adds its block to the tile: two panels of
 /// this depth (16 KiB each as bytes) stay in the first-level cache.
@@ -216,8 +217,16 @@ impl<'a> IntTiles<'a> {
         impl Reader for Nobody {
             fn read<S: Sum>(&self, _: &Tile, _: &Block<'_, S>) {}
         }
-        self.multiply_for(tile, &Nobody);
+        self.make(tile, &Nobody, true);
         if self.wide() { Sums::Wide(&self.wide) } else { Sums::Narrow(&self.sums[0]) }
+    }
+
+    /// Makes the products of `tile` and shows each block of them to `reader` as soon as it is done, on
+    /// the thread that made it, while it is still in that core's cache. The blocks are those of
+    /// [`Tile::blocks`].
+    pub(crate) fn multiply_for(&mut self, tile: &Tile, reader: &impl Reader) {
+        // Where all columns are packed at once, a block is done with before the next is begun.
+        self.make(tile, reader, self.kept[0].is_empty() && self.rows.dim() > STAGE);
     }
 
     /// Whether sums outgrow 32 bits.
@@ -225,23 +234,20 @@ impl<'a> IntTiles<'a> {
         self.rows.dim() > flush(self.rows) || self.rows.passes().len() > 1
     }
 
-    /// Makes the products of `tile` and shows each block of them to `reader` as soon as it is done, on
-    /// the thread that made it, while it is still in that core's cache. The blocks are those of
-    /// [`Tile::blocks`].
-    pub(crate) fn multiply_for(&mut self, tile: &Tile, reader: &impl Reader) {
+    /// Where `whole`, all sums of the tile are kept in `self`, else those of one block for each thread.
+    fn make(&mut self, tile: &Tile, reader: &impl Reader, whole: bool) {
         let (rows, isa, wide) = (self.rows, self.isa, self.wide());
-        let stride = tile.stride();
-        let entries = tile.rows.len().next_multiple_of(LANES) * stride;
-        // Old sums need no clearing: the first product of each weight overwrites them.
-        for sums in &mut self.sums[..rows.weights().len()] {
-            sums.resize(entries, 0);
-        }
-        if wide {
-            self.wide.clear();
-            self.wide.resize(entries, 0);
+        let stride = if whole { tile.stride() } else { BLOCK + LANES };
+        if whole {
+            reserve(
+                &mut self.sums,
+                &mut self.wide,
+                rows,
+                wide,
+                tile.rows.len().next_multiple_of(LANES) * stride,
+            );
         }
         let tasks: Vec<_> = tile.blocks().collect();
-        let flush = flush(rows);
         let kept = !self.kept[0].is_empty();
         for columns in blocks(0..rows.dim(), if kept { rows.dim() } else { STAGE }) {
             if !kept {
@@ -253,82 +259,131 @@ impl<'a> IntTiles<'a> {
                 }
             }
             let (left, right, first_row, first_col) = match (kept, tile.diagonal) {
-                (true, _) => (&self.kept, &self.kept, tile.rows.start / LANES, tile.cols.start / LANES),
+                (true, _) => (&self.kept, &self.kept, tile.rows.start, tile.cols.start),
                 (false, true) => (&self.left, &self.left, 0, 0),
                 (false, false) => (&self.left, &self.right, 0, 0),
             };
-            let sums = self.sums.each_mut().map(|sums| Shared(sums.as_mut_ptr()));
-            let wide_sums = Shared(self.wide.as_mut_ptr());
+            let all_sums = self.sums.each_mut().map(|sums| Shared(sums.as_mut_ptr()));
+            let all_wide = Shared(self.wide.as_mut_ptr());
             // A task takes its block through all these columns before it begins another, so that the
             // block's sums stay in the second-level cache.
-            tasks.par_iter().for_each(|(task_rows, task_cols)| {
-                let first = task_rows.start * stride + task_cols.start;
-                let panels = |range: &Range<usize>| range.start / LANES..range.end.div_ceil(LANES);
-                // Sums of one weight are one set: its first product after a flush starts it anew.
-                let mut fresh = [true; 2];
-                for (chunk, chunk_columns) in blocks(columns.clone(), DEPTH).enumerate() {
-                    let units = units(chunk_columns.len(), isa) * LANES;
-                    if chunk_columns.start.is_multiple_of(flush) {
-                        fresh = [true; 2];
-                    } else if chunk == 0 {
-                        fresh = [false; 2];
-                    }
-                    for pass in rows.passes() {
-                        let left = &left[pass.left][chunk][first_row * units..];
-                        let right = &right[pass.right][chunk][first_col * units..];
-                        let fresh = std::mem::take(&mut fresh[pass.weight]);
-                        let col_panels = panels(task_cols);
-                        for q in col_panels.clone().step_by(isa.panels()) {
-                            let next = col_panels.end.min(q + isa.panels());
-                            let right = &right[q * units..next * units];
-                            for p in panels(task_rows) {
-                                if tile.diagonal && next <= p {
-                                    continue;
-                                }
-                                let left = &left[p * units..(p + 1) * units];
-                                // SAFETY: block (p, q..next) lies inside the sums, which have all rows of
-                                // panel p and `stride` entries a row, enough for all panels of columns;
-                                // no other task touches it.
-                                unsafe {
-                                    let block = sums[pass.weight].get().add(p * LANES * stride + q * LANES);
-                                    micro(isa, left, right, block, stride, fresh);
-                                }
-                            }
-                        }
-                    }
-                    if wide && (chunk_columns.end.is_multiple_of(flush) || chunk_columns.end == rows.dim()) {
-                        for r in 0..task_rows.len() {
-                            for (sums, weight) in sums.iter().zip(rows.weights()) {
-                                // SAFETY: row r of this task's block, in buffers of one shape.
-                                let (wide, sums) = unsafe {
-                                    let at = first + r * stride;
-                                    let len = task_cols.len();
-                                    (
-                                        std::slice::from_raw_parts_mut(wide_sums.get().add(at), len),
-                                        std::slice::from_raw_parts(sums.get().add(at), len),
-                                    )
-                                };
-                                for (wide, sum) in wide.iter_mut().zip(sums) {
-                                    *wide += weight * i64::from(*sum);
-                                }
-                            }
-                        }
-                    }
-                }
-                if columns.end == rows.dim() {
-                    let (rows, cols) = (task_rows.clone(), task_cols.clone());
-                    // SAFETY: this task's block, which no other touches.
+            tasks.par_iter().for_each_init(
+                Default::default,
+                |(own_sums, own_wide), (block_rows, block_cols)| {
+                    let first = block_rows.start * stride + block_cols.start;
+                    let (sums, wide_sums) = if whole {
+                        // SAFETY: `first` is inside the tile's sums.
+                        unsafe { (all_sums.map(|sums| sums.get().add(first)), all_wide.get().add(first)) }
+                    } else {
+                        reserve(own_sums, own_wide, rows, wide, BLOCK * stride);
+                        (own_sums.each_mut().map(|sums| sums.as_mut_ptr()), own_wide.as_mut_ptr())
+                    };
+                    let product = Product {
+                        rows,
+                        isa,
+                        // On the diagonal, columns up to a row's own panel are not wanted.
+                        upper: tile.diagonal && block_rows.start == block_cols.start,
+                        tall: block_rows.len().div_ceil(LANES),
+                        broad: block_cols.len().div_ceil(LANES),
+                        left: (left, (first_row + block_rows.start) / LANES),
+                        right: (right, (first_col + block_cols.start) / LANES),
+                        stride,
+                    };
+                    // SAFETY: the block starts at these pointers, and no other task touches it: where they
+                    // point into the tile's sums, these have whole panels of rows of `stride` entries, enough
+                    // for all panels of columns; else they point to BLOCK rows of more than BLOCK entries.
                     unsafe {
-                        if wide {
-                            let sums = wide_sums.get().add(first);
-                            reader.read(tile, &Block::new(rows, cols, sums, stride));
-                        } else {
-                            let sums = sums[0].get().add(first);
-                            reader.read(tile, &Block::new(rows, cols, sums, stride));
+                        product.add(&columns, sums, wide.then_some(wide_sums));
+                        if columns.end == rows.dim() {
+                            let (rows, cols) = (block_rows.clone(), block_cols.clone());
+                            if wide {
+                                reader.read(tile, &Block::new(rows, cols, wide_sums, stride));
+                            } else {
+                                reader.read(tile, &Block::new(rows, cols, sums[0], stride));
+                            }
+                        }
+                    }
+                },
+            );
+        }
+    }
+}
+
+/// Makes room for sums. Old ones need no clearing, since the first product of each weight overwrites
+/// them; those that products are added up in do.
+fn reserve(sums: &mut [Vec<i32>; 2], all: &mut Vec<i64>, rows: &Quantised<'_>, wide: bool, entries: usize) {
+    for sums in &mut sums[..rows.weights().len()] {
+        sums.resize(entries, 0);
+    }
+    if wide {
+        all.clear();
+        all.resize(entries, 0);
+    }
+}
+
+/// The panels of one block.
+struct Product<'a> {
+    rows: &'a Quantised<'a>,
+    isa: Isa,
+    /// Only blocks of panels on and above the diagonal.
+    upper: bool,
+    /// Panels of rows and of columns.
+    tall: usize,
+    broad: usize,
+    /// Packed planes, chunk by chunk, and the first panel in a chunk that is the block's.
+    left: (&'a [Vec<Vec<u32>>; 2], usize),
+    right: (&'a [Vec<Vec<u32>>; 2], usize),
+    stride: usize,
+}
+
+impl Product<'_> {
+    /// Adds the products over `columns` to the sums of each weight, and where these fill up, or at the
+    /// end, to the wide ones.
+    ///
+    /// # Safety
+    /// At each pointer there must be `tall` panels of rows of `stride` entries, enough for `broad` panels
+    /// of columns, which nobody else touches meanwhile.
+    unsafe fn add(&self, columns: &Range<usize>, sums: [*mut i32; 2], wide: Option<*mut i64>) {
+        let (rows, flush) = (self.rows, flush(self.rows));
+        // Sums of one weight are one set: its first product after a flush starts it anew.
+        let mut fresh = [columns.start.is_multiple_of(flush); 2];
+        for (chunk, columns) in blocks(columns.clone(), DEPTH).enumerate() {
+            if columns.start.is_multiple_of(flush) {
+                fresh = [true; 2];
+            }
+            let units = units(columns.len(), self.isa) * LANES;
+            for pass in rows.passes() {
+                let left = &self.left.0[pass.left][chunk][self.left.1 * units..];
+                let right = &self.right.0[pass.right][chunk][self.right.1 * units..];
+                let fresh = std::mem::take(&mut fresh[pass.weight]);
+                for q in (0..self.broad).step_by(self.isa.panels()) {
+                    let next = self.broad.min(q + self.isa.panels());
+                    let right = &right[q * units..next * units];
+                    for p in 0..if self.upper { next.min(self.tall) } else { self.tall } {
+                        let left = &left[p * units..(p + 1) * units];
+                        // SAFETY: panels p and q..next are this block's.
+                        unsafe {
+                            let block = sums[pass.weight].add(p * LANES * self.stride + q * LANES);
+                            micro(self.isa, left, right, block, self.stride, fresh);
                         }
                     }
                 }
-            });
+            }
+            let Some(wide) = wide else { continue };
+            if columns.end.is_multiple_of(flush) || columns.end == rows.dim() {
+                for (sums, weight) in sums.iter().zip(rows.weights()) {
+                    for r in 0..self.tall * LANES {
+                        // SAFETY: row r of this block.
+                        let (wide, sums) = unsafe {
+                            let (at, len) = (r * self.stride, self.broad * LANES);
+                            (from_raw_parts_mut(wide.add(at), len), from_raw_parts(sums.add(at), len))
+                        };
+                        for (wide, sum) in wide.iter_mut().zip(sums) {
+                            *wide += weight * i64::from(*sum);
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -43,8 +43,7 @@ impl Keeper {
             self.found.push((low, j as u32));
             let reach = self.exact.get_or_insert(f64::INFINITY);
             if self.found.len() >= 2 * k + 16 {
-                self.found.select_nth_unstable_by(k - 1, order);
-                self.found.truncate(k);
+                keep_nearest(&mut self.found, k);
                 *reach = self.found[k - 1].0;
             }
             return;
@@ -69,6 +68,14 @@ impl Keeper {
 /// Pairs that a keeper holds at most.
 pub(crate) fn capacity(k: usize) -> usize {
     4 * k + 128
+}
+
+/// Leaves the `k` nearest, the last of them in the last place.
+pub(crate) fn keep_nearest(found: &mut Vec<(f64, u32)>, k: usize) {
+    if found.len() > k {
+        found.select_nth_unstable_by(k - 1, order);
+        found.truncate(k);
+    }
 }
 
 pub(crate) fn sort(found: &mut [(f64, u32)]) {
