@@ -22,6 +22,7 @@ mod generated;
 mod idx;
 mod image_file;
 mod load;
+pub mod manifolds;
 mod npy;
 mod read;
 mod select;
