@@ -3,10 +3,8 @@
 BenchmarkManifolds. tests/data/manifolds.rs holds the crate's own samples against them.
 Run where numpy, pandas and scikit-dimension 0.4.2 are installed: python tests/vectors/manifolds.py.
 
-Means and variances are of 400 000 points (its cube surfaces go through their faces in turns, so that number is a whole
-multiple of few of them, which the tolerance of the test covers). `variance_error` is the standard error of a variance
-from one point, sqrt(E (x - mean)^4 - variance^2): divided by the square root of a number of points, it is that of a
-variance from so many.
+Means and variances are of 400 000 points. `variance_error` is sqrt(E (x - mean)^4 - variance^2): divided by
+the square root of a number of points, it is the standard error of a variance from so many.
 """
 
 import json
