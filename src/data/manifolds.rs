@@ -1,5 +1,5 @@
-//! Samples of manifolds whose intrinsic dimension is known: what an estimator should find, it can be asked here.
-//! The benchmark of the field (Hein & Audibert 2005, and what was added to it since) and the plain ones.
+//! Samples of manifolds whose intrinsic dimension is known, to try estimators on: plain ones, and the
+//! benchmark of the field, which Hein & Audibert began and others added to.
 //!
 //! A [`Manifold`] has a formula in its own coordinates, [`natural_dim`](Manifold::natural_dim) of them.
 //! [`Settings`] turn these by a random isometry into a space of any larger dimension and add noise.
@@ -17,9 +17,10 @@
 //! # Ok::<(), sharpdim::Error>(())
 //! ```
 //!
-//! Sources: Hein & Audibert, *Intrinsic dimensionality estimation of submanifolds in R^d*, ICML 2005; Rozza et al.,
-//! *Novel high intrinsic dimensionality estimators*, Machine Learning 89, 2012; Campadelli et al., *Intrinsic
-//! dimension estimation: relevant techniques and a benchmark framework*, Mathematical Problems in Engineering, 2015.
+//! Sources: Hein & Audibert, *Intrinsic dimensionality estimation of submanifolds in R^d*, ICML 2005; Rozza
+//! et al., *Novel high intrinsic dimensionality estimators*, Machine Learning 89, 2012; Campadelli et al.,
+//! *Intrinsic dimension estimation: relevant techniques and a benchmark framework*, Mathematical Problems
+//! in Engineering, 2015.
 
 use crate::{Error, Points, Result};
 use rand_chacha::ChaCha8Rng;
@@ -37,8 +38,8 @@ const EMBEDDING_STREAM: u64 = u64::MAX;
 
 /// A manifold (or a distribution on one) of known intrinsic dimension.
 ///
-/// Uniform means uniform in the parameters of the formula, which is not always uniform by area: the benchmark has
-/// them so.
+/// Uniform means uniform in the parameters of the formula, which is not always uniform by area: the
+/// benchmark has them so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Manifold {
@@ -62,7 +63,8 @@ pub enum Manifold {
         /// Its dimension: 2 has six square faces.
         dim: usize,
     },
-    /// A flat piece, [-2.5, 2.5] in each of `dim` coordinates, uniform. Embedded, it is part of an affine subspace.
+    /// A flat piece, [-2.5, 2.5] in each of `dim` coordinates, uniform. Embedded, it is part of an affine
+    /// subspace.
     Affine {
         /// Its dimension.
         dim: usize,
@@ -76,11 +78,13 @@ pub enum Manifold {
     },
     /// The swiss roll (t cos t, h, t sin t), t in [1.5 pi, 4.5 pi], h in [0, 21]: 2 dimensions.
     SwissRoll,
-    /// A closed curve eight times around a torus, ((2 + cos 8t) cos t, (2 + cos 8t) sin t, sin 8t): 1 dimension.
+    /// A closed curve eight times around a torus, ((2 + cos 8t) cos t, (2 + cos 8t) sin t, sin 8t): 1
+    /// dimension.
     Helix,
     /// A helix's staircase (r cos p, r sin p, p / 2), r and p in [0, 10 pi]: 2 dimensions.
     Helicoid,
-    /// Five turns of a helix, (100 cos t, 100 sin t, t): 1 dimension, in 13 coordinates, the last ten of which are 0.
+    /// Five turns of a helix, (100 cos t, 100 sin t, t): 1 dimension, in 13 coordinates, the last ten of
+    /// which are 0.
     Spiral,
     /// An S of paper, (sin t, h, sign(t) (cos t - 1)), t in [-1.5 pi, 1.5 pi], h in [0, 2]: 2 dimensions.
     SCurve,
@@ -93,26 +97,28 @@ pub enum Manifold {
     },
     /// 4 dimensions in 6 coordinates, concentrated so that it is easily taken for 3.
     Nonlinear4To6,
-    /// With p uniform in [0, 1], p_(i + 1) (cos, sin)(2 pi p_i) for each i, in a circle; all of it `repeats` times.
+    /// With p uniform in [0, 1], p_(i + 1) (cos, sin)(2 pi p_i) for each i, in a circle; all of it
+    /// `repeats` times.
     Nonlinear {
         /// Its dimension.
         dim: usize,
         /// How often its 2 `dim` coordinates are repeated.
         repeats: usize,
     },
-    /// With x of the Beta(10, 1/2) distribution, x sin(cos 2 pi x) and x cos(sin 2 pi x), all of it twice: coordinates
-    /// that lie dense at one end and thin at the other.
+    /// With x of the Beta(10, 1/2) distribution, x sin(cos 2 pi x) and x cos(sin 2 pi x), all of it twice:
+    /// coordinates that lie dense at one end and thin at the other.
     Beta {
         /// Its dimension; there are four times as many coordinates.
         dim: usize,
     },
-    /// With x uniform in [0, 1] and y the same numbers backwards, tan(x cos y) and arctan(y sin x), all of it twice.
+    /// With x uniform in [0, 1] and y the same numbers backwards, tan(x cos y) and arctan(y sin x), all of
+    /// it twice.
     Tangents {
         /// Its dimension; there are four times as many coordinates.
         dim: usize,
     },
-    /// A paraboloid over a multivariate Burr distribution (alpha = 1): x, and |x|^2; then the sines and the squares
-    /// of these.
+    /// A paraboloid over a multivariate Burr distribution (alpha = 1): x, and |x|^2; then the sines and the
+    /// squares of these.
     Paraboloid {
         /// Its dimension; there are 3 (`dim` + 1) coordinates.
         dim: usize,
@@ -166,8 +172,8 @@ const FAMILIES: [(&str, OfDim); 7] = [
 /// How a manifold is sampled.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Settings {
-    /// The number of values in a sample: the manifold is turned into that many dimensions by a random isometry, which
-    /// keeps all distances. `None` leaves the coordinates as the formula has them.
+    /// The number of values in a sample: the manifold is turned into that many dimensions by a random
+    /// isometry, which keeps all distances. `None` leaves the coordinates as the formula has them.
     pub embedding_dim: Option<usize>,
     /// The standard deviation of the Gaussian noise that is added to every value, in the formula's units.
     pub noise_sd: f64,
@@ -197,8 +203,9 @@ impl ManifoldSample {
 }
 
 impl Manifold {
-    /// The 24 manifolds of the benchmark, with the names that scikit-dimension's `BenchmarkManifolds` gives them, of
-    /// the published intrinsic and embedding dimensions: the latter is [`natural_dim`](Manifold::natural_dim).
+    /// The 24 manifolds of the benchmark, with the names that scikit-dimension's `BenchmarkManifolds` gives
+    /// them, of the published intrinsic and embedding dimensions: the latter is
+    /// [`natural_dim`](Manifold::natural_dim).
     pub fn benchmark() -> Vec<(&'static str, Manifold)> {
         BENCHMARK.to_vec()
     }
@@ -235,9 +242,9 @@ impl Manifold {
     /// Draws `n` samples.
     ///
     /// # Errors
-    /// [`Error::Argument`] where `n` or the manifold's dimension is 0, where the embedding has fewer dimensions than
-    /// the formula has coordinates, and where the noise is negative or not finite; [`Error::Data`] where there is no
-    /// memory for the samples.
+    /// [`Error::Argument`] where `n` or the manifold's dimension is 0, where the embedding has fewer
+    /// dimensions than the formula has coordinates, and where the noise is negative or not finite;
+    /// [`Error::Data`] where there is no memory for the samples.
     pub fn sample(&self, n: usize, settings: &Settings) -> Result<ManifoldSample> {
         self.check(n, settings)?;
         let dim = settings.embedding_dim.unwrap_or(self.natural_dim());
@@ -393,7 +400,8 @@ impl Random {
         -self.uniform().ln()
     }
 
-    /// Beta(10, 1/2), as a / (a + b) of a Gamma(10), ten exponentials, and a Gamma(1/2), half a squared normal.
+    /// Beta(10, 1/2), as a / (a + b) of a Gamma(10), ten exponentials, and a Gamma(1/2), half a squared
+    /// normal.
     fn beta_10_half(&mut self) -> f64 {
         let a: f64 = self.many(10, Random::exponential).iter().sum();
         a / (a + 0.5 * self.normal().powi(2))
@@ -479,8 +487,8 @@ fn paraboloid(shared: f64, others: &[f64]) -> Vec<f64> {
     x.iter().copied().chain(sines).chain(x.iter().map(|x| x * x)).collect()
 }
 
-/// `count` random orthonormal axes of `dim` values each, row-major: Gaussian vectors, each made orthogonal to those
-/// before it.
+/// `count` random orthonormal axes of `dim` values each, row-major: Gaussian vectors, each made orthogonal
+/// to those before it.
 fn axes(count: usize, dim: usize, seed: u64) -> Result<Vec<f64>> {
     let mut axes: Vec<f64> = zeros(count, dim, "the embedding")?;
     let mut rng = Random::new(seed, EMBEDDING_STREAM);
@@ -527,8 +535,8 @@ fn zeros<T: Copy + Default>(rows: usize, columns: usize, what: &str) -> Result<V
 mod tests {
     use super::*;
 
-    /// The number of directions in which a point moves when the numbers that it is made of do: the rank of the
-    /// derivatives, by Gram-Schmidt with pivots.
+    /// The number of directions in which a point moves when the numbers that it is made of do: the rank of
+    /// the derivatives, by Gram-Schmidt with pivots.
     fn tangent_rank(manifold: &Manifold, from: &[f64]) -> usize {
         let step = 1e-6;
         let moved = |at: usize, by: f64| {

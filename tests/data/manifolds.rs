@@ -1,5 +1,5 @@
-//! Manifolds of known dimension: their closed forms, the moments and dimensions of scikit-dimension's benchmark
-//! (tests/vectors/manifolds.py), isometric embedding, noise, seeds, names, and what cannot be had.
+//! Manifolds: their closed forms, the moments of scikit-dimension's benchmark (tests/vectors/manifolds.py),
+//! isometric embedding, noise, seeds, names, and what cannot be had.
 
 use super::make::{assert_says, cases};
 use proptest::prelude::*;
@@ -181,8 +181,8 @@ fn benchmark_is_that_of_scikit_dimension() {
     }
 }
 
-/// The maximum-likelihood estimate falls behind where 2000 points are few for the dimension, and runs a little ahead
-/// where neighbours are not of one density.
+/// The maximum-likelihood estimate falls behind where 2000 points are few for the dimension, and runs a
+/// little ahead where neighbours are not of one density.
 #[test]
 fn estimates_are_near() {
     let others = [
