@@ -7,6 +7,7 @@ mod data {
     pub mod fuzz;
     pub mod generated;
     pub mod make;
+    pub mod manifolds;
     pub mod preprocess;
     pub mod real;
     pub mod resize;

@@ -2,6 +2,7 @@
 //!
 //! [`Dataset::open`] finds images and their classes without decoding any; [`Dataset::select`] chooses
 //! classes and draws as many images of each; [`Dataset::load`] decodes the chosen ones into one matrix.
+//! [`manifolds`] has samples of known dimension instead of images.
 //!
 //! ```
 //! use sharpdim::data::{Dataset, Preprocess, Selection};
@@ -22,6 +23,7 @@ mod generated;
 mod idx;
 mod image_file;
 mod load;
+pub mod manifolds;
 mod npy;
 mod read;
 mod select;
