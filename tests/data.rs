@@ -3,12 +3,16 @@
 
 mod data {
     pub mod bad;
+    pub mod features;
     pub mod formats;
     pub mod fuzz;
     pub mod generated;
     pub mod make;
+    pub mod mapped;
+    pub mod others;
     pub mod preprocess;
     pub mod real;
     pub mod resize;
     pub mod select;
+    pub mod tensors;
 }

@@ -105,7 +105,9 @@ fn measure(args: &Args) -> Result<String, Failure> {
     }
     let for_images = args.for_images();
     if loaded.features && !for_images.is_empty() {
-        notes.push(format!("{} is for images: features are taken as they are", for_images.join(", ")));
+        let verb = if for_images.len() == 1 { "is" } else { "are" };
+        let names = for_images.join(", ");
+        notes.push(format!("{names} {verb} for images: features are taken as they are"));
     }
     if protocol == Protocol::AllPairs && (args.samples.is_some() || args.repeats.is_some()) {
         notes.push("--samples and --repeats are for --protocol paper: all pairs were compared".into());

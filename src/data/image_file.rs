@@ -39,6 +39,9 @@ pub(super) fn decode(path: &Path) -> Result<Image<'static>> {
         if bytes.starts_with(&[0xff, 0xd8]) && !jpeg_is_whole(&bytes) {
             return Err(Error::format(path, "is cut short: the JPEG data has no end-of-image marker"));
         }
+        if bytes.starts_with(b"RIFF") && !riff_is_whole(&bytes) {
+            return Err(Error::format(path, "is cut short: it ends before its WebP header says"));
+        }
         let stored = usize::from(decoder.color_type().channel_count());
         let mut raw = vec![0; decoder.total_bytes() as usize];
         decoder.read_image(&mut raw).map_err(|e| unreadable(path, e))?;
@@ -169,6 +172,12 @@ fn has_more_pages(file: &[u8]) -> Option<bool> {
     let count = *file.get(first..)?.first_chunk()?;
     let entries = if little { u16::from_le_bytes(count) } else { u16::from_be_bytes(count) };
     Some(wide(first + 2 + 12 * usize::from(entries))? != 0)
+}
+
+/// Whether a WebP file is as long as it says it is: what is lacking is not always missed by the decoder.
+fn riff_is_whole(bytes: &[u8]) -> bool {
+    let size = bytes.get(4..).and_then(|rest| rest.first_chunk());
+    size.is_some_and(|size| u32::from_le_bytes(*size) as usize <= bytes.len() - 8)
 }
 
 /// Whether the end-of-image marker is reached. The decoder fills a file that is cut short with gray

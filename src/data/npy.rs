@@ -75,17 +75,19 @@ pub(super) fn open_archive(path: &Path, split: Split) -> Result<Found> {
         (None, [only]) if split == Split::Train => only.to_string(),
         _ => return Err(array::lacking(path, "array", &IMAGES_OR_FEATURES, split, &names)),
     };
+    let mut samples = member(path, &mut archive, &samples)?;
+    let layout = samples.layout()?;
+    if labels.is_none() && !layout.features {
+        return Err(array::lacking(path, "array", &["labels"], split, &names));
+    }
+    let bytes = samples.file.rest_mapped(layout.bytes(), &samples.claim())?;
+    let packed = samples.array.packed(&layout, bytes);
+    drop(samples);
     let labels = match labels {
         Some(name) => Labels::Numbers(member(path, &mut archive, &name)?.labels()?, path.to_owned()),
         None => Labels::None,
     };
-    let mut samples = member(path, &mut archive, &samples)?;
-    let layout = samples.layout()?;
-    if !layout.features && matches!(labels, Labels::None) {
-        return Err(array::lacking(path, "array", &["labels"], split, &names));
-    }
-    let bytes = samples.file.rest_mapped(layout.bytes(), &samples.claim())?;
-    array::found("NPZ", samples.array.packed(&layout, bytes), labels)
+    array::found("NPZ", packed, labels)
 }
 
 fn member<'a>(path: &Path, archive: &'a mut Archive, name: &str) -> Result<Npy<'a>> {

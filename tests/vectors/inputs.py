@@ -108,6 +108,9 @@ Image.fromarray(rgb).save(
     folder / "moving.webp", save_all=True, append_images=[Image.fromarray(255 - rgb)], lossless=True
 )
 keep("moving.webp", rgb[None])
+# Lossy: what comes of it depends on the decoder.
+noise = random.integers(0, 256, (40, 30, 3)).astype(numpy.uint8)
+Image.fromarray(noise).save(folder / "lossy.webp", quality=50)
 # One that is not read: floats.
 Image.fromarray(gray.astype(numpy.float32)).save(folder / "float.tif")
 
