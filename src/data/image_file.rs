@@ -123,10 +123,7 @@ fn shape_of(path: &Path, decoder: &impl ImageDecoder, file: &[u8]) -> Result<Sha
     };
     let more = match format {
         Some(ImageFormat::Tiff) => has_more_pages(file).unwrap_or(false),
-        // The flag of an animation, in the extended header.
-        Some(ImageFormat::WebP) => {
-            file.get(12..16) == Some(b"VP8X") && file.get(20).is_some_and(|f| f & 2 > 0)
-        }
+        Some(ImageFormat::WebP) => is_animated(file),
         _ => false,
     };
     Ok(Shape { height: height as usize, width: width as usize, channels, depth, alpha, more })
@@ -172,6 +169,11 @@ fn has_more_pages(file: &[u8]) -> Option<bool> {
     let count = *file.get(first..)?.first_chunk()?;
     let entries = if little { u16::from_le_bytes(count) } else { u16::from_be_bytes(count) };
     Some(wide(first + 2 + 12 * usize::from(entries))? != 0)
+}
+
+/// Whether a WebP file is an animation: a flag in its extended header.
+fn is_animated(file: &[u8]) -> bool {
+    file.get(12..16) == Some(b"VP8X") && file.get(20).is_some_and(|flags| flags & 2 != 0)
 }
 
 /// Whether a WebP file is as long as it says it is: what is lacking is not always missed by the decoder.

@@ -277,16 +277,9 @@ fn open_folder(folder: &Path, split: Split) -> Result<Found> {
         Split::Train => Ok(()),
         Split::Test => Err(Error::format(folder, "has one part only: there is no test part in it")),
     };
-    let arrays: Vec<&str> = npy::FILES.into_iter().filter(|file| names.contains(file)).collect();
-    match arrays[..] {
-        [] => {}
-        [only] => {
-            only_part()?;
-            return npy::open_file(&folder.join(only));
-        }
-        _ => {
-            return Err(Error::format(folder, "holds images.npy and features.npy: open one of these files"));
-        }
+    if let Some(file) = npy::only_file(folder, &names)? {
+        only_part()?;
+        return npy::open_file(&file);
     }
     if let Some(part) = part_of(folder, &listing, split)? {
         return open_folder(&folder.join(part), Split::Train);

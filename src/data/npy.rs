@@ -17,6 +17,18 @@ const LONGEST_HEADER: usize = 4096;
 
 type Archive = NpzArchive<BufReader<std::fs::File>>;
 
+/// The one file of samples among the names in a folder of arrays.
+pub(super) fn only_file(folder: &Path, names: &[&str]) -> Result<Option<PathBuf>> {
+    match FILES.map(|file| names.contains(&file)) {
+        [true, true] => {
+            Err(Error::format(folder, "holds images.npy and features.npy: open one of these files"))
+        }
+        [true, false] => Ok(Some(folder.join(FILES[0]))),
+        [false, true] => Ok(Some(folder.join(FILES[1]))),
+        [false, false] => Ok(None),
+    }
+}
+
 /// Opens a `.npy` file of images or features, and the labels beside it.
 pub(super) fn open_file(path: &Path) -> Result<Found> {
     let mut samples = Npy::open(Stream::open(path)?)?;

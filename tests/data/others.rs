@@ -116,6 +116,15 @@ fn a_lossy_webp_that_is_cut_short() {
     }
 }
 
+/// Whose pixels take no room: it is far shorter than its header's claim would let one suspect.
+#[test]
+fn a_webp_of_one_color() {
+    let folder = Folder::new();
+    folder.file("class/1.webp", std::fs::read(path("one_color.webp")).unwrap());
+    let loaded = load(folder.path(), &raw()).unwrap();
+    assert!(values(&loaded).as_chunks().0.iter().all(|pixel| *pixel == [1.0, 2.0, 3.0]));
+}
+
 #[test]
 fn image_headers_that_claim_too_much() {
     let threads = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();

@@ -111,6 +111,8 @@ keep("moving.webp", rgb[None])
 # Lossy: what comes of it depends on the decoder.
 noise = random.integers(0, 256, (40, 30, 3)).astype(numpy.uint8)
 Image.fromarray(noise).save(folder / "lossy.webp", quality=50)
+# Its pixels take no room.
+Image.new("RGB", (2000, 1500), (1, 2, 3)).save(folder / "one_color.webp", lossless=True)
 # One that is not read: floats.
 Image.fromarray(gray.astype(numpy.float32)).save(folder / "float.tif")
 
