@@ -3,8 +3,8 @@
 //! its label function (Konz & Mazurowski, *The Effect of Intrinsic Dataset Properties on
 //! Generalization*, ICLR 2024).
 //!
-//! - [`data`]: datasets on disk (IDX, CIFAR-10, image folders, NPY, NPZ) and generated, and the paper's
-//!   preprocessing.
+//! - [`data`]: datasets on disk (IDX, CIFAR-10, image folders, NPY, NPZ, safetensors) and generated, and
+//!   the paper's preprocessing.
 //! - [`measure`]: the measures, with the field's conventions as types.
 //! - [`ops`]: the operations behind them, each for the CPU and in CUDA: exact neighbours, label
 //!   sharpness over all pairs, resizing.

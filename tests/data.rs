@@ -3,13 +3,17 @@
 
 mod data {
     pub mod bad;
+    pub mod features;
     pub mod formats;
     pub mod fuzz;
     pub mod generated;
     pub mod make;
     pub mod manifolds;
+    pub mod mapped;
+    pub mod others;
     pub mod preprocess;
     pub mod real;
     pub mod resize;
     pub mod select;
+    pub mod tensors;
 }

@@ -18,12 +18,16 @@ datasets only where it is the same.";
 
 const MORE: &str = "\
 Formats, told apart by what is in PATH:
-  image folder  PATH/<class>/*.png, .jpg or .jpeg, 8 or 16 bits; with train/ and
-                test/ (or val/) above the classes, these are its parts
+  image folder  PATH/<class>/*.png, .jpg, .jpeg, .tif, .tiff, .bmp or .webp, 8 or 16
+                bits; with train/ and test/ (or val/) above, these are its parts
   IDX           train-images-idx3-ubyte[.gz] and its labels, as MNIST's
   CIFAR-10      data_batch_*.bin[.gz], test_batch.bin[.gz]
-  NPY, NPZ      images.npy (N, H, W[, C]) of uint8, uint16 or float32 and labels.npy
-                (N,) of integers, or one .npz with the arrays images and labels
+  NPY, NPZ      images.npy (N, H, W[, C]) or features.npy (N, D), and labels.npy (N,)
+                of integers, or one .npz with such arrays; of bytes, uint16 or floats
+  safetensors   one file with the tensors images or features, and labels
+
+Features are taken as they are: size, scale and color are for images. They may come
+without labels: the intrinsic dimension is measured then, and no label sharpness.
 
 Examples:
   measure                                       generated images, a few seconds
@@ -188,6 +192,17 @@ impl Args {
             antialias: self.antialias,
             on_bad: if self.skip_bad { OnBad::Skip } else { OnBad::Fail },
         }
+    }
+
+    /// The options given that mean nothing for features.
+    pub fn for_images(&self) -> Vec<&'static str> {
+        let given = [
+            ("--size", matches!(self.size, Some(Size(Some(_))))),
+            ("--grayscale", self.grayscale),
+            ("--rgb", self.rgb),
+            ("--antialias", self.antialias),
+        ];
+        given.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
     }
 
     pub fn estimators(&self) -> Vec<Estimator> {

@@ -86,16 +86,29 @@ fn measure(args: &Args) -> Result<String, Failure> {
     let estimates = estimators.iter().map(|e| estimate(&nearest, e)).collect::<Result<Vec<_>, _>>()?;
     let neighbours = clock.lap();
 
-    let bar = fraction_bar("label sharpness");
     let protocol = args.protocol();
-    let sharpness =
-        label_sharpness(&device, &points, &loaded.labels, protocol, args.top, &|done| show(&bar, done))?;
-    drop(bar);
+    let sharpness = match dataset.is_labelled() {
+        true => {
+            let bar = fraction_bar("label sharpness");
+            let show = |done| show(&bar, done);
+            Some(label_sharpness(&device, &points, &loaded.labels, protocol, args.top, &show)?)
+        }
+        false => None,
+    };
     let sharpness_took = clock.lap();
 
     let total = clock.start.elapsed().as_secs_f64();
     let seconds = Seconds { load, preprocess, neighbours, sharpness: sharpness_took, total };
     let mut notes = loaded.notes.clone();
+    if sharpness.is_none() {
+        notes.push("label sharpness compares classes: without labels it is left out".into());
+    }
+    let for_images = args.for_images();
+    if loaded.features && !for_images.is_empty() {
+        let verb = if for_images.len() == 1 { "is" } else { "are" };
+        let names = for_images.join(", ");
+        notes.push(format!("{names} {verb} for images: features are taken as they are"));
+    }
     if protocol == Protocol::AllPairs && (args.samples.is_some() || args.repeats.is_some()) {
         notes.push("--samples and --repeats are for --protocol paper: all pairs were compared".into());
     }
@@ -113,8 +126,12 @@ fn open(args: &Args) -> Result<Dataset, Error> {
     }
 }
 
-/// Label sharpness needs two classes; better said now than after the images are loaded and compared.
+/// Label sharpness needs two classes; better said now than after the images are loaded and compared. Where
+/// there are no labels at all it is not asked for.
 fn two_classes(dataset: &Dataset) -> Result<(), Failure> {
+    if !dataset.is_labelled() {
+        return Ok(());
+    }
     let counts = dataset.class_counts();
     let mut present = dataset.class_names().iter().zip(counts).filter(|(_, count)| *count > 0);
     match (present.next(), present.next()) {

@@ -16,7 +16,8 @@ pub struct Report<'a> {
     pub notes: Vec<String>,
     pub device: Device,
     pub estimates: Vec<Estimate>,
-    pub sharpness: LabelSharpness,
+    /// `None` where there are no labels.
+    pub sharpness: Option<LabelSharpness>,
     pub seconds: Seconds,
 }
 
@@ -57,7 +58,7 @@ impl Report<'_> {
             "classes": classes,
             "device": self.device.name(),
             "intrinsic_dim": estimates,
-            "label_sharpness": self.sharpness_json(),
+            "label_sharpness": self.sharpness.as_ref().map(|found| self.sharpness_json(found)),
             "seconds": {
                 "load": seconds.load,
                 "preprocess": seconds.preprocess,
@@ -72,7 +73,8 @@ impl Report<'_> {
             "channels": loaded.channels,
             "values": self.values(),
             "scale": self.scale(),
-            "antialias": antialias,
+            "antialias": antialias && !loaded.features,
+            "features": loaded.features,
             "seed": self.args.seed,
             "skipped": skipped,
             "notes": self.notes,
@@ -82,8 +84,7 @@ impl Report<'_> {
         object.to_string()
     }
 
-    fn sharpness_json(&self) -> Value {
-        let found = &self.sharpness;
+    fn sharpness_json(&self, found: &LabelSharpness) -> Value {
         let pair = |sharp: &SharpPair| {
             json!({
                 "pair": sharp.pair,
@@ -124,13 +125,11 @@ impl Report<'_> {
         let loaded = &self.loaded;
 
         line(format!("Dataset              {}", self.source()));
-        line(format!("  images             {}", loaded.samples.n()));
+        let what = if loaded.features { "samples" } else { "images " };
+        line(format!("  {what}            {}", loaded.samples.n()));
         let classes: Vec<String> = self.classes().map(|(name, count)| format!("{name}: {count}")).collect();
         line(format!("  classes            {}", listed(&classes, ", ")));
-        let color = if loaded.channels == 1 { "gray" } else { "RGB" };
-        let (height, width) = (loaded.height, loaded.width);
-        let dim = loaded.samples.dim();
-        line(format!("  each               {height} x {width} {color}: {dim} values ({})", self.values()));
+        line(format!("  each               {}", self.each()));
         line(format!("  preprocessing      {}", self.preprocessing()));
         let skipped: Vec<String> =
             loaded.skipped.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
@@ -147,8 +146,29 @@ impl Report<'_> {
             line(format!("  {name:<14} {value:>10.2}      {interval:<17} {excluded:>8}  {}", e.estimator));
         }
 
-        let found = &self.sharpness;
-        line(format!("\nLabel sharpness K_F  {:.3e} per unit of pixel value", found.max));
+        if let Some(found) = &self.sharpness {
+            self.sharpness_lines(found).into_iter().for_each(&mut line);
+        }
+
+        line(format!("\nDevice               {}", self.device));
+        if let Some(reason) = self.device.fallback() {
+            line(format!("  no GPU             {reason}"));
+        }
+        let Seconds { load, preprocess, neighbours, sharpness, total } = self.seconds;
+        line(format!(
+            "Seconds              {total:.2}: load {load:.2}, preprocess {preprocess:.2}, \
+             neighbours {neighbours:.2}, sharpness {sharpness:.2}"
+        ));
+        out.truncate(out.trim_end().len());
+        out
+    }
+
+    /// The table's part on label sharpness.
+    fn sharpness_lines(&self, found: &LabelSharpness) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut line = |text: String| lines.push(text);
+        let unit = if self.loaded.features { "feature value" } else { "pixel value" };
+        line(format!("\nLabel sharpness K_F  {:.3e} per unit of {unit}", found.max));
         line(format!("  pairs compared     {}, {}", found.pairs_compared, self.pairs()));
         let of_what = match self.args.protocol() {
             Protocol::AllPairs => "of 1 / distance over the pairs of different classes",
@@ -169,18 +189,18 @@ impl Report<'_> {
                 sharp.distance
             ));
         }
+        lines
+    }
 
-        line(format!("\nDevice               {}", self.device));
-        if let Some(reason) = self.device.fallback() {
-            line(format!("  no GPU             {reason}"));
+    /// What a sample is.
+    fn each(&self) -> String {
+        let Loaded { height, width, channels, features, .. } = self.loaded;
+        let (dim, values) = (self.loaded.samples.dim(), self.values());
+        match (features, channels) {
+            (true, _) => format!("{dim} features ({values})"),
+            (false, 1) => format!("{height} x {width} gray: {dim} values ({values})"),
+            (false, _) => format!("{height} x {width} RGB: {dim} values ({values})"),
         }
-        let Seconds { load, preprocess, neighbours, sharpness, total } = self.seconds;
-        line(format!(
-            "Seconds              {total:.2}: load {load:.2}, preprocess {preprocess:.2}, \
-             neighbours {neighbours:.2}, sharpness {sharpness:.2}"
-        ));
-        out.truncate(out.trim_end().len());
-        out
     }
 
     fn source(&self) -> String {
@@ -216,13 +236,16 @@ impl Report<'_> {
     }
 
     fn scale(&self) -> &'static str {
-        match self.args.preprocess().scale {
-            Scale::Max => "max",
-            Scale::None => "none",
+        match (self.loaded.features, self.args.preprocess().scale) {
+            (false, Scale::Max) => "max",
+            _ => "none",
         }
     }
 
     fn preprocessing(&self) -> String {
+        if self.loaded.features {
+            return "none: features as they are".into();
+        }
         let Preprocess { scale, size, antialias, .. } = self.args.preprocess();
         let scaled = match scale {
             Scale::Max => "each image scaled by its maximum to 8 bits",

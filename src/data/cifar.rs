@@ -2,7 +2,8 @@
 //! `data_batch_1.bin` .. `data_batch_5.bin` are the training part, `test_batch.bin` the test part.
 
 use super::read::{Stream, prefer_plain};
-use super::source::{Packed, Pixels, Source};
+use super::source::{Packed, Source};
+use super::stored::Stored;
 use super::{Found, Split};
 use crate::{Error, Result};
 use rayon::prelude::*;
@@ -86,8 +87,16 @@ fn open(files: &[PathBuf], notes: Vec<String>) -> Result<Found> {
             .for_each(|(image, record)| interleave(&record[1..], image));
         parts.push((file.clone(), records.len() / RECORD));
     }
-    let packed = Packed { pixels: Pixels::U8(pixels), height: SIDE, width: SIDE, channels: 3, parts };
-    Ok(Found { format: "CIFAR-10", source: Source::Packed(packed), labels, class_names, notes })
+    let packed =
+        Packed { pixels: Stored::u8(pixels), height: SIDE, width: SIDE, channels: 3, features: false, parts };
+    Ok(Found {
+        format: "CIFAR-10",
+        source: Source::Packed(packed),
+        labels,
+        class_names,
+        labelled: true,
+        notes,
+    })
 }
 
 fn read_records(path: &Path) -> Result<Vec<u8>> {

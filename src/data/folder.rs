@@ -1,4 +1,4 @@
-//! Image folders, `<class>/<file>`: each subfolder is a class, every PNG or JPEG file in it a sample.
+//! Image folders, `<class>/<file>`: each subfolder is a class, every image file in it a sample.
 //! Classes and files are in the order of their names, so that a folder means the same on every machine.
 
 use super::Found;
@@ -38,10 +38,13 @@ impl Listing {
     }
 }
 
+/// What the names of image files end in.
+const ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "tif", "tiff", "bmp", "webp"];
+
 /// Whether a file name is that of an image.
 pub(super) fn is_image(name: &str) -> bool {
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-    ["png", "jpg", "jpeg"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+    ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
 /// Opens a folder of class folders.
@@ -61,8 +64,7 @@ pub(super) fn open(root: &Path, listing: &Listing) -> Result<Found> {
         let walk = walk?;
         others.extend(walk.others);
         if walk.images.is_empty() {
-            notes
-                .push(format!("{} holds no PNG or JPEG file: it is not a class", root.join(class).display()));
+            notes.push(format!("{} holds no image file: it is not a class", root.join(class).display()));
             continue;
         }
         labels.extend(std::iter::repeat_n(class_names.len() as u32, walk.images.len()));
@@ -72,18 +74,19 @@ pub(super) fn open(root: &Path, listing: &Listing) -> Result<Found> {
     if relative.is_empty() {
         return Err(Error::format(
             root,
-            "holds no images: expected a folder for each class, with PNG or JPEG files in it",
+            "holds no images: expected a folder for each class, with image files in it",
         ));
     }
     if let Some(first) = others.first() {
         notes.push(format!(
-            "{} files that end in none of .png, .jpg, .jpeg were left out (the first: {})",
+            "{} files that end in none of .{} were left out (the first: {})",
             others.len(),
+            ENDINGS.join(", ."),
             root.join(first).display()
         ));
     }
     let source = Source::Files(Files { root: root.to_owned(), relative });
-    Ok(Found { format: "image folder", source, labels, class_names, notes })
+    Ok(Found { format: "image folder", source, labels, class_names, labelled: true, notes })
 }
 
 /// The files in a class folder and the folders below it, relative to the root.

@@ -2,7 +2,8 @@
 //! What its intrinsic dimension should be is known, and nobody's images are in it.
 
 use super::Found;
-use super::source::{Packed, Pixels, Source, images_len};
+use super::source::{Packed, Source, images_len};
+use super::stored::Stored;
 use crate::{Error, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -84,12 +85,14 @@ pub(super) fn generate(per_class: usize, size: usize, seed: u64) -> Result<Found
         }
     });
     let parts = vec![(PathBuf::from("generated"), count)];
-    let packed = Packed { pixels: Pixels::U8(pixels), height: size, width: size, channels: 1, parts };
+    let packed =
+        Packed { pixels: Stored::u8(pixels), height: size, width: size, channels: 1, features: false, parts };
     Ok(Found {
         format: "generated",
         source: Source::Packed(packed),
         labels: (0..count as u32).map(|at| at % 2).collect(),
         class_names: vec!["clear".into(), "lesion".into()],
+        labelled: true,
         notes: Vec::new(),
     })
 }

@@ -2,7 +2,8 @@
 //! `<part>-images-idx3-ubyte` holds the images, `<part>-labels-idx1-ubyte` their labels; `.gz` or not.
 
 use super::read::{Stream, prefer_plain};
-use super::source::{Packed, Pixels, Source, images_len};
+use super::source::{Packed, Source, images_len};
+use super::stored::Stored;
 use super::{Found, Split, numbered};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -56,7 +57,14 @@ pub(super) fn open_file(images: &Path) -> Result<Found> {
     }
     let values: Vec<i64> = values.into_iter().map(i64::from).collect();
     let (labels, class_names) = numbered(&values);
-    Ok(Found { format: "IDX", source: Source::Packed(packed), labels, class_names, notes: Vec::new() })
+    Ok(Found {
+        format: "IDX",
+        source: Source::Packed(packed),
+        labels,
+        class_names,
+        labelled: true,
+        notes: Vec::new(),
+    })
 }
 
 fn labels_beside(images: &Path) -> Result<PathBuf> {
@@ -82,7 +90,7 @@ fn read_images(path: &Path) -> Result<Packed> {
     let len = images_len(path, count, [height, width, 1], 1)?;
     let pixels = file.rest(len, &format!("its header claims {count} images of {height} x {width} pixels"))?;
     let parts = vec![(path.to_owned(), count)];
-    Ok(Packed { pixels: Pixels::U8(pixels), height, width, channels: 1, parts })
+    Ok(Packed { pixels: Stored::u8(pixels), height, width, channels: 1, features: false, parts })
 }
 
 fn read_labels(path: &Path) -> Result<Vec<u8>> {

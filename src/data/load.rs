@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How images become samples. The default is the paper's: each image scaled by its own maximum to 8 bits,
 /// then resized to 224 x 224, bilinear, without antialiasing; gray stays gray, RGB stays RGB.
+///
+/// Features are no images: they are taken as they are, and of all this only `on_bad` is heeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preprocess {
     /// How values are scaled.
@@ -88,12 +90,14 @@ pub struct Loaded {
     pub skipped: Vec<(String, String)>,
     /// What else should be known of how the samples came about.
     pub notes: Vec<String>,
-    /// Rows of pixels in a sample.
+    /// Rows of pixels in a sample: 1 for features.
     pub height: usize,
-    /// Pixels in a row.
+    /// Pixels in a row: the number of values for features.
     pub width: usize,
-    /// Values in a pixel: 1 or 3.
+    /// Values in a pixel: 1 or 3, and 1 for features.
     pub channels: usize,
+    /// Whether samples are rows of a feature matrix, taken as they are, rather than images.
+    pub features: bool,
 }
 
 /// The values of loaded samples, 8-bit where they are exactly that, row-major.
@@ -136,6 +140,10 @@ impl Samples {
     }
 }
 
+/// How features become samples, whatever is asked for images: as they are.
+const FEATURES: Preprocess =
+    Preprocess { scale: Scale::None, size: None, color: Color::AsIs, antialias: false, on_bad: OnBad::Fail };
+
 /// What all samples have in common.
 struct Plan<'a> {
     how: &'a Preprocess,
@@ -145,6 +153,9 @@ struct Plan<'a> {
 }
 
 pub(super) fn load(dataset: &Dataset, how: &Preprocess, progress: &(dyn Fn(usize) + Sync)) -> Result<Loaded> {
+    let features = dataset.source.features();
+    let untouched = Preprocess { on_bad: how.on_bad, ..FEATURES };
+    let how = if features { &untouched } else { how };
     if let Some((height, width)) = how.size
         && (height == 0 || width == 0)
     {
@@ -188,6 +199,7 @@ pub(super) fn load(dataset: &Dataset, how: &Preprocess, progress: &(dyn Fn(usize
         height: plan.height,
         width: plan.width,
         channels: plan.channels,
+        features,
     })
 }
 
@@ -266,6 +278,14 @@ fn plan<'a>(
         notes.push(format!(
             "{} images have an alpha channel, which was dropped (the first: {})",
             alpha.len(),
+            dataset.name(*example)
+        ));
+    }
+    let more: Vec<usize> = shapes.iter().filter(|(_, s)| s.more).map(|(at, _)| *at).collect();
+    if let Some(example) = more.first() {
+        notes.push(format!(
+            "{} files hold more than one image, of which the first was taken (the first: {})",
+            more.len(),
             dataset.name(*example)
         ));
     }
@@ -356,11 +376,6 @@ impl Plan<'_> {
 
     fn scaled<'a>(&self, image: Image<'a>) -> Result<Image<'a>, String> {
         let Image { shape, values } = self.recoloured(image);
-        if let Values::F32(values) = &values
-            && let Some(at) = values.iter().position(|value| !value.is_finite())
-        {
-            return Err(bad_value(&shape, at, values[at], "every value must be finite"));
-        }
         let values = match self.how.scale {
             Scale::None => values,
             Scale::Max => {
@@ -369,7 +384,11 @@ impl Plan<'_> {
                     Values::U8(values) => scale_by_max_u8(values, &mut scaled),
                     Values::U16(values) => scale_by_max_u16(values, &mut scaled),
                     Values::F32(values) => scale_by_max_f32(values, &mut scaled).map_err(|at| {
-                        bad_value(&shape, at, values[at], "an image scaled by its maximum has none below 0")
+                        format!(
+                            "has the value {} at {}: an image scaled by its maximum has none below 0",
+                            values[at],
+                            shape.pixel(at)
+                        )
                     })?,
                 }
                 Values::U8(Cow::Owned(scaled))
@@ -416,12 +435,6 @@ fn luma<T: Copy>(values: &[T], of: impl Fn([T; 3]) -> T) -> Cow<'static, [T]> {
 /// Pillow's `L`. The three weights sum to 2^16, so that gray given as RGB comes back as it was.
 fn integer_luma([r, g, b]: [u64; 3]) -> u64 {
     (19595 * r + 38470 * g + 7471 * b + 0x8000) >> 16
-}
-
-fn bad_value(shape: &Shape, at: usize, value: f32, rule: &str) -> String {
-    let pixel = at / shape.channels;
-    let (row, column) = (pixel / shape.width, pixel % shape.width);
-    format!("has the value {value} at row {row}, column {column}: {rule}")
 }
 
 /// The reason alone, without the file's path before it.

@@ -1,4 +1,5 @@
-//! Labelled image datasets: the formats they come in, choosing from them, and making samples of them.
+//! Labelled datasets, of images or of features: the formats they come in, choosing from them, and making
+//! samples of them.
 //!
 //! [`Dataset::open`] finds images and their classes without decoding any; [`Dataset::select`] chooses
 //! classes and draws as many images of each; [`Dataset::load`] decodes the chosen ones into one matrix.
@@ -17,6 +18,7 @@
 //! # Ok::<(), sharpdim::Error>(())
 //! ```
 
+mod array;
 mod cifar;
 mod folder;
 mod generated;
@@ -28,6 +30,8 @@ mod npy;
 mod read;
 mod select;
 mod source;
+mod stored;
+mod tensors;
 
 pub use generated::GENERATED_LATENTS;
 pub use load::{Color, Loaded, OnBad, Preprocess, Samples, Scale};
@@ -40,10 +44,12 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A labelled image dataset: where its images are, and which class each is of.
+/// A labelled dataset: where its images or features are, and which class each is of.
 ///
-/// Images in class folders are decoded by [`load`](Dataset::load) alone; those of IDX, CIFAR-10 and
-/// NumPy files are held in memory as they are stored. A clone or a selection shares them.
+/// Images in class folders are decoded by [`load`](Dataset::load) alone. A `.npy` or a safetensors file is
+/// mapped: it may be larger than memory, and only the rows that are loaded are read; it must not be written
+/// to meanwhile. What IDX, CIFAR-10 and `.npz` files hold is kept in memory as it is stored. A clone or a
+/// selection shares all this.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     source: Arc<Source>,
@@ -51,6 +57,7 @@ pub struct Dataset {
     index: Vec<usize>,
     labels: Vec<u32>,
     class_names: Vec<String>,
+    labelled: bool,
     notes: Vec<String>,
     format: &'static str,
 }
@@ -88,6 +95,8 @@ struct Found {
     source: Source,
     labels: Vec<u32>,
     class_names: Vec<String>,
+    /// Whether there are labels: without them, all is of one class.
+    labelled: bool,
     notes: Vec<String>,
 }
 
@@ -98,6 +107,7 @@ impl From<Found> for Dataset {
             index: (0..found.labels.len()).collect(),
             labels: found.labels,
             class_names: found.class_names,
+            labelled: found.labelled,
             notes: found.notes,
             format: found.format,
         }
@@ -111,19 +121,46 @@ impl Dataset {
     ///   (`t10k-...` for the test part), gzipped or not; the classes are the label numbers;
     /// - a folder with CIFAR-10 batches: `data_batch_1.bin` .. `data_batch_5.bin`, `test_batch.bin`,
     ///   gzipped or not; classes are named by `batches.meta.txt`, or as CIFAR-10's are;
-    /// - a folder with `images.npy`, (N, H, W) or (N, H, W, C) of uint8, uint16 or float32, C being 1
-    ///   or 3, and `labels.npy`, (N,) of integers, which are the classes;
-    /// - a folder with a folder for each class, PNG or JPEG files of 8 or 16 bits anywhere in it; with
-    ///   such a folder in `train` and one in `test` (or `val`), it has these parts. Alpha channels are
-    ///   dropped, palettes expanded;
-    /// - one `.npz` file with the arrays `images` and `labels` (or `train_images`, `test_labels`, ...),
-    ///   one `.npy` file of images, one IDX file of images, one CIFAR-10 batch.
+    /// - a folder with `images.npy`, (N, H, W) or (N, H, W, C), C being 1 or 3, and `labels.npy`, (N,) of
+    ///   integers, which are the classes;
+    /// - a folder with `features.npy`, (N, D), and `labels.npy`; without labels, all is one class, `all`;
+    /// - a folder with a folder for each class, PNG, JPEG, TIFF, BMP or WebP files of 8 or 16 bits
+    ///   anywhere in it; with such a folder in `train` and one in `test` (or `val`), it has these parts.
+    ///   Alpha channels are dropped, palettes expanded, of a file of several images the first is taken;
+    /// - a folder with one safetensors file, or that file: the tensors `images` or `features` (or any name,
+    ///   where there is just one tensor of two dimensions), and `labels`, as above; or `train_images`,
+    ///   `test_labels` and so on for its parts;
+    /// - one `.npz` file of such arrays, one `.npy` file of images or features, one IDX file of images,
+    ///   one CIFAR-10 batch. Features that are not called so have their labels in `labels.npy`.
+    ///
+    /// An array of two dimensions is features, whatever it is called, and none of images' preprocessing is
+    /// done to it. Values of arrays are uint8, uint16, float16, float32 or float64, and bfloat16 in
+    /// safetensors; 8-bit ones stay so, all others become 32-bit floats when they are loaded.
     ///
     /// A folder that holds nothing but one folder of one of these kinds is that folder.
     ///
+    /// ```
+    /// use sharpdim::data::{Dataset, Preprocess};
+    ///
+    /// // Two rows of two float32 features, as numpy.save writes them; no labels.
+    /// let folder = tempfile::tempdir()?;
+    /// let header = format!("{:<117}\n", "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2)}");
+    /// let values = [1.0f32, 2.0, 3.0, 4.0].map(f32::to_le_bytes).concat();
+    /// let file = [b"\x93NUMPY\x01\x00\x76\x00", header.as_bytes(), &values].concat();
+    /// std::fs::write(folder.path().join("features.npy"), file)?;
+    ///
+    /// let dataset = Dataset::open(folder.path())?;
+    /// assert_eq!((dataset.len(), dataset.class_names()), (2, &["all".to_owned()][..]));
+    /// assert!(!dataset.is_labelled());
+    /// let loaded = dataset.load(&Preprocess::default(), &|_finished| {})?;
+    /// assert!(loaded.features && loaded.samples.dim() == 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Io`] where something cannot be read; [`Error::Format`] where a file is cut short, claims
-    /// what it does not hold or disagrees with another, or where nothing known is there.
+    /// what it does not hold or disagrees with another, or where nothing known is there. A header that
+    /// lies costs no memory.
     pub fn open(path: &Path) -> Result<Self> {
         Self::open_with(path, &OpenOptions::default())
     }
@@ -161,9 +198,15 @@ impl Dataset {
         self.index.len()
     }
 
-    /// What it is stored as: `IDX`, `CIFAR-10`, `NPY`, `NPZ`, `image folder` or `generated`.
+    /// What it is stored as: `IDX`, `CIFAR-10`, `NPY`, `NPZ`, `safetensors`, `image folder` or `generated`.
     pub fn format(&self) -> &'static str {
         self.format
+    }
+
+    /// Whether it came with labels. Without them, which only features may be, all samples are of one class
+    /// called `all`, and label sharpness has nothing to compare.
+    pub fn is_labelled(&self) -> bool {
+        self.labelled
     }
 
     /// The names of the classes: label `l` is of class `class_names()[l]`.
@@ -211,7 +254,7 @@ impl Dataset {
     /// number of images finished since it was last called: all in all, [`len`](Dataset::len).
     ///
     /// Samples are 8-bit where that is exact: where no image is resized, and values are 8-bit or scaled to
-    /// 8 bits. Otherwise they are floats.
+    /// 8 bits. Otherwise they are floats. Features are taken as they are, whatever `how` says of images.
     ///
     /// # Errors
     /// [`Error::Format`] or [`Error::Io`] for the first image that cannot be read, with [`OnBad::Fail`];
@@ -236,16 +279,19 @@ fn open_folder(folder: &Path, split: Split) -> Result<Found> {
         Split::Train => Ok(()),
         Split::Test => Err(Error::format(folder, "has one part only: there is no test part in it")),
     };
-    if has(|name| name == "images.npy") {
+    if let Some(file) = npy::only_file(folder, &names)? {
         only_part()?;
-        return npy::open_file(&folder.join("images.npy"));
+        return npy::open_file(&file);
     }
     if let Some(part) = part_of(folder, &listing, split)? {
         return open_folder(&folder.join(part), Split::Train);
     }
     match listing.folders.as_slice() {
         [] if listing.files.is_empty() => Err(Error::format(folder, "is an empty folder")),
-        [] => Err(nothing_known(folder, &listing)),
+        [] => match tensors::only_file(folder, &listing.files)? {
+            Some(file) => tensors::open_file(&file, split),
+            None => Err(nothing_known(folder, &listing)),
+        },
         [only] if holds_dataset(&folder.join(only))? => open_folder(&folder.join(only), split),
         _ => {
             only_part()?;
@@ -281,7 +327,10 @@ fn part_of<'a>(folder: &Path, listing: &'a Listing, split: Split) -> Result<Opti
 /// Whether a folder is a dataset itself, rather than a class of images.
 fn holds_dataset(folder: &Path) -> Result<bool> {
     let listing = Listing::of(folder)?;
-    let packed = |name: &String| idx::is_images(name) || cifar::is_batch(name) || name == "images.npy";
+    let packed = |name: &String| {
+        let array = npy::FILES.contains(&name.as_str()) || tensors::is_tensors(name);
+        idx::is_images(name) || cifar::is_batch(name) || array
+    };
     let images = listing.files.iter().any(|name| folder::is_image(name));
     Ok(listing.files.iter().any(packed) || (!images && !listing.folders.is_empty()))
 }
@@ -290,7 +339,7 @@ fn nothing_known(folder: &Path, listing: &Listing) -> Error {
     let images = listing.files.iter().filter(|name| folder::is_image(name)).count();
     let reason = match images {
         0 => format!(
-            "holds no dataset that is known here (the first of its {} files: {}): expected IDX files, CIFAR-10 batches, images.npy and labels.npy, or a folder of images for each class",
+            "holds no dataset that is known here (the first of its {} files: {}): expected IDX files, CIFAR-10 batches, images.npy or features.npy and labels.npy, a safetensors file, or a folder of images for each class",
             listing.files.len(),
             listing.files[0]
         ),
@@ -304,19 +353,22 @@ fn open_file(path: &Path, split: Split) -> Result<Found> {
     if cifar::is_binary(&name) {
         return cifar::open_file(path);
     }
-    let start = read::Stream::open(path)?.up_to(8)?;
+    if tensors::is_tensors(&name) {
+        return tensors::open_file(path, split);
+    }
+    let start = read::Stream::open(path)?.up_to(16)?;
     match start.as_slice() {
+        [] => Err(Error::format(path, "is empty")),
         [0, 0, _, 1, ..] => Err(Error::format(path, "holds labels: open the file of images beside it")),
         [0, 0, ..] => idx::open_file(path),
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => npy::open_file(path),
         [b'P', b'K', ..] => npy::open_archive(path, split),
-        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, ..] => {
+        start if image_file::is_image(start) => {
             Err(Error::format(path, "is a single image: open the folder that holds the class folders"))
         }
-        [] => Err(Error::format(path, "is empty")),
         _ => Err(Error::format(
             path,
-            "is no dataset that is known here: expected an IDX file, a CIFAR-10 batch (.bin), a .npy or a .npz file",
+            "is no dataset that is known here: expected an IDX file, a CIFAR-10 batch (.bin), a .npy, .npz or .safetensors file",
         )),
     }
 }

@@ -1,38 +1,77 @@
-//! NumPy arrays: `images` (N, H, W) or (N, H, W, C) of 8-bit, 16-bit or float values, `labels` (N,) of integers.
+//! NumPy arrays: images or features, and their labels, as [`array`](super::array) has them.
 //! In one `.npz`, or in two `.npy` files side by side.
 
+use super::array::{self, Array, IMAGES_OR_FEATURES, Kind, Labels};
 use super::read::{Stream, is_content, open_file as open_plain_file};
-use super::source::{Packed, Pixels, Source, images_len};
-use super::{Found, Split, numbered};
+use super::{Found, Split};
 use crate::{Error, Result};
 use npyz::npz::NpzArchive;
 use npyz::{DType, Endianness, NpyHeader, Order, TypeChar};
 use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+/// The files that a folder of arrays has one of.
+pub(super) const FILES: [&str; 2] = ["images.npy", "features.npy"];
 /// A longer header than this is no plain array's: those have about 118 bytes.
 const LONGEST_HEADER: usize = 4096;
 
-/// Opens a `.npy` file of images, and the labels beside it (`images` in its name becomes `labels`).
-pub(super) fn open_file(images: &Path) -> Result<Found> {
-    let name = images.file_name().unwrap_or_default().to_string_lossy();
-    let beside = name.replace("images", "labels");
-    if beside == name {
+type Archive = NpzArchive<BufReader<std::fs::File>>;
+
+/// The one file of samples among the names in a folder of arrays.
+pub(super) fn only_file(folder: &Path, names: &[&str]) -> Result<Option<PathBuf>> {
+    match FILES.map(|file| names.contains(&file)) {
+        [true, true] => {
+            Err(Error::format(folder, "holds images.npy and features.npy: open one of these files"))
+        }
+        [true, false] => Ok(Some(folder.join(FILES[0]))),
+        [false, true] => Ok(Some(folder.join(FILES[1]))),
+        [false, false] => Ok(None),
+    }
+}
+
+/// Opens a `.npy` file of images or features, and the labels beside it.
+pub(super) fn open_file(path: &Path) -> Result<Found> {
+    let mut samples = Npy::open(Stream::open(path)?)?;
+    let layout = samples.layout()?;
+    let labels = match labels_beside(path, layout.features)? {
+        Some(labels) => {
+            let values = Npy::open(Stream::open(&labels)?)?.labels()?;
+            Labels::Numbers(values, labels)
+        }
+        None => Labels::None,
+    };
+    let bytes = samples.file.rest_mapped(layout.bytes(), &samples.claim())?;
+    array::found("NPY", samples.array.packed(&layout, bytes), labels)
+}
+
+/// The file of labels: `images` or `features` in the name becomes `labels`; features of another name have
+/// theirs in `labels.npy`, or none.
+fn labels_beside(path: &Path, features: bool) -> Result<Option<PathBuf>> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut beside = name.replace("images", "labels");
+    if features && beside == name {
+        beside = name.replace("features", "labels");
+    }
+    if beside == name && (!features || name == "labels.npy") {
         return Err(Error::format(
-            images,
+            path,
             "its labels file cannot be told from its name: name them as images.npy and labels.npy",
         ));
     }
-    let labels = images.with_file_name(&beside);
-    if !labels.exists() {
-        return Err(Error::format(images, format!("its labels are not beside it: expected {beside}")));
+    if beside == name {
+        beside = "labels.npy".to_owned();
     }
-    let packed = read_images(Array::open(Stream::open(images)?)?)?;
-    let values = read_labels(Array::open(Stream::open(&labels)?)?)?;
-    found("NPY", packed, &values, &labels)
+    let labels = path.with_file_name(&beside);
+    match (labels.exists(), features) {
+        (true, _) => Ok(Some(labels)),
+        (false, true) => Ok(None),
+        (false, false) => {
+            Err(Error::format(path, format!("its labels are not beside it: expected {beside}")))
+        }
+    }
 }
 
-/// Opens a `.npz` archive with the arrays `images` and `labels`, or `train_images` and so on.
+/// Opens a `.npz` archive with the arrays `images` or `features`, and `labels`; or `train_images` and so on.
 pub(super) fn open_archive(path: &Path, split: Split) -> Result<Found> {
     let mut archive =
         NpzArchive::new(BufReader::new(open_plain_file(path)?)).map_err(|e| match is_content(&e) {
@@ -41,163 +80,86 @@ pub(super) fn open_archive(path: &Path, split: Split) -> Result<Found> {
         })?;
     let mut names: Vec<String> = archive.array_names().map(String::from).collect();
     names.sort();
-    let images = array_name(path, &names, "images", split)?;
-    let labels = array_name(path, &names, "labels", split)?;
-    let packed = read_images(Array::open(member(path, &mut archive, &images)?)?)?;
-    let values = read_labels(Array::open(member(path, &mut archive, &labels)?)?)?;
-    found("NPZ", packed, &values, path)
-}
-
-fn array_name(path: &Path, names: &[String], what: &str, split: Split) -> Result<String> {
-    let of_part = format!("{split}_{what}");
-    let mut wanted = vec![of_part.as_str()];
-    if split == Split::Train {
-        wanted.insert(0, what);
+    let labels = array::named(&names, &["labels"], split);
+    let others: Vec<&String> = names.iter().filter(|name| Some(*name) != labels.as_ref()).collect();
+    let samples = match (array::named(&names, &IMAGES_OR_FEATURES, split), &others[..]) {
+        (Some(name), _) => name,
+        (None, [only]) if split == Split::Train => only.to_string(),
+        _ => return Err(array::lacking(path, "array", &IMAGES_OR_FEATURES, split, &names)),
+    };
+    let mut samples = member(path, &mut archive, &samples)?;
+    let layout = samples.layout()?;
+    if labels.is_none() && !layout.features {
+        return Err(array::lacking(path, "array", &["labels"], split, &names));
     }
-    let name = wanted.iter().find(|name| names.iter().any(|n| n == *name));
-    name.map(|name| name.to_string()).ok_or_else(|| {
-        let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        Error::format(path, format!("has no array {}; the arrays in it: {there}", wanted.join(" or ")))
-    })
+    let bytes = samples.file.rest_mapped(layout.bytes(), &samples.claim())?;
+    let packed = samples.array.packed(&layout, bytes);
+    drop(samples);
+    let labels = match labels {
+        Some(name) => Labels::Numbers(member(path, &mut archive, &name)?.labels()?, path.to_owned()),
+        None => Labels::None,
+    };
+    array::found("NPZ", packed, labels)
 }
 
-fn member<'a>(
-    path: &Path,
-    archive: &'a mut NpzArchive<BufReader<std::fs::File>>,
-    name: &str,
-) -> Result<Stream<'a>> {
+fn member<'a>(path: &Path, archive: &'a mut Archive, name: &str) -> Result<Npy<'a>> {
     let name = format!("{name}.npy");
     match archive.zip_archive().by_name(&name) {
-        Ok(file) => Ok(Stream::member(path, format!("{name} in it: "), Box::new(file))),
+        Ok(file) => Npy::open(Stream::member(path, format!("{name} in it: "), Box::new(file))),
         Err(e) => Err(Error::format(path, format!("{name} in it cannot be read: {e}"))),
     }
 }
 
-fn found(format: &'static str, packed: Packed, values: &[i64], labels_at: &Path) -> Result<Found> {
-    let count = packed.parts[0].1;
-    if values.len() != count {
-        return Err(Error::format(
-            labels_at,
-            format!("holds {} labels, but there are {count} images", values.len()),
-        ));
-    }
-    let (labels, class_names) = numbered(values);
-    Ok(Found { format, source: Source::Packed(packed), labels, class_names, notes: Vec::new() })
-}
-
-fn read_images(mut array: Array<'_>) -> Result<Packed> {
-    let (count, height, width, channels) = match array.shape[..] {
-        [count, height, width] => (count, height, width, 1),
-        [count, height, width, channels @ (1 | 3)] => (count, height, width, channels),
-        _ => {
-            return Err(array.file.wrong(format!(
-                "its shape is {}: images are (N, H, W), or (N, H, W, C) with C 1 or 3 \
-                 (from (N, C, H, W), as PyTorch has them: array.transpose(0, 2, 3, 1))",
-                array.shape()
-            )));
-        }
-    };
-    if array.order == Order::Fortran {
-        return Err(array.file.wrong("is in Fortran order: save it as numpy.ascontiguousarray(images)"));
-    }
-    let (kind, bytes) = (array.kind, array.bytes);
-    if !matches!((kind, bytes), (TypeChar::Uint, 1 | 2) | (TypeChar::Float, 4)) {
-        return Err(array
-            .file
-            .wrong(format!("its values are {}: images are uint8, uint16 or float32", array.dtype)));
-    }
-    let len = images_len(array.file.path(), count, [height, width, channels], bytes)?;
-    let raw = array.values(len)?;
-    let pixels = match (kind, array.big_endian) {
-        (TypeChar::Float, false) => Pixels::F32(each(&raw, f32::from_le_bytes)),
-        (TypeChar::Float, true) => Pixels::F32(each(&raw, f32::from_be_bytes)),
-        _ if bytes == 1 => Pixels::U8(raw),
-        (_, false) => Pixels::U16(each(&raw, u16::from_le_bytes)),
-        (_, true) => Pixels::U16(each(&raw, u16::from_be_bytes)),
-    };
-    Ok(Packed { pixels, height, width, channels, parts: vec![(array.file.path().to_owned(), count)] })
-}
-
-fn read_labels(mut array: Array<'_>) -> Result<Vec<i64>> {
-    let ([count] | [count, 1]) = array.shape[..] else {
-        return Err(array
-            .file
-            .wrong(format!("its shape is {}: labels are (N,), one integer an image", array.shape())));
-    };
-    let (kind, bytes) = (array.kind, array.bytes);
-    let signed = match (kind, bytes) {
-        (TypeChar::Int, 1 | 2 | 4 | 8) => true,
-        (TypeChar::Uint | TypeChar::Bool, 1 | 2 | 4 | 8) => false,
-        _ => {
-            return Err(array.file.wrong(format!("its values are {}: labels are integers", array.dtype)));
-        }
-    };
-    let len = count.checked_mul(bytes).ok_or_else(|| {
-        array.file.wrong(format!("its header claims {count} labels: more than memory can address"))
-    })?;
-    let raw = array.values(len)?;
-    raw.chunks_exact(bytes)
-        .map(|value| {
-            let mut wide = [0; 8];
-            wide[..bytes].copy_from_slice(value);
-            if array.big_endian {
-                wide[..bytes].reverse();
-            }
-            let unused = 64 - 8 * bytes as u32;
-            match signed {
-                // Shifted up and down again, the value's own sign bit fills the bytes above it.
-                true => Ok((i64::from_le_bytes(wide) << unused) >> unused),
-                false => i64::try_from(u64::from_le_bytes(wide))
-                    .map_err(|_| array.file.wrong("holds a label above 2^63 - 1")),
-            }
-        })
-        .collect()
-}
-
-fn each<T, const N: usize>(raw: &[u8], value: impl Fn([u8; N]) -> T) -> Vec<T> {
-    raw.as_chunks().0.iter().map(|bytes| value(*bytes)).collect()
-}
-
 /// A plain array whose header has been read, and whose values have not.
-struct Array<'a> {
+struct Npy<'a> {
     file: Stream<'a>,
-    kind: TypeChar,
-    /// Bytes in a value.
-    bytes: usize,
-    big_endian: bool,
-    dtype: String,
-    shape: Vec<usize>,
+    array: Array,
     order: Order,
 }
 
-impl<'a> Array<'a> {
+impl<'a> Npy<'a> {
     fn open(mut file: Stream<'a>) -> Result<Self> {
         let header = read_header(&mut file)?;
         let dtype = header.dtype();
         let DType::Plain(plain) = &dtype else {
             return Err(file.wrong("is an array of records: expected plain numbers"));
         };
-        let shape = header.shape().iter().map(|n| usize::try_from(*n).unwrap_or(usize::MAX)).collect();
-        Ok(Array {
-            kind: plain.type_char(),
+        let array = Array {
+            path: file.path().to_owned(),
+            member: file.member_name().to_owned(),
+            shape: header.shape().iter().map(|n| usize::try_from(*n).unwrap_or(usize::MAX)).collect(),
+            kind: match plain.type_char() {
+                TypeChar::Bool => Kind::Bool,
+                TypeChar::Uint => Kind::Uint,
+                TypeChar::Int => Kind::Int,
+                TypeChar::Float => Kind::Float,
+                _ => Kind::Other,
+            },
             bytes: plain.num_bytes().unwrap_or(0),
             big_endian: plain.endianness() == Endianness::Big,
             dtype: dtype.descr(),
-            shape,
-            order: header.order(),
-            file,
-        })
+        };
+        Ok(Npy { array, order: header.order(), file })
     }
 
-    fn values(&mut self, len: usize) -> Result<Vec<u8>> {
-        let claim = format!("its header claims an array {} of {}", self.shape(), self.dtype);
-        self.file.rest(len, &claim)
+    fn layout(&self) -> Result<array::Layout> {
+        let layout = self.array.layout()?;
+        if self.order == Order::Fortran {
+            let what = if layout.features { "features" } else { "images" };
+            return Err(self
+                .array
+                .wrong(format!("is in Fortran order: save it as numpy.ascontiguousarray({what})")));
+        }
+        Ok(layout)
     }
 
-    /// The shape as NumPy writes it.
-    fn shape(&self) -> String {
-        let extents: Vec<String> = self.shape.iter().map(usize::to_string).collect();
-        format!("({}{})", extents.join(", "), if extents.len() == 1 { "," } else { "" })
+    fn labels(&mut self) -> Result<Vec<i64>> {
+        let raw = self.file.rest(self.array.labels_len()?, &self.claim())?;
+        self.array.labels(&raw)
+    }
+
+    fn claim(&self) -> String {
+        format!("its header claims an array {} of {}", self.array.shape(), self.array.dtype)
     }
 }
 

@@ -1,10 +1,12 @@
 //! Reading a file, gzipped or not, without trusting what its header claims about its length.
 //! Memory grows with the bytes that are there, never with those that are only claimed.
 
+use super::stored::Bytes;
 use crate::{Error, Result};
 use flate2::read::MultiGzDecoder;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A file being read from its beginning to its end.
@@ -15,6 +17,10 @@ pub(super) struct Stream<'a> {
     reader: Box<dyn Read + 'a>,
     /// The bytes not yet read, where that is known without reading them.
     left: Option<u64>,
+    /// The bytes read.
+    read: u64,
+    /// The file, where its bytes are read as they are: it can be mapped.
+    plain: Option<File>,
 }
 
 impl Stream<'static> {
@@ -27,7 +33,11 @@ impl Stream<'static> {
             io::BufRead::fill_buf(&mut reader).map_err(|e| Error::io(path, e))?.starts_with(&[0x1f, 0x8b]);
         Ok(match zipped {
             true => Stream::member(path, String::new(), Box::new(MultiGzDecoder::new(reader))),
-            false => Stream { left: Some(len), ..Stream::member(path, String::new(), Box::new(reader)) },
+            false => {
+                let plain = reader.get_ref().try_clone().map_err(|e| Error::io(path, e))?;
+                let stream = Stream::member(path, String::new(), Box::new(reader));
+                Stream { left: Some(len), plain: Some(plain), ..stream }
+            }
         })
     }
 }
@@ -35,12 +45,17 @@ impl Stream<'static> {
 impl<'a> Stream<'a> {
     /// A member of an archive, whose true length shows only at its end.
     pub fn member(path: &Path, member: String, reader: Box<dyn Read + 'a>) -> Self {
-        Stream { path: path.to_owned(), member, reader, left: None }
+        Stream { path: path.to_owned(), member, reader, left: None, read: 0, plain: None }
     }
 
     /// The file's path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What stands before every reason: empty, but for a member of an archive.
+    pub fn member_name(&self) -> &str {
+        &self.member
     }
 
     /// An error about this file's content.
@@ -59,11 +74,7 @@ impl<'a> Stream<'a> {
 
     /// All the bytes that are left, which must be `expected` many; `claim` says why.
     pub fn rest(&mut self, expected: usize, claim: &str) -> Result<Vec<u8>> {
-        if let Some(left) = self.left
-            && left != expected as u64
-        {
-            return Err(self.wrong(format!("{claim}: {expected} bytes, but {left} follow the header")));
-        }
+        self.expect(expected, claim)?;
         let bytes = self.up_to(expected.saturating_add(1))?;
         match bytes.len() {
             len if len == expected => Ok(bytes),
@@ -74,6 +85,31 @@ impl<'a> Stream<'a> {
         }
     }
 
+    /// As [`rest`](Stream::rest), but a plain file's bytes are mapped, not read.
+    pub fn rest_mapped(&mut self, expected: usize, claim: &str) -> Result<Bytes> {
+        self.expect(expected, claim)?;
+        match self.unread() {
+            Some((file, range)) => Bytes::map(file, range).map_err(|e| Error::io(&self.path, e)),
+            None => self.rest(expected, claim).map(Bytes::Held),
+        }
+    }
+
+    /// The file and which of its bytes are not yet read, where it is a plain one.
+    pub fn unread(&self) -> Option<(&File, Range<u64>)> {
+        let left = self.left?;
+        self.plain.as_ref().map(|file| (file, self.read..self.read + left))
+    }
+
+    /// Refuses a file that does not have as many bytes left as its header claims, where that is known.
+    fn expect(&self, expected: usize, claim: &str) -> Result<()> {
+        match self.left {
+            Some(left) if left != expected as u64 => {
+                Err(self.wrong(format!("{claim}: {expected} bytes, but {left} follow the header")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The next `most` bytes, or fewer where the file ends first.
     pub fn up_to(&mut self, most: usize) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -81,6 +117,7 @@ impl<'a> Stream<'a> {
             bytes.reserve_exact(left.min(most as u64) as usize);
         }
         let read = self.reader.by_ref().take(most as u64).read_to_end(&mut bytes);
+        self.read += bytes.len() as u64;
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(bytes.len() as u64);
         }

@@ -46,6 +46,7 @@ pub(super) fn select(dataset: &Dataset, selection: &Selection) -> Result<Dataset
         index: kept.iter().map(|(at, _)| dataset.index[*at]).collect(),
         labels: kept.iter().map(|(_, label)| *label).collect(),
         class_names: chosen.iter().map(|class| dataset.class_names[*class].clone()).collect(),
+        labelled: dataset.labelled,
         notes: dataset.notes.clone(),
         format: dataset.format,
     })

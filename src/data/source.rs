@@ -1,7 +1,8 @@
-//! Where a dataset's images come from: arrays in memory (IDX, CIFAR-10, NPY, generated) or image files.
+//! Where a dataset's samples come from: arrays (IDX, CIFAR-10, NPY, safetensors, generated) or image files.
 //! Both answer the same two questions: what shape image `i` has, and what its pixels are.
 
 use super::image_file;
+use super::stored::{Bad, Stored};
 use crate::{Error, Result};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -13,13 +14,15 @@ pub(super) enum Source {
     Files(Files),
 }
 
-/// Images of one shape in one array, row-major, channels last.
+/// Images of one shape in one array, row-major, channels last; or features, as images of one row.
 #[derive(Debug)]
 pub(super) struct Packed {
-    pub pixels: Pixels,
+    pub pixels: Stored,
     pub height: usize,
     pub width: usize,
     pub channels: usize,
+    /// Whether samples are rows of a matrix, and no images.
+    pub features: bool,
     /// The files that the images came from, in order, and how many each gave.
     pub parts: Vec<(PathBuf, usize)>,
 }
@@ -29,13 +32,6 @@ pub(super) struct Packed {
 pub(super) struct Files {
     pub root: PathBuf,
     pub relative: Vec<PathBuf>,
-}
-
-#[derive(Debug)]
-pub(super) enum Pixels {
-    U8(Vec<u8>),
-    U16(Vec<u16>),
-    F32(Vec<f32>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +51,8 @@ pub(super) struct Shape {
     pub depth: Depth,
     /// Whether the file has an alpha channel, which is dropped.
     pub alpha: bool,
+    /// Whether the file holds further images, which are left.
+    pub more: bool,
 }
 
 /// A decoded image: `height * width * channels` values, row-major, channels last.
@@ -72,6 +70,11 @@ pub(super) enum Values<'a> {
 }
 
 impl Source {
+    /// Whether samples are rows of features, which no image preprocessing is for.
+    pub fn features(&self) -> bool {
+        matches!(self, Source::Packed(packed) if packed.features)
+    }
+
     /// A short name for image `at`: `cat/001.png`, or `train-images-idx3-ubyte.gz#17`.
     pub fn name(&self, at: usize) -> String {
         match self {
@@ -107,31 +110,52 @@ impl Source {
     pub fn image(&self, at: usize) -> Result<Image<'_>> {
         match self {
             Source::Files(_) => image_file::decode(&self.place(at)),
-            Source::Packed(packed) => Ok(packed.image(at)),
+            Source::Packed(packed) => packed.image(at).map_err(|bad| self.unusable(at, bad)),
         }
+    }
+
+    /// Why sample `at` of arrays cannot be taken, in the words of its file.
+    fn unusable(&self, at: usize, bad: Bad) -> Error {
+        let place = self.place(at);
+        let (position, value) = match bad {
+            Bad::Io(error) => return Error::io(place, error),
+            Bad::Shrunk => {
+                return Error::format(place, "is gone: its file was cut short after it was opened");
+            }
+            Bad::Value(position, value) => (position, value),
+        };
+        let at_what = match self {
+            Source::Packed(packed) if packed.features => {
+                format!("row {}, column {position}", packed.part(at).1)
+            }
+            Source::Packed(packed) => packed.shape().pixel(position),
+            Source::Files(_) => format!("position {position}"),
+        };
+        let rule = match value.is_finite() {
+            true => "more than a 32-bit float can hold",
+            false => "every value must be finite",
+        };
+        Error::format(place, format!("has the value {value:?} at {at_what}: {rule}"))
+    }
+}
+
+impl Shape {
+    /// The pixel that the value at a position is in: `row 1, column 2`.
+    pub fn pixel(&self, position: usize) -> String {
+        let pixel = position / self.channels;
+        format!("row {}, column {}", pixel / self.width, pixel % self.width)
     }
 }
 
 impl Packed {
     fn shape(&self) -> Shape {
-        let depth = match self.pixels {
-            Pixels::U8(_) => Depth::U8,
-            Pixels::U16(_) => Depth::U16,
-            Pixels::F32(_) => Depth::F32,
-        };
         let Packed { height, width, channels, .. } = *self;
-        Shape { height, width, channels, depth, alpha: false }
+        Shape { height, width, channels, depth: self.pixels.number.depth(), alpha: false, more: false }
     }
 
-    fn image(&self, at: usize) -> Image<'_> {
+    fn image(&self, at: usize) -> Result<Image<'_>, Bad> {
         let len = self.height * self.width * self.channels;
-        let range = at * len..(at + 1) * len;
-        let values = match &self.pixels {
-            Pixels::U8(pixels) => Values::U8(Cow::Borrowed(&pixels[range])),
-            Pixels::U16(pixels) => Values::U16(Cow::Borrowed(&pixels[range])),
-            Pixels::F32(pixels) => Values::F32(Cow::Borrowed(&pixels[range])),
-        };
-        Image { shape: self.shape(), values }
+        Ok(Image { shape: self.shape(), values: self.pixels.values(at * len..(at + 1) * len)? })
     }
 
     /// The file that image `at` is in, and its number there.

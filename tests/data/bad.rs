@@ -215,10 +215,11 @@ fn npy_that_is_wrong() {
     says(&npy_with(record, &[]), &labels, &[file, "array of records"]);
     let fortran = "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 2, 2)}";
     says(&npy_with(fortran, &[1; 8]), &labels, &[file, "Fortran order", "ascontiguousarray"]);
-    says(&npy("<f8", &[2, 1, 1], &[0; 16]), &labels, &[file, "values are '<f8'", "uint8, uint16 or float32"]);
+    says(&npy("<i8", &[2, 1, 1], &[0; 16]), &labels, &[file, "values are '<i8'", "uint8, uint16, float16"]);
+    says(&npy("|b1", &[2, 1, 1], &[0; 2]), &labels, &[file, "values are '|b1'"]);
     says(&npy("|O", &[2, 1, 1], &[0; 16]), &labels, &[file, "values are '|O'"]);
     says(&npy("|u1", &[2, 3, 2, 2], &[0; 24]), &labels, &[file, "(2, 3, 2, 2)", "transpose(0, 2, 3, 1)"]);
-    says(&npy("|u1", &[2, 2], &[0; 4]), &labels, &[file, "(2, 2)", "(N, H, W)"]);
+    says(&npy("|u1", &[4], &[0; 4]), &labels, &[file, "(4,)", "(N, H, W)", "(N, D)"]);
     says(&npy("|u1", &[0, 2, 2], &[]), &labels, &[file, "holds no images"]);
     says(&npy("|u1", &[2, 2, 0], &[]), &labels, &[file, "images of 2 x 0 pixels"]);
 
@@ -278,8 +279,8 @@ fn a_bad_image_among_good_ones_is_named_or_skipped() {
         (&flipped, "cannot be decoded"),
         (&jpeg[..jpeg.len() * 2 / 3], "is cut short: the JPEG data has no end"),
         (&jpeg[..30], "cannot be decoded"),
-        (b"GIF89a......", "is neither a PNG nor a JPEG image: it begins with 47 49 46 38"),
-        (b"<html></html>", "is neither a PNG nor a JPEG image"),
+        (b"GIF89a......", "is no PNG, JPEG, TIFF, BMP or WebP image: it begins with 47 49 46 38"),
+        (b"<html></html>", "is no PNG, JPEG, TIFF, BMP or WebP image"),
         (b"", "is empty"),
     ];
     for (content, reason) in cases {

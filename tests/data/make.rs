@@ -92,6 +92,24 @@ pub fn npz(arrays: &[(&str, &[u8])]) -> Vec<u8> {
     archive.zip_writer().finish().unwrap().into_inner()
 }
 
+/// A safetensors file: of each tensor its name, type (as `F32`), shape and bytes.
+pub fn tensors(tensors: &[(&str, &str, &[usize], &[u8])]) -> Vec<u8> {
+    let (mut entries, mut data) = (Vec::new(), Vec::new());
+    for (name, dtype, shape, bytes) in tensors {
+        let (start, end) = (data.len(), data.len() + bytes.len());
+        entries.push(format!(
+            r#""{name}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[{start},{end}]}}"#
+        ));
+        data.extend_from_slice(bytes);
+    }
+    tensors_with(&format!("{{{}}}", entries.join(",")), &data)
+}
+
+/// A safetensors file with any text for its header.
+pub fn tensors_with(header: &str, data: &[u8]) -> Vec<u8> {
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), data].concat()
+}
+
 pub fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     image.into().write_to(&mut bytes, format).unwrap();

@@ -145,6 +145,49 @@ fn a_bad_image_is_skipped_where_that_is_asked_for() {
     assert!(run(&args).stdout.contains("b/torn.png"));
 }
 
+/// Features are measured as they are; what was asked for images is said to be left.
+#[test]
+fn features_are_measured_as_they_are() {
+    let folder = Folder::new();
+    folder.file("features.npy", npy("|u1", &[40, 6], &noise(240, 2)));
+    folder.file("labels.npy", npy("|u1", &[40], &(0..40).map(|i| i % 2).collect::<Vec<u8>>()));
+    let path = folder.path().to_str().unwrap();
+    let object = json(&[path]);
+    assert_eq!(
+        (&object["dim"], &object["values"], &object["scale"]),
+        (&6.into(), &"u8".into(), &"none".into())
+    );
+    assert_eq!((&object["features"], &object["notes"]), (&true.into(), &serde_json::json!([])));
+    let asked = json(&[path, "--size", "32", "--grayscale", "--antialias"]);
+    assert_eq!(asked["intrinsic_dim"], object["intrinsic_dim"]);
+    assert_eq!(asked["label_sharpness"], object["label_sharpness"]);
+    let note = "--size, --grayscale, --antialias are for images: features are taken as they are";
+    assert_eq!(asked["notes"], serde_json::json!([note]));
+    let table = run(&[path]).stdout;
+    for word in
+        ["samples            40\n", "6 features (u8)", "features as they are", "per unit of feature value"]
+    {
+        assert!(table.contains(word), "{word:?} is not in\n{table}");
+    }
+}
+
+/// Without labels the intrinsic dimension is measured, and label sharpness left out.
+#[test]
+fn features_without_labels_have_a_dimension() {
+    let folder = Folder::new();
+    let path = folder.file("embedding.npy", npy("|u1", &[40, 6], &noise(240, 2)));
+    let ran = run(&[path.to_str().unwrap()]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    for word in ["all: 40", "has no labels", "without labels it is left out", "mle "] {
+        assert!(ran.stdout.contains(word), "{word:?} is not in\n{}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains("K_F"), "{}", ran.stdout);
+    let ran = run(&[path.to_str().unwrap(), "--json"]);
+    let object: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(object["label_sharpness"], serde_json::Value::Null);
+    assert!(object["intrinsic_dim"]["mle"]["value"].as_f64().unwrap() > 1.0);
+}
+
 /// Identical images count as duplicates, and as contradictions across classes; nothing becomes NaN.
 #[test]
 fn duplicates_are_counted() {

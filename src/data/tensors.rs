@@ -1,0 +1,170 @@
+//! Safetensors files: a header of JSON that names tensors and where their bytes are, then those bytes.
+//! The header is checked in full before any tensor is looked at; the bytes are mapped, not read.
+
+use super::array::{self, Array, IMAGES_OR_FEATURES, Kind, Labels};
+use super::read::Stream;
+use super::stored::Bytes;
+use super::{Found, Split};
+use crate::{Error, Result};
+use safetensors::Dtype;
+use safetensors::tensor::TensorInfo;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The format's own limit.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+type Tensors = BTreeMap<String, TensorInfo>;
+
+/// Whether a file name is that of a safetensors file.
+pub(super) fn is_tensors(name: &str) -> bool {
+    name.ends_with(".safetensors")
+}
+
+/// The one safetensors file among a folder's files.
+pub(super) fn only_file(folder: &Path, names: &[String]) -> Result<Option<PathBuf>> {
+    let found: Vec<&String> = names.iter().filter(|name| is_tensors(name)).collect();
+    match found[..] {
+        [] => Ok(None),
+        [only] => Ok(Some(folder.join(only))),
+        [first, second, ..] => Err(Error::format(
+            folder,
+            format!("holds more than one safetensors file ({first} and {second}): open one of these files"),
+        )),
+    }
+}
+
+/// Opens a file with the tensors `images` or `features`, and `labels`; or `train_images` and so on.
+pub(super) fn open_file(path: &Path, split: Split) -> Result<Found> {
+    let mut file = Stream::open(path)?;
+    let header = read_header(&mut file)?;
+    let tensors = parse(&file, &header)?;
+    let len = file.unread().map_or(0, |(_, range)| range.end - range.start);
+    check(&file, &tensors, len)?;
+
+    let names: Vec<String> = tensors.keys().cloned().collect();
+    let name = array::named(&names, &IMAGES_OR_FEATURES, split)
+        .or_else(|| only_matrix(&tensors).filter(|_| split == Split::Train))
+        .ok_or_else(|| array::lacking(path, "tensor", &IMAGES_OR_FEATURES, split, &names))?;
+    let samples = described(path, &name, &tensors[&name]);
+    let layout = samples.layout()?;
+    let labels = match array::named(&names, &["labels"], split) {
+        Some(name) => Labels::Numbers(read_labels(&file, &name, &tensors[&name])?, path.to_owned()),
+        None if layout.features => Labels::None,
+        None => return Err(array::lacking(path, "tensor", &["labels"], split, &names)),
+    };
+    let bytes = map(&file, &tensors[&name])?;
+    array::found("safetensors", samples.packed(&layout, bytes), labels)
+}
+
+/// The header's text; what follows it is left unread.
+fn read_header(file: &mut Stream<'_>) -> Result<Vec<u8>> {
+    let size = u64::from_le_bytes(file.header("a safetensors header")?);
+    let Some((_, rest)) = file.unread() else {
+        return Err(file.wrong("is compressed: safetensors files are read as they are, unpack it"));
+    };
+    let left = rest.end - rest.start;
+    if size > left || size > LONGEST_HEADER {
+        return Err(file.wrong(format!(
+            "claims a header of {size} bytes, but {left} follow (and at most {LONGEST_HEADER} are allowed)"
+        )));
+    }
+    file.up_to(size as usize)
+}
+
+/// The tensors that a header names.
+fn parse(file: &Stream<'_>, header: &[u8]) -> Result<Tensors> {
+    let entries: BTreeMap<String, &RawValue> = serde_json::from_slice(header)
+        .map_err(|e| file.wrong(format!("its header is not that of a safetensors file: {e}")))?;
+    let tensors = entries.into_iter().filter(|(name, _)| name != "__metadata__");
+    tensors
+        .map(|(name, entry)| match serde_json::from_str(entry.get()) {
+            Ok(info) => Ok((name, info)),
+            Err(e) => Err(file.wrong(format!("tensor {name}: its entry in the header cannot be read: {e}"))),
+        })
+        .collect()
+}
+
+/// Refuses tensors that are not where they claim to be: beyond the file, in one another, or of another length
+/// than their shape has. As the format asks, they must cover the `len` bytes after the header.
+fn check(file: &Stream<'_>, tensors: &Tensors, len: u64) -> Result<()> {
+    let mut ordered: Vec<(&String, &TensorInfo)> = tensors.iter().collect();
+    ordered.sort_by_key(|(_, info)| info.data_offsets);
+    let mut covered = 0;
+    for (name, info) in ordered {
+        let (start, end) = info.data_offsets;
+        let wrong = |reason: String| Err(file.wrong(format!("tensor {name}: {reason}")));
+        if end < start || end as u64 > len {
+            return wrong(format!("its bytes are {start} to {end}, but {len} follow the header"));
+        }
+        if start < covered {
+            return wrong(format!("its bytes, from {start}, overlap those of another, to {covered}"));
+        }
+        if start > covered {
+            return wrong(format!("its bytes begin at {start}: those from {covered} are of no tensor"));
+        }
+        let bits = info.shape.iter().try_fold(info.dtype.bitsize(), |bits, n| bits.checked_mul(*n));
+        if bits != (end - start).checked_mul(8) {
+            let (shape, dtype) = (&info.shape, info.dtype);
+            return wrong(format!(
+                "its shape {shape:?} of {dtype:?} is not that of its {} bytes",
+                end - start
+            ));
+        }
+        covered = end;
+    }
+    match len - covered as u64 {
+        0 => Ok(()),
+        more => Err(file.wrong(format!("{more} bytes at its end are of no tensor"))),
+    }
+}
+
+/// The tensor of two dimensions, where there is just one that is not of labels.
+fn only_matrix(tensors: &Tensors) -> Option<String> {
+    let mut matrices =
+        tensors.iter().filter(|(name, info)| info.shape.len() == 2 && !name.ends_with("labels"));
+    match (matrices.next(), matrices.next()) {
+        (Some((name, _)), None) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+fn described(path: &Path, name: &str, info: &TensorInfo) -> Array {
+    Array {
+        path: path.to_owned(),
+        member: format!("tensor {name}: "),
+        shape: info.shape.clone(),
+        kind: match info.dtype {
+            Dtype::BOOL => Kind::Bool,
+            Dtype::U8 | Dtype::U16 | Dtype::U32 | Dtype::U64 => Kind::Uint,
+            Dtype::I8 | Dtype::I16 | Dtype::I32 | Dtype::I64 => Kind::Int,
+            Dtype::F16 | Dtype::F32 | Dtype::F64 => Kind::Float,
+            Dtype::BF16 => Kind::Bfloat,
+            _ => Kind::Other,
+        },
+        bytes: info.dtype.bitsize() / 8,
+        big_endian: false,
+        dtype: format!("{:?}", info.dtype),
+    }
+}
+
+fn read_labels(file: &Stream<'_>, name: &str, info: &TensorInfo) -> Result<Vec<i64>> {
+    let labels = described(file.path(), name, info);
+    let len = labels.labels_len()?;
+    let bytes = map(file, info)?;
+    let raw = bytes.get(0..len).map_err(|_| file.wrong("was cut short while it was being read"))?;
+    labels.labels(raw)
+}
+
+/// The bytes of a tensor that was checked.
+fn map(file: &Stream<'_>, info: &TensorInfo) -> Result<Bytes> {
+    let (start, end) = info.data_offsets;
+    match file.unread() {
+        Some((plain, rest)) if start < end => {
+            let range = rest.start + start as u64..rest.start + end as u64;
+            Bytes::map(plain, range).map_err(|e| Error::io(file.path(), e))
+        }
+        _ => Ok(Bytes::Held(Vec::new())),
+    }
+}
