@@ -9,6 +9,7 @@
 //! - [`ops`]: the operations behind them, each for the CPU and in CUDA: exact neighbours, label
 //!   sharpness over all pairs, resizing.
 //! - [`Device`]: where they run.
+//! - `figure` and `report`: charts as SVG and PNG, and pages of HTML (feature `figures`, a default).
 //!
 //! ```
 //! use sharpdim::Device;
@@ -29,9 +30,15 @@
 pub mod data;
 mod device;
 mod error;
+#[cfg(feature = "figures")]
+pub mod figure;
 pub mod measure;
 pub mod ops;
 mod points;
+#[cfg(feature = "figures")]
+pub mod report;
+#[cfg(feature = "figures")]
+mod whole_file;
 
 pub use device::Device;
 pub use error::{Error, Result};
