@@ -43,7 +43,7 @@ impl Report<'_> {
                 "value": e.value,
                 "low": e.low,
                 "high": e.high,
-                "excluded": e.excluded,
+                "excluded": e.excluded.count(),
                 "convention": e.estimator.to_string(),
             });
             (e.estimator.name().to_owned(), fields)
@@ -142,7 +142,7 @@ impl Report<'_> {
         line("\nIntrinsic dimension              95 % interval     excluded  convention".into());
         for e in &self.estimates {
             let interval = format!("{:.2} .. {:.2}", e.low, e.high);
-            let (name, value, excluded) = (e.estimator.name(), e.value, e.excluded);
+            let (name, value, excluded) = (e.estimator.name(), e.value, e.excluded.count());
             line(format!("  {name:<14} {value:>10.2}      {interval:<17} {excluded:>8}  {}", e.estimator));
         }
 

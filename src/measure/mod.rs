@@ -3,5 +3,8 @@
 mod dimension;
 mod sharpness;
 
-pub use dimension::{Duplicates, Estimate, Estimator, Mle, MleNorm, Pooling, TwoNn, estimate, intrinsic_dim};
+pub use dimension::{
+    Correlation, Duplicates, Ess, Estimate, Estimator, Excluded, GeoMle, Gride, LocalPca, MindMl, Mle,
+    MleNorm, MleRange, Moments, PcaRule, Pooling, Tle, TwoNn, estimate, intrinsic_dim, intrinsic_dims,
+};
 pub use sharpness::{LabelSharpness, PaperProtocol, Protocol, label_sharpness};

@@ -1,12 +1,14 @@
 //! Operations: each has its shape checks and dispatch in `mod.rs`, its CPU code in `cpu.rs` and its
 //! CUDA launch in `cuda.rs`.
 
+mod counts;
 mod duplicates;
 mod neighbours;
 mod pairs;
 pub mod resize;
 mod sharpness;
 
+pub use counts::{counts_within, pair_distances};
 pub use duplicates::duplicates;
 pub use neighbours::{Neighbours, neighbours, neighbours_with};
 pub use sharpness::{SharpPair, Sharpness, sharpness, sharpness_with};

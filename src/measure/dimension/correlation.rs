@@ -1,0 +1,70 @@
+//! The correlation dimension (Grassberger & Procaccia 1983): how the number of pairs within a distance
+//! grows with the distance, between the typical distances of two neighbours.
+
+use super::spread::Z95;
+use super::{Estimate, Estimator, Excluded, infinite};
+use crate::ops::{Neighbours, counts_within};
+use crate::{Error, Points, Result};
+
+/// The correlation dimension ln(C(r2) / C(r1)) / ln(r2 / r1), C(r) being the fraction of all pairs nearer
+/// than r, and r1 and r2 the medians over samples of the distances to the k1-th and the k2-th neighbour.
+/// Identical samples count as pairs like any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Correlation {
+    /// The neighbour at the inner distance: at least 1.
+    pub k1: usize,
+    /// The neighbour at the outer distance: above `k1`.
+    pub k2: usize,
+}
+
+impl Default for Correlation {
+    fn default() -> Self {
+        Correlation { k1: 10, k2: 20 }
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let half = values.len() / 2;
+    if values.len() % 2 == 1 { values[half] } else { 0.5 * (values[half - 1] + values[half]) }
+}
+
+pub(super) fn correlation(
+    points: &Points<'_>,
+    neighbours: &Neighbours,
+    correlation: &Correlation,
+    estimator: Estimator,
+) -> Result<Estimate> {
+    let n = neighbours.n();
+    let radius = |k: usize| median((0..n).map(|i| neighbours.squared_distances(i)[k - 1].sqrt()).collect());
+    let (r1, r2) = (radius(correlation.k1), radius(correlation.k2));
+    if r1 == 0.0 {
+        return Err(Error::Data(format!(
+            "correlation dimension: half of the samples have {} or more identical twins: remove duplicates",
+            correlation.k1
+        )));
+    }
+    if r1 >= r2 {
+        return Err(infinite(&format!("the {}-th and the {}-th neighbour", correlation.k1, correlation.k2)));
+    }
+    let counts = counts_within(points, [r1 * r1, r2 * r2]);
+    let total = |at: usize| counts.iter().map(|counts| counts[at] as f64).sum::<f64>();
+    let (inner, outer) = (total(0), total(1));
+    let span = (r2 / r1).ln();
+    if inner == 0.0 {
+        return Err(Error::Data(format!(
+            "correlation dimension: no pair is nearer than the median distance {r1} to the {}-th neighbour",
+            correlation.k1
+        )));
+    }
+    let value = (outer / inner).ln() / span;
+    // A pair counts for both its samples: twice the spread of a mean over samples (Hajek's projection).
+    let variance = counts
+        .iter()
+        .map(|counts| n as f64 * (counts[1] as f64 / outer - counts[0] as f64 / inner))
+        .map(|share| share * share)
+        .sum::<f64>()
+        / n as f64;
+    let margin = Z95 * 2.0 * (variance / n as f64).sqrt() / span;
+    Ok(Estimate::new(estimator, value, (value - margin, value + margin), Excluded::default()))
+}

@@ -1,0 +1,536 @@
+//! Estimators of intrinsic dimension on one search for nearest neighbours, with the field's conventions as
+//! types, 95 % intervals, and what was left out and why.
+
+mod correlation;
+mod local;
+mod mle;
+mod moments;
+mod spread;
+mod two_nn;
+
+pub use correlation::Correlation;
+pub use local::{Ess, LocalPca, PcaRule, Tle};
+pub use mle::{GeoMle, Mle, MleNorm, MleRange, Pooling};
+pub use moments::{MindMl, Moments};
+pub use two_nn::{Gride, TwoNn};
+
+use crate::ops::{Neighbours, Progress, neighbours_with, pair_distances};
+use crate::{Device, Error, Points, Result};
+use local::Neighbourhood;
+use rayon::prelude::*;
+use spread::{Z95, mean, standard_error};
+use std::fmt;
+
+/// What happens to samples that have an identical twin: their nearest distance is 0, and its
+/// logarithm infinite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Duplicates {
+    /// Such a sample gives no value of its own, and is counted as excluded (the default). It stays a
+    /// neighbour of others.
+    #[default]
+    Exclude,
+    /// The first such sample is an error, which names it and its twin.
+    Refuse,
+}
+
+/// An estimator with its convention.
+///
+/// ```
+/// use sharpdim::measure::{Estimator, Mle, MleNorm};
+/// let levina_bickel = Estimator::Mle(Mle { k: 10, norm: MleNorm::KMinus1, ..Mle::default() });
+/// assert_eq!(levina_bickel.to_string(), "MLE, k = 10, k - 1 norm, harmonic mean");
+/// assert_eq!(levina_bickel.neighbours(), 10);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Estimator {
+    /// Maximum likelihood.
+    Mle(Mle),
+    /// Maximum likelihood, averaged over a range of k.
+    MleRange(MleRange),
+    /// Maximum likelihood, extrapolated to distance 0.
+    GeoMle(GeoMle),
+    /// Two nearest neighbours.
+    TwoNn(TwoNn),
+    /// Two neighbours at any scale.
+    Gride(Gride),
+    /// Method of moments.
+    Moments(Moments),
+    /// The nearest distance over the k+1-st.
+    MindMl(MindMl),
+    /// Correlation dimension.
+    Correlation(Correlation),
+    /// Tight local estimator.
+    Tle(Tle),
+    /// Expected simplex skewness.
+    Ess(Ess),
+    /// Local principal components.
+    LocalPca(LocalPca),
+}
+
+impl Estimator {
+    /// One of each kind, with its default settings, the two of the paper first.
+    pub fn all() -> Vec<Estimator> {
+        let duplicates = Duplicates::default();
+        vec![
+            Estimator::Mle(Mle::default()),
+            Estimator::TwoNn(TwoNn::default()),
+            Estimator::TwoNn(TwoNn::ClosedForm { duplicates }),
+            Estimator::TwoNn(TwoNn::bayes()),
+            Estimator::MleRange(MleRange::default()),
+            Estimator::GeoMle(GeoMle::default()),
+            Estimator::Gride(Gride::default()),
+            Estimator::Moments(Moments::default()),
+            Estimator::MindMl(MindMl::default()),
+            Estimator::Correlation(Correlation::default()),
+            Estimator::Tle(Tle::default()),
+            Estimator::Ess(Ess::default()),
+            Estimator::LocalPca(LocalPca::default()),
+        ]
+    }
+
+    /// How many neighbours of each sample it reads.
+    pub fn neighbours(&self) -> usize {
+        match self {
+            Estimator::Mle(mle) => mle.k,
+            Estimator::MleRange(range) => range.to,
+            Estimator::GeoMle(geo) => geo.neighbours(),
+            Estimator::TwoNn(_) => 2,
+            Estimator::Gride(gride) => 2 * gride.n,
+            Estimator::Moments(moments) => moments.k,
+            Estimator::MindMl(mind) => mind.k + 1,
+            Estimator::Correlation(correlation) => correlation.k2,
+            Estimator::Tle(tle) => tle.k,
+            Estimator::Ess(ess) => ess.k,
+            Estimator::LocalPca(pca) => pca.k,
+        }
+    }
+
+    /// Short name, as command lines and JSON have it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Estimator::Mle(_) => "mle",
+            Estimator::MleRange(_) => "mle_range",
+            Estimator::GeoMle(_) => "geomle",
+            Estimator::TwoNn(TwoNn::Fit { .. }) => "twonn",
+            Estimator::TwoNn(TwoNn::ClosedForm { .. }) => "twonn_mle",
+            Estimator::TwoNn(TwoNn::Bayes { .. }) => "twonn_bayes",
+            Estimator::Gride(_) => "gride",
+            Estimator::Moments(_) => "mom",
+            Estimator::MindMl(_) => "mind_ml",
+            Estimator::Correlation(_) => "corr",
+            Estimator::Tle(_) => "tle",
+            Estimator::Ess(_) => "ess",
+            Estimator::LocalPca(_) => "lpca",
+        }
+    }
+
+    /// Whether it needs the samples themselves, and not only their nearest distances.
+    pub fn needs_samples(&self) -> bool {
+        self.is_local() || matches!(self, Estimator::Correlation(_))
+    }
+
+    /// Whether it looks at neighbours among themselves.
+    fn is_local(&self) -> bool {
+        matches!(self, Estimator::Tle(_) | Estimator::Ess(_) | Estimator::LocalPca(_))
+    }
+
+    fn duplicates(&self) -> Duplicates {
+        match self {
+            Estimator::Mle(Mle { duplicates, .. })
+            | Estimator::MleRange(MleRange { duplicates, .. })
+            | Estimator::GeoMle(GeoMle { duplicates, .. })
+            | Estimator::Gride(Gride { duplicates, .. })
+            | Estimator::Moments(Moments { duplicates, .. })
+            | Estimator::MindMl(MindMl { duplicates, .. })
+            | Estimator::Tle(Tle { duplicates, .. })
+            | Estimator::Ess(Ess { duplicates, .. })
+            | Estimator::LocalPca(LocalPca { duplicates, .. }) => *duplicates,
+            Estimator::TwoNn(two_nn) => two_nn.duplicates(),
+            Estimator::Correlation(_) => Duplicates::Exclude,
+        }
+    }
+}
+
+impl fmt::Display for Estimator {
+    /// The convention in words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Estimator::Mle(Mle { k, norm, pooling, .. }) => {
+                write!(f, "MLE, k = {k}, {} norm, {} mean", norm.words(), pooling.words())
+            }
+            Estimator::MleRange(MleRange { from, to, norm, pooling, .. }) => {
+                let (norm, pooling) = (norm.words(), pooling.words());
+                write!(f, "MLE, mean over k = {from}..{to}, {norm} norm, {pooling} mean")
+            }
+            Estimator::GeoMle(GeoMle { from, to, bootstraps, degree, .. }) => {
+                write!(f, "GeoMLE, k = {from}..{to}, {bootstraps} bootstraps, degree {degree}")
+            }
+            Estimator::TwoNn(TwoNn::Fit { discard, .. }) => {
+                write!(f, "TwoNN, fit through the origin, top {} % discarded", discard * 100.0)
+            }
+            Estimator::TwoNn(TwoNn::ClosedForm { .. }) => write!(f, "TwoNN, closed-form maximum likelihood"),
+            Estimator::TwoNn(TwoNn::Bayes { shape, rate, .. }) => {
+                write!(f, "TwoNN, posterior mean, gamma prior of shape {shape} and rate {rate}")
+            }
+            Estimator::Gride(Gride { n, .. }) => write!(f, "GRIDE, neighbours {n} and {}", 2 * n),
+            Estimator::Moments(Moments { k, .. }) => write!(f, "method of moments, k = {k}, plain mean"),
+            Estimator::MindMl(MindMl { k, whole, .. }) => {
+                write!(f, "MiND-ML, k = {k}{}", if *whole { ", whole dimensions" } else { "" })
+            }
+            Estimator::Correlation(Correlation { k1, k2 }) => {
+                write!(f, "correlation dimension between median distances to neighbours {k1} and {k2}")
+            }
+            Estimator::Tle(Tle { k, .. }) => write!(f, "TLE, k = {k}, plain mean"),
+            Estimator::Ess(Ess { k, .. }) => write!(f, "ESS, version a, k = {k}, plain mean"),
+            Estimator::LocalPca(LocalPca { k, rule, .. }) => match rule {
+                PcaRule::Relative(alpha) => {
+                    write!(f, "local PCA, k = {k}, variances above {alpha} of the largest, plain mean")
+                }
+                PcaRule::Explained(share) => {
+                    write!(f, "local PCA, k = {k}, {} % of the variance, plain mean", share * 100.0)
+                }
+                PcaRule::Participation => write!(f, "local PCA, k = {k}, participation ratio, plain mean"),
+            },
+        }
+    }
+}
+
+/// Samples that gave no value, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Excluded {
+    reasons: Vec<(usize, &'static str)>,
+}
+
+impl Excluded {
+    /// Those with an identical twin.
+    fn twins(neighbours: &Neighbours) -> Self {
+        let mut excluded = Excluded::default();
+        let twins = (0..neighbours.n()).filter(|&i| neighbours.squared_distances(i)[0] == 0.0).count();
+        excluded.add(twins, "an identical twin");
+        excluded
+    }
+
+    fn add(&mut self, count: usize, reason: &'static str) {
+        if count > 0 {
+            self.reasons.push((count, reason));
+        }
+    }
+
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.reasons.iter().map(|(count, _)| count).sum()
+    }
+
+    /// How many for each reason.
+    pub fn reasons(&self) -> &[(usize, &'static str)] {
+        &self.reasons
+    }
+}
+
+impl fmt::Display for Excluded {
+    /// `12: an identical twin; 3: ...`; nothing where there are none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (count, reason)) in self.reasons.iter().enumerate() {
+            write!(f, "{}{count}: {reason}", if at > 0 { "; " } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// An estimated intrinsic dimension.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimate {
+    /// The dimension.
+    pub value: f64,
+    /// Lower end of its 95 % interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Samples that gave no value, for having an identical twin for example.
+    pub excluded: Excluded,
+    /// Which estimator, with which convention.
+    pub estimator: Estimator,
+    /// Each sample's local dimension; NaN where it was excluded, infinite where its neighbours are all
+    /// at one distance. Empty where the estimator has none.
+    pub local: Vec<f64>,
+}
+
+impl Estimate {
+    fn new(estimator: Estimator, value: f64, (low, high): (f64, f64), excluded: Excluded) -> Self {
+        Estimate { value, low, high, excluded, estimator, local: Vec::new() }
+    }
+
+    fn with_local(self, local: Vec<f64>) -> Self {
+        Estimate { local, ..self }
+    }
+}
+
+/// Finds neighbours on `device` and estimates the intrinsic dimension of `points`.
+///
+/// # Errors
+/// As [`intrinsic_dims`].
+///
+/// ```
+/// use sharpdim::{Device, Points, measure::{Estimator, Mle, intrinsic_dim}};
+/// use rand::{RngExt, SeedableRng, rngs::StdRng};
+/// // A thousand points of a square: two-dimensional.
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let square: Vec<f32> = (0..2000).map(|_| rng.random()).collect();
+/// let points = Points::f32(&square, 2)?;
+/// let found = intrinsic_dim(&Device::cpu(), &points, &Estimator::Mle(Mle::default()))?;
+/// assert!((found.value - 2.0).abs() < 0.3);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn intrinsic_dim(device: &Device, points: &Points<'_>, estimator: &Estimator) -> Result<Estimate> {
+    intrinsic_dims(device, points, &[*estimator], &|_| ())?.remove(0)
+}
+
+/// Estimates the intrinsic dimension of `points` by several estimators on one search for neighbours: an
+/// estimate or an error for each, in their order. `progress` follows the search.
+///
+/// The search runs on `device`; counting pairs within a distance ([`Correlation`]) and the distances of
+/// neighbours among themselves ([`Tle`], [`Ess`], [`LocalPca`]) are the CPU's work on every device.
+///
+/// # Errors
+/// [`Error::Argument`] where an estimator's settings make no sense, [`Error::Data`] where there are too few
+/// samples for one, [`Error::Device`] where the device fails. For each estimator: as [`estimate`].
+///
+/// ```
+/// use sharpdim::{Device, data::manifolds::{Manifold, Settings}};
+/// use sharpdim::measure::{Estimator, intrinsic_dims};
+/// let roll = "M7_Roll".parse::<Manifold>()?.sample(1000, &Settings::default())?;
+/// let estimators = Estimator::all();
+/// for found in intrinsic_dims(&Device::cpu(), &roll.points()?, &estimators, &|_| ())? {
+///     assert!((found?.value - 2.0).abs() < 0.4);
+/// }
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn intrinsic_dims(
+    device: &Device,
+    points: &Points<'_>,
+    estimators: &[Estimator],
+    progress: Progress<'_>,
+) -> Result<Vec<Result<Estimate>>> {
+    estimators.iter().try_for_each(check)?;
+    let k = estimators.iter().map(Estimator::neighbours).max().unwrap_or(1);
+    let neighbours = neighbours_with(device, points, k, progress)?;
+    let local = local_values(points, &neighbours, estimators);
+    let found = estimators.iter().zip(local).map(|(estimator, local)| match estimator {
+        Estimator::Correlation(correlation) => {
+            correlation::correlation(points, &neighbours, correlation, *estimator)
+        }
+        _ if estimator.is_local() => {
+            refuse_twins(&neighbours, estimator)?;
+            let reason = "neighbours too much alike";
+            mean_of_local(&neighbours, estimator.neighbours(), local, reason, *estimator)
+        }
+        _ => estimate(&neighbours, estimator),
+    });
+    Ok(found.collect())
+}
+
+/// Estimates the intrinsic dimension from neighbours that were found before; one search for the
+/// largest k serves every estimator that reads no more than distances.
+///
+/// # Errors
+/// [`Error::Argument`] where the estimator's settings make no sense, it needs more neighbours than
+/// there are, or [the samples themselves](Estimator::needs_samples), which [`intrinsic_dims`] has;
+/// [`Error::Data`] where no sample gives a value, or, with [`Duplicates::Refuse`], where one has an identical twin.
+pub fn estimate(neighbours: &Neighbours, estimator: &Estimator) -> Result<Estimate> {
+    check(estimator)?;
+    if neighbours.k() < estimator.neighbours() {
+        return Err(Error::Argument(format!(
+            "{estimator} reads {} neighbours of each sample: only {} were found",
+            estimator.neighbours(),
+            neighbours.k()
+        )));
+    }
+    refuse_twins(neighbours, estimator)?;
+    match estimator {
+        Estimator::Mle(mle) => mle::mle(neighbours, mle, *estimator),
+        Estimator::MleRange(range) => mle::range(neighbours, range, *estimator),
+        Estimator::GeoMle(geo) => mle::geo(neighbours, geo, *estimator),
+        Estimator::TwoNn(two_nn) => two_nn::two_nn(neighbours, two_nn, *estimator),
+        Estimator::Gride(gride) => two_nn::gride(neighbours, gride, *estimator),
+        Estimator::Moments(moments) => moments::moments(neighbours, moments, *estimator),
+        Estimator::MindMl(mind) => moments::mind_ml(neighbours, mind, *estimator),
+        Estimator::Correlation(_) | Estimator::Tle(_) | Estimator::Ess(_) | Estimator::LocalPca(_) => {
+            Err(Error::Argument(format!(
+                "{estimator} needs the samples themselves, not only their nearest distances: ask intrinsic_dims"
+            )))
+        }
+    }
+}
+
+fn refuse_twins(neighbours: &Neighbours, estimator: &Estimator) -> Result<()> {
+    if estimator.duplicates() == Duplicates::Refuse {
+        let twin = (0..neighbours.n()).find(|&i| neighbours.squared_distances(i)[0] == 0.0);
+        if let Some(i) = twin {
+            return Err(Error::Data(format!(
+                "samples {i} and {} are identical: remove one, or let duplicates be excluded",
+                neighbours.indices(i)[0]
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check(estimator: &Estimator) -> Result<()> {
+    let at_least = |name: &str, value: usize, least: usize| match value < least {
+        true => Err(Error::Argument(format!("{estimator}: {name} must be at least {least}"))),
+        false => Ok(()),
+    };
+    let inside = |name: &str, value: f64| match value > 0.0 && value < 1.0 {
+        true => Ok(()),
+        false => {
+            Err(Error::Argument(format!("{estimator}: {name} must be above 0 and below 1, not {value}")))
+        }
+    };
+    match *estimator {
+        Estimator::Mle(Mle { k, norm, .. }) => at_least("k", k, norm.least()),
+        Estimator::MleRange(MleRange { from, to, norm, .. }) => {
+            at_least("the smallest k", from, norm.least())?;
+            at_least("the largest k", to, from)
+        }
+        Estimator::GeoMle(GeoMle { from, to, bootstraps, degree, .. }) => {
+            at_least("the smallest k", from, 3)?;
+            at_least("the number of bootstraps", bootstraps, 2)?;
+            at_least("the degree", degree, 1)?;
+            at_least("the largest k", to, from + degree + 1)?;
+            match degree > 3 {
+                true => Err(Error::Argument(format!("{estimator}: the degree must be at most 3"))),
+                false => Ok(()),
+            }
+        }
+        Estimator::TwoNn(TwoNn::Fit { discard, .. }) => match discard > 0.0 && discard < 1.0 {
+            true => Ok(()),
+            false => Err(Error::Argument(format!(
+                "TwoNN discards a fraction above 0 and below 1 of the largest ratios, not {discard}"
+            ))),
+        },
+        Estimator::TwoNn(TwoNn::ClosedForm { .. }) => Ok(()),
+        Estimator::TwoNn(TwoNn::Bayes { shape, rate, .. }) => {
+            let sane = shape > 0.0 && shape.is_finite() && rate >= 0.0 && rate.is_finite();
+            match sane {
+                true => Ok(()),
+                false => Err(Error::Argument(format!(
+                    "{estimator}: the prior's shape must be above 0, and its rate not below"
+                ))),
+            }
+        }
+        Estimator::Gride(Gride { n, .. }) => at_least("n", n, 1),
+        Estimator::Moments(Moments { k, .. }) => at_least("k", k, 2),
+        Estimator::MindMl(MindMl { k, .. }) => at_least("k", k, 1),
+        Estimator::Correlation(Correlation { k1, k2 }) => {
+            at_least("k1", k1, 1)?;
+            at_least("k2", k2, k1 + 1)
+        }
+        Estimator::Tle(Tle { k, epsilon, .. }) => {
+            at_least("k", k, 3)?;
+            inside("epsilon", epsilon)
+        }
+        Estimator::Ess(Ess { k, .. }) => at_least("k", k, 3),
+        Estimator::LocalPca(LocalPca { k, rule, .. }) => {
+            at_least("k", k, 3)?;
+            match rule {
+                PcaRule::Relative(fraction) | PcaRule::Explained(fraction) => {
+                    inside("the fraction", fraction)
+                }
+                PcaRule::Participation => Ok(()),
+            }
+        }
+    }
+}
+
+fn nothing_left(excluded: &Excluded) -> Error {
+    Error::Data(format!(
+        "no sample gives a dimension: {} samples have an identical twin; are all images the same?",
+        excluded.count()
+    ))
+}
+
+fn infinite(whose: &str) -> Error {
+    Error::Data(format!("{whose} are at one distance: the dimension is infinite"))
+}
+
+/// The plain mean of local dimensions (NaN where a sample has a twin or gives none), with its interval.
+/// `reason` says why one can be infinite or missing.
+fn mean_of_local(
+    neighbours: &Neighbours,
+    k: usize,
+    local: Vec<f64>,
+    reason: &'static str,
+    estimator: Estimator,
+) -> Result<Estimate> {
+    let mut excluded = Excluded::twins(neighbours);
+    let finite: Vec<f64> = local.iter().map(|d| if d.is_finite() { *d } else { f64::NAN }).collect();
+    let (value, kept) = mean(&finite);
+    excluded.add((finite.len() - kept).saturating_sub(excluded.count()), reason);
+    if kept == 0 {
+        let flat = local.iter().any(|d| d.is_infinite());
+        return Err(if flat { infinite("the neighbours of every sample") } else { nothing_left(&excluded) });
+    }
+    let margin = Z95 * standard_error(neighbours, k, &finite);
+    Ok(Estimate::new(estimator, value, (value - margin, value + margin), excluded).with_local(local))
+}
+
+/// Pairs of neighbours whose distances are held at a time.
+const PAIRS: usize = 1 << 22;
+
+/// For each estimator that looks at neighbours among themselves, what it says of each sample: NaN where that
+/// has a twin. Empty for the others.
+fn local_values(points: &Points<'_>, neighbours: &Neighbours, estimators: &[Estimator]) -> Vec<Vec<f64>> {
+    let mut values = vec![Vec::new(); estimators.len()];
+    let k = estimators.iter().filter(|e| e.is_local()).map(Estimator::neighbours).max().unwrap_or(0);
+    if k == 0 {
+        return values;
+    }
+    let n = neighbours.n();
+    let samples: Vec<usize> = (0..n).collect();
+    for some in samples.chunks((PAIRS / (k * k)).max(1)) {
+        let pairs = |&i: &usize| {
+            let near = &neighbours.indices(i)[..k];
+            (0..k).flat_map(move |a| (0..a).map(move |b| (near[a].min(near[b]), near[a].max(near[b]))))
+        };
+        // Neighbourhoods overlap: each pair is computed once.
+        let mut all: Vec<(u32, u32)> = some.par_iter().flat_map_iter(pairs).collect();
+        all.par_sort_unstable();
+        all.dedup();
+        let squared = pair_distances(points, &all);
+        let found: Vec<Vec<f64>> = some
+            .par_iter()
+            .map(|i| {
+                let own = &neighbours.squared_distances(*i)[..k];
+                let mut among = vec![0.0; k * k];
+                for (at, pair) in pairs(i).enumerate() {
+                    // The pairs come as (1, 0), (2, 0), (2, 1), (3, 0), ...
+                    let a = (((8 * at + 1) as f64).sqrt() as usize).div_ceil(2);
+                    let a = if a * (a - 1) / 2 > at {
+                        a - 1
+                    } else if a * (a + 1) / 2 <= at {
+                        a + 1
+                    } else {
+                        a
+                    };
+                    let b = at - a * (a - 1) / 2;
+                    let found = squared[all.binary_search(&pair).expect("each pair was computed")];
+                    (among[a * k + b], among[b * k + a]) = (found, found);
+                }
+                let near = Neighbourhood { own, among: &among };
+                let value = |estimator: &Estimator| match estimator {
+                    _ if own[0] == 0.0 => f64::NAN,
+                    Estimator::Tle(tle) => local::tle(&near, tle),
+                    Estimator::Ess(ess) => local::ess(&near, ess),
+                    Estimator::LocalPca(pca) => local::local_pca(&near, pca),
+                    _ => f64::NAN,
+                };
+                estimators.iter().map(value).collect()
+            })
+            .collect();
+        for (at, estimator) in estimators.iter().enumerate().filter(|(_, e)| e.is_local()) {
+            debug_assert!(estimator.is_local());
+            values[at].extend(found.iter().map(|found| found[at]));
+        }
+    }
+    values
+}
