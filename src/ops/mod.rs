@@ -10,7 +10,7 @@ mod sharpness;
 
 pub use counts::{counts_within, pair_distances};
 pub use duplicates::duplicates;
-pub use neighbours::{Neighbours, neighbours, neighbours_with};
+pub use neighbours::{Neighbours, neighbours, neighbours_between, neighbours_with};
 pub use sharpness::{SharpPair, Sharpness, sharpness, sharpness_with};
 
 /// What long work reports to: called with the fraction done, 0 to 1.
