@@ -190,10 +190,12 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Leaves the `top` closest of some pairs, in any order.
+/// Leaves the `top` closest of some pairs, each once: a sample that is compared with all others brings pairs
+/// that were close enough to be known before.
 fn keep_closest(pairs: &mut Vec<(f64, (u32, u32))>, top: usize) {
     if pairs.len() > top {
-        pairs.select_nth_unstable_by(top, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        pairs.dedup();
         pairs.truncate(top);
     }
 }
