@@ -1,10 +1,12 @@
 //! `neighbours_between` against sorting all distances of each query: exactly for whole numbers, else within the
-//! promised error of every distance, and with no nearer reference sample left out.
+//! promised error of every distance, and with no nearer reference sample left out. `sharpness_between` against looking
+//! at every pair of samples in f64.
 
 use crate::support::{
-    LONG_ROWS, Set, close, devices, in_reach, least, nasty_f32, nasty_u8, noise_u8, on_threads, uniform_f32,
+    LONG_ROWS, Random, Set, close, devices, in_reach, least, nasty_f32, nasty_u8, noise_u8, on_threads,
+    uniform_f32,
 };
-use sharpdim::ops::{Neighbours, neighbours, neighbours_between};
+use sharpdim::ops::{Neighbours, Sharpness, neighbours, neighbours_between, sharpness, sharpness_between};
 use sharpdim::{Device, Error, Points};
 use std::sync::Mutex;
 
@@ -183,5 +185,168 @@ fn what_cannot_be_searched_is_refused() {
         let error = refused(&none, &points, 1);
         assert!(matches!(error, Error::Data(_)) && error.to_string().contains("no queries"), "{error}");
         assert!(matches!(refused(&points, &none, 1), Error::Data(_)));
+    }
+}
+
+/// Each class about as large, in no order; whatever the split, two of them meet.
+fn labels(n: usize, classes: usize, seed: u64) -> Vec<u32> {
+    let mut random = Random::new(seed);
+    let mut labels: Vec<u32> = (0..n).map(|_| random.below(classes) as u32 * 7).collect();
+    (labels[0], labels[n - 1]) = (0, 7);
+    labels
+}
+
+fn compare(device: &Device, set: &Set, first: usize, labels: &[u32], top: usize) -> Result<Sharpness, Error> {
+    let (a, b) = (set.rows(0..first), set.rows(first..set.n()));
+    let (labels_a, labels_b) = labels.split_at(first);
+    sharpness_between(device, &a.points(), labels_a, &b.points(), labels_b, top, &|_| ())
+}
+
+/// The first `first` samples of a set against the others.
+#[track_caller]
+fn check_sharpness(device: &Device, set: &Set, first: usize, labels: &[u32], top: usize) {
+    if !in_reach(device, set.n(), set.dim) {
+        return;
+    }
+    let place = format!("{}, {}, {first} of {} x {}, top {top}", device.name(), set.name, set.n(), set.dim);
+    let (mut all, mut differing) = (Vec::new(), 0);
+    for i in 0..first {
+        for (j, squared) in set.squared_from(i)[first..].iter().enumerate() {
+            if labels[i] != labels[first + j] {
+                differing += 1;
+                if *squared > 0.0 {
+                    all.push((*squared, [i, j]));
+                }
+            }
+        }
+    }
+    let found = match compare(device, set, first, labels, top) {
+        Ok(found) => found,
+        Err(error) => {
+            assert!(all.is_empty() && matches!(error, Error::Data(_)), "{place}: {error}");
+            return;
+        }
+    };
+    assert_eq!(found.pairs_compared, (first * (set.n() - first)) as u64, "{place}");
+    assert_eq!(
+        (found.pairs_differing, found.contradictions),
+        (differing, differing - all.len() as u64),
+        "{place}"
+    );
+    let count = all.len() as f64;
+    let mean = all.iter().map(|(squared, _)| 1.0 / squared.sqrt()).sum::<f64>() / count;
+    let variance = all.iter().map(|(squared, _)| (1.0 / squared.sqrt() - mean).powi(2)).sum::<f64>() / count;
+    let want = least(all, top);
+    assert_eq!(found.sharpest.len(), want.len(), "{place}");
+    for (got, (squared, pair)) in found.sharpest.iter().zip(&want) {
+        if set.exact() {
+            assert_eq!((got.distance, got.pair), (squared.sqrt(), *pair), "{place}");
+        }
+        close(got.distance, squared.sqrt(), 1e-9, || &place);
+        let [i, j] = got.pair;
+        assert!(i < first && labels[i] != labels[first + j], "{place}: {:?}", got.pair);
+        close(got.distance, set.squared_from(i)[first + j].sqrt(), 1e-9, || &place);
+    }
+    let mut pairs: Vec<_> = found.sharpest.iter().map(|sharp| sharp.pair).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    assert_eq!(pairs.len(), found.sharpest.len(), "{place}: a pair twice");
+    close(found.mean, mean, if set.exact() { 1e-11 } else { 1e-5 }, || format!("{place}: mean"));
+    // As in `sharpness`: a GPU's roundings do not average out in the deviation, which a few close pairs make.
+    let tolerance = if device.name() == "cpu" { 1e-5 } else { 1e-4 };
+    let error = (found.sd - variance.sqrt()).abs();
+    assert!(error <= tolerance * variance.sqrt() + 1e-6 * mean, "{place}: sd off by {error:.1e}");
+}
+
+#[test]
+fn sharpness_of_every_kind_and_shape() {
+    for device in devices() {
+        for (first, n) in
+            [(1, 2), (1, 3), (2, 3), (1, 140), (139, 140), (16, 40), (60, 100), (128, 257), (129, 290)]
+        {
+            for dim in [1, 7, 65] {
+                for set in nasty_u8(n, dim, 12) {
+                    check_sharpness(&device, &set, first, &labels(n, 2, 13), 1);
+                    check_sharpness(&device, &set, first, &labels(n, 5, 14), 12);
+                }
+            }
+            for set in nasty_f32(n, 7, 15) {
+                check_sharpness(&device, &set, first, &labels(n, 2, 16), 1);
+                check_sharpness(&device, &set, first, &labels(n, 3, 17), 20);
+            }
+        }
+        // Every pair, more than there are, and more than a GPU's list holds.
+        for top in [24 * 36, 1_000_000, usize::MAX / 64] {
+            for set in [nasty_u8(60, 4, 18), nasty_f32(60, 4, 18)].concat() {
+                check_sharpness(&device, &set, 24, &labels(60, 2, 19), top);
+            }
+        }
+        for dim in [1025, 33_000, LONG_ROWS.1] {
+            check_sharpness(&device, &noise_u8(LONG_ROWS.0, dim, 20), 13, &labels(LONG_ROWS.0, 3, 21), 9);
+        }
+        for set in [nasty_u8(2500, 3, 22), nasty_f32(2500, 3, 22)].concat() {
+            check_sharpness(&device, &set, 2200, &labels(2500, 2, 23), 3);
+            check_sharpness(&device, &set, 100, &labels(2500, 4, 23), 30);
+        }
+    }
+}
+
+/// The pairs within `a`, within `b` and between them are the pairs of both together.
+#[test]
+fn within_and_between_add_up() {
+    for device in devices() {
+        let set = noise_u8(90, 7, 24);
+        let labels = labels(90, 3, 25);
+        let (a, b) = (set.rows(0..40), set.rows(40..90));
+        let all = sharpness(&device, &set.points(), &labels, 5).unwrap();
+        let parts = [
+            sharpness(&device, &a.points(), &labels[..40], 5).unwrap(),
+            sharpness(&device, &b.points(), &labels[40..], 5).unwrap(),
+            compare(&device, &set, 40, &labels, 5).unwrap(),
+        ];
+        let sum = |of: fn(&Sharpness) -> f64| parts.iter().map(of).sum::<f64>();
+        assert_eq!(all.pairs_compared as f64, sum(|s| s.pairs_compared as f64));
+        assert_eq!(all.pairs_differing as f64, sum(|s| s.pairs_differing as f64));
+        let total = |s: &Sharpness| s.mean * (s.pairs_differing - s.contradictions) as f64;
+        close(sum(total), total(&all), 1e-12, || "sum of 1 / distance");
+        let closest = parts.iter().map(|s| s.sharpest[0].distance).fold(f64::INFINITY, f64::min);
+        assert_eq!(closest, all.sharpest[0].distance);
+    }
+}
+
+#[test]
+fn sharpness_in_parts_and_on_any_threads_is_the_same() {
+    for device in devices() {
+        let (n, dim) = if in_reach(&device, 290, 15) { (290, 15) } else { (60, 4) };
+        for set in [nasty_f32(n, dim, 26), nasty_u8(n, dim, 26)].concat() {
+            let labels = labels(n, 3, 27);
+            let find = || compare(&device, &set, n / 3, &labels, 6).ok();
+            let one = on_threads(1, find);
+            assert_eq!(one, on_threads(3, find), "{device}, {}", set.name);
+            device.set_memory_limit(1 << 14);
+            let tight = find();
+            device.set_memory_limit(u64::MAX);
+            assert_eq!(one.map(|s| s.sharpest), tight.map(|s| s.sharpest), "{device}, {}", set.name);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused() {
+    let (bytes, floats) = ([1u8, 2, 3, 1, 2, 3], [1f32, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let (points, none) = (Points::u8(&bytes, 3).unwrap(), Points::u8(&[], 3).unwrap());
+    let others = Points::f32(&floats, 3).unwrap();
+    for device in devices() {
+        let refused = |b: &Points<'_>, labels_a: &[u32], labels_b: &[u32], top: usize| {
+            sharpness_between(&device, &points, labels_a, b, labels_b, top, &|_| ()).unwrap_err()
+        };
+        assert!(matches!(refused(&points, &[0], &[0, 1], 1), Error::Argument(_)));
+        assert!(matches!(refused(&points, &[0, 1], &[0, 1, 0], 1), Error::Argument(_)));
+        assert!(matches!(refused(&points, &[0, 1], &[0, 1], 0), Error::Argument(_)));
+        assert!(matches!(refused(&others, &[0, 1], &[0, 1], 1), Error::Argument(_)));
+        assert!(matches!(refused(&points, &[4, 4], &[4, 4], 1), Error::Data(_)));
+        assert!(matches!(refused(&none, &[0, 1], &[], 1), Error::Data(_)));
+        let error = refused(&points, &[0, 1], &[0, 1], 1);
+        assert!(matches!(error, Error::Data(_)) && error.to_string().contains("identical"), "{error}");
     }
 }
