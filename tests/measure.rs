@@ -3,6 +3,9 @@
 mod support;
 
 mod measure {
+    mod coverage;
     mod dimension;
+    mod dimension_vectors;
+    mod naive;
     mod sharpness;
 }
