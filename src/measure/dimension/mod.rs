@@ -395,13 +395,13 @@ fn refuse_twins(neighbours: &Neighbours, estimator: &Estimator) -> Result<()> {
     if estimator.duplicates() == Duplicates::Refuse {
         let twin = (0..neighbours.n()).find(|&i| neighbours.squared_distances(i)[0] == 0.0);
         if let Some(i) = twin {
-            let (one, other) = match neighbours.reference() {
-                Some(_) => ("query", "reference sample"),
-                None => ("sample", "sample"),
+            let twin = neighbours.indices(i)[0];
+            let both = match neighbours.reference() {
+                Some(_) => format!("query {i} and reference sample {twin}"),
+                None => format!("samples {i} and {twin}"),
             };
             return Err(Error::Data(format!(
-                "{one} {i} and {other} {} are identical: remove one, or let duplicates be excluded",
-                neighbours.indices(i)[0]
+                "{both} are identical: remove one, or let duplicates be excluded"
             )));
         }
     }
