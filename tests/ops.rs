@@ -6,7 +6,9 @@ mod support;
 mod ops {
     mod duplicates;
     mod neighbours;
+    mod pairs_within;
     mod points;
+    mod ratio_quantiles;
     mod resize;
     mod sharpness;
 }

@@ -5,12 +5,16 @@ mod counts;
 mod duplicates;
 mod neighbours;
 mod pairs;
+mod pairs_within;
+mod ratio_quantiles;
 pub mod resize;
 mod sharpness;
 
 pub use counts::{counts_within, pair_distances};
 pub use duplicates::duplicates;
 pub use neighbours::{Neighbours, neighbours, neighbours_with};
+pub use pairs_within::{pairs_within, pairs_within_with};
+pub use ratio_quantiles::{ratio_quantiles, ratio_quantiles_with};
 pub use sharpness::{SharpPair, Sharpness, sharpness, sharpness_with};
 
 /// What long work reports to: called with the fraction done, 0 to 1.

@@ -44,10 +44,6 @@ pub struct Sharpness {
     pub contradictions: u64,
 }
 
-/// A screened value this many times its error bound is good enough for the mean; closer pairs are
-/// recomputed. The bound adds up worst cases over thousands of roundings, which chance keeps far below.
-const NEAR: f64 = 1000.0;
-
 /// What the devices' code hands back: candidates' distances are final, sums cover `counted` pairs.
 struct Found {
     sharpest: Vec<SharpPair>,
@@ -84,48 +80,15 @@ pub fn sharpness_with(
     top: usize,
     progress: Progress<'_>,
 ) -> Result<Sharpness> {
-    let n = points.n();
-    if labels.len() != n {
-        return Err(Error::Argument(format!(
-            "{} labels for {n} samples: there must be one each",
-            labels.len()
-        )));
-    }
     if top == 0 {
         return Err(Error::Argument(
             "the number of sharpest pairs asked for is 0: ask for at least 1".into(),
         ));
     }
-    let pairs = |count: u64| count * count.saturating_sub(1) / 2;
-    let mut classes: HashMap<u32, u64> = HashMap::new();
-    labels.iter().for_each(|label| *classes.entry(*label).or_default() += 1);
-    if classes.len() < 2 {
-        return Err(Error::Data(
-            "all samples have one label: label sharpness compares samples of at least two classes".into(),
-        ));
-    }
-    let pairs_compared = pairs(n as u64);
-    let pairs_differing = pairs_compared - classes.values().map(|count| pairs(*count)).sum::<u64>();
+    let pairs = LabelPairs::new(points, labels)?;
+    let counted = pairs.counted();
 
-    let groups = duplicates(points);
-    let mut kinds: HashMap<u32, HashMap<u32, u64>> = HashMap::new();
-    for (group, label) in groups.iter().zip(labels) {
-        *kinds.entry(*group).or_default().entry(*label).or_default() += 1;
-    }
-    let contradictions = kinds
-        .values()
-        .filter(|labels| labels.len() > 1)
-        .map(|labels| pairs(labels.values().sum()) - labels.values().map(|c| pairs(*c)).sum::<u64>())
-        .sum();
-    let counted = pairs_differing - contradictions;
-    if counted == 0 {
-        return Err(Error::Data(
-            "every pair of samples with different labels is identical: no distance to measure sharpness by"
-                .into(),
-        ));
-    }
-
-    let task = Task { points, labels, groups: &groups, top: top.min(counted as usize) };
+    let task = Task { points, labels, groups: &pairs.groups, top: top.min(counted as usize) };
     #[cfg(gpu)]
     let found = match device.gpu() {
         Some(gpu) => cuda::sharpness(gpu, &task, progress)?,
@@ -142,10 +105,74 @@ pub fn sharpness_with(
         sharpest: found.sharpest,
         mean,
         sd: variance.max(0.0).sqrt(),
-        pairs_compared,
-        pairs_differing,
-        contradictions,
+        pairs_compared: pairs.compared,
+        pairs_differing: pairs.differing,
+        contradictions: pairs.contradictions,
     })
+}
+
+/// How many pairs of a labelled set have different labels, and which of them say something.
+pub(crate) struct LabelPairs {
+    /// Identical samples share a group: their pairs are contradictions or nothing.
+    pub groups: Vec<u32>,
+    pub compared: u64,
+    pub differing: u64,
+    pub contradictions: u64,
+}
+
+impl LabelPairs {
+    /// # Errors
+    /// [`Error::Argument`] where there is not one label for each sample; [`Error::Data`] where no pair with
+    /// different labels is apart.
+    pub(crate) fn new(points: &Points<'_>, labels: &[u32]) -> Result<Self> {
+        let n = points.n();
+        one_label_each(points, labels)?;
+        let pairs = |count: u64| count * count.saturating_sub(1) / 2;
+        let mut classes: HashMap<u32, u64> = HashMap::new();
+        labels.iter().for_each(|label| *classes.entry(*label).or_default() += 1);
+        if classes.len() < 2 {
+            return Err(Error::Data(
+                "all samples have one label: label sharpness compares samples of at least two classes".into(),
+            ));
+        }
+        let compared = pairs(n as u64);
+        let differing = compared - classes.values().map(|count| pairs(*count)).sum::<u64>();
+
+        let groups = duplicates(points);
+        let mut kinds: HashMap<u32, HashMap<u32, u64>> = HashMap::new();
+        for (group, label) in groups.iter().zip(labels) {
+            *kinds.entry(*group).or_default().entry(*label).or_default() += 1;
+        }
+        let contradictions = kinds
+            .values()
+            .filter(|labels| labels.len() > 1)
+            .map(|labels| pairs(labels.values().sum()) - labels.values().map(|c| pairs(*c)).sum::<u64>())
+            .sum();
+        if differing == contradictions {
+            return Err(Error::Data(
+                "every pair of samples with different labels is identical: no distance to measure sharpness by"
+                    .into(),
+            ));
+        }
+        Ok(LabelPairs { groups, compared, differing, contradictions })
+    }
+
+    /// Pairs with different labels that are apart.
+    pub(crate) fn counted(&self) -> u64 {
+        self.differing - self.contradictions
+    }
+}
+
+/// Refuses labels that are not one for each sample.
+pub(crate) fn one_label_each(points: &Points<'_>, labels: &[u32]) -> Result<()> {
+    if labels.len() == points.n() {
+        return Ok(());
+    }
+    Err(Error::Argument(format!(
+        "{} labels for {} samples: there must be one each",
+        labels.len(),
+        points.n()
+    )))
 }
 
 /// What every device's code works on, checked.
