@@ -3,6 +3,7 @@
 mod support;
 
 mod measure {
+    mod curation;
     mod dimension;
     mod sharpness;
 }

@@ -4,6 +4,7 @@
 mod support;
 
 mod ops {
+    mod class_pairs;
     mod duplicates;
     mod neighbours;
     mod pairs_within;

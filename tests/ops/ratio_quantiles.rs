@@ -9,6 +9,8 @@ use std::sync::Mutex;
 
 const QUANTILES: [f64; 8] = [0.0, 0.001, 0.25, 0.5, 0.9, 0.99, 0.999, 1.0];
 
+const ON_A_GRID: [&str; 4] = ["small integers", "signed zeros", "all identical", "bytes as floats"];
+
 fn labels(n: usize, classes: usize, seed: u64) -> Vec<u32> {
     let mut random = Random::new(seed);
     let mut labels: Vec<u32> = (0..n).map(|_| random.below(classes) as u32 * 7).collect();
@@ -47,7 +49,9 @@ fn check(device: &Device, set: &Set, labels: &[u32]) {
         if set.exact() && want > 1.0 / 1024.0 && matches!(set.values, crate::support::Values::U8(_)) {
             assert_eq!(found, want, "{place}, quantile {q}");
         }
-        let tolerance = if set.exact() { 5e-7 } else { 1e-5 };
+        // Floats are recomputed, unless they lie on a grid, as any two numbers do, whose products are exact.
+        let tolerance =
+            if set.exact() || set.n() == 2 || ON_A_GRID.contains(&set.name.as_str()) { 5e-7 } else { 1e-11 };
         close(found, want, tolerance, || format!("{place}, quantile {q}"));
     }
 }

@@ -9,7 +9,7 @@ use super::{Progress, duplicates};
 use crate::{Device, Error, Points, Result};
 use std::collections::HashMap;
 
-/// Two samples with different labels.
+/// Two samples, with different labels unless another word is said.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SharpPair {
     /// The samples, the lower index first.
