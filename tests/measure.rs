@@ -5,6 +5,7 @@ mod support;
 mod measure {
     mod coverage;
     mod cross;
+    mod curation;
     mod dimension;
     mod dimension_vectors;
     mod naive;

@@ -4,7 +4,7 @@
 use crate::args::{Args, Part};
 use serde_json::{Map, Value, json};
 use sharpdim::data::{Loaded, Preprocess, Scale};
-use sharpdim::measure::{Estimate, LabelSharpness, PaperProtocol, Protocol};
+use sharpdim::measure::{Estimate, LabelSharpness, PaperProtocol, Protocol, ReleasedProtocol};
 use sharpdim::ops::SharpPair;
 use sharpdim::{Device, Values};
 use std::fmt::Write;
@@ -172,7 +172,7 @@ impl Report<'_> {
         line(format!("  pairs compared     {}, {}", found.pairs_compared, self.pairs()));
         let of_what = match self.args.protocol() {
             Protocol::AllPairs => "of 1 / distance over the pairs of different classes",
-            Protocol::Paper(_) => "of K_F over draws",
+            Protocol::Paper(_) | Protocol::Released(_) => "of K_F over draws",
         };
         line(format!("  mean, sd           {:.3e}, {:.3e} {of_what}", found.mean, found.sd));
         let meaning = match found.contradictions {
@@ -263,6 +263,9 @@ impl Report<'_> {
             Protocol::AllPairs => "all there are".into(),
             Protocol::Paper(PaperProtocol { samples, repeats, seed }) => {
                 format!("in {repeats} class-balanced draws of {samples} (seed {seed})")
+            }
+            Protocol::Released(ReleasedProtocol { samples, batch, repeats, seed }) => {
+                format!("as the released code does, in {repeats} draws of {samples} by {batch} (seed {seed})")
             }
         }
     }
