@@ -4,6 +4,7 @@ mod support;
 
 mod measure {
     mod coverage;
+    mod curves;
     mod dimension;
     mod dimension_vectors;
     mod naive;
