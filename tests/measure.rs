@@ -6,6 +6,7 @@ mod measure {
     mod coverage;
     mod cross;
     mod curation;
+    mod curves;
     mod dimension;
     mod dimension_vectors;
     mod naive;

@@ -2,6 +2,7 @@
 
 mod cross;
 mod curation;
+mod curves;
 mod dimension;
 mod released;
 mod sharpness;
@@ -9,6 +10,7 @@ mod sharpness;
 pub use crate::ops::ClassPair;
 pub use cross::{cross_dim, cross_sharpness};
 pub use curation::{Curation, CurationOptions, Group, Near, Spread, curate};
+pub use curves::{Against, Curve, CurveOptions, CurvePoint, dimension_curves};
 pub use dimension::{
     Correlation, Duplicates, Ess, Estimate, Estimator, Excluded, GeoMle, Gride, LocalPca, MindMl, Mle,
     MleNorm, MleRange, Moments, PcaRule, Pooling, Tle, TwoNn, estimate, intrinsic_dim, intrinsic_dims,
