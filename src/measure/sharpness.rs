@@ -113,6 +113,14 @@ pub fn label_sharpness(
                 let values = gather(values, points.dim(), &rows);
                 sharpness_with(device, &Points::f32(&values, points.dim())?, &labels, top, &done)?
             }
+            Values::F16(values) => {
+                let values = gather(values, points.dim(), &rows);
+                sharpness_with(device, &Points::f16(&values, points.dim())?, &labels, top, &done)?
+            }
+            Values::BF16(values) => {
+                let values = gather(values, points.dim(), &rows);
+                sharpness_with(device, &Points::bf16(&values, points.dim())?, &labels, top, &done)?
+            }
         };
         for sharp in &mut found.sharpest {
             sharp.pair = sharp.pair.map(|i| rows[i]);

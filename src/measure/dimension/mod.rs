@@ -290,8 +290,8 @@ pub fn intrinsic_dim(device: &Device, points: &Points<'_>, estimator: &Estimator
 /// Estimates the intrinsic dimension of `points` by several estimators on one search for neighbours: an
 /// estimate or an error for each, in their order. `progress` follows the search.
 ///
-/// The search runs on `device`; counting pairs within a distance ([`Correlation`]) and the distances of
-/// neighbours among themselves ([`Tle`], [`Ess`], [`LocalPca`]) are the CPU's work on every device.
+/// The search, counting pairs within a distance ([`Correlation`]) and the distances of neighbours among themselves
+/// ([`Tle`], [`Ess`], [`LocalPca`]) run on `device`.
 ///
 /// # Errors
 /// [`Error::Argument`] where an estimator's settings make no sense, [`Error::Data`] where there are too few
@@ -316,10 +316,10 @@ pub fn intrinsic_dims(
     estimators.iter().try_for_each(check)?;
     let k = estimators.iter().map(Estimator::neighbours).max().unwrap_or(1);
     let neighbours = neighbours_with(device, points, k, progress)?;
-    let local = local_values(points, &neighbours, estimators);
+    let local = local_values(device, points, &neighbours, estimators)?;
     let found = estimators.iter().zip(local).map(|(estimator, local)| match estimator {
         Estimator::Correlation(correlation) => {
-            correlation::correlation(points, &neighbours, correlation, *estimator)
+            correlation::correlation(device, points, &neighbours, correlation, *estimator)
         }
         _ if estimator.is_local() => {
             refuse_twins(&neighbours, estimator)?;
@@ -501,11 +501,16 @@ const PAIRS: usize = 1 << 22;
 
 /// For each estimator that looks at neighbours among themselves, what it says of each sample: NaN where that
 /// has a twin. Empty for the others.
-fn local_values(points: &Points<'_>, neighbours: &Neighbours, estimators: &[Estimator]) -> Vec<Vec<f64>> {
+fn local_values(
+    device: &Device,
+    points: &Points<'_>,
+    neighbours: &Neighbours,
+    estimators: &[Estimator],
+) -> Result<Vec<Vec<f64>>> {
     let mut values = vec![Vec::new(); estimators.len()];
     let k = estimators.iter().filter(|e| e.is_local()).map(Estimator::neighbours).max().unwrap_or(0);
     if k == 0 {
-        return values;
+        return Ok(values);
     }
     let n = neighbours.n();
     let samples: Vec<usize> = (0..n).collect();
@@ -518,7 +523,7 @@ fn local_values(points: &Points<'_>, neighbours: &Neighbours, estimators: &[Esti
         let mut all: Vec<(u32, u32)> = some.par_iter().flat_map_iter(pairs).collect();
         all.par_sort_unstable();
         all.dedup();
-        let squared = pair_distances(points, &all);
+        let squared = pair_distances(device, points, &all)?;
         let found: Vec<Vec<f64>> = some
             .par_iter()
             .map(|i| {
@@ -554,5 +559,5 @@ fn local_values(points: &Points<'_>, neighbours: &Neighbours, estimators: &[Esti
             values[at].extend(found.iter().map(|found| found[at]));
         }
     }
-    values
+    Ok(values)
 }
