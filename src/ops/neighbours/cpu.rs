@@ -114,7 +114,7 @@ fn hopeless(points: &Rows<'_>, coarse: &Quantised<'_>, k: usize, isa: Isa) -> bo
         [queries, reference] => Rows::between(queries, reference).expect("both of one kind"),
         _ => Rows::from(&some[0]),
     };
-    let (rows, bounds) = coarse.of(&some);
+    let (rows, bounds) = coarse.of(some);
     let few = (k * PROBES).div_ceil(points.partners().len()).min(PROBES / 4);
     let keepers = screen(&some, &rows, &bounds, keepers(&some), few, isa, &|_| ());
     let crowded = |keeper: &&Keeper| {
