@@ -5,5 +5,6 @@ mod support;
 mod measure {
     mod curation;
     mod dimension;
+    mod released;
     mod sharpness;
 }
