@@ -5,6 +5,7 @@ mod sharpness;
 
 pub use dimension::{
     Correlation, Duplicates, Ess, Estimate, Estimator, Excluded, GeoMle, Gride, LocalPca, MindMl, Mle,
-    MleNorm, MleRange, Moments, PcaRule, Pooling, Tle, TwoNn, estimate, intrinsic_dim, intrinsic_dims,
+    MleNorm, MleRange, Moments, PcaRule, Pooling, Tle, TwoNn, estimate, estimates, intrinsic_dim,
+    intrinsic_dims,
 };
 pub use sharpness::{LabelSharpness, PaperProtocol, Protocol, label_sharpness};

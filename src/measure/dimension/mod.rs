@@ -314,19 +314,66 @@ pub fn intrinsic_dims(
     estimators.iter().try_for_each(check)?;
     let k = estimators.iter().map(Estimator::neighbours).max().unwrap_or(1);
     let neighbours = neighbours_with(device, points, k, progress)?;
-    let local = local_values(points, &neighbours, estimators);
+    estimates(points, &neighbours, estimators)
+}
+
+/// Estimates the intrinsic dimension of `points` by several estimators, from their neighbours that were found
+/// before: an estimate or an error for each, in their order.
+///
+/// # Errors
+/// [`Error::Argument`] where an estimator's settings make no sense, or `neighbours` are of another number of
+/// samples or fewer than an estimator reads. For each estimator: as [`estimate`].
+///
+/// ```
+/// use sharpdim::{Device, Points, measure::{Estimator, Mle, Tle, estimates}, ops::neighbours};
+/// let line: Vec<u8> = (0..60u8).flat_map(|i| [i, i / 2]).collect();
+/// let points = Points::u8(&line, 2)?;
+/// let nearest = neighbours(&Device::cpu(), &points, 20)?;
+/// let both = [Estimator::Mle(Mle::default()), Estimator::Tle(Tle::default())];
+/// for found in estimates(&points, &nearest, &both)? {
+///     println!("{:.2}", found?.value);
+/// }
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn estimates(
+    points: &Points<'_>,
+    neighbours: &Neighbours,
+    estimators: &[Estimator],
+) -> Result<Vec<Result<Estimate>>> {
+    estimators.iter().try_for_each(check)?;
+    if neighbours.n() != points.n() {
+        return Err(Error::Argument(format!(
+            "neighbours of {} samples for {} samples: they must be of the same",
+            neighbours.n(),
+            points.n()
+        )));
+    }
+    estimators.iter().try_for_each(|estimator| enough(neighbours, estimator))?;
+    let local = local_values(points, neighbours, estimators);
     let found = estimators.iter().zip(local).map(|(estimator, local)| match estimator {
         Estimator::Correlation(correlation) => {
-            correlation::correlation(points, &neighbours, correlation, *estimator)
+            correlation::correlation(points, neighbours, correlation, *estimator)
         }
         _ if estimator.is_local() => {
-            refuse_twins(&neighbours, estimator)?;
+            refuse_twins(neighbours, estimator)?;
             let reason = "neighbours too much alike";
-            mean_of_local(&neighbours, estimator.neighbours(), local, reason, *estimator)
+            mean_of_local(neighbours, estimator.neighbours(), local, reason, *estimator)
         }
-        _ => estimate(&neighbours, estimator),
+        _ => estimate(neighbours, estimator),
     });
     Ok(found.collect())
+}
+
+/// Refuses an estimator that reads more neighbours than were found.
+fn enough(neighbours: &Neighbours, estimator: &Estimator) -> Result<()> {
+    match neighbours.k() < estimator.neighbours() {
+        true => Err(Error::Argument(format!(
+            "{estimator} reads {} neighbours of each sample: only {} were found",
+            estimator.neighbours(),
+            neighbours.k()
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// Estimates the intrinsic dimension from neighbours that were found before; one search for the
@@ -338,13 +385,7 @@ pub fn intrinsic_dims(
 /// [`Error::Data`] where no sample gives a value, or, with [`Duplicates::Refuse`], where one has an identical twin.
 pub fn estimate(neighbours: &Neighbours, estimator: &Estimator) -> Result<Estimate> {
     check(estimator)?;
-    if neighbours.k() < estimator.neighbours() {
-        return Err(Error::Argument(format!(
-            "{estimator} reads {} neighbours of each sample: only {} were found",
-            estimator.neighbours(),
-            neighbours.k()
-        )));
-    }
+    enough(neighbours, estimator)?;
     refuse_twins(neighbours, estimator)?;
     match estimator {
         Estimator::Mle(mle) => mle::mle(neighbours, mle, *estimator),
