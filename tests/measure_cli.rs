@@ -7,7 +7,10 @@ mod make;
 
 mod measure_cli {
     mod bad;
+    mod estimators;
+    mod files;
     mod good;
     mod ran;
     mod real;
+    mod several;
 }

@@ -199,8 +199,10 @@ fn duplicates_are_counted() {
     folder.file("labels.npy", npy("|u1", &[30], &labels));
     let path = folder.path().to_str().unwrap();
     let object = json(&[path, "--size", "none", "--estimator", "all"]);
-    for estimate in object["intrinsic_dim"].as_object().unwrap().values() {
-        assert_eq!(estimate["excluded"], 2);
+    for name in ["mle", "twonn", "twonn_mle", "mom"] {
+        let estimate = &object["intrinsic_dim"][name];
+        assert_eq!(estimate["excluded"], 2, "{name}");
+        assert_eq!(estimate["excluded_why"]["an identical twin"], 2, "{name}");
     }
     assert_eq!(object["label_sharpness"]["contradictions"], 1);
     assert!(run(&[path, "--size", "none"]).stdout.contains("1 (pairs of identical images"));
@@ -219,8 +221,11 @@ fn the_same_run_gives_the_same_numbers() {
 fn help_teaches_and_ends_well() {
     let ran = run(&["--help"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    for word in ["intrinsic dimension", "label sharpness", "Formats", "Examples", "--per-class", "Exit codes"]
-    {
+    let names: Vec<String> =
+        Estimator::all().iter().map(|estimator| format!("- {}:", estimator.name())).collect();
+    let words =
+        ["intrinsic dimension", "label sharpness", "Formats", "Examples", "--per-class", "Exit codes"];
+    for word in words.into_iter().chain(names.iter().map(String::as_str)) {
         assert!(ran.stdout.contains(word), "{word:?} is not in\n{}", ran.stdout);
     }
     assert!(ran.stdout.lines().all(|line| line.chars().count() <= 100), "{}", ran.stdout);

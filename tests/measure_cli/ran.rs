@@ -61,7 +61,10 @@ pub fn json(args: &[&str]) -> Value {
     assert_eq!(ran.stderr, "", "progress is for terminals");
     // Fails on anything before or after the object.
     let object: Value = serde_json::from_str(&ran.stdout).expect("one JSON object");
-    assert_schema(&object);
+    match object["datasets"].as_array() {
+        Some(several) => several.iter().for_each(assert_schema),
+        None => assert_schema(&object),
+    }
     object
 }
 
@@ -75,12 +78,16 @@ fn assert_schema(object: &Value) {
 
     let estimates = object["intrinsic_dim"].as_object().expect("intrinsic_dim");
     assert!(!estimates.is_empty());
-    for estimate in estimates.values() {
+    // An estimator for which there are too few samples is null.
+    for estimate in estimates.values().filter(|estimate| !estimate.is_null()) {
         let [value, low] = ["value", "low"].map(|field| estimate[field].as_f64().expect(field));
         // The upper end may be infinite, which is null.
         let high = estimate["high"].as_f64().unwrap_or(f64::INFINITY);
         assert!(low <= value && value <= high, "{estimate}");
         assert!(estimate["excluded"].is_u64() && estimate["convention"].is_string());
+        let why = estimate["excluded_why"].as_object().expect("excluded_why");
+        let counts = why.values().map(|count| count.as_u64().unwrap());
+        assert_eq!(counts.sum::<u64>(), estimate["excluded"]);
     }
 
     let sharpness = &object["label_sharpness"];
