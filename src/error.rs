@@ -4,6 +4,13 @@
 use std::path::PathBuf;
 
 /// Everything that can go wrong in this crate.
+///
+/// ```
+/// use sharpdim::{Error, Points};
+/// let error = Points::f32(&[0.0, 1.0, f32::NAN, 2.0], 2).unwrap_err();
+/// assert!(matches!(error, Error::Data(_)));
+/// assert_eq!(error.to_string(), "sample 1 has the value NaN at position 0: every value must be finite");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

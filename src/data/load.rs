@@ -13,6 +13,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// then resized to 224 x 224, bilinear, without antialiasing; gray stays gray, RGB stays RGB.
 ///
 /// Features are no images: they are taken as they are, and of all this only `on_bad` is heeded.
+///
+/// ```
+/// use sharpdim::data::{Color, OnBad, Preprocess, Scale};
+/// // The paper's, but at the images' own size and in RGB, and going on past files that cannot be read.
+/// let how = Preprocess { size: None, color: Color::Rgb, on_bad: OnBad::Skip, ..Preprocess::default() };
+/// assert_eq!((how.scale, how.antialias), (Scale::Max, false));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preprocess {
     /// How values are scaled.
@@ -74,6 +81,15 @@ pub enum OnBad {
 }
 
 /// What [`Dataset::load`] gives: `n` samples of `height * width * channels` values, and what they are.
+///
+/// ```
+/// use sharpdim::data::{Dataset, Preprocess};
+/// let loaded = Dataset::generated(2, 16, 0)?.load(&Preprocess::default(), &|_finished| {})?;
+/// assert_eq!(loaded.class_names[loaded.labels[3] as usize], "lesion");
+/// assert_eq!(loaded.names[3], "generated#3");
+/// assert!(loaded.skipped.is_empty() && !loaded.features);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The values, one row a sample: pixels row-major, channels last.
@@ -101,6 +117,15 @@ pub struct Loaded {
 }
 
 /// The values of loaded samples, 8-bit where they are exactly that, row-major.
+///
+/// ```
+/// use sharpdim::{Values, data::{Dataset, Preprocess}};
+/// let as_they_are = Preprocess { size: None, ..Preprocess::default() };
+/// let samples = Dataset::generated(2, 16, 0)?.load(&as_they_are, &|_finished| {})?.samples;
+/// assert_eq!((samples.n(), samples.dim()), (4, 16 * 16));
+/// assert!(matches!(samples.points()?.values(), Values::U8(_))); // not resized: exact distances
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Samples {
     values: SampleValues,

@@ -40,6 +40,14 @@ const EMBEDDING_STREAM: u64 = u64::MAX;
 ///
 /// Uniform means uniform in the parameters of the formula, which is not always uniform by area: the
 /// benchmark has them so.
+///
+/// ```
+/// use sharpdim::data::manifolds::Manifold;
+/// let sphere: Manifold = "sphere:4".parse()?; // or a name of the benchmark's, as "M7_Roll"
+/// assert_eq!(sphere, Manifold::Sphere { dim: 4 });
+/// assert_eq!((sphere.intrinsic_dim(), sphere.natural_dim()), (4, 5));
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Manifold {
@@ -170,6 +178,14 @@ const FAMILIES: [(&str, OfDim); 7] = [
 ];
 
 /// How a manifold is sampled.
+///
+/// ```
+/// use sharpdim::data::manifolds::{Manifold, Settings};
+/// let noisy = Settings { embedding_dim: Some(20), noise_sd: 0.01, seed: 3 };
+/// let sample = Manifold::Sphere { dim: 2 }.sample(100, &noisy)?;
+/// assert_eq!((sample.points()?.n(), sample.dim), (100, 20));
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Settings {
     /// The number of values in a sample: the manifold is turned into that many dimensions by a random
@@ -206,6 +222,13 @@ impl Manifold {
     /// The 24 manifolds of the benchmark, with the names that scikit-dimension's `BenchmarkManifolds` gives
     /// them, of the published intrinsic and embedding dimensions: the latter is
     /// [`natural_dim`](Manifold::natural_dim).
+    ///
+    /// ```
+    /// use sharpdim::data::manifolds::Manifold;
+    /// let (name, roll) = Manifold::benchmark()[7];
+    /// assert_eq!((name, roll.intrinsic_dim()), ("M7_Roll", 2));
+    /// assert_eq!(Manifold::benchmark().len(), 24);
+    /// ```
     pub fn benchmark() -> Vec<(&'static str, Manifold)> {
         BENCHMARK.to_vec()
     }

@@ -50,6 +50,18 @@ use std::sync::Arc;
 /// mapped: it may be larger than memory, and only the rows that are loaded are read; it must not be written
 /// to meanwhile. What IDX, CIFAR-10 and `.npz` files hold is kept in memory as it is stored. A clone or a
 /// selection shares all this.
+///
+/// ```
+/// use sharpdim::data::Dataset;
+/// let dataset = Dataset::generated(3, 32, 0)?;
+/// assert_eq!((dataset.len(), dataset.format(), dataset.is_labelled()), (6, "generated", true));
+/// assert_eq!(dataset.class_names(), ["clear", "lesion"]);
+/// assert_eq!(dataset.labels(), [0, 1, 0, 1, 0, 1]);
+/// assert_eq!(dataset.class_counts(), [3, 3]);
+/// assert_eq!(dataset.name(5), "generated#5");
+/// assert!(dataset.notes().is_empty());
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Dataset {
     source: Arc<Source>,
@@ -63,6 +75,14 @@ pub struct Dataset {
 }
 
 /// How to open a dataset.
+///
+/// ```
+/// use sharpdim::data::{Dataset, OpenOptions, Split};
+/// let folder = tempfile::tempdir().unwrap();
+/// let of_test = OpenOptions { split: Split::Test };
+/// let refused = Dataset::open_with(folder.path(), &of_test).unwrap_err();
+/// assert!(refused.to_string().ends_with("is an empty folder"));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenOptions {
     /// Which part of it.
@@ -188,6 +208,14 @@ impl Dataset {
     /// # Errors
     /// [`Error::Argument`] where `per_class` is 0 or `size` below 8; [`Error::Data`] where there is no
     /// memory for the images.
+    ///
+    /// ```
+    /// use sharpdim::data::Dataset;
+    /// // Eight images of 16 x 16 pixels; the same seed gives the same images.
+    /// let dataset = Dataset::generated(4, 16, 7)?;
+    /// assert_eq!(dataset.len(), 8);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
     pub fn generated(per_class: usize, size: usize, seed: u64) -> Result<Self> {
         Ok(generated::generate(per_class, size, seed)?.into())
     }
@@ -246,6 +274,14 @@ impl Dataset {
     /// # Errors
     /// [`Error::Argument`] where a class is unknown, named twice, or nothing is kept; [`Error::Data`]
     /// where a class has fewer images than asked for.
+    ///
+    /// ```
+    /// use sharpdim::data::{Dataset, Selection};
+    /// let dataset = Dataset::generated(10, 16, 0)?;
+    /// let lesions = Selection { classes: Some(vec!["lesion".into()]), per_class: Some(4), seed: 1 };
+    /// assert_eq!(dataset.select(&lesions)?.class_counts(), [4]);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
     pub fn select(&self, selection: &Selection) -> Result<Self> {
         select::select(self, selection)
     }
@@ -260,6 +296,19 @@ impl Dataset {
     /// [`Error::Format`] or [`Error::Io`] for the first image that cannot be read, with [`OnBad::Fail`];
     /// [`Error::Data`] where none can be read, where sizes or depths that must be alike are not, or where
     /// there is no memory; [`Error::Argument`] for a size of 0.
+    ///
+    /// ```
+    /// use sharpdim::data::{Dataset, Preprocess};
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// let finished = AtomicUsize::new(0);
+    /// let count = |images| {
+    ///     finished.fetch_add(images, Ordering::Relaxed);
+    /// };
+    /// let loaded = Dataset::generated(2, 16, 0)?.load(&Preprocess { size: Some((24, 20)), ..Preprocess::default() }, &count)?;
+    /// assert_eq!((loaded.height, loaded.width, loaded.channels), (24, 20, 1));
+    /// assert_eq!(finished.into_inner(), 4);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
     pub fn load(&self, how: &Preprocess, progress: &(dyn Fn(usize) + Sync)) -> Result<Loaded> {
         load::load(self, how, progress)
     }

@@ -7,6 +7,13 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// Which images of a dataset to keep. The default keeps all.
+///
+/// ```
+/// use sharpdim::data::Selection;
+/// // 500 each of MNIST's 3 and 8, which become labels 0 and 1.
+/// let selection = Selection { classes: Some(vec!["3".into(), "8".into()]), per_class: Some(500), seed: 0 };
+/// # let _ = selection;
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// The classes to keep, by name, in the order that gives them the labels 0, 1, ...; all where `None`.

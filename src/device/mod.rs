@@ -52,6 +52,16 @@ impl Device {
     /// # Errors
     /// [`Error::Unavailable`] where this build has no CUDA kernels, no driver is installed, there is no
     /// such GPU, or it is older than compute capability 8.0.
+    ///
+    /// ```
+    /// use sharpdim::{Device, Error};
+    /// match Device::cuda(0) {
+    ///     Ok(gpu) => println!("{gpu}"),
+    ///     Err(Error::Unavailable { reason, .. }) => println!("on the CPU, then: {reason}"),
+    ///     Err(other) => return Err(other),
+    /// }
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
     pub fn cuda(ordinal: usize) -> Result<Self> {
         #[cfg(feature = "cuda")]
         {
@@ -66,6 +76,12 @@ impl Device {
     }
 
     /// The first CUDA GPU, or else the CPU, and then [`fallback`](Self::fallback) says why.
+    ///
+    /// ```
+    /// use sharpdim::Device;
+    /// let device = Device::best();
+    /// assert!(device.name() == "cuda:0" || device.fallback().is_some());
+    /// ```
     pub fn best() -> Self {
         match Self::cuda(0) {
             Ok(gpu) => gpu,
@@ -99,6 +115,13 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Argument`] for any other word; as [`cuda`](Self::cuda) for a GPU that is not there.
+    ///
+    /// ```
+    /// use sharpdim::Device;
+    /// assert_eq!(Device::parse("cpu")?.name(), "cpu");
+    /// assert!(Device::parse("gpu").unwrap_err().to_string().contains("cuda:0"));
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
     pub fn parse(text: &str) -> Result<Self> {
         let unknown =
             || Error::Argument(format!("'{text}' is no device: auto, cpu, cuda:0 (or another number) are"));

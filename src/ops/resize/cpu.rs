@@ -5,6 +5,13 @@
 ///
 /// Made in the precisions that PyTorch's CPU code uses, so that the weights are the same to the last
 /// bits; the CUDA code reads these tables too, so that both devices agree.
+///
+/// ```
+/// use sharpdim::ops::resize::Taps;
+/// // Two values to four: the first output is the first input, the second lies a quarter of the way on.
+/// let taps = Taps::new(2, 4, false);
+/// assert_eq!((taps.first[1], &taps.weights[2..4]), (0, &[0.75, 0.25][..]));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Taps {
     /// The first input of each output.
@@ -200,6 +207,13 @@ pub fn scale_by_max_u8(src: &[u8], dst: &mut [u8]) {
 ///
 /// # Panics
 /// Where the slices differ in length.
+///
+/// ```
+/// use sharpdim::ops::resize::scale_by_max_u16;
+/// let mut scaled = [0; 3];
+/// scale_by_max_u16(&[0, 500, 1000], &mut scaled);
+/// assert_eq!(scaled, [0, 127, 255]);
+/// ```
 pub fn scale_by_max_u16(src: &[u16], dst: &mut [u8]) {
     assert_eq!(src.len(), dst.len());
     let max = u32::from(src.iter().copied().max().unwrap_or(0)).max(1);
@@ -214,6 +228,14 @@ pub fn scale_by_max_u16(src: &[u16], dst: &mut [u8]) {
 ///
 /// # Panics
 /// Where the slices differ in length.
+///
+/// ```
+/// use sharpdim::ops::resize::scale_by_max_f32;
+/// let mut scaled = [0; 3];
+/// assert_eq!(scale_by_max_f32(&[0.0, 0.5, 1.0], &mut scaled), Ok(()));
+/// assert_eq!(scaled, [0, 127, 255]);
+/// assert_eq!(scale_by_max_f32(&[0.0, -0.5, 1.0], &mut scaled), Err(1));
+/// ```
 pub fn scale_by_max_f32(src: &[f32], dst: &mut [u8]) -> Result<(), usize> {
     assert_eq!(src.len(), dst.len());
     if let Some(at) = src.iter().position(|value| !value.is_finite() || *value < 0.0) {
