@@ -85,6 +85,40 @@ pub(crate) fn kind(points: &Points<'_>) -> &'static str {
     }
 }
 
+/// Samples taken out of others.
+pub(crate) struct Gathered {
+    values: GatheredValues,
+    dim: usize,
+}
+
+enum GatheredValues {
+    U8(Vec<u8>),
+    F32(Vec<f32>),
+}
+
+impl Gathered {
+    pub(crate) fn points(&self) -> Result<Points<'_>> {
+        match &self.values {
+            GatheredValues::U8(values) => Points::u8(values, self.dim),
+            GatheredValues::F32(values) => Points::f32(values, self.dim),
+        }
+    }
+}
+
+impl Points<'_> {
+    /// The samples that `rows` name, in that order.
+    pub(crate) fn gather(&self, rows: &[usize]) -> Gathered {
+        fn of<T: Copy>(values: &[T], dim: usize, rows: &[usize]) -> Vec<T> {
+            rows.iter().flat_map(|i| &values[i * dim..(i + 1) * dim]).copied().collect()
+        }
+        let values = match self.values {
+            Values::U8(values) => GatheredValues::U8(of(values, self.dim, rows)),
+            Values::F32(values) => GatheredValues::F32(of(values, self.dim, rows)),
+        };
+        Gathered { values, dim: self.dim }
+    }
+}
+
 fn rows(len: usize, dim: usize) -> Result<usize> {
     if dim == 0 || !len.is_multiple_of(dim) {
         return Err(Error::Argument(format!("{len} values do not make whole samples of {dim} values")));

@@ -3,7 +3,10 @@
 mod support;
 
 mod measure {
+    mod coverage;
     mod cross;
     mod dimension;
+    mod dimension_vectors;
+    mod naive;
     mod sharpness;
 }

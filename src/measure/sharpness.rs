@@ -2,7 +2,7 @@
 //! the paper's protocol, over class-balanced draws of 1000.
 
 use crate::ops::{Progress, SharpPair, Sharpness, sharpness_with};
-use crate::{Device, Error, Points, Result, Values};
+use crate::{Device, Error, Points, Result};
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
@@ -104,16 +104,8 @@ pub fn label_sharpness(
         let rows = draw(labels, &protocol, repeat);
         let labels: Vec<u32> = rows.iter().map(|&i| labels[i]).collect();
         let done = |fraction: f64| progress((repeat as f64 + fraction) / protocol.repeats as f64);
-        let mut found = match points.values() {
-            Values::U8(values) => {
-                let values = gather(values, points.dim(), &rows);
-                sharpness_with(device, &Points::u8(&values, points.dim())?, &labels, top, &done)?
-            }
-            Values::F32(values) => {
-                let values = gather(values, points.dim(), &rows);
-                sharpness_with(device, &Points::f32(&values, points.dim())?, &labels, top, &done)?
-            }
-        };
+        let gathered = points.gather(&rows);
+        let mut found = sharpness_with(device, &gathered.points()?, &labels, top, &done)?;
         for sharp in &mut found.sharpest {
             sharp.pair = sharp.pair.map(|i| rows[i]);
         }
@@ -144,14 +136,6 @@ fn draw(labels: &[u32], protocol: &PaperProtocol, repeat: usize) -> Vec<usize> {
     }
     rows.sort_unstable();
     rows
-}
-
-fn gather<T: Copy>(values: &[T], dim: usize, rows: &[usize]) -> Vec<T> {
-    let mut out = Vec::with_capacity(rows.len() * dim);
-    for &i in rows {
-        out.extend_from_slice(&values[i * dim..(i + 1) * dim]);
-    }
-    out
 }
 
 /// Several draws as one result, with mean and standard deviation over draws.
