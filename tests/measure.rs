@@ -5,6 +5,8 @@ mod support;
 mod measure {
     mod coverage;
     mod cross;
+    mod curation;
+    mod curves;
     mod dimension;
     mod dimension_vectors;
     mod naive;

@@ -6,9 +6,12 @@ mod support;
 
 mod ops {
     mod between;
+    mod class_pairs;
     mod duplicates;
     mod neighbours;
+    mod pairs_within;
     mod points;
+    mod ratio_quantiles;
     mod resize;
     mod sharpness;
 }

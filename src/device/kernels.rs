@@ -79,6 +79,11 @@ kernels! {
     SharpnessU8L256 = sharpness_u8_256, emulate_sharpness_u8_256 in "sharpness", 192 bytes, 66048 shared;
     SharpnessF32L32 = sharpness_f32_32, emulate_sharpness_f32_32 in "sharpness", 192 bytes, 66048 shared;
     SharpnessF32L256 = sharpness_f32_256, emulate_sharpness_f32_256 in "sharpness", 192 bytes, 66048 shared;
+    PairsWithinU8 = pairs_within_u8, emulate_pairs_within_u8 in "pairs_within", 152 bytes, 66048 shared;
+    PairsWithinF32 = pairs_within_f32, emulate_pairs_within_f32 in "pairs_within", 152 bytes, 66048 shared;
+    RatioQuantilesU8 = ratio_quantiles_u8, emulate_ratio_quantiles_u8 in "ratio_quantiles", 224 bytes, 66048 shared;
+    RatioQuantilesF32 = ratio_quantiles_f32, emulate_ratio_quantiles_f32 in "ratio_quantiles", 224 bytes, 66048 shared;
+    RatioQuantilesOpenF32 = ratio_quantiles_open_f32, emulate_ratio_quantiles_open_f32 in "ratio_quantiles", 224 bytes, 66048 shared;
     ResizeU8 = resize_u8, emulate_resize_u8 in "resize", 96 bytes, 0 shared;
     ResizeF32 = resize_f32, emulate_resize_f32 in "resize", 96 bytes, 0 shared;
     ScaleU8 = scale_u8, emulate_scale_u8 in "resize", 32 bytes, 64 shared;

@@ -162,20 +162,24 @@ pub(super) fn estimates(
     estimators.iter().enumerate().map(find).collect()
 }
 
-/// Samples that are halved, and how often: neighbourhoods cost more than lists of distances.
-const HALVED: usize = 1000;
+/// How often samples are halved: less often than lists of distances, as neighbourhoods cost more.
 const HALVINGS: u64 = 30;
 
-/// What [`spread::sharing`] finds for the mean of `local`, on no more than a random thousand of the samples.
+/// How many samples are halved at most: enough for halves to hold many neighbourhoods of `k`.
+fn halved(k: usize) -> usize {
+    (20_000 / k).max(5 * k).min(1000).max(4 * k)
+}
+
+/// What [`spread::sharing`] finds for the mean of `local`, on some random thousand of the samples at most.
 fn sharing(device: &Device, points: &Points<'_>, local: &[f64], estimator: &Estimator) -> Result<f64> {
     let mut kept: Vec<usize> = (0..local.len()).filter(|i| local[*i].is_finite()).collect();
-    if kept.len() > HALVED {
+    let k = estimator.neighbours();
+    if kept.len() > halved(k) {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
-        let chosen = index::sample(&mut rng, kept.len(), HALVED);
+        let chosen = index::sample(&mut rng, kept.len(), halved(k));
         kept = chosen.iter().map(|at| kept[at]).collect();
         kept.sort_unstable();
     }
-    let k = estimator.neighbours();
     let n = kept.len();
     if n < 2 * (k + 1) {
         return Ok(spread::sharing(&[]));

@@ -146,6 +146,72 @@ impl Estimator {
         matches!(self, Estimator::Tle(_) | Estimator::Ess(_) | Estimator::LocalPca(_))
     }
 
+    /// Whether its settings make sense.
+    pub(super) fn check(&self) -> Result<()> {
+        let at_least = |name: &str, value: usize, least: usize| match value < least {
+            true => Err(Error::Argument(format!("{self}: {name} must be at least {least}"))),
+            false => Ok(()),
+        };
+        let inside = |name: &str, value: f64| match value > 0.0 && value < 1.0 {
+            true => Ok(()),
+            false => Err(Error::Argument(format!("{self}: {name} must be above 0 and below 1, not {value}"))),
+        };
+        match *self {
+            Estimator::Mle(Mle { k, norm, .. }) => at_least("k", k, norm.least()),
+            Estimator::MleRange(MleRange { from, to, norm, .. }) => {
+                at_least("the smallest k", from, norm.least())?;
+                at_least("the largest k", to, from)
+            }
+            Estimator::GeoMle(GeoMle { from, to, bootstraps, degree, .. }) => {
+                at_least("the smallest k", from, 3)?;
+                at_least("the number of bootstraps", bootstraps, 2)?;
+                at_least("the degree", degree, 1)?;
+                at_least("the largest k", to, from + degree + 1)?;
+                match degree > 3 {
+                    true => Err(Error::Argument(format!("{self}: the degree must be at most 3"))),
+                    false => Ok(()),
+                }
+            }
+            Estimator::TwoNn(TwoNn::Fit { discard, .. }) => match discard > 0.0 && discard < 1.0 {
+                true => Ok(()),
+                false => Err(Error::Argument(format!(
+                    "TwoNN discards a fraction above 0 and below 1 of the largest ratios, not {discard}"
+                ))),
+            },
+            Estimator::TwoNn(TwoNn::ClosedForm { .. }) => Ok(()),
+            Estimator::TwoNn(TwoNn::Bayes { shape, rate, .. }) => {
+                let sane = shape > 0.0 && shape.is_finite() && rate >= 0.0 && rate.is_finite();
+                match sane {
+                    true => Ok(()),
+                    false => Err(Error::Argument(format!(
+                        "{self}: the prior's shape must be above 0, and its rate not below"
+                    ))),
+                }
+            }
+            Estimator::Gride(Gride { n, .. }) => at_least("n", n, 1),
+            Estimator::Moments(Moments { k, .. }) => at_least("k", k, 2),
+            Estimator::MindMl(MindMl { k, .. }) => at_least("k", k, 1),
+            Estimator::Correlation(Correlation { k1, k2 }) => {
+                at_least("k1", k1, 1)?;
+                at_least("k2", k2, k1 + 1)
+            }
+            Estimator::Tle(Tle { k, epsilon, .. }) => {
+                at_least("k", k, 3)?;
+                inside("epsilon", epsilon)
+            }
+            Estimator::Ess(Ess { k, .. }) => at_least("k", k, 3),
+            Estimator::LocalPca(LocalPca { k, rule, .. }) => {
+                at_least("k", k, 3)?;
+                match rule {
+                    PcaRule::Relative(fraction) | PcaRule::Explained(fraction) => {
+                        inside("the fraction", fraction)
+                    }
+                    PcaRule::Participation => Ok(()),
+                }
+            }
+        }
+    }
+
     fn duplicates(&self) -> Duplicates {
         match self {
             Estimator::Mle(Mle { duplicates, .. })
@@ -174,8 +240,12 @@ impl fmt::Display for Estimator {
                 let (norm, pooling) = (norm.words(), pooling.words());
                 write!(f, "MLE, mean over k = {from}..{to}, {norm} norm, {pooling} mean")
             }
-            Estimator::GeoMle(GeoMle { from, to, bootstraps, degree, .. }) => {
-                write!(f, "GeoMLE, k = {from}..{to}, {bootstraps} bootstraps, degree {degree}")
+            Estimator::GeoMle(GeoMle { from, to, bootstraps, degree, pooling, .. }) => {
+                write!(
+                    f,
+                    "GeoMLE, k = {from}..{to}, {bootstraps} bootstraps, degree {degree}, {} mean",
+                    pooling.words()
+                )
             }
             Estimator::TwoNn(TwoNn::Fit { discard, .. }) => {
                 write!(f, "TwoNN, fit through the origin, top {} % discarded", discard * 100.0)
@@ -330,7 +400,7 @@ pub fn intrinsic_dims(
     estimators: &[Estimator],
     progress: Progress<'_>,
 ) -> Result<Vec<Result<Estimate>>> {
-    estimators.iter().try_for_each(check)?;
+    estimators.iter().try_for_each(Estimator::check)?;
     let k = estimators.iter().map(|estimator| estimator.reach(points.n())).max().unwrap_or(1);
     let neighbours = neighbours_with(device, points, k, progress)?;
     estimates_from(device, points, &neighbours, estimators)
@@ -363,7 +433,7 @@ pub(super) fn estimates_from(
 /// there are, or [the samples themselves](Estimator::needs_samples), which [`intrinsic_dims`] has;
 /// [`Error::Data`] where no sample gives a value, or, with [`Duplicates::Refuse`], where one has an identical twin.
 pub fn estimate(neighbours: &Neighbours, estimator: &Estimator) -> Result<Estimate> {
-    check(estimator)?;
+    estimator.check()?;
     if neighbours.k() < estimator.neighbours() {
         return Err(Error::Argument(format!(
             "{estimator} reads {} neighbours of each sample: only {} were found",
@@ -410,7 +480,7 @@ fn refuse_twins(neighbours: &Neighbours, estimator: &Estimator) -> Result<()> {
 
 /// Refuses what cannot be asked of one set's distances to another.
 pub(super) fn check_between(estimator: &Estimator) -> Result<()> {
-    check(estimator)?;
+    estimator.check()?;
     // GeoMLE draws samples that are each other's neighbours.
     if estimator.needs_samples() || matches!(estimator, Estimator::GeoMle(_)) {
         return Err(Error::Argument(format!(
@@ -419,73 +489,6 @@ pub(super) fn check_between(estimator: &Estimator) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-fn check(estimator: &Estimator) -> Result<()> {
-    let at_least = |name: &str, value: usize, least: usize| match value < least {
-        true => Err(Error::Argument(format!("{estimator}: {name} must be at least {least}"))),
-        false => Ok(()),
-    };
-    let inside = |name: &str, value: f64| match value > 0.0 && value < 1.0 {
-        true => Ok(()),
-        false => {
-            Err(Error::Argument(format!("{estimator}: {name} must be above 0 and below 1, not {value}")))
-        }
-    };
-    match *estimator {
-        Estimator::Mle(Mle { k, norm, .. }) => at_least("k", k, norm.least()),
-        Estimator::MleRange(MleRange { from, to, norm, .. }) => {
-            at_least("the smallest k", from, norm.least())?;
-            at_least("the largest k", to, from)
-        }
-        Estimator::GeoMle(GeoMle { from, to, bootstraps, degree, .. }) => {
-            at_least("the smallest k", from, 3)?;
-            at_least("the number of bootstraps", bootstraps, 2)?;
-            at_least("the degree", degree, 1)?;
-            at_least("the largest k", to, from + degree + 1)?;
-            match degree > 3 {
-                true => Err(Error::Argument(format!("{estimator}: the degree must be at most 3"))),
-                false => Ok(()),
-            }
-        }
-        Estimator::TwoNn(TwoNn::Fit { discard, .. }) => match discard > 0.0 && discard < 1.0 {
-            true => Ok(()),
-            false => Err(Error::Argument(format!(
-                "TwoNN discards a fraction above 0 and below 1 of the largest ratios, not {discard}"
-            ))),
-        },
-        Estimator::TwoNn(TwoNn::ClosedForm { .. }) => Ok(()),
-        Estimator::TwoNn(TwoNn::Bayes { shape, rate, .. }) => {
-            let sane = shape > 0.0 && shape.is_finite() && rate >= 0.0 && rate.is_finite();
-            match sane {
-                true => Ok(()),
-                false => Err(Error::Argument(format!(
-                    "{estimator}: the prior's shape must be above 0, and its rate not below"
-                ))),
-            }
-        }
-        Estimator::Gride(Gride { n, .. }) => at_least("n", n, 1),
-        Estimator::Moments(Moments { k, .. }) => at_least("k", k, 2),
-        Estimator::MindMl(MindMl { k, .. }) => at_least("k", k, 1),
-        Estimator::Correlation(Correlation { k1, k2 }) => {
-            at_least("k1", k1, 1)?;
-            at_least("k2", k2, k1 + 1)
-        }
-        Estimator::Tle(Tle { k, epsilon, .. }) => {
-            at_least("k", k, 3)?;
-            inside("epsilon", epsilon)
-        }
-        Estimator::Ess(Ess { k, .. }) => at_least("k", k, 3),
-        Estimator::LocalPca(LocalPca { k, rule, .. }) => {
-            at_least("k", k, 3)?;
-            match rule {
-                PcaRule::Relative(fraction) | PcaRule::Explained(fraction) => {
-                    inside("the fraction", fraction)
-                }
-                PcaRule::Participation => Ok(()),
-            }
-        }
-    }
 }
 
 fn nothing_left(excluded: &Excluded) -> Error {
@@ -546,7 +549,7 @@ pub fn estimates(
     neighbours: &Neighbours,
     estimators: &[Estimator],
 ) -> Result<Vec<Result<Estimate>>> {
-    estimators.iter().try_for_each(check)?;
+    estimators.iter().try_for_each(Estimator::check)?;
     if neighbours.n() != points.n() || neighbours.reference().is_some() {
         return Err(Error::Argument(format!(
             "neighbours of {} samples for {} samples: they must be of the same, among themselves",
