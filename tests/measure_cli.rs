@@ -9,6 +9,7 @@ mod measure_cli {
     mod bad;
     mod estimators;
     mod files;
+    mod further;
     mod good;
     mod ran;
     mod real;

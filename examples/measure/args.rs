@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
 use sharpdim::data::{Color, OnBad, Preprocess, Scale, Split};
-use sharpdim::measure::{Estimator, PaperProtocol, Protocol};
+use sharpdim::measure::{CurationOptions, Estimator, Near, PaperProtocol, Protocol, ReleasedProtocol};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -95,15 +95,15 @@ pub struct Args {
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = estimators::names())]
     pub estimator: Vec<String>,
 
-    /// Which pairs label sharpness compares: all, or those within class-balanced draws
+    /// Which pairs label sharpness compares
     #[arg(long, value_enum, default_value_t = Pairs::AllPairs)]
     pub protocol: Pairs,
 
-    /// Images in a draw of --protocol paper [default: 1000]
+    /// Images in a draw of --protocol paper or released [default: 1000]
     #[arg(long, value_name = "N", value_parser = at_least::<1>)]
     pub samples: Option<usize>,
 
-    /// Draws of --protocol paper [default: 10]
+    /// Draws of --protocol paper or released [default: 10]
     #[arg(long, value_name = "R", value_parser = at_least::<1>)]
     pub repeats: Option<usize>,
 
@@ -114,6 +114,26 @@ pub struct Args {
     /// How many of the sharpest pairs to list [default: 3; 6 for a report]
     #[arg(long, value_name = "N", value_parser = at_least::<1>)]
     pub top: Option<usize>,
+
+    /// Estimate the dimension against k and against the number of samples too: has it settled?
+    #[arg(long)]
+    pub curves: bool,
+
+    /// Find contradictions and near-duplicates across classes, and what K_F is without them
+    #[arg(long)]
+    pub curate: bool,
+
+    /// How near that is: a distance, or a part of the median nearest one [default: 25%]
+    #[arg(long, value_name = "R|P%", value_parser = near)]
+    pub near_duplicates: Option<Near>,
+
+    /// Measure PATH from this set's samples too: their neighbours in it, their pairs with it
+    #[arg(long, value_name = "[NAME=]PATH", requires = "paths", value_parser = OsStringValueParser::new().map(Named::parse))]
+    pub query: Option<Named>,
+
+    /// The part of the query set [default: that of the dataset]
+    #[arg(long, value_enum, value_name = "PART", requires = "query")]
+    pub query_split: Option<Part>,
 
     /// Leave out images that cannot be read, and list them, rather than stop
     #[arg(long)]
@@ -190,20 +210,36 @@ impl From<Part> for Split {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Pairs {
+    /// All pairs there are
     AllPairs,
+    /// All pairs within each of several class-balanced draws
     Paper,
+    /// What the authors' released code computes, beside the right number: to compare with its numbers
+    Released,
 }
 
 impl Args {
     /// Reads the command line; prints the help or the version, and ends there, where that is asked for.
     pub fn read() -> Result<Self, Failure> {
-        Args::try_parse().map_err(|error| {
+        let parsed = Args::try_parse().map_err(|error| {
             if !error.use_stderr() {
                 error.exit();
             }
             let message = error.to_string();
             Failure::usage(message.strip_prefix("error: ").unwrap_or(&message).trim_end())
-        })
+        });
+        parsed?.check()
+    }
+
+    /// Refuses options that make no sense together.
+    fn check(self) -> Result<Self, Failure> {
+        if self.query.is_some() && self.paths.len() > 1 {
+            return Err(Failure::usage(format!(
+                "--query measures one dataset against another: of the {} named here, name one",
+                self.paths.len()
+            )));
+        }
+        Ok(self)
     }
 
     pub fn preprocess(&self) -> Preprocess {
@@ -248,18 +284,35 @@ impl Args {
         estimators::named(asked, self.k, self.seed)
     }
 
+    pub fn curves(&self) -> bool {
+        self.curves || self.thorough()
+    }
+
+    /// How to curate, where that is asked for.
+    pub fn curation(&self) -> Option<CurationOptions> {
+        let asked = self.curate || self.near_duplicates.is_some() || self.thorough();
+        let default = CurationOptions { top: self.top(), ..CurationOptions::default() };
+        asked.then(|| CurationOptions { near: self.near_duplicates.unwrap_or(default.near), ..default })
+    }
+
     pub fn top(&self) -> usize {
         self.top.unwrap_or(if self.thorough() { 6 } else { 3 })
     }
 
     pub fn protocol(&self) -> Protocol {
-        let paper = PaperProtocol::default();
+        let (paper, released) = (PaperProtocol::default(), ReleasedProtocol::default());
         match self.protocol {
             Pairs::AllPairs => Protocol::AllPairs,
             Pairs::Paper => Protocol::Paper(PaperProtocol {
                 samples: self.samples.unwrap_or(paper.samples),
                 repeats: self.repeats.unwrap_or(paper.repeats),
                 seed: self.seed,
+            }),
+            Pairs::Released => Protocol::Released(ReleasedProtocol {
+                samples: self.samples.unwrap_or(released.samples),
+                repeats: self.repeats.unwrap_or(released.repeats),
+                seed: self.seed,
+                ..released
             }),
         }
     }
@@ -276,6 +329,16 @@ fn size(text: &str) -> Result<Size, String> {
 fn at_least<const LEAST: usize>(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number >= LEAST);
     number.ok_or_else(|| format!("expected a whole number, at least {LEAST}"))
+}
+
+/// A distance, or a percentage of the median distance to the nearest other sample.
+fn near(text: &str) -> Result<Near, String> {
+    let number = |text: &str| text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
+    let near = match text.strip_suffix('%') {
+        Some(percent) => number(percent).map(|percent| Near::Fraction(percent / 100.0)),
+        None => number(text).map(Near::Distance),
+    };
+    near.ok_or_else(|| "expected a distance above 0, as 1500, or a percentage, as 50%".into())
 }
 
 fn html(text: OsString) -> Result<PathBuf, String> {

@@ -3,8 +3,9 @@
 use crate::compare::Summary;
 use crate::measured::Measured;
 use sharpdim::Result;
-use sharpdim::figure::{Axis, Bar, Bars, Figure, Histogram, Marked, Scatter, Size};
-use sharpdim::measure::Estimate;
+use sharpdim::figure::{Axis, Bar, Bars, Figure, Heatmap, Histogram, Lines, Marked, Scatter, Series, Size};
+use sharpdim::measure::{Against, CurvePoint, Estimate};
+use std::collections::BTreeSet;
 
 /// A chart, what its file is called, and what is to be said below it.
 pub struct Chart {
@@ -75,6 +76,86 @@ pub fn local(measured: &Measured) -> Result<Option<Chart>> {
     Ok(Some(Chart { file: "local-dimension", figure, caption }))
 }
 
+/// Estimates against k or against the number of samples. Of many, those of different kinds are drawn.
+pub fn curves(measured: &Measured, against: Against) -> Result<Option<Chart>> {
+    let largest = FAR * measured.main_estimate().map_or(0.0, |main| main.value);
+    let of_kind = || measured.curves.iter().flatten().filter(|curve| curve.against == against);
+    let few = of_kind().count() <= SIDE_BY_SIDE.len();
+    let curves = of_kind().filter(|curve| few || SIDE_BY_SIDE.contains(&curve.estimator.name()));
+    let (file, title, x) = match against {
+        Against::Neighbours => {
+            ("against-k", "Intrinsic dimension against the number of neighbours", "k (neighbours)")
+        }
+        Against::Samples => {
+            ("against-samples", "Intrinsic dimension against the number of samples", "samples")
+        }
+    };
+    let values = of_kind().flat_map(|curve| &curve.points).map(|point| point.value);
+    let highest = 1.5 * values.filter(|value| *value <= largest).fold(0.0, f64::max);
+    let mut chart = Lines::new(title, Axis::log(x), Axis::linear(DIMENSION));
+    let mut drawn = 0;
+    for curve in curves {
+        let shown: Vec<&CurvePoint> = curve
+            .points
+            .iter()
+            .filter(|point| point.value > 0.0 && point.value <= largest && point.low.is_finite())
+            .collect();
+        if shown.is_empty() {
+            continue;
+        }
+        drawn += 1;
+        let column = |of: fn(&CurvePoint) -> f64| shown.iter().map(|point| of(point)).collect::<Vec<f64>>();
+        let series = Series::new(curve.estimator.name(), &column(|p| p.at as f64), &column(|p| p.value));
+        // An interval of very few samples may reach so far that all else would be flat.
+        let cut = |ends: Vec<f64>| ends.into_iter().map(|end| end.clamp(0.0, highest)).collect::<Vec<f64>>();
+        chart = chart.series(series.band(&cut(column(|p| p.low)), &cut(column(|p| p.high))));
+    }
+    if drawn == 0 {
+        return Ok(None);
+    }
+    let figure = chart.draw(Size { width: WIDTH, height: 400 })?;
+    let caption = match against {
+        Against::Neighbours => {
+            "Small k looks near, and sees noise; large k looks far, and sees the shape bend. A plateau between \
+             them is what to trust."
+        }
+        Against::Samples => {
+            "Where the line still rises at the right end, more samples would give a higher dimension. Bands \
+             show how draws of that size differ."
+        }
+    };
+    Ok(Some(Chart { file, figure, caption: caption.into() }))
+}
+
+/// The sharpness of each pair of classes, where there are more than two.
+pub fn class_pairs(measured: &Measured) -> Result<Option<Chart>> {
+    let Some(curation) = measured.curation.as_ref().filter(|curation| curation.class_pairs.len() > 1) else {
+        return Ok(None);
+    };
+    let pairs = &curation.class_pairs;
+    let present: BTreeSet<u32> = pairs.iter().flat_map(|pair| pair.classes).collect();
+    if present.len() > MOST_CLASSES {
+        return Ok(None);
+    }
+    let names: Vec<&str> =
+        present.iter().map(|&class| measured.loaded.class_names[class as usize].as_str()).collect();
+    let cell = |(row, column): (u32, u32)| {
+        let pair = pairs.iter().find(|p| p.classes == [row, column] || p.classes == [column, row])?;
+        Some(pair.sharpest.ratio()).filter(|ratio| ratio.is_finite())
+    };
+    let cells: Vec<Option<f64>> =
+        present.iter().flat_map(|&row| present.iter().map(move |&column| (row, column))).map(cell).collect();
+    let side = 60 * present.len().max(4) as u32;
+    let figure =
+        Heatmap::new("K_F of each pair of classes", Axis::linear("1 / distance"), &names, &names, &cells)
+            .draw(Size { width: (side + 220).max(480), height: side + 120 })?;
+    let caption = "The darker, the nearer are the two nearest samples of the pair of classes.".into();
+    Ok(Some(Chart { file: "class-pairs", figure, caption }))
+}
+
+/// More classes than this have no room in a chart.
+const MOST_CLASSES: usize = 40;
+
 /// Datasets by dimension and label sharpness.
 pub fn scatter(summaries: &[&Summary]) -> Result<Option<Chart>> {
     let mark = |summary: &&Summary| {
@@ -108,7 +189,12 @@ const SIDE_BY_SIDE: [&str; 5] = ["mle", "geomle", "twonn", "gride", "tle"];
 
 /// Datasets side by side.
 pub fn bars(summaries: &[&Summary]) -> Result<Option<Chart>> {
-    let of_all = |name: &&str| summaries.iter().all(|summary| summary.estimate(name).is_some());
+    let of_all = |name: &&str| {
+        summaries.iter().all(|summary| {
+            let largest = FAR * summary.main().map_or(0.0, |main| main.value);
+            summary.estimate(name).is_some_and(|found| found.value > 0.0 && found.value <= largest)
+        })
+    };
     let names = || summaries.iter().flat_map(|summary| &summary.estimates).map(|e| e.estimator.name());
     let mut shown: Vec<&str> = SIDE_BY_SIDE.into_iter().filter(of_all).collect();
     if shown.is_empty() {

@@ -29,7 +29,7 @@ impl Summary {
             features: measured.loaded.features,
             estimates: measured.found().map(without_local).collect(),
             k_f: sharpness.map(|found| found.max),
-            distance: sharpness.map(|found| found.sharpest[0].distance),
+            distance: sharpness.and_then(|found| Some(found.sharpest.first()?.distance)),
             contradictions: sharpness.map(|found| found.contradictions),
         }
     }
@@ -75,26 +75,27 @@ pub fn rows(all: &[&Summary]) -> Vec<Row> {
         (name.to_owned(), all.iter().map(|summary| cell(summary)).collect())
     };
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".into());
-    let mut rows = vec![
-        row("samples", &|summary| summary.n.to_string()),
-        row("classes", &|summary| summary.classes.to_string()),
-    ];
+    let dimension = |name: &str| {
+        let cell = |e: &Estimate| format!("{:.2} ({:.2} .. {:.2})", e.value, e.low, e.high);
+        row(name, &|summary| or_dash(summary.estimate(name).map(cell)))
+    };
     let mut names: Vec<&str> = Vec::new();
-    for found in all.iter().flat_map(|summary| &summary.estimates) {
+    for found in all.iter().filter_map(|summary| summary.main()).chain(all.iter().flat_map(|s| &s.estimates))
+    {
         if !names.contains(&found.estimator.name()) {
             names.push(found.estimator.name());
         }
     }
-    for name in names {
-        rows.push(row(name, &|summary| or_dash(summary.estimate(name).map(|e| format!("{:.2}", e.value)))));
-        let interval = |summary: &Summary| {
-            or_dash(summary.estimate(name).map(|e| format!("{:.2} .. {:.2}", e.low, e.high)))
-        };
-        rows.push(row(&format!("{name}, 95 %"), &interval));
-    }
+    let mut rows = vec![
+        row("samples", &|summary| summary.n.to_string()),
+        row("classes", &|summary| summary.classes.to_string()),
+    ];
+    let (main, others) = names.split_at(names.len().min(1));
+    rows.extend(main.iter().map(|name| dimension(name)));
     rows.push(row("K_F", &|summary| or_dash(summary.k_f.map(|k_f| format!("{k_f:.3e}")))));
     rows.push(row("sharpest distance", &|summary| or_dash(summary.distance.map(|d| format!("{d:.1}")))));
     rows.push(row("contradictions", &|s| or_dash(s.contradictions.map(|count| count.to_string()))));
+    rows.extend(others.iter().map(|name| dimension(name)));
     rows
 }
 

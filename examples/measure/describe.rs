@@ -4,7 +4,7 @@ use crate::args::Part;
 use crate::measured::Measured;
 use sharpdim::Values;
 use sharpdim::data::{Loaded, Preprocess, Scale};
-use sharpdim::measure::{PaperProtocol, Protocol};
+use sharpdim::measure::{PaperProtocol, Protocol, ReleasedProtocol};
 
 impl Measured<'_> {
     /// What a sample is.
@@ -69,6 +69,10 @@ impl Measured<'_> {
             Protocol::Paper(PaperProtocol { samples, repeats, seed }) => {
                 format!("in {repeats} class-balanced draws of {samples} (seed {seed})")
             }
+            Protocol::Released(ReleasedProtocol { samples, batch, repeats, seed }) => format!(
+                "in {repeats} draws of {samples}, shuffled in batches of {batch}, as the released code does \
+                 (seed {seed})"
+            ),
         }
     }
 }

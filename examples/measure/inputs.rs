@@ -4,8 +4,8 @@
 use crate::args::{Args, Named};
 use crate::failure::Failure;
 use crate::progress::Clock;
-use sharpdim::data::{Dataset, OpenOptions, Selection};
-use std::path::PathBuf;
+use sharpdim::data::{Dataset, OpenOptions, Selection, Split};
+use std::path::{Path, PathBuf};
 
 pub struct Input {
     /// What it is called in what is printed and drawn.
@@ -20,39 +20,60 @@ pub struct Input {
 /// What the generated images are called.
 const GENERATED: &str = "generated images";
 
-/// The datasets asked for; without a path, generated images.
-pub fn open(args: &Args) -> Result<Vec<Input>, Failure> {
+/// The datasets asked for, without a path generated images; and the query set, where one is asked for.
+pub fn open(args: &Args) -> Result<(Vec<Input>, Option<Input>), Failure> {
     if args.paths.is_empty() {
-        let mut clock = Clock::start();
-        let all = Dataset::generated(args.per_class.unwrap_or(500), 64, args.seed)?;
-        let dataset = all.select(&selection(args, GENERATED, &[]))?;
-        two_classes(&dataset)?;
-        return Ok(vec![Input { name: GENERATED.into(), path: None, dataset, took: clock.lap() }]);
+        return Ok((vec![generated(args)?], None));
     }
-    let names = names(&args.paths)?;
+    let mut names = names(&args.paths)?;
     let several = names.len() > 1;
-    let open = |(Named { path, .. }, name): (&Named, &String)| {
-        let input = open_one(args, path.clone(), name.clone(), &names);
-        input.map_err(|failure| if several { failure.of(name) } else { failure })
-    };
-    args.paths.iter().zip(&names).map(open).collect()
+    names.extend(args.query.as_ref().map(|query| {
+        let name = name_of(query);
+        if names.contains(&name) { "query".to_owned() } else { name }
+    }));
+    let mut inputs = Vec::new();
+    for (named, name) in args.paths.iter().zip(&names) {
+        let input = open_part(args, &named.path, name, &names, args.split.into()).and_then(|input| {
+            two_classes(&input.dataset)?;
+            Ok(input)
+        });
+        inputs.push(input.map_err(|failure| if several { failure.of(name) } else { failure })?);
+    }
+    let mut query = None;
+    if let (Some(named), Some(name)) = (&args.query, names.last()) {
+        let split = args.query_split.unwrap_or(args.split);
+        let input = open_part(args, &named.path, name, &names, split.into());
+        // It may be of one class.
+        query = Some(input.map_err(|failure| failure.of(&format!("--query {name}")))?);
+    }
+    Ok((inputs, query))
 }
 
-fn open_one(args: &Args, path: PathBuf, name: String, names: &[String]) -> Result<Input, Failure> {
+fn generated(args: &Args) -> Result<Input, Failure> {
     let mut clock = Clock::start();
-    let all = Dataset::open_with(&path, &OpenOptions { split: args.split.into() })?;
-    let dataset = all.select(&selection(args, &name, names))?;
+    let all = Dataset::generated(args.per_class.unwrap_or(500), 64, args.seed)?;
+    let dataset = all.select(&selection(args, GENERATED, &[]))?;
     two_classes(&dataset)?;
-    Ok(Input { name, path: Some(path), dataset, took: clock.lap() })
+    Ok(Input { name: GENERATED.into(), path: None, dataset, took: clock.lap() })
+}
+
+/// `names` are those of all sets, by which options can mean one of them.
+fn open_part(args: &Args, path: &Path, name: &str, names: &[String], split: Split) -> Result<Input, Failure> {
+    let mut clock = Clock::start();
+    let all = Dataset::open_with(path, &OpenOptions { split })?;
+    let dataset = all.select(&selection(args, name, names))?;
+    Ok(Input { name: name.to_owned(), path: Some(path.to_owned()), dataset, took: clock.lap() })
+}
+
+/// The name given, or the last part of the path.
+fn name_of(named: &Named) -> String {
+    let last = || named.path.file_name().map(|name| name.to_string_lossy().into_owned());
+    named.name.clone().or_else(last).unwrap_or_else(|| named.path.display().to_string())
 }
 
 /// The names given, and those of the folders and files that have none; all must differ.
 fn names(paths: &[Named]) -> Result<Vec<String>, Failure> {
-    let short = |named: &Named| {
-        let last = named.path.file_name().map(|name| name.to_string_lossy().into_owned());
-        named.name.clone().or(last).unwrap_or_else(|| named.path.display().to_string())
-    };
-    let taken: Vec<String> = paths.iter().map(short).collect();
+    let taken: Vec<String> = paths.iter().map(name_of).collect();
     let mut names: Vec<String> = Vec::new();
     for (named, name) in paths.iter().zip(&taken) {
         let alike = taken.iter().filter(|other| *other == name).count() > 1;

@@ -4,6 +4,7 @@
 mod args;
 mod charts;
 mod compare;
+mod cross;
 mod describe;
 mod estimators;
 mod failure;
@@ -19,6 +20,7 @@ mod table;
 use args::Args;
 use compare::Summary;
 use failure::Failure;
+use inputs::Input;
 use outputs::Written;
 use points::Points;
 use serde_json::{Value, json};
@@ -58,12 +60,12 @@ fn run(args: &Args) -> Result<String, Failure> {
         Error::Argument(message) => Failure::usage(message),
         _ => error.into(),
     })?;
-    let inputs = inputs::open(args)?;
+    let (inputs, query) = inputs::open(args)?;
     let several = inputs.len() > 1;
     let mut outcomes = Vec::new();
     for (at, input) in inputs.into_iter().enumerate() {
         let name = input.name.clone();
-        let outcome = outcome(args, &device, input, several.then_some(at));
+        let outcome = outcome(args, &device, input, query.as_ref(), several.then_some(at));
         outcomes.push(outcome.map_err(|failure| if several { failure.of(&name) } else { failure })?);
     }
     let written = write(args, &mut outcomes)?;
@@ -74,10 +76,11 @@ fn run(args: &Args) -> Result<String, Failure> {
 fn outcome(
     args: &Args,
     device: &Device,
-    input: inputs::Input,
+    input: Input,
+    query: Option<&Input>,
     at: Option<usize>,
 ) -> Result<Outcome, Failure> {
-    let measured = measured::measure(args, device, input)?;
+    let measured = measured::measure(args, device, input, query)?;
     Ok(Outcome {
         summary: Summary::of(&measured),
         json: measured.json(),

@@ -1,11 +1,15 @@
 //! One dataset, measured: the order of the steps, and what they found.
 
 use crate::args::Args;
+use crate::cross::{self, Cross};
 use crate::failure::{Failure, advise};
 use crate::inputs::Input;
 use crate::progress::{Clock, bar, fraction_bar, show};
 use sharpdim::data::{Dataset, Loaded};
-use sharpdim::measure::{Estimate, Estimator, LabelSharpness, Protocol, estimates, label_sharpness};
+use sharpdim::measure::{
+    Curation, Curve, CurveOptions, Estimate, Estimator, Group, LabelSharpness, Protocol, Spread, curate,
+    dimension_curves, estimates, label_sharpness,
+};
 use sharpdim::ops::{Neighbours, neighbours_with};
 use sharpdim::{Device, Error, Points};
 use std::path::PathBuf;
@@ -24,6 +28,12 @@ pub struct Measured<'a> {
     pub nearest: Neighbours,
     /// `None` where there are no labels.
     pub sharpness: Option<LabelSharpness>,
+    /// `None` where they are not asked for.
+    pub curves: Option<Vec<Curve>>,
+    /// `None` where it is not asked for, or there are no labels.
+    pub curation: Option<Curation>,
+    /// What was found with the query set; `None` where there is none.
+    pub cross: Option<Cross>,
     pub seconds: Seconds,
 }
 
@@ -34,16 +44,22 @@ pub struct Seconds {
     pub preprocess: f64,
     pub neighbours: f64,
     pub sharpness: f64,
+    pub curves: f64,
+    pub curation: f64,
+    pub cross: f64,
 }
 
 impl Seconds {
-    pub fn steps(&self) -> [(&'static str, f64); 4] {
-        [
+    /// Every step that was taken.
+    pub fn steps(&self) -> Vec<(&'static str, f64)> {
+        let further = [("curves", self.curves), ("curation", self.curation), ("cross", self.cross)];
+        let always = [
             ("load", self.load),
             ("preprocess", self.preprocess),
             ("neighbours", self.neighbours),
             ("sharpness", self.sharpness),
-        ]
+        ];
+        always.into_iter().chain(further.into_iter().filter(|(_, took)| *took > 0.0)).collect()
     }
 
     pub fn total(&self) -> f64 {
@@ -51,7 +67,12 @@ impl Seconds {
     }
 }
 
-pub fn measure<'a>(args: &'a Args, device: &'a Device, input: Input) -> Result<Measured<'a>, Failure> {
+pub fn measure<'a>(
+    args: &'a Args,
+    device: &'a Device,
+    input: Input,
+    query: Option<&Input>,
+) -> Result<Measured<'a>, Failure> {
     let Input { name, path, dataset, took } = input;
     let mut clock = Clock::start();
     let mut seconds = Seconds { load: took, ..Seconds::default() };
@@ -73,6 +94,27 @@ pub fn measure<'a>(args: &'a Args, device: &'a Device, input: Input) -> Result<M
     };
     seconds.sharpness = clock.lap();
 
+    let curves = match args.curves() {
+        true => Some(curves(args, device, &points, &found)?),
+        false => None,
+    };
+    seconds.curves = if curves.is_some() { clock.lap() } else { 0.0 };
+
+    let curation = match args.curation().filter(|_| dataset.is_labelled()) {
+        Some(options) => {
+            let bar = fraction_bar("curation");
+            Some(curate(device, &points, &loaded.labels, &options, &|done| show(&bar, done))?)
+        }
+        None => None,
+    };
+    seconds.curation = if curation.is_some() { clock.lap() } else { 0.0 };
+
+    let cross = match query {
+        Some(query) => Some(cross::measure(args, device, &loaded, dataset.is_labelled(), query)?),
+        None => None,
+    };
+    seconds.cross = if cross.is_some() { clock.lap() } else { 0.0 };
+
     let mut notes = loaded.notes.clone();
     for (estimator, found) in &found {
         if let Err(why) = found {
@@ -89,7 +131,9 @@ pub fn measure<'a>(args: &'a Args, device: &'a Device, input: Input) -> Result<M
         notes.push(format!("{names} {verb} for images: features are taken as they are"));
     }
     if protocol == Protocol::AllPairs && (args.samples.is_some() || args.repeats.is_some()) {
-        notes.push("--samples and --repeats are for --protocol paper: all pairs were compared".into());
+        notes.push(
+            "--samples and --repeats are for --protocol paper or released: all pairs were compared".into(),
+        );
     }
     let format = dataset.format();
     Ok(Measured {
@@ -103,11 +147,28 @@ pub fn measure<'a>(args: &'a Args, device: &'a Device, input: Input) -> Result<M
         estimates: found,
         nearest,
         sharpness,
+        curves,
+        curation,
+        cross,
         seconds,
     })
 }
 
-fn load(args: &Args, dataset: &Dataset) -> Result<Loaded, Failure> {
+/// Against k and the number of samples.
+fn curves(
+    args: &Args,
+    device: &Device,
+    points: &Points<'_>,
+    found: &[(Estimator, Result<Estimate, String>)],
+) -> Result<Vec<Curve>, Failure> {
+    let options = CurveOptions { seed: args.seed, ..CurveOptions::for_samples(points.n()) };
+    let able: Vec<Estimator> =
+        found.iter().filter(|(_, estimate)| estimate.is_ok()).map(|(estimator, _)| *estimator).collect();
+    let bar = fraction_bar("curves");
+    Ok(dimension_curves(device, points, &able, &options, &|done| show(&bar, done))?)
+}
+
+pub fn load(args: &Args, dataset: &Dataset) -> Result<Loaded, Failure> {
     let bar = bar("loading images", dataset.len());
     let loaded = dataset.load(&args.preprocess(), &|finished| bar.inc(finished as u64));
     loaded.map_err(|error| match error {
@@ -130,7 +191,7 @@ fn dimensions(
     let n = points.n();
     let fit: Vec<Estimator> = asked.iter().copied().filter(|e| e.neighbours() < n).collect();
     let searched = if fit.is_empty() { asked } else { &fit };
-    let k = searched.iter().map(Estimator::neighbours).max().unwrap_or(2);
+    let k = searched.iter().map(|estimator| estimator.reach(n)).max().unwrap_or(2);
     let bar = fraction_bar("neighbours");
     let nearest =
         neighbours_with(device, points, k, &|done| show(&bar, done)).map_err(|error| match error {
@@ -138,7 +199,7 @@ fn dimensions(
             _ => error.into(),
         })?;
     drop(bar);
-    let mut measured = estimates(points, &nearest, &fit)?.into_iter();
+    let mut measured = estimates(device, points, &nearest, &fit)?.into_iter();
     let mut errors = Vec::new();
     let mut found = Vec::new();
     for &estimator in asked {
@@ -158,6 +219,24 @@ fn dimensions(
         Some(error) if found.iter().all(|(_, estimate)| estimate.is_err()) => Err(error.into()),
         _ => Ok((nearest, found)),
     }
+}
+
+/// The groups of near-duplicates that hold several classes, and those of one class.
+pub fn across_and_within(curation: &Curation) -> (Vec<&Group>, Vec<&Group>) {
+    curation.near_duplicates.iter().partition(|group| group.classes > 1)
+}
+
+/// Label sharpness of all, and without what there is to leave out.
+pub fn what_is_left(curation: &Curation) -> Vec<(&'static str, &Spread)> {
+    let contradictions =
+        curation.without_contradictions.as_ref().filter(|_| !curation.contradictions.is_empty());
+    let near_duplicates = curation.without_near_duplicates.as_ref().filter(|_| !curation.left_out.is_empty());
+    let parts = [
+        ("all", Some(&curation.all)),
+        ("without contradictions", contradictions),
+        ("without near-duplicates", near_duplicates),
+    ];
+    parts.into_iter().filter_map(|(name, spread)| Some((name, spread?))).collect()
 }
 
 impl Measured<'_> {
@@ -194,6 +273,12 @@ impl Measured<'_> {
         let mut counts = vec![0; self.loaded.class_names.len()];
         self.loaded.labels.iter().for_each(|label| counts[*label as usize] += 1);
         self.loaded.class_names.iter().map(String::as_str).zip(counts)
+    }
+
+    /// Why estimates are not to be trusted: those that have not settled.
+    pub fn unsettled(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let curves = self.curves.iter().flatten();
+        curves.filter_map(|curve| Some((curve.estimator.name(), curve.warning.as_deref()?)))
     }
 
     /// The unit of distances.

@@ -4,7 +4,7 @@ use super::ran::{binary, json, run};
 use crate::make::{Folder, idx_images, idx_labels, noise, npy, png, rgb_png};
 use sharpdim::Device;
 use sharpdim::data::{Dataset, Preprocess};
-use sharpdim::measure::{Estimator, Mle, Protocol, TwoNn, intrinsic_dim, label_sharpness};
+use sharpdim::measure::{Estimator, Mle, Protocol, ReleasedProtocol, TwoNn, intrinsic_dim, label_sharpness};
 use std::process::{Command, Stdio};
 
 /// `count` gray images of noise in two classes, 4 x 4 pixels.
@@ -125,6 +125,33 @@ fn the_papers_protocol_draws() {
 
     let all = json(&[path, "--size", "none", "--samples", "20"]);
     assert!(all["notes"][0].as_str().unwrap().contains("--protocol paper"));
+}
+
+/// What the released code computes, and the right number of the same draws beside it.
+#[test]
+fn the_released_codes_protocol() {
+    let folder = noisy(60);
+    let path = folder.path().to_str().unwrap();
+    let args = [path, "--size", "none", "--protocol", "released", "--samples", "40", "--repeats", "3"];
+    let object = json(&args);
+    let found = &object["label_sharpness"];
+    assert_eq!(
+        (&found["protocol"], &found["samples"], &found["repeats"]),
+        (&"released".into(), &40.into(), &3.into())
+    );
+    let loaded = Dataset::open(folder.path()).unwrap();
+    let loaded = loaded.load(&Preprocess { size: None, ..Preprocess::default() }, &|_| {}).unwrap();
+    let protocol = ReleasedProtocol { samples: 40, repeats: 3, ..ReleasedProtocol::default() };
+    let points = loaded.samples.points().unwrap();
+    let library =
+        label_sharpness(&Device::cpu(), &points, &loaded.labels, Protocol::Released(protocol), 3, &|_| ());
+    let library = library.unwrap();
+    assert_eq!(found["max"], library.max);
+    let released = library.released.unwrap();
+    assert_eq!(found["definition_max"], released.definition_max());
+    assert_eq!(found["infinite_draws"], released.infinite_draws);
+    let table = run(&args).stdout;
+    assert!(table.contains("NOT the paper's") && table.contains("by the definition"), "{table}");
 }
 
 #[test]

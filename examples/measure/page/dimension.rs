@@ -4,6 +4,7 @@ use super::Part;
 use crate::charts;
 use crate::measured::Measured;
 use sharpdim::Result;
+use sharpdim::measure::Against;
 use sharpdim::report::{Column, Table};
 
 pub fn add(part: &mut Part, measured: &Measured) -> Result<()> {
@@ -29,7 +30,14 @@ pub fn add(part: &mut Part, measured: &Measured) -> Result<()> {
             };
             table = table.row([estimator.name().to_owned(), value, interval, excluded, convention])?;
         }
-        let section = section.table(table);
+        let mut section = section.table(table);
+        for against in [Against::Neighbours, Against::Samples] {
+            section = part.chart(section, charts::curves(measured, against)?);
+        }
+        let unsettled: Vec<(&str, &str)> = measured.unsettled().collect();
+        if !unsettled.is_empty() {
+            section = section.facts("Estimates that have not settled", unsettled);
+        }
         Ok(part.chart(section, charts::local(measured)?))
     })
 }

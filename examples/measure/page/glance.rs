@@ -27,14 +27,24 @@ fn numbers(measured: &Measured) -> Vec<(String, String, String)> {
     };
     let main = measured.main_estimate();
     if let Some(found) = main {
-        numbers.push(dimension(found, format!("intrinsic dimension ({})", found.estimator.name())));
+        numbers.push(dimension(found, format!("dimension ({})", found.estimator.name())));
     }
     if let Some(found) = measured.estimate("twonn").filter(|found| main != Some(found)) {
-        numbers.push(dimension(found, "intrinsic dimension (twonn)".into()));
+        numbers.push(dimension(found, "dimension (twonn)".into()));
     }
     if let Some(found) = &measured.sharpness {
-        let distance = format!("1 / {:.0}, the distance of the sharpest pair", found.sharpest[0].distance);
-        numbers.push((format!("{:.2e}", found.max), "label sharpness K_F".into(), distance));
+        let (name, detail) = match (&found.released, found.sharpest.first()) {
+            (Some(released), _) => {
+                let right = format!("{:.2e} by the definition, of the same draws", released.definition_max());
+                ("K_F as the released code has it", right)
+            }
+            (None, Some(sharp)) => (
+                "label sharpness K_F",
+                format!("1 / {:.0}, the distance of the sharpest pair", sharp.distance),
+            ),
+            (None, None) => ("label sharpness K_F", String::new()),
+        };
+        numbers.push((format!("{:.2e}", found.max), name.to_owned(), detail));
     }
     numbers
 }
@@ -50,11 +60,12 @@ fn in_words(measured: &Measured) -> String {
             measured.loaded.samples.dim()
         );
     }
-    if let Some(found) = &measured.sharpness {
+    let by_definition = measured.sharpness.as_ref().filter(|found| found.released.is_none());
+    if let Some(sharp) = by_definition.and_then(|found| found.sharpest.first()) {
         words += &format!(
             "The two nearest {many} of different classes are {:.0} apart, so that a label can change within \
              that distance: the nearer, the sharper.",
-            found.sharpest[0].distance
+            sharp.distance
         );
     }
     words
@@ -68,7 +79,15 @@ const MANY: f64 = 0.01;
 fn warnings(measured: &Measured) -> Vec<String> {
     let loaded = &measured.loaded;
     let n = loaded.samples.n();
+    let main_name = measured.main_estimate().map(|main| main.estimator.name());
     let mut warnings = Vec::new();
+    if measured.sharpness.as_ref().is_some_and(|found| found.released.is_some()) {
+        warnings.push(
+            "K_F is what the authors' released code computes, from some of the pairs of equal labels. The paper \
+             defines it over all pairs of different labels: that number stands beside it."
+                .into(),
+        );
+    }
     if !loaded.skipped.is_empty() {
         warnings.push(format!("{} images could not be read and were left out.", loaded.skipped.len()));
     }
@@ -101,6 +120,12 @@ fn warnings(measured: &Measured) -> Vec<String> {
                 two.value, mle.value
             ));
         }
+    }
+    let shown = |(name, _): &(&str, &str)| [main_name, Some("twonn")].contains(&Some(*name));
+    let unsettled: Vec<String> =
+        measured.unsettled().filter(shown).map(|(name, warning)| format!("{name} {warning}.")).collect();
+    if !unsettled.is_empty() {
+        warnings.push(format!("Not settled: {}", unsettled.join(" ")));
     }
     warnings
 }

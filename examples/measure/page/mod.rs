@@ -1,6 +1,8 @@
 //! The page of `--report`: for one dataset its sections; for several the comparison first, then each.
 
 mod complexity;
+mod cross;
+mod curation;
 mod dimension;
 mod glance;
 mod glossary;
@@ -48,12 +50,15 @@ impl Part {
 /// All that the page says of one dataset.
 pub fn part(measured: &Measured) -> Result<Part> {
     let mut part = Part { name: measured.name.clone(), ..Part::default() };
-    let pictures = Pictures::of(measured);
+    let scale = measured.args.preprocess().scale;
+    let pictures = Pictures::of(&measured.loaded, scale);
     glance::add(&mut part, measured)?;
     method::add(&mut part, measured)?;
     dimension::add(&mut part, measured)?;
     complexity::add(&mut part, measured, pictures.as_ref())?;
     sharpness::add(&mut part, measured, pictures.as_ref())?;
+    curation::add(&mut part, measured, pictures.as_ref())?;
+    cross::add(&mut part, measured, pictures.as_ref())?;
     Ok(part)
 }
 

@@ -1,17 +1,16 @@
 //! Samples as pictures: as they were measured, made small enough for a page.
 
-use crate::measured::Measured;
 use image::imageops::thumbnail;
 use image::{ImageBuffer, Luma, Rgb};
-use sharpdim::data::Scale;
+use sharpdim::data::{Loaded, Scale};
 use sharpdim::report::Picture;
 use sharpdim::{Points, Result, Values};
 
-/// No side of a picture is longer.
-const SIDE: usize = 160;
+/// No side of a picture is longer: as large as the page shows it.
+const SIDE: usize = 136;
 
 pub struct Pictures<'a> {
-    measured: &'a Measured<'a>,
+    loaded: &'a Loaded,
     points: Points<'a>,
     /// The value that is shown white.
     white: f32,
@@ -19,18 +18,18 @@ pub struct Pictures<'a> {
 
 impl<'a> Pictures<'a> {
     /// `None` for features.
-    pub fn of(measured: &'a Measured<'a>) -> Option<Self> {
-        let points = measured.loaded.samples.points().ok()?;
-        let white = match (points.values(), measured.args.preprocess().scale) {
+    pub fn of(loaded: &'a Loaded, scale: Scale) -> Option<Self> {
+        let points = loaded.samples.points().ok()?;
+        let white = match (points.values(), scale) {
             (Values::F32(values), Scale::None) => white(values),
             _ => 255.0,
         };
-        (!measured.loaded.features).then_some(Pictures { measured, points, white })
+        (!loaded.features).then_some(Pictures { loaded, points, white })
     }
 
     /// What should be known of how the pictures were made.
     pub fn note(&self) -> String {
-        let loaded = &self.measured.loaded;
+        let loaded = self.loaded;
         let size = match loaded.height.max(loaded.width) > SIDE {
             true => {
                 format!(", made smaller for this page ({} x {} were measured)", loaded.height, loaded.width)
@@ -46,7 +45,7 @@ impl<'a> Pictures<'a> {
 
     /// A sample, with its caption.
     pub fn picture(&self, sample: usize, caption: impl Into<String>) -> Result<Picture> {
-        let (loaded, dim) = (&self.measured.loaded, self.points.dim());
+        let (loaded, dim) = (self.loaded, self.points.dim());
         let own = sample * dim..(sample + 1) * dim;
         let pixels: Vec<u8> = match self.points.values() {
             Values::U8(values) => values[own].to_vec(),
