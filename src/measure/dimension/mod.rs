@@ -522,3 +522,47 @@ fn mean_of_local(
     let margin = Z95 * error(&finite);
     Ok(Estimate::new(estimator, value, (value - margin, value + margin), excluded).with_local(local))
 }
+
+/// Estimates the intrinsic dimension of `points` by several estimators, from their neighbours that were found
+/// before: an estimate or an error for each, in their order. As [`intrinsic_dims`] where there are as many
+/// neighbours as each estimator's [`reach`](Estimator::reach).
+///
+/// # Errors
+/// [`Error::Argument`] where an estimator's settings make no sense, or `neighbours` are those of other samples or
+/// fewer than an estimator [reads](Estimator::neighbours); [`Error::Device`] where the device fails. For each
+/// estimator: as [`estimate`].
+///
+/// ```
+/// use sharpdim::{Device, Points, measure::{Estimator, Mle, Tle, estimates}, ops::neighbours};
+/// let line: Vec<u8> = (0..60u8).flat_map(|i| [i, i / 2]).collect();
+/// let (device, points) = (Device::cpu(), Points::u8(&line, 2)?);
+/// let nearest = neighbours(&device, &points, 20)?;
+/// let both = [Estimator::Mle(Mle::default()), Estimator::Tle(Tle::default())];
+/// for found in estimates(&device, &points, &nearest, &both)? {
+///     println!("{:.2}", found?.value);
+/// }
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn estimates(
+    device: &Device,
+    points: &Points<'_>,
+    neighbours: &Neighbours,
+    estimators: &[Estimator],
+) -> Result<Vec<Result<Estimate>>> {
+    estimators.iter().try_for_each(Estimator::check)?;
+    if neighbours.n() != points.n() || neighbours.reference().is_some() {
+        return Err(Error::Argument(format!(
+            "neighbours of {} samples for {} samples: they must be of the same, among themselves",
+            neighbours.n(),
+            points.n()
+        )));
+    }
+    if let Some(estimator) = estimators.iter().find(|estimator| estimator.neighbours() > neighbours.k()) {
+        return Err(Error::Argument(format!(
+            "{estimator} reads {} neighbours of each sample: only {} were found",
+            estimator.neighbours(),
+            neighbours.k()
+        )));
+    }
+    estimates_from(device, points, neighbours, estimators)
+}
