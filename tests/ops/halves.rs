@@ -88,16 +88,22 @@ fn check<T: Half>(device: &Device, set: &Set) {
 #[test]
 fn halves_give_what_the_same_floats_give() {
     for device in devices() {
-        for (n, dim) in [(12, 1), (60, 7), (100, 7), (129, 5), (150, 20), (40, 1030), (600, 4)] {
-            for set in nasty_f32(n, dim, 1) {
+        // An emulated GPU takes a second for all operations on one set: it gets some.
+        let emulated = device.name().starts_with("emulated");
+        let some =
+            |sets: Vec<Set>| sets.into_iter().enumerate().filter(move |(at, _)| !emulated || at % 4 == 0);
+        for (n, dim) in [(12, 1), (60, 7), (100, 7), (129, 5), (40, 800), (150, 20), (40, 1030), (600, 4)] {
+            for (_, set) in some(nasty_f32(n, dim, 1)) {
                 check::<f16>(&device, &set);
                 check::<bf16>(&device, &set);
             }
         }
         // More values in a row than are widened at a time.
         for dim in [4096, 4097, 9000, 40_000] {
-            check::<f16>(&device, &uniform_f32(40, dim, 2));
-            check::<bf16>(&device, &uniform_f32(40, dim, 2));
+            if !emulated {
+                check::<f16>(&device, &uniform_f32(40, dim, 2));
+                check::<bf16>(&device, &uniform_f32(40, dim, 2));
+            }
         }
     }
 }
