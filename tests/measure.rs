@@ -10,5 +10,6 @@ mod measure {
     mod dimension;
     mod dimension_vectors;
     mod naive;
+    mod released;
     mod sharpness;
 }

@@ -1,5 +1,5 @@
 //! Operations on every device, against naive oracles: neighbours, sharpness, the two between two sets, duplicates,
-//! resize.
+//! counts and distances of pairs, 16-bit floats, resize.
 //! GPU devices join where the build has them (`--features emulator`, `--features cuda`).
 
 mod support;
@@ -7,7 +7,9 @@ mod support;
 mod ops {
     mod between;
     mod class_pairs;
+    mod counts;
     mod duplicates;
+    mod halves;
     mod neighbours;
     mod pairs_within;
     mod points;

@@ -23,9 +23,9 @@ pub enum Near {
 }
 
 impl Default for Near {
-    /// A quarter of the median nearest-neighbour distance; docs/measures.md has the evidence.
+    /// 0.3 of the median nearest-neighbour distance; docs/measures.md has the evidence.
     fn default() -> Self {
-        Near::Fraction(0.25)
+        Near::Fraction(0.3)
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn released(
         let (pairs, compared, mut infinite) = same_labels(&rows, labels, batch, &mut rng);
         pairs_compared += compared;
         let mut found: Vec<SharpPair> = Vec::new();
-        for ((i, j), squared) in pairs.iter().zip(pair_distances(points, &pairs)) {
+        for ((i, j), squared) in pairs.iter().zip(pair_distances(device, points, &pairs)?) {
             match squared > 0.0 {
                 true => found.push(SharpPair { pair: [*i as usize, *j as usize], distance: squared.sqrt() }),
                 false => infinite = true,

@@ -80,7 +80,9 @@ fn check_spread(found: Option<&Spread>, squared: &[Vec<f64>], labels: &[u32], ou
     let count = ratios.len();
     assert_eq!((found.pairs, found.samples), (count as u64, kept.len()), "{place}");
     close(found.max, ratios[count - 1], 1e-9, || format!("{place}: max"));
-    close(found.mean, ratios.iter().sum::<f64>() / count as f64, 1e-5, || format!("{place}: mean"));
+    // About 1e-5 for floats, as `sharpness` promises: few pairs average out less of a GPU's roundings.
+    let tolerance = if place.starts_with("cpu") { 1e-5 } else { 4e-5 };
+    close(found.mean, ratios.iter().sum::<f64>() / count as f64, tolerance, || format!("{place}: mean"));
     for (q, value) in &found.quantiles {
         let rank = ((q * count as f64).ceil() as usize).clamp(1, count);
         close(*value, ratios[rank - 1], 1e-6, || format!("{place}: quantile {q}"));

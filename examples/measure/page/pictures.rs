@@ -47,12 +47,13 @@ impl<'a> Pictures<'a> {
     pub fn picture(&self, sample: usize, caption: impl Into<String>) -> Result<Picture> {
         let (loaded, dim) = (self.loaded, self.points.dim());
         let own = sample * dim..(sample + 1) * dim;
+        // A cast to 8 bits stops at 0 and at 255.
+        let shown = |value: f32| (value * (255.0 / self.white)).round() as u8;
         let pixels: Vec<u8> = match self.points.values() {
             Values::U8(values) => values[own].to_vec(),
-            // A cast to 8 bits stops at 0 and at 255.
-            Values::F32(values) => {
-                values[own].iter().map(|value| (value * (255.0 / self.white)).round() as u8).collect()
-            }
+            Values::F32(values) => values[own].iter().map(|value| shown(*value)).collect(),
+            Values::F16(values) => values[own].iter().map(|value| shown(value.to_f32())).collect(),
+            Values::BF16(values) => values[own].iter().map(|value| shown(value.to_f32())).collect(),
         };
         let (height, width, channels) = (loaded.height, loaded.width, loaded.channels);
         let longer = height.max(width);

@@ -4,7 +4,7 @@
 use super::spread::Z95;
 use super::{Estimate, Estimator, Excluded, infinite};
 use crate::ops::{Neighbours, counts_within};
-use crate::{Error, Points, Result};
+use crate::{Device, Error, Points, Result};
 
 /// The correlation dimension ln(C(r2) / C(r1)) / ln(r2 / r1), C(r) being the fraction of all pairs nearer
 /// than r, and r1 and r2 the medians over samples of the distances to the k1-th and the k2-th neighbour.
@@ -30,6 +30,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 pub(super) fn correlation(
+    device: &Device,
     points: &Points<'_>,
     neighbours: &Neighbours,
     correlation: &Correlation,
@@ -47,7 +48,7 @@ pub(super) fn correlation(
     if r1 >= r2 {
         return Err(infinite(&format!("the {}-th and the {}-th neighbour", correlation.k1, correlation.k2)));
     }
-    let counts = counts_within(points, [r1 * r1, r2 * r2]);
+    let counts = counts_within(device, points, [r1 * r1, r2 * r2], &|_| ())?;
     let total = |at: usize| counts.iter().map(|counts| counts[at] as f64).sum::<f64>();
     let (inner, outer) = (total(0), total(1));
     let span = (r2 / r1).ln();

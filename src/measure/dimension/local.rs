@@ -103,12 +103,13 @@ const PAIRS: usize = 1 << 22;
 
 /// What `each` makes of the neighbourhoods of `k` of these samples.
 fn of_neighbourhoods<T: Send>(
+    device: &Device,
     points: &Points<'_>,
     neighbours: &Neighbours,
     samples: &[usize],
     k: usize,
     each: impl Fn(usize, &Neighbourhood<'_>) -> T + Sync,
-) -> Vec<T> {
+) -> Result<Vec<T>> {
     let pairs_each = k * (k - 1) / 2;
     let mut found = Vec::with_capacity(samples.len());
     for some in samples.chunks((PAIRS / pairs_each).max(1)) {
@@ -119,13 +120,13 @@ fn of_neighbourhoods<T: Send>(
             (0..k).flat_map(move |a| (0..a).map(move |b| (near[a], near[b])))
         };
         let pairs: Vec<(u32, u32)> = some.par_iter().flat_map_iter(pairs_of).collect();
-        let squared = pair_distances(points, &pairs);
+        let squared = pair_distances(device, points, &pairs)?;
         let one = |(i, among): (&usize, &[f64])| {
             each(*i, &Neighbourhood { own: &neighbours.squared_distances(*i)[..k], among })
         };
         found.par_extend(some.par_iter().zip(squared.par_chunks(pairs_each)).map(one));
     }
-    found
+    Ok(found)
 }
 
 /// A sample's local dimension by one of these estimators: NaN where nothing can be said.
@@ -148,9 +149,9 @@ pub(super) fn estimates(
 ) -> Result<Vec<Result<Estimate>>> {
     let Some(k) = estimators.iter().map(Estimator::neighbours).max() else { return Ok(Vec::new()) };
     let samples: Vec<usize> = (0..neighbours.n()).collect();
-    let values = of_neighbourhoods(points, neighbours, &samples, k, |_, near| -> Vec<f64> {
+    let values = of_neighbourhoods(device, points, neighbours, &samples, k, |_, near| -> Vec<f64> {
         estimators.iter().map(|estimator| value_of(estimator, near)).collect()
-    });
+    })?;
     let find = |(at, estimator): (usize, &Estimator)| {
         let local: Vec<f64> = values.iter().map(|values| values[at]).collect();
         let sharing = sharing(device, points, &local, estimator)?;
@@ -191,7 +192,7 @@ fn sharing(device: &Device, points: &Points<'_>, local: &[f64], estimator: &Esti
     let sides: Vec<Vec<bool>> = (0..HALVINGS).map(|halving| spread::sides(0, halving, n)).collect();
     let samples: Vec<usize> = (0..n).collect();
     // Each sample's value within its half, for each halving.
-    let values = of_neighbourhoods(&points, &neighbours, &samples, reach, |i, near| -> Vec<f64> {
+    let values = of_neighbourhoods(device, &points, &neighbours, &samples, reach, |i, near| -> Vec<f64> {
         let listed = neighbours.indices(i);
         let within = |side: &Vec<bool>| {
             let same = (0..reach).filter(|at| side[listed[*at] as usize] == side[i]);
@@ -205,7 +206,7 @@ fn sharing(device: &Device, points: &Points<'_>, local: &[f64], estimator: &Esti
             value_of(estimator, &Neighbourhood { own: &own, among: &among })
         };
         sides.iter().map(within).collect()
-    });
+    })?;
     let halving =
         |(halving, side): (usize, &Vec<bool>)| spread::halve(side, (0..n).map(|i| (i, values[i][halving])));
     Ok(spread::sharing(&sides.iter().enumerate().filter_map(halving).collect::<Vec<_>>()))

@@ -377,8 +377,8 @@ pub fn intrinsic_dim(device: &Device, points: &Points<'_>, estimator: &Estimator
 /// Estimates the intrinsic dimension of `points` by several estimators on one search for neighbours: an
 /// estimate or an error for each, in their order. `progress` follows the search.
 ///
-/// The search runs on `device`; counting pairs within a distance ([`Correlation`]) and the distances of
-/// neighbours among themselves ([`Tle`], [`Ess`], [`LocalPca`]) are the CPU's work on every device.
+/// The search, counting pairs within a distance ([`Correlation`]) and the distances of neighbours among themselves
+/// ([`Tle`], [`Ess`], [`LocalPca`]) run on `device`.
 ///
 /// # Errors
 /// [`Error::Argument`] where an estimator's settings make no sense, [`Error::Data`] where there are too few
@@ -417,7 +417,7 @@ pub(super) fn estimates_from(
     let mut found = local::estimates(device, points, neighbours, &local)?.into_iter();
     let all = estimators.iter().map(|estimator| match estimator {
         Estimator::Correlation(correlation) => {
-            correlation::correlation(points, neighbours, correlation, *estimator)
+            correlation::correlation(device, points, neighbours, correlation, *estimator)
         }
         _ if estimator.is_local() => found.next().expect("one for each"),
         _ => estimate(neighbours, estimator),
