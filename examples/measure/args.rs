@@ -288,9 +288,13 @@ impl Args {
         self.curves || self.thorough()
     }
 
-    /// How to curate, where that is asked for.
+    pub fn asks_for_curation(&self) -> bool {
+        self.curate || self.near_duplicates.is_some()
+    }
+
+    /// How to curate, where that is needed.
     pub fn curation(&self) -> Option<CurationOptions> {
-        let asked = self.curate || self.near_duplicates.is_some() || self.thorough();
+        let asked = self.asks_for_curation() || self.thorough();
         let default = CurationOptions { top: self.top(), ..CurationOptions::default() };
         asked.then(|| CurationOptions { near: self.near_duplicates.unwrap_or(default.near), ..default })
     }

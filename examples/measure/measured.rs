@@ -100,13 +100,17 @@ pub fn measure<'a>(
     };
     seconds.curves = if curves.is_some() { clock.lap() } else { 0.0 };
 
-    let curation = match args.curation().filter(|_| dataset.is_labelled()) {
-        Some(options) => {
-            let bar = fraction_bar("curation");
-            Some(curate(device, &points, &loaded.labels, &options, &|done| show(&bar, done))?)
+    let mut notes = notes(args, &loaded, sharpness.is_some(), &found);
+    let mut curation = None;
+    if let Some(options) = args.curation().filter(|_| dataset.is_labelled()) {
+        let bar = fraction_bar("curation");
+        let show = |done| show(&bar, done);
+        match curate(device, &points, &loaded.labels, &options, &show) {
+            // A page can do without what was not asked for by name.
+            Err(Error::Data(why)) if !args.asks_for_curation() => notes.push(format!("no curation: {why}")),
+            found => curation = Some(found?),
         }
-        None => None,
-    };
+    }
     seconds.curation = if curation.is_some() { clock.lap() } else { 0.0 };
 
     let cross = match query {
@@ -115,26 +119,6 @@ pub fn measure<'a>(
     };
     seconds.cross = if cross.is_some() { clock.lap() } else { 0.0 };
 
-    let mut notes = loaded.notes.clone();
-    for (estimator, found) in &found {
-        if let Err(why) = found {
-            notes.push(format!("no {}: {why}", estimator.name()));
-        }
-    }
-    if sharpness.is_none() {
-        notes.push("label sharpness compares classes: without labels it is left out".into());
-    }
-    let for_images = args.for_images();
-    if loaded.features && !for_images.is_empty() {
-        let verb = if for_images.len() == 1 { "is" } else { "are" };
-        let names = for_images.join(", ");
-        notes.push(format!("{names} {verb} for images: features are taken as they are"));
-    }
-    if protocol == Protocol::AllPairs && (args.samples.is_some() || args.repeats.is_some()) {
-        notes.push(
-            "--samples and --repeats are for --protocol paper or released: all pairs were compared".into(),
-        );
-    }
     let format = dataset.format();
     Ok(Measured {
         args,
@@ -154,14 +138,36 @@ pub fn measure<'a>(
     })
 }
 
+/// What is to be known beside the numbers.
+fn notes(args: &Args, loaded: &Loaded, labelled: bool, found: &Found) -> Vec<String> {
+    let mut notes = loaded.notes.clone();
+    for (estimator, found) in found {
+        if let Err(why) = found {
+            notes.push(format!("no {}: {why}", estimator.name()));
+        }
+    }
+    if !labelled {
+        notes.push("label sharpness compares classes: without labels it is left out".into());
+    }
+    let for_images = args.for_images();
+    if loaded.features && !for_images.is_empty() {
+        let verb = if for_images.len() == 1 { "is" } else { "are" };
+        let names = for_images.join(", ");
+        notes.push(format!("{names} {verb} for images: features are taken as they are"));
+    }
+    if args.protocol() == Protocol::AllPairs && (args.samples.is_some() || args.repeats.is_some()) {
+        notes.push(
+            "--samples and --repeats are for --protocol paper or released: all pairs were compared".into(),
+        );
+    }
+    notes
+}
+
 /// Against k and the number of samples.
-fn curves(
-    args: &Args,
-    device: &Device,
-    points: &Points<'_>,
-    found: &[(Estimator, Result<Estimate, String>)],
-) -> Result<Vec<Curve>, Failure> {
-    let options = CurveOptions { seed: args.seed, ..CurveOptions::for_samples(points.n()) };
+fn curves(args: &Args, device: &Device, points: &Points<'_>, found: &Found) -> Result<Vec<Curve>, Failure> {
+    let mut options = CurveOptions { seed: args.seed, ..CurveOptions::for_samples(points.n()) };
+    // Of a handful of samples an eighth is none.
+    options.sizes.retain(|size| *size > 0);
     let able: Vec<Estimator> =
         found.iter().filter(|(_, estimate)| estimate.is_ok()).map(|(estimator, _)| *estimator).collect();
     let bar = fraction_bar("curves");

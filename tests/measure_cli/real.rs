@@ -84,3 +84,31 @@ fn radiology_is_sharper() {
         assert!(k_f(&object) > sharpest_natural, "{pack}: {} <= {sharpest_natural}", k_f(&object));
     }
 }
+
+/// Breast ultrasound holds one near-duplicate under two labels, which alone decides K_F; the page shows it.
+#[test]
+fn near_duplicates_across_classes() {
+    let folder = crate::make::Folder::new();
+    let page = folder.path().join("page.html");
+    let page = page.to_str().unwrap();
+    let Some(object) = measured("breast_ultrasound", &["--report", page]) else { return };
+    let curation = &object["curation"];
+    let across: Vec<&Value> = curation["near_duplicates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|group| group["classes"] == 2)
+        .collect();
+    assert_eq!(across.len(), 1, "{curation}");
+    assert_eq!(across[0]["labels"].to_string(), r#"["benign","malignant"]"#);
+    assert!((across[0]["closest"].as_f64().unwrap() / 1527.0 - 1.0).abs() < 0.01);
+    let [with, without] =
+        ["all", "without_near_duplicates"].map(|all| curation[all]["max"].as_f64().unwrap());
+    assert_eq!(with, k_f(&object));
+    assert!((with / without / 4.78 - 1.0).abs() < 0.05, "{with} and {without}");
+    let html = std::fs::read_to_string(page).unwrap();
+    for name in across[0]["names"].as_array().unwrap() {
+        assert!(html.contains(name.as_str().unwrap()));
+    }
+    assert!(html.len() < 2 << 20, "{} bytes", html.len());
+}
