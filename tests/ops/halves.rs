@@ -4,7 +4,8 @@
 use crate::support::{Set, Values, devices, in_reach, nasty_f32, uniform_f32};
 use sharpdim::measure::{PaperProtocol, Protocol, label_sharpness};
 use sharpdim::ops::{
-    counts_within, duplicates, neighbours, neighbours_between, pair_distances, sharpness, sharpness_between,
+    class_pairs, counts_within, duplicates, neighbours, neighbours_between, pair_distances, pairs_within,
+    ratio_quantiles, sharpness, sharpness_between,
 };
 use sharpdim::{Device, Error, Points, bf16, f16};
 
@@ -61,6 +62,11 @@ fn everything(device: &Device, points: &Points<'_>, queries: &Points<'_>, refere
             .map_err(|error| error.to_string()),
         counts_within(device, points, squared, &|_| ()).unwrap(),
         pair_distances(device, points, &pairs).unwrap(),
+        (
+            pairs_within(device, points, squared[0], 1000).map_err(|error| error.to_string()),
+            ratio_quantiles(device, points, &labels, &[0.1, 0.9, 1.0]).map_err(|error| error.to_string()),
+            class_pairs(device, points, &labels).unwrap(),
+        ),
         duplicates(points),
         label_sharpness(device, points, &labels, protocol, 3, &|_| ()).map_err(|error| error.to_string()),
     );
