@@ -5,6 +5,7 @@ use super::naive::naive;
 use crate::support::{
     Random, Set, Values, close, devices, in_reach, nasty_f32, noise_u8, on_threads, uniform_f32,
 };
+use sharpdim::data::manifolds::{Manifold, Settings};
 use sharpdim::measure::{
     Correlation, Duplicates, Ess, Estimate, Estimator, GeoMle, Gride, LocalPca, MindMl, Mle, MleNorm,
     MleRange, Moments, PcaRule, Pooling, Tle, TwoNn, estimate, intrinsic_dim, intrinsic_dims,
@@ -167,6 +168,24 @@ const TRUTHS: [(usize, [f64; 3], [f64; 3]); 3] = [
     (5, [0.93, 0.97, 0.97], [0.85, 0.92, 0.92]),
     (10, [0.85, 0.91, 0.91], [0.77, 0.84, 0.85]),
 ];
+
+/// What changes with k by the estimator's norm and not by geometry must not be extrapolated: with k - 2 and the
+/// harmonic mean the swiss roll had 1.4 dimensions.
+#[test]
+fn geomle_is_near_the_truth_with_either_pooling() {
+    for (manifold, seed) in
+        [(Manifold::SwissRoll, 0), (Manifold::SwissRoll, 1), (Manifold::Sphere { dim: 2 }, 0)]
+    {
+        let sample = manifold.sample(2000, &Settings { seed, ..Settings::default() }).unwrap();
+        for pooling in [Pooling::Harmonic, Pooling::Mean] {
+            let geo = Estimator::GeoMle(GeoMle { pooling, ..GeoMle::default() });
+            let found = intrinsic_dim(&Device::cpu(), &sample.points().unwrap(), &geo).unwrap();
+            println!("{manifold:?} {geo}: {:.3} ({:.3} to {:.3})", found.value, found.low, found.high);
+            close(found.value, 2.0, 0.1, || format!("{manifold:?}, {geo}"));
+            assert!(found.high - found.low > 0.02 && found.high - found.low < 0.6, "{found:?}");
+        }
+    }
+}
 
 /// Any scale, offset or sign: one dimension. Powers of two, so that floats change by nothing else.
 #[test]
