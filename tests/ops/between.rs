@@ -289,7 +289,7 @@ fn sharpness_of_every_kind_and_shape() {
             check_sharpness(&device, &set, 100, &labels(2500, 4, 23), 30);
             if set.name == "clustered" {
                 // Many samples that a screen leaves open, in both sets: their own set's others are not theirs.
-                check_sharpness(&device, &set, 1250, &labels(2500, 4, 23), 8);
+                check_sharpness(&device, &set, 600, &labels(2500, 4, 23), 30);
             }
         }
     }
