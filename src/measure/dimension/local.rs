@@ -111,6 +111,24 @@ fn of_neighbourhoods<T: Send>(
     each: impl Fn(usize, &Neighbourhood<'_>) -> T + Sync,
 ) -> Result<Vec<T>> {
     let pairs_each = k * (k - 1) / 2;
+    let n = points.n();
+    let all_pairs = n * n.saturating_sub(1) / 2;
+    if all_pairs <= PAIRS.min(samples.len() * pairs_each) {
+        // Neighbourhoods share so many pairs that all there are cost less: each is computed once.
+        let pairs: Vec<(u32, u32)> = (1..n as u32).flat_map(|b| (0..b).map(move |a| (a, b))).collect();
+        let squared = pair_distances(device, points, &pairs)?;
+        let at = |a: u32, b: u32| {
+            let (low, high) = (a.min(b) as usize, a.max(b) as usize);
+            squared[high * (high - 1) / 2 + low]
+        };
+        let one = |i: &usize| {
+            let near = &neighbours.indices(*i)[..k];
+            let among: Vec<f64> =
+                (0..k).flat_map(|a| (0..a).map(move |b| (a, b))).map(|(a, b)| at(near[a], near[b])).collect();
+            each(*i, &Neighbourhood { own: &neighbours.squared_distances(*i)[..k], among: &among })
+        };
+        return Ok(samples.par_iter().map(one).collect());
+    }
     let mut found = Vec::with_capacity(samples.len());
     for some in samples.chunks((PAIRS / pairs_each).max(1)) {
         // Each neighbourhood's own pairs, one after the other: some are in several, but computing them
