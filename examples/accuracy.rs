@@ -48,9 +48,13 @@ struct Args {
     figures: Option<PathBuf>,
 }
 
-/// Those with any dimension: uniform, and with an edge or curved, or both.
+/// Plain manifolds of any dimension: uniform, and curved or with an edge.
 const FAMILIES: [&str; 4] = ["sphere", "ball", "cube", "flat_torus"];
 const DIMS: [usize; 5] = [2, 4, 8, 16, 32];
+
+/// Those of the charts. Flat tori stay out: so curved at the reach of 20 neighbours that estimates come out high where
+/// they come out low for the others, and a mean would hide both.
+const CHARTED: [&str; 3] = ["sphere", "ball", "cube"];
 
 /// The estimators that the charts show, a few that tell different stories.
 const SHOWN: [&str; 7] = ["mle", "twonn", "geomle", "gride", "corr", "tle", "ess"];
@@ -140,14 +144,14 @@ fn key(line: &Value) -> String {
     ["manifold", "n", "seed", "ambient", "noise"].map(|part| line[part].to_string()).join(" ")
 }
 
-/// The mean over the four plain families and all seeds of an estimate's relative error, in percent.
+/// The mean over the charted families and all seeds of an estimate's relative error, in percent.
 fn bias(lines: &[Value], estimator: &str, dim: usize, n: usize) -> Option<f64> {
     let of_family = |family: &str| format!("{family}:{dim}");
     let wanted = |line: &&Value| {
         line["n"] == n
             && line["ambient"] == 0
             && line["noise"] == 0.0
-            && FAMILIES.iter().any(|family| line["manifold"] == of_family(family))
+            && CHARTED.iter().any(|family| line["manifold"] == of_family(family))
     };
     let found = lines.iter().filter(wanted).filter_map(|line| line["estimates"][estimator]["value"].as_f64());
     let errors: Vec<f64> = found.map(|value| 100.0 * (value / dim as f64 - 1.0)).collect();
@@ -170,9 +174,9 @@ fn draw(lines: &[Value], folder: &Path) -> Result<()> {
         chart.draw(Size::default())
     };
     let by_dim = DIMS.map(|dim| (dim, dim, 2000));
-    let title = "Spheres, balls, cubes and flat tori, N = 2000";
+    let title = "Spheres, balls and cubes, N = 2000";
     chart(title, Axis::log("true dimension"), &by_dim)?.write(&folder.join("accuracy-dimension.svg"))?;
     let by_n = [500, 1000, 2000, 5000].map(|n| (n, 8, n));
-    let title = "Spheres, balls, cubes and flat tori of 8 dimensions";
+    let title = "Spheres, balls and cubes of 8 dimensions";
     chart(title, Axis::log("samples"), &by_n)?.write(&folder.join("accuracy-samples.svg"))
 }
