@@ -1,9 +1,9 @@
-// The k nearest other rows of every row: tiles of squared distances, selected from where they are made.
+// The k nearest other rows of every row, or of queries the nearest reference samples: tiles of squared distances, selected from where they are made.
 //
 // neighbours_{u8,f32}_{32,64,128,256}: grid (tiles, splits), 256 threads. A tile's values go through shared
 // memory half a tile at a time; each warp takes rows, then columns, and offers their values to the samples'
 // lists of the L smallest. A tile off the diagonal serves both its rows and its columns, so each pair is
-// computed once. 8-bit: keys are squared distances, exactly. Floats: keys are least possible squared
+// computed once; of queries against reference samples it serves its rows, which are the queries. 8-bit: keys are squared distances, exactly. Floats: keys are least possible squared
 // distances; the host has the candidates recomputed and checks that the list was long enough.
 #include "common/pair_tile.cuh"
 #include "common/warp_list.cuh"
@@ -11,7 +11,7 @@
 // Mirrored in src/ops/neighbours/cuda.rs.
 struct NeighboursParams {
     PairParams pairs;
-    uint64_t keys;     // double, L per sample, ascending
+    uint64_t keys;     // double, L per sample (or query), ascending
     uint64_t indices;  // uint32, L per sample
     uint64_t locks;    // uint32 per sample, 0
     uint64_t unused;
@@ -50,7 +50,8 @@ template <class Policy, int C> __device__ __forceinline__ void neighbours(const 
             }
         }
         // Columns: 16 to a warp, 2 rows to a lane. On the diagonal they have been served as rows.
-        for (int c = warp; c < TILE && col0 + uint32_t(c) < pairs.right_rows && !diagonal; c += THREADS / 32) {
+        bool serves_columns = !diagonal && !pairs.between;
+        for (int c = warp; c < TILE && col0 + uint32_t(c) < pairs.right_rows && serves_columns; c += THREADS / 32) {
             uint32_t j = col0 + uint32_t(c);
             for (int r = lane; r < HALF; r += 32) {
                 uint32_t i = half0 + uint32_t(r);

@@ -77,6 +77,14 @@ impl<'a> Points<'a> {
     }
 }
 
+/// What a set's values are, in a word.
+pub(crate) fn kind(points: &Points<'_>) -> &'static str {
+    match points.values {
+        Values::U8(_) => "u8",
+        Values::F32(_) => "f32",
+    }
+}
+
 fn rows(len: usize, dim: usize) -> Result<usize> {
     if dim == 0 || !len.is_multiple_of(dim) {
         return Err(Error::Argument(format!("{len} values do not make whole samples of {dim} values")));

@@ -3,6 +3,7 @@
 mod support;
 
 mod measure {
+    mod cross;
     mod dimension;
     mod sharpness;
 }

@@ -46,7 +46,7 @@ struct PairParams {
     uint32_t splits;
     double eta;            // a value is off by at most eta (norm_i + norm_j)^2
     uint32_t diagonal;     // 1 where both sides are the same rows
-    uint32_t unused;
+    uint32_t between;      // 1 where rows are queries, and columns the reference samples that only they ask about
 };
 static_assert(sizeof(PairParams) == 112 && offsetof(PairParams, left_rows) == 72 && offsetof(PairParams, eta) == 96);
 

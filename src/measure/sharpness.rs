@@ -83,8 +83,7 @@ pub fn label_sharpness(
     let protocol = match protocol {
         Protocol::AllPairs => {
             let found = sharpness_with(device, points, labels, top, progress)?;
-            let (mean, sd) = (found.mean, found.sd);
-            return Ok(LabelSharpness { mean, sd, ..pool(vec![found], top) });
+            return Ok(of_all_pairs(found, top));
         }
         Protocol::Paper(protocol) => protocol,
     };
@@ -121,6 +120,12 @@ pub fn label_sharpness(
         draws.push(found);
     }
     Ok(pool(draws, top))
+}
+
+/// What all pairs say, of one set or between two.
+pub(super) fn of_all_pairs(found: Sharpness, top: usize) -> LabelSharpness {
+    let (mean, sd) = (found.mean, found.sd);
+    LabelSharpness { mean, sd, ..pool(vec![found], top) }
 }
 
 /// The samples of one draw, ascending.

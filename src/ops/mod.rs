@@ -10,8 +10,8 @@ mod sharpness;
 
 pub use counts::{counts_within, pair_distances};
 pub use duplicates::duplicates;
-pub use neighbours::{Neighbours, neighbours, neighbours_with};
-pub use sharpness::{SharpPair, Sharpness, sharpness, sharpness_with};
+pub use neighbours::{Neighbours, neighbours, neighbours_between, neighbours_with};
+pub use sharpness::{SharpPair, Sharpness, sharpness, sharpness_between, sharpness_with};
 
 /// What long work reports to: called with the fraction done, 0 to 1.
 pub type Progress<'a> = &'a (dyn Fn(f64) + Sync);

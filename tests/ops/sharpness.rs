@@ -141,6 +141,20 @@ fn top_may_be_more_than_there_is() {
     }
 }
 
+/// Clusters so narrow that no product tells their pairs apart: samples are compared with all others, and pairs
+/// that were recomputed before come up twice.
+#[test]
+fn clusters_hide_no_pair() {
+    for device in devices() {
+        for n in [700, 2500] {
+            let set = nasty_f32(n, 3, 22).into_iter().find(|set| set.name == "clustered").unwrap();
+            for top in [20, 30, 200] {
+                check(&device, &set, &labels(n, 4, 23), top);
+            }
+        }
+    }
+}
+
 /// Twins with the same label say nothing, twins with different labels are counted apart, and neither
 /// hides the closest pair that counts.
 #[test]

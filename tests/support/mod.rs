@@ -72,6 +72,15 @@ impl Set {
         self.points().n()
     }
 
+    /// Some of its samples as a set of their own, of the same name.
+    pub fn rows(&self, rows: std::ops::Range<usize>) -> Set {
+        let at = rows.start * self.dim..rows.end * self.dim;
+        match &self.values {
+            Values::U8(values) => Set::u8(&self.name, self.dim, values[at].to_vec()),
+            Values::F32(values) => Set::f32(&self.name, self.dim, values[at].to_vec()),
+        }
+    }
+
     /// Whether squared distances between these samples are promised to be exact: bytes, as bytes or as
     /// floats that reach from 0 to 255.
     pub fn exact(&self) -> bool {

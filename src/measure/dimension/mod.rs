@@ -206,7 +206,9 @@ impl Excluded {
     fn twins(neighbours: &Neighbours) -> Self {
         let mut excluded = Excluded::default();
         let twins = (0..neighbours.n()).filter(|&i| neighbours.squared_distances(i)[0] == 0.0).count();
-        excluded.add(twins, "an identical twin");
+        let of_two_sets = neighbours.reference().is_some();
+        excluded
+            .add(twins, if of_two_sets { "identical to a reference sample" } else { "an identical twin" });
         excluded
     }
 
@@ -345,6 +347,9 @@ pub fn estimate(neighbours: &Neighbours, estimator: &Estimator) -> Result<Estima
             neighbours.k()
         )));
     }
+    if neighbours.reference().is_some() {
+        check_between(estimator)?;
+    }
     refuse_twins(neighbours, estimator)?;
     match estimator {
         Estimator::Mle(mle) => mle::mle(neighbours, mle, *estimator),
@@ -366,11 +371,28 @@ fn refuse_twins(neighbours: &Neighbours, estimator: &Estimator) -> Result<()> {
     if estimator.duplicates() == Duplicates::Refuse {
         let twin = (0..neighbours.n()).find(|&i| neighbours.squared_distances(i)[0] == 0.0);
         if let Some(i) = twin {
+            let (one, other) = match neighbours.reference() {
+                Some(_) => ("query", "reference sample"),
+                None => ("sample", "sample"),
+            };
             return Err(Error::Data(format!(
-                "samples {i} and {} are identical: remove one, or let duplicates be excluded",
+                "{one} {i} and {other} {} are identical: remove one, or let duplicates be excluded",
                 neighbours.indices(i)[0]
             )));
         }
+    }
+    Ok(())
+}
+
+/// Refuses what cannot be asked of one set's distances to another.
+pub(super) fn check_between(estimator: &Estimator) -> Result<()> {
+    check(estimator)?;
+    // GeoMLE draws samples that are each other's neighbours.
+    if estimator.needs_samples() || matches!(estimator, Estimator::GeoMle(_)) {
+        return Err(Error::Argument(format!(
+            "{estimator} compares samples with others of their own set: between two sets, ask for an estimator \
+             that reads distances only, MLE or TwoNN for example"
+        )));
     }
     Ok(())
 }

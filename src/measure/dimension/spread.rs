@@ -14,10 +14,20 @@ pub(super) fn mean(values: &[f64]) -> (f64, usize) {
 
 /// The standard error of the mean of per-sample values (NaN where a sample gives none). Samples that are
 /// neighbours share distances, so their values are correlated: products of deviations are summed over
-/// neighbouring pairs too, as for any sum over a dependency graph.
+/// neighbouring pairs too, as for any sum over a dependency graph. Queries share reference samples: two of them
+/// count with the fraction of their neighbours that they have in common.
 pub(super) fn standard_error(neighbours: &Neighbours, k: usize, values: &[f64]) -> f64 {
     let (mean, kept) = mean(values);
     let deviation = |i: usize| if values[i].is_nan() { 0.0 } else { values[i] - mean };
+    if let Some(reference) = neighbours.reference() {
+        // The sum over pairs of queries, written as one over the reference samples that they share.
+        let mut sums = vec![0.0; reference];
+        for i in 0..values.len() {
+            neighbours.indices(i)[..k].iter().for_each(|&r| sums[r as usize] += deviation(i));
+        }
+        let variance = sums.iter().map(|sum| sum * sum).sum::<f64>() / k as f64;
+        return variance.sqrt() / kept as f64;
+    }
     let mut variance = 0.0;
     let mut shared = 0.0;
     for i in 0..values.len() {

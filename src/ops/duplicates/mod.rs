@@ -1,6 +1,7 @@
 //! `duplicates`: which samples are identical, value for value.
 
-use crate::{Points, Values};
+use super::pairs::{Rows, Run};
+use crate::Points;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
@@ -15,13 +16,18 @@ use std::hash::{DefaultHasher, Hasher};
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
 pub fn duplicates(points: &Points<'_>) -> Vec<u32> {
-    let hashes: Vec<u64> = (0..points.n()).into_par_iter().map(|i| hash(points, i)).collect();
+    identical(&Rows::from(points))
+}
+
+/// For each row, the lowest number of a row with the same values, of either set.
+pub(super) fn identical(rows: &Rows<'_>) -> Vec<u32> {
+    let hashes: Vec<u64> = (0..rows.n()).into_par_iter().map(|i| hash(rows, i)).collect();
     // Samples that share a hash are compared in full with one of each kind seen before.
     let mut seen: HashMap<u64, Vec<u32>> = HashMap::new();
-    let mut first = Vec::with_capacity(points.n());
+    let mut first = Vec::with_capacity(rows.n());
     for (i, hash) in hashes.into_iter().enumerate() {
         let kinds = seen.entry(hash).or_default();
-        let same = kinds.iter().copied().find(|&j| equal(points, i, j as usize));
+        let same = kinds.iter().copied().find(|&j| equal(rows, i, j as usize));
         first.push(same.unwrap_or_else(|| {
             kinds.push(i as u32);
             i as u32
@@ -30,14 +36,13 @@ pub fn duplicates(points: &Points<'_>) -> Vec<u32> {
     first
 }
 
-fn hash(points: &Points<'_>, i: usize) -> u64 {
-    let row = i * points.dim()..(i + 1) * points.dim();
+fn hash(rows: &Rows<'_>, i: usize) -> u64 {
     let mut hasher = DefaultHasher::new();
-    match points.values() {
-        Values::U8(values) => hasher.write(&values[row]),
-        Values::F32(values) => {
+    match rows.row(i, 0..rows.dim()) {
+        Run::U8(values) => hasher.write(values),
+        Run::F32(values) => {
             let mut bytes = [0u8; 4096];
-            for values in values[row].chunks(bytes.len() / 4) {
+            for values in values.chunks(bytes.len() / 4) {
                 for (bytes, value) in bytes.chunks_exact_mut(4).zip(values) {
                     // Adding 0 turns -0 into 0, which equals it.
                     bytes.copy_from_slice(&(value + 0.0).to_ne_bytes());
@@ -49,10 +54,10 @@ fn hash(points: &Points<'_>, i: usize) -> u64 {
     hasher.finish()
 }
 
-fn equal(points: &Points<'_>, i: usize, j: usize) -> bool {
-    let row = |i: usize| i * points.dim()..(i + 1) * points.dim();
-    match points.values() {
-        Values::U8(values) => values[row(i)] == values[row(j)],
-        Values::F32(values) => values[row(i)] == values[row(j)],
+fn equal(rows: &Rows<'_>, i: usize, j: usize) -> bool {
+    match (rows.row(i, 0..rows.dim()), rows.row(j, 0..rows.dim())) {
+        (Run::U8(a), Run::U8(b)) => a == b,
+        (Run::F32(a), Run::F32(b)) => a == b,
+        _ => unreachable!("both sets have one type"),
     }
 }

@@ -8,38 +8,40 @@
 //! 4. Samples that even that leaves open are compared with all others directly.
 
 use super::{Neighbours, Progress, collect, compare_with_all, recompute};
+use crate::Points;
 use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::float::{Centred, FloatTile};
 use crate::ops::pairs::int::{IntTiles, Isa, row_terms};
 use crate::ops::pairs::keeper::{Keeper, capacity};
 use crate::ops::pairs::scan::{Sum, hits};
-use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Quantised, Reader, Tile, show, tiles};
-use crate::{Points, Values};
+use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Quantised, Reader, Rows, Run, Tile, show};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-pub(super) fn neighbours(points: &Points<'_>, k: usize, progress: Progress<'_>) -> Neighbours {
-    neighbours_on(points, k, Isa::best(), progress)
+pub(super) fn neighbours(rows: &Rows<'_>, k: usize, progress: Progress<'_>) -> Neighbours {
+    neighbours_on(rows, k, Isa::best(), progress)
 }
 
-fn neighbours_on(points: &Points<'_>, k: usize, isa: Isa, progress: Progress<'_>) -> Neighbours {
-    let n = points.n();
+fn neighbours_on(points: &Rows<'_>, k: usize, isa: Isa, progress: Progress<'_>) -> Neighbours {
     let (coarse, bounds) = Quantised::new(points);
     if bounds.exact() {
-        let keepers = screen(&coarse, &bounds, vec![Keeper::default(); n], k, isa, progress);
-        return collect(k, keepers.into_iter().map(|keeper| keeper.found).collect());
+        let keepers = screen(points, &coarse, &bounds, keepers(points), k, isa, progress);
+        return collect(points, k, keepers.into_iter().map(|keeper| keeper.found).collect());
     }
-    let mut keepers = vec![Keeper { loose: true, ..Keeper::default() }; n];
-    if !hopeless(points, &coarse, k, isa) {
-        keepers = screen(&coarse, &bounds, vec![Keeper::default(); n], k, isa, progress);
+    let mut keepers = keepers(points);
+    if hopeless(points, &coarse, k, isa) {
+        keepers.iter_mut().for_each(|keeper| keeper.loose = !keeper.closed);
+    } else {
+        keepers = screen(points, &coarse, &bounds, keepers, k, isa, progress);
     }
     // Screening all pairs again costs about as much as an eighth of them compared directly.
-    let many = |keepers: &[Keeper]| keepers.iter().filter(|keeper| keeper.loose).count() > n / 8;
+    let asked = points.asked().len();
+    let many = |keepers: &[Keeper]| keepers.iter().filter(|keeper| keeper.loose).count() > asked / 8;
     if many(&keepers) {
-        let (fine, bounds) = coarse.refined(n);
-        let again = screen(&fine, &bounds, only_loose(&keepers), k, isa, progress);
+        let (fine, bounds) = coarse.refined(points.n());
+        let again = screen(points, &fine, &bounds, only_loose(&keepers), k, isa, progress);
         replace_loose(&mut keepers, again);
     }
     if many(&keepers) {
@@ -47,7 +49,7 @@ fn neighbours_on(points: &Points<'_>, k: usize, isa: Isa, progress: Progress<'_>
         let mut again = only_loose(&keepers);
         let screen = Screen::new(&rows.bounds, &rows.squares, &rows.squares, k, &mut again);
         let mut products = FloatTile::default();
-        let tiles = tiles(n);
+        let tiles = points.tiles();
         for (at, tile) in tiles.iter().enumerate() {
             show(tile, products.multiply(&rows, tile), &screen);
             progress((at + 1) as f64 / tiles.len() as f64);
@@ -57,8 +59,16 @@ fn neighbours_on(points: &Points<'_>, k: usize, isa: Isa, progress: Progress<'_>
     certify(points, k, keepers)
 }
 
+/// A keeper for each row. Reference samples ask for nothing: what is offered to theirs is not kept.
+fn keepers(rows: &Rows<'_>) -> Vec<Keeper> {
+    let mut keepers = vec![Keeper { closed: true, ..Keeper::default() }; rows.n()];
+    keepers[rows.asked()].fill(Keeper::default());
+    keepers
+}
+
 /// Offers every pair to both its samples' keepers, as the integer engine sees it.
 fn screen(
+    points: &Rows<'_>,
     rows: &Quantised<'_>,
     bounds: &Bounds,
     mut keepers: Vec<Keeper>,
@@ -70,7 +80,7 @@ fn screen(
     let terms = row_terms(rows, n, isa);
     let screen = Screen::new(bounds, &terms.row, &terms.col, k, &mut keepers);
     let mut products = IntTiles::new(rows, n, isa);
-    let tiles = tiles(n);
+    let tiles = points.tiles();
     for (at, tile) in tiles.iter().enumerate() {
         products.multiply_for(tile, &screen);
         progress((at + 1) as f64 / tiles.len() as f64);
@@ -80,21 +90,32 @@ fn screen(
 
 /// Whether 256 steps are so coarse that most samples would find too many pairs that may count, as a
 /// few samples among themselves show: at their scale the k nearest of n are the k' nearest.
-fn hopeless(points: &Points<'_>, coarse: &Quantised<'_>, k: usize, isa: Isa) -> bool {
+fn hopeless(points: &Rows<'_>, coarse: &Quantised<'_>, k: usize, isa: Isa) -> bool {
     const PROBES: usize = 64;
-    let (n, dim) = (points.n(), points.dim());
-    let Values::F32(values) = points.values() else {
-        return false;
-    };
-    if n < 4 * PROBES {
+    if points.sets().any(|set| set.len() < 4 * PROBES) {
         return false;
     }
-    let rows = (0..PROBES).map(|p| p * n / PROBES);
-    let some: Vec<f32> = rows.flat_map(|i| &values[i * dim..(i + 1) * dim]).copied().collect();
-    let some = Points::f32(&some, dim).expect("rows of points that were checked");
+    let some = |set: Range<usize>| -> Vec<f32> {
+        let mut values = Vec::with_capacity(PROBES * points.dim());
+        for p in 0..PROBES {
+            if let Run::F32(row) = points.row(set.start + p * set.len() / PROBES, 0..points.dim()) {
+                values.extend_from_slice(row);
+            }
+        }
+        values
+    };
+    let some: Vec<Vec<f32>> = points.sets().map(some).collect();
+    let some: Vec<Points<'_>> = some
+        .iter()
+        .map(|values| Points::f32(values, points.dim()).expect("rows of points that were checked"))
+        .collect();
+    let some = match &some[..] {
+        [queries, reference] => Rows::between(queries, reference).expect("both of one kind"),
+        _ => Rows::from(&some[0]),
+    };
     let (rows, bounds) = coarse.of(&some);
-    let few = (k * PROBES).div_ceil(n).min(PROBES / 4);
-    let keepers = screen(&rows, &bounds, vec![Keeper::default(); PROBES], few, isa, &|_| ());
+    let few = (k * PROBES).div_ceil(points.partners().len()).min(PROBES / 4);
+    let keepers = screen(&some, &rows, &bounds, keepers(&some), few, isa, &|_| ());
     let crowded = |keeper: &&Keeper| {
         let reach = keeper.reach(few);
         let found = keeper.found.iter().filter(|(low, _)| *low <= reach).count();
@@ -200,8 +221,7 @@ impl Reader for Screen<'_> {
 }
 
 /// Recomputes every pair that may count from the samples themselves, and picks each sample's k nearest.
-fn certify(points: &Points<'_>, k: usize, keepers: Vec<Keeper>) -> Neighbours {
-    let n = points.n();
+fn certify(points: &Rows<'_>, k: usize, keepers: Vec<Keeper>) -> Neighbours {
     let candidates = keepers.into_par_iter().map(|keeper| {
         let reach = keeper.reach(k);
         keeper.found.into_iter().filter(|(low, _)| *low <= reach).map(|(_, j)| j).collect()
@@ -210,9 +230,9 @@ fn certify(points: &Points<'_>, k: usize, keepers: Vec<Keeper>) -> Neighbours {
     let candidates: Vec<Vec<u32>> = candidates.collect();
     let mut found = recompute(&candidates, direct).expect("the CPU does not fail");
     // A keeper that closed has at least k pairs.
-    let open: Vec<usize> = (0..n).filter(|&i| found[i].len() < k).collect();
-    compare_with_all(n, &open, &mut found, direct).expect("the CPU does not fail");
-    collect(k, found)
+    let open: Vec<usize> = points.asked().filter(|&i| found[i].len() < k).collect();
+    compare_with_all(points, &open, &mut found, direct).expect("the CPU does not fail");
+    collect(points, k, found)
 }
 
 #[cfg(test)]
@@ -240,7 +260,7 @@ mod tests {
         let (n, ends) = (points.n(), AtomicUsize::new(0));
         // A single tile, so that each screen ends once.
         assert!(n <= TILE);
-        let found = neighbours_on(points, k, isa, &|done| {
+        let found = neighbours_on(&Rows::from(points), k, isa, &|done| {
             ends.fetch_add(usize::from(done == 1.0), Ordering::Relaxed);
         });
         for i in 0..n {
@@ -259,7 +279,7 @@ mod tests {
     }
 
     fn probed_hopeless(points: &Points<'_>, k: usize, isa: Isa) -> bool {
-        hopeless(points, &Quantised::new(points).0, k, isa)
+        hopeless(&Rows::from(points), &Quantised::new(points).0, k, isa)
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! every sample's list checked to have been long enough.
 
 use super::{Neighbours, Progress};
+use crate::Result;
 use crate::device::{Gpu, Kernel, Params};
+use crate::ops::pairs::Rows;
 use crate::ops::pairs::cuda::{PairParams, Prepared};
 use crate::ops::pairs::keeper::sort;
-use crate::{Points, Result, Values};
 use std::mem::offset_of;
 
 /// What an empty place of a list is filled with; see kernels/common/warp_list.cuh.
@@ -26,24 +27,20 @@ const _: () = assert!(size_of::<NeighboursParams>() == 144 && offset_of!(Neighbo
 // SAFETY: repr(C), no padding, as asserted by size.
 unsafe impl Params for NeighboursParams {}
 
-pub(super) fn neighbours(
-    gpu: &Gpu,
-    points: &Points<'_>,
-    k: usize,
-    progress: Progress<'_>,
-) -> Result<Neighbours> {
-    let (n, exact) = (points.n(), matches!(points.values(), Values::U8(_)));
+pub(super) fn neighbours(gpu: &Gpu, rows: &Rows<'_>, k: usize, progress: Progress<'_>) -> Result<Neighbours> {
+    let (n, exact) = (rows.asked().len(), rows.bytes());
+    let others = rows.others(0).count();
     // Floats are screened by bounds: room for the pairs whose bounds overlap the k-th's.
-    let wanted = if exact { k } else { (k + k / 2 + 12).min(n - 1).max(k) };
+    let wanted = if exact { k } else { (k + k / 2 + 12).min(others).max(k) };
     let lists = [32, 64, 128, 256];
     let Some(list) = lists.into_iter().find(|length| *length >= wanted) else {
         // More than a warp's registers hold: rare, and the CPU's answers are the same.
-        return Ok(super::cpu::neighbours(points, k, progress));
+        return Ok(super::cpu::neighbours(rows, k, progress));
     };
-    let prepared = Prepared::new(gpu, points)?;
+    let prepared = Prepared::new(gpu, rows)?;
     if !prepared.sane() {
         // Values whose range leaves f32's: nothing here could be screened.
-        return Ok(super::cpu::neighbours(points, k, progress));
+        return Ok(super::cpu::neighbours(rows, k, progress));
     }
     let kernel = match (exact, list) {
         (true, 32) => Kernel::NeighboursU8L32,
@@ -70,7 +67,7 @@ pub(super) fn neighbours(
             unused: 0,
         };
         // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; the lists have `list`
-        // places, and the locks one, for each of n samples.
+        // places, and the locks one, for each of the n rows that are asked about.
         unsafe { gpu.launch(kernel, &params, work.launch) }
     })?;
     let (keys, indices) = (gpu.download(&keys)?, gpu.download(&indices)?);
@@ -80,7 +77,7 @@ pub(super) fn neighbours(
         places.filter(|(_, index)| **index != EMPTY).map(|(key, index)| (*key, *index))
     };
     if exact {
-        return Ok(super::collect(k, (0..n).map(|i| row(i).collect()).collect()));
+        return Ok(super::collect(rows, k, (0..n).map(|i| row(i).collect()).collect()));
     }
 
     let candidates: Vec<Vec<u32>> = (0..n).map(|i| row(i).map(|(_, j)| j).collect()).collect();
@@ -91,11 +88,11 @@ pub(super) fn neighbours(
         // Every pair that is not listed is at least as far as the last one's bound; a list that holds all
         // other samples has left nothing out.
         let last = row(i).next_back().map_or(0.0, |(key, _)| key * prepared.unit());
-        let closed = own.len() == n - 1 || (own.len() == list && own[k - 1].0 < last);
+        let closed = own.len() == others || (own.len() == list && own[k - 1].0 < last);
         if !closed {
             open.push(i);
         }
     }
-    super::compare_with_all(n, &open, &mut found, |pairs| prepared.squared_distances(pairs))?;
-    Ok(super::collect(k, found))
+    super::compare_with_all(rows, &open, &mut found, |pairs| prepared.squared_distances(pairs))?;
+    Ok(super::collect(rows, k, found))
 }

@@ -1,26 +1,32 @@
 //! `neighbours`: the k nearest other samples of every sample, by Euclidean distance, never holding
 //! the N x N matrix.
 
+mod between;
 mod cpu;
 #[cfg(gpu)]
 mod cuda;
 
 use super::Progress;
+use super::pairs::Rows;
 use super::pairs::keeper::{keep_nearest, sort};
 use crate::{Device, Error, Points, Result};
 use rayon::prelude::*;
 
-/// The `k` nearest other samples of each of `n` samples, nearest first; ties go to the lower index.
+pub use between::neighbours_between;
+
+/// The `k` nearest other samples of each of `n` samples, nearest first; ties go to the lower index. Or, found by
+/// [`neighbours_between`], the `k` nearest reference samples of each of `n` queries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Neighbours {
     n: usize,
     k: usize,
     indices: Vec<u32>,
     squared: Vec<f64>,
+    reference: Option<usize>,
 }
 
 impl Neighbours {
-    /// The number of samples.
+    /// The number of samples, or of queries.
     pub fn n(&self) -> usize {
         self.n
     }
@@ -28,6 +34,12 @@ impl Neighbours {
     /// The number of neighbours of each.
     pub fn k(&self) -> usize {
         self.k
+    }
+
+    /// How many reference samples the neighbours of queries were sought among; `None` where samples were
+    /// compared among themselves, so that indices name samples and neighbours alike.
+    pub fn reference(&self) -> Option<usize> {
+        self.reference
     }
 
     /// The neighbours of sample `i`, nearest first: `k` indices.
@@ -88,13 +100,18 @@ pub fn neighbours_with(
             k + 1
         )));
     }
+    search(device, &Rows::from(points), k, progress)
+}
+
+/// The k nearest partners of every row that is asked about; there are as many.
+fn search(device: &Device, rows: &Rows<'_>, k: usize, progress: Progress<'_>) -> Result<Neighbours> {
     #[cfg(gpu)]
     if let Some(gpu) = device.gpu() {
-        return cuda::neighbours(gpu, points, k, progress);
+        return cuda::neighbours(gpu, rows, k, progress);
     }
     #[cfg(not(gpu))]
     let _ = device;
-    Ok(cpu::neighbours(points, k, progress))
+    Ok(cpu::neighbours(rows, k, progress))
 }
 
 /// The squared distances, as `direct` gives them, of each sample to its candidates. A pair that is a
@@ -122,20 +139,22 @@ fn recompute(
     Ok(found.collect())
 }
 
-/// Compares the samples whose screening left them `open` with all others, by the squared distances that
+/// Compares the rows whose screening left them `open` with all that they are paired with, by the squared distances that
 /// `direct` gives: what they found becomes all there is.
 fn compare_with_all(
-    n: usize,
+    rows: &Rows<'_>,
     open: &[usize],
     found: &mut [Vec<(f64, u32)>],
     direct: impl Fn(&[(u32, u32)]) -> Result<Vec<f64>>,
 ) -> Result<()> {
-    for open in open.chunks((1 << 20) / n + 1) {
-        let others = |i: usize| (0..n).filter(move |&j| j != i).map(move |j| (i as u32, j as u32));
-        let pairs: Vec<_> = open.iter().flat_map(|&i| others(i)).collect();
+    for open in open.chunks((1 << 20) / rows.partners().len() + 1) {
+        let others = |&i: &usize| rows.others(i).map(move |j| (i as u32, j as u32));
+        let pairs: Vec<_> = open.iter().flat_map(others).collect();
         let squared = direct(&pairs)?;
+        // Each has as many others.
+        let others = pairs.len() / open.len();
         for (at, &i) in open.iter().enumerate() {
-            let own = at * (n - 1)..(at + 1) * (n - 1);
+            let own = at * others..(at + 1) * others;
             let others = pairs[own.clone()].iter().map(|(_, j)| *j);
             found[i] = squared[own].iter().copied().zip(others).collect();
         }
@@ -143,17 +162,18 @@ fn compare_with_all(
     Ok(())
 }
 
-/// Each sample's k nearest of what was found for it.
-fn collect(k: usize, found: Vec<Vec<(f64, u32)>>) -> Neighbours {
-    let n = found.len();
+/// The k nearest of what was found for each row that is asked about.
+fn collect(rows: &Rows<'_>, k: usize, mut found: Vec<Vec<(f64, u32)>>) -> Neighbours {
+    let (n, first) = (rows.asked().len(), rows.partners().start as u32);
+    found.truncate(n);
     let (mut indices, mut squared) = (vec![0; n * k], vec![0.0; n * k]);
-    let rows = indices.par_chunks_mut(k).zip(squared.par_chunks_mut(k));
-    rows.zip(found).for_each(|((indices, squared), mut found)| {
+    let places = indices.par_chunks_mut(k).zip(squared.par_chunks_mut(k));
+    places.zip(found).for_each(|((indices, squared), mut found)| {
         keep_nearest(&mut found, k);
         sort(&mut found);
         for (at, (distance, j)) in found.into_iter().enumerate() {
-            (indices[at], squared[at]) = (j, distance);
+            (indices[at], squared[at]) = (j - first, distance);
         }
     });
-    Neighbours { n, k, indices, squared }
+    Neighbours { n, k, indices, squared, reference: rows.two().then(|| rows.partners().len()) }
 }

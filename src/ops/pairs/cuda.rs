@@ -2,8 +2,9 @@
 //! parameters that pair kernels share. Data that does not fit the device is brought there block by block.
 
 use super::quantise::column_ranges;
+use super::{Rows, Run};
+use crate::Result;
 use crate::device::{Buffer, Gpu, Kernel, Launch, Params};
-use crate::{Points, Result, Values};
 use std::mem::offset_of;
 use std::ops::Range;
 
@@ -41,7 +42,7 @@ pub(crate) struct PairParams {
     splits: u32,
     eta: f64,
     diagonal: u32,
-    unused: u32,
+    between: u32,
 }
 const _: () = assert!(size_of::<PairParams>() == 112);
 const _: () = assert!(offset_of!(PairParams, left_rows) == 72 && offset_of!(PairParams, eta) == 96);
@@ -79,16 +80,16 @@ const _: () = assert!(size_of::<DistancesParams>() == 40);
 // SAFETY: repr(C), no padding, as asserted by size.
 unsafe impl Params for DistancesParams {}
 
-/// How a set of samples goes to the tensor cores.
+/// How a set of samples, or queries and their reference samples, go to the tensor cores.
 pub(crate) struct Prepared<'a> {
     gpu: &'a Gpu,
-    points: Points<'a>,
+    rows: Rows<'a>,
     /// Subtracted from each column of floats, and what the rest is multiplied with.
     centre: Option<Buffer<f32>>,
     scale: f32,
     steps: usize,
-    /// Samples that are on the device at once, on either side.
-    block: usize,
+    /// Samples that are on the device at once, on either side; no block holds rows of both sets.
+    blocks: Vec<Range<usize>>,
 }
 
 /// A block of samples on the device.
@@ -116,12 +117,13 @@ pub(crate) struct PairLaunch {
 }
 
 impl<'a> Prepared<'a> {
-    pub(crate) fn new(gpu: &'a Gpu, points: &Points<'a>) -> Result<Self> {
-        let dim = points.dim();
-        let (centre, scale, steps) = match points.values() {
-            Values::U8(_) => (None, 1.0, dim.div_ceil(STEP_BYTES)),
-            Values::F32(values) => {
-                let (low, high) = column_ranges(values, dim);
+    pub(crate) fn new(gpu: &'a Gpu, rows: impl Into<Rows<'a>>) -> Result<Self> {
+        let rows = rows.into();
+        let dim = rows.dim();
+        let (centre, scale, steps) = match rows.bytes() {
+            true => (None, 1.0, dim.div_ceil(STEP_BYTES)),
+            false => {
+                let (low, high) = column_ranges(&rows);
                 // The middle of each column's range, and a power of two that brings the widest near 1.
                 let middle = |(low, high): (&f32, &f32)| ((f64::from(*low) + f64::from(*high)) / 2.0) as f32;
                 let centre: Vec<f32> = low.iter().zip(&high).map(middle).collect();
@@ -132,9 +134,10 @@ impl<'a> Prepared<'a> {
             }
         };
         // A block holds its samples as given while it is prepared, then as prepared.
-        let given = dim * size_of_val_of(points);
-        let block = block_rows(gpu.memory_for_data()?, given, steps * STEP_BYTES, points.n());
-        Ok(Prepared { gpu, points: *points, centre, scale, steps, block })
+        let given = dim * if rows.bytes() { 1 } else { 4 };
+        let block = block_rows(gpu.memory_for_data()?, given, steps * STEP_BYTES, rows.samples());
+        let blocks = rows.sets().flat_map(|set| super::blocks(set, block)).collect();
+        Ok(Prepared { gpu, rows, centre, scale, steps, blocks })
     }
 
     /// Whether the data is of a size, unit or offset that f32 arithmetic can hold after scaling.
@@ -166,11 +169,10 @@ impl<'a> Prepared<'a> {
     }
 
     fn load(&self, rows: Range<usize>) -> Result<Block> {
-        let (gpu, dim) = (self.gpu, self.points.dim());
+        let (gpu, dim) = (self.gpu, self.rows.dim());
         let len = rows.len();
         let prepared = gpu.allocate::<u8>(len * self.steps * STEP_BYTES)?;
         let term = gpu.allocate::<f64>(len)?;
-        let within = rows.start * dim..rows.end * dim;
         let mut params = PrepareParams {
             values: 0,
             centre: 0,
@@ -184,16 +186,16 @@ impl<'a> Prepared<'a> {
         };
         let launch = Launch { grid: [len as u32, 1, 1], threads: THREADS, shared_bytes: 64 };
         let mut norm = None;
-        match self.points.values() {
-            Values::U8(values) => {
-                let given = gpu.upload(&values[within])?;
+        match self.rows.block(rows.clone()) {
+            Run::U8(values) => {
+                let given = gpu.upload(values)?;
                 params.values = given.address();
                 // SAFETY: one block to each of `len` rows; every buffer is as long as the kernel's comment says.
                 unsafe { gpu.launch(Kernel::PrepareU8, &params, launch)? };
                 gpu.synchronise()?;
             }
-            Values::F32(values) => {
-                let given = gpu.upload(&values[within])?;
+            Run::F32(values) => {
+                let given = gpu.upload(values)?;
                 let norms = gpu.allocate::<f64>(len)?;
                 params.values = given.address();
                 params.norm = norms.address();
@@ -209,19 +211,20 @@ impl<'a> Prepared<'a> {
 
     /// Brings every pair of blocks to the device and hands each launch of tiles to `run`; together the
     /// tiles hold every unordered pair once (those on the diagonal each pair twice, and samples with
-    /// themselves). `done` is told the fraction of pairs behind.
+    /// themselves), of two sets every query with every reference sample. `done` is told the fraction of pairs behind.
     pub(crate) fn for_each_launch(
         &self,
         done: &dyn Fn(f64),
         mut run: impl FnMut(&PairLaunch) -> Result<()>,
     ) -> Result<()> {
         let gpu = self.gpu;
-        let blocks: Vec<Range<usize>> = super::blocks(0..self.points.n(), self.block).collect();
-        let all = (blocks.len() * (blocks.len() + 1) / 2) as f64;
+        let asked = self.blocks.iter().filter(|block| block.start < self.rows.asked().end).count();
+        let first = |at: usize| if self.rows.two() { asked } else { at };
+        let all = (0..asked).map(|at| self.blocks.len() - first(at)).sum::<usize>() as f64;
         let mut behind = 0.0;
-        for (at, rows) in blocks.iter().enumerate() {
+        for (at, rows) in self.blocks[..asked].iter().enumerate() {
             let left = self.load(rows.clone())?;
-            for (other, cols) in blocks.iter().enumerate().skip(at) {
+            for (other, cols) in self.blocks.iter().enumerate().skip(first(at)) {
                 let right = if other == at { None } else { Some(self.load(cols.clone())?) };
                 let right = right.as_ref().unwrap_or(&left);
                 let batches = batches(
@@ -276,7 +279,7 @@ impl<'a> Prepared<'a> {
                 splits: batch.splits as u32,
                 eta: self.eta(),
                 diagonal: u32::from(diagonal),
-                unused: 0,
+                between: u32::from(self.rows.two()),
             };
             let grid = [count as u32, batch.splits as u32, 1];
             let launch = Launch { grid, threads: THREADS, shared_bytes: SHARED_BYTES };
@@ -288,21 +291,22 @@ impl<'a> Prepared<'a> {
 
     /// The squared distances of `pairs` (sorted by their first sample), from the data as given.
     pub(crate) fn squared_distances(&self, pairs: &[(u32, u32)]) -> Result<Vec<f64>> {
-        let Values::F32(values) = self.points.values() else {
-            return Ok(super::direct::squared_distances(&self.points, pairs));
-        };
-        let (gpu, dim) = (self.gpu, self.points.dim());
+        if self.rows.bytes() {
+            return Ok(super::direct::squared_distances(self.rows, pairs));
+        }
+        let (gpu, dim) = (self.gpu, self.rows.dim());
         let mut out = vec![0.0; pairs.len()];
         // Pairs by the blocks that their samples are in, so that two blocks at a time need to be there.
         let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
         let key = |at: &u32| {
+            let block = |row: u32| self.blocks.partition_point(|block| block.end <= row as usize);
             let (i, j) = pairs[*at as usize];
-            (i as usize / self.block, j as usize / self.block)
+            (block(i), block(j))
         };
-        order.sort_by_key(key);
-        let upload = |block: usize| {
-            let rows = block * self.block..self.points.n().min((block + 1) * self.block);
-            gpu.upload(&values[rows.start * dim..rows.end * dim])
+        order.sort_by_cached_key(key);
+        let upload = |block: usize| match self.rows.block(self.blocks[block].clone()) {
+            Run::F32(values) => gpu.upload(values),
+            Run::U8(_) => unreachable!("bytes went to the CPU"),
         };
         let mut there: Option<(usize, Buffer<f32>)> = None;
         for group in order.chunk_by(|a, b| key(a) == key(b)) {
@@ -316,7 +320,7 @@ impl<'a> Prepared<'a> {
             for group in group.chunks(1 << 20) {
                 let local = group.iter().flat_map(|at| {
                     let (i, j) = pairs[*at as usize];
-                    [i - (left_block * self.block) as u32, j - (right_block * self.block) as u32]
+                    [i - self.blocks[left_block].start as u32, j - self.blocks[right_block].start as u32]
                 });
                 let chosen = gpu.upload(&local.collect::<Vec<u32>>())?;
                 let found = gpu.allocate::<f64>(group.len())?;
@@ -339,13 +343,6 @@ impl<'a> Prepared<'a> {
             there = Some((left_block, left));
         }
         Ok(out)
-    }
-}
-
-fn size_of_val_of(points: &Points<'_>) -> usize {
-    match points.values() {
-        Values::U8(_) => 1,
-        Values::F32(_) => 4,
     }
 }
 

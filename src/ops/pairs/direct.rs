@@ -1,7 +1,6 @@
 //! Squared distances as sums of squared differences in f64: what certifies every f32 answer.
 
-use super::blocks;
-use crate::{Points, Values};
+use super::{Rows, Run, blocks};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
@@ -9,16 +8,17 @@ use rayon::prelude::*;
 ///
 /// Rows are long and each is in many pairs, so the columns are cut into chunks that let a chunk of
 /// every row stay in the last-level cache while all pairs are worked through.
-pub(crate) fn squared_distances(points: &Points<'_>, pairs: &[(u32, u32)]) -> Vec<f64> {
+pub(crate) fn squared_distances<'a>(rows: impl Into<Rows<'a>>, pairs: &[(u32, u32)]) -> Vec<f64> {
+    let rows = rows.into();
     // A quarter of a usual 32 MiB cache, and rows of no fewer than 1 KiB.
-    let chunk = ((8 << 20) / (4 * points.n().max(1))).clamp(256, 4096);
+    let chunk = ((8 << 20) / (4 * rows.n().max(1))).clamp(256, 4096);
     // Neighbouring pairs share their first row, and pairs of one piece share a worker's passes.
     let piece = pairs.len().div_ceil(rayon::current_num_threads()).max(64);
     let mut out = vec![0.0; pairs.len()];
     out.par_chunks_mut(piece).zip(pairs.par_chunks(piece)).for_each(|(out, pairs)| {
-        for columns in blocks(0..points.dim(), chunk) {
+        for columns in blocks(0..rows.dim(), chunk) {
             for (out, &(i, j)) in out.iter_mut().zip(pairs) {
-                *out += part(points, i as usize, j as usize, columns.clone());
+                *out += part(&rows, i as usize, j as usize, columns.clone());
             }
         }
     });
@@ -26,14 +26,13 @@ pub(crate) fn squared_distances(points: &Points<'_>, pairs: &[(u32, u32)]) -> Ve
 }
 
 /// The part of a pair's squared distance that some columns hold.
-fn part(points: &Points<'_>, i: usize, j: usize, columns: std::ops::Range<usize>) -> f64 {
-    let row = |i: usize| i * points.dim() + columns.start..i * points.dim() + columns.end;
-    match points.values() {
-        Values::U8(values) => {
-            let pairs = values[row(i)].iter().zip(&values[row(j)]);
-            pairs.map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum::<u64>() as f64
+fn part(rows: &Rows<'_>, i: usize, j: usize, columns: std::ops::Range<usize>) -> f64 {
+    match (rows.row(i, columns.clone()), rows.row(j, columns)) {
+        (Run::U8(a), Run::U8(b)) => {
+            a.iter().zip(b).map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum::<u64>() as f64
         }
-        Values::F32(values) => part_f32(&values[row(i)], &values[row(j)]),
+        (Run::F32(a), Run::F32(b)) => part_f32(a, b),
+        _ => unreachable!("both sets have one type"),
     }
 }
 

@@ -1,8 +1,7 @@
 //! Inner products of centred f32 rows with a GEMM, and the forward error bound of the distances they give.
 //! Takes over where 256 steps are too coarse a grid: heavy tails, a few large columns.
 
-use super::{Bounds, LANES, Tile, blocks};
-use crate::{Points, Values};
+use super::{Bounds, LANES, Rows, Run, Tile, blocks};
 use rayon::prelude::*;
 
 /// Columns that one GEMM sums over; chunks are then added in f32.
@@ -14,7 +13,7 @@ const BLOCK: usize = 512;
 /// Samples shifted by their mean and scaled to [-1, 1]: distances shrink by one known factor, and
 /// neither an offset nor the data's unit costs accuracy.
 pub(crate) struct Centred<'a> {
-    points: Points<'a>,
+    rows: Rows<'a>,
     mean: Vec<f32>,
     scale: f32,
     /// |x|^2 of each centred, scaled row as f32 arithmetic made it.
@@ -24,16 +23,12 @@ pub(crate) struct Centred<'a> {
 }
 
 impl<'a> Centred<'a> {
-    pub(crate) fn new(points: &Points<'a>) -> Self {
-        let (n, dim) = (points.n(), points.dim());
-        let mean = column_means(points);
-        let mut this = Centred {
-            points: *points,
-            mean,
-            scale: 1.0,
-            squares: Vec::new(),
-            bounds: Bounds::Exact { unit: 1.0 },
-        };
+    pub(crate) fn new(rows: impl Into<Rows<'a>>) -> Self {
+        let rows = rows.into();
+        let (n, dim) = (rows.n(), rows.dim());
+        let mean = column_means(&rows);
+        let mut this =
+            Centred { rows, mean, scale: 1.0, squares: Vec::new(), bounds: Bounds::Exact { unit: 1.0 } };
         let widest = this.reduce_rows(|row| row.iter().fold(0.0f32, |m, v| m.max(v.abs())));
         let widest = widest.into_iter().fold(0.0f32, f32::max);
         this.scale = if widest > 0.0 { (1.0 / f64::from(widest)) as f32 } else { 1.0 };
@@ -68,20 +63,19 @@ impl<'a> Centred<'a> {
 
     /// Columns `from .. from + out.len()` of row `row`, centred and scaled.
     fn read(&self, row: usize, from: usize, out: &mut [f32]) {
-        let at = row * self.points.dim() + from;
         let mean = &self.mean[from..];
         if self.scale == 0.0 {
             // Centring may overflow, and infinity times 0 would be NaN, which no screen lets through.
             return out.fill(0.0);
         }
-        match self.points.values() {
-            Values::U8(values) => {
-                for ((out, x), mean) in out.iter_mut().zip(&values[at..]).zip(mean) {
+        match self.rows.row(row, from..from + out.len()) {
+            Run::U8(values) => {
+                for ((out, x), mean) in out.iter_mut().zip(values).zip(mean) {
                     *out = (f32::from(*x) - mean) * self.scale;
                 }
             }
-            Values::F32(values) => {
-                for ((out, x), mean) in out.iter_mut().zip(&values[at..]).zip(mean) {
+            Run::F32(values) => {
+                for ((out, x), mean) in out.iter_mut().zip(values).zip(mean) {
                     *out = (x - mean) * self.scale;
                 }
             }
@@ -89,10 +83,10 @@ impl<'a> Centred<'a> {
     }
 
     fn reduce_rows<T: Send>(&self, of: impl Fn(&[f32]) -> T + Sync) -> Vec<T> {
-        (0..self.points.n())
+        (0..self.rows.n())
             .into_par_iter()
             .map_init(
-                || vec![0.0; self.points.dim()],
+                || vec![0.0; self.rows.dim()],
                 |row, i| {
                     self.read(i, 0, row);
                     of(row)
@@ -102,22 +96,21 @@ impl<'a> Centred<'a> {
     }
 }
 
-fn column_means(points: &Points<'_>) -> Vec<f32> {
-    let (n, dim) = (points.n(), points.dim());
+fn column_means(rows: &Rows<'_>) -> Vec<f32> {
     // A band of columns to each task: sums run down the rows in order, whatever the thread count.
     const BAND: usize = 1024;
-    let mut mean = vec![0.0f32; dim];
+    let mut mean = vec![0.0f32; rows.dim()];
     mean.par_chunks_mut(BAND).enumerate().for_each(|(band, mean)| {
         let mut sums = vec![0.0f64; mean.len()];
-        for i in 0..n {
-            let at = i * dim + band * BAND;
-            match points.values() {
-                Values::U8(values) => add(&mut sums, &values[at..]),
-                Values::F32(values) => add(&mut sums, &values[at..]),
+        let columns = band * BAND..band * BAND + sums.len();
+        for i in rows.sets().flatten() {
+            match rows.row(i, columns.clone()) {
+                Run::U8(values) => add(&mut sums, values),
+                Run::F32(values) => add(&mut sums, values),
             }
         }
         for (mean, sum) in mean.iter_mut().zip(sums) {
-            *mean = (sum / n as f64) as f32;
+            *mean = (sum / rows.samples() as f64) as f32;
         }
     });
     mean
@@ -144,7 +137,7 @@ impl FloatTile {
         let tall = tile.rows.len().next_multiple_of(LANES);
         self.sums.clear();
         self.sums.resize(tall * stride, 0.0);
-        for columns in blocks(0..rows.points.dim(), DEPTH) {
+        for columns in blocks(0..rows.rows.dim(), DEPTH) {
             let depth = columns.len();
             pack(&mut self.left, rows, tile.rows.clone(), columns.start, depth);
             if !tile.diagonal {

@@ -13,12 +13,14 @@ pub(crate) mod float;
 pub(crate) mod int;
 pub(crate) mod keeper;
 mod quantise;
+mod rows;
 pub(crate) mod scan;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use quantise::Quantised;
 use rayon::prelude::*;
+pub(crate) use rows::{Rows, Run};
 use scan::Sum;
 use std::marker::PhantomData;
 use std::ops::Range;

@@ -4,9 +4,8 @@
 //! the three that matter are made. The fourth, low.low, is that of two nearly centred remainders once
 //! 128 is taken from each byte: it is bounded by their norms (Cauchy and Schwarz) and left out.
 
-use super::Bounds;
 use super::int::{Pass, Totals};
-use crate::{Points, Values};
+use super::{Bounds, Rows, Run, blocks};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
@@ -14,8 +13,7 @@ use rayon::prelude::*;
 /// the grid.
 #[derive(Clone)]
 pub(crate) struct Quantised<'a> {
-    values: Values<'a>,
-    dim: usize,
+    rows: Rows<'a>,
     /// Each column's least value: the grid starts there, so that its step depends on the widest
     /// column's range and not on any offset. Empty for bytes.
     low: Vec<f32>,
@@ -27,19 +25,19 @@ pub(crate) struct Quantised<'a> {
 }
 
 impl<'a> Quantised<'a> {
-    /// The 8-bit form of `points`, and how far distances between 8-bit forms are from the truth.
-    pub(crate) fn new(points: &Points<'a>) -> (Self, Bounds) {
-        let (values, dim) = (points.values(), points.dim());
-        let Values::F32(floats) = values else {
-            let this = Quantised { values, dim, low: Vec::new(), range: 255.0, scale: 1.0, fine: false };
+    /// The 8-bit form of `rows`, and how far distances between 8-bit forms are from the truth.
+    pub(crate) fn new(rows: impl Into<Rows<'a>>) -> (Self, Bounds) {
+        let rows = rows.into();
+        if rows.bytes() {
+            let this = Quantised { rows, low: Vec::new(), range: 255.0, scale: 1.0, fine: false };
             return (this, Bounds::Exact { unit: 1.0 });
-        };
-        let (low, high) = column_ranges(floats, dim);
+        }
+        let (low, high) = column_ranges(&rows);
         let ranges = low.iter().zip(&high).map(|(low, high)| f64::from(*high) - f64::from(*low));
         let range = ranges.fold(0.0, f64::max);
         let scale = if range > 0.0 { (255.0 / range) as f32 } else { 0.0 };
-        let this = Quantised { values, dim, low, range, scale, fine: false };
-        let bounds = this.bounds(points.n());
+        let this = Quantised { rows, low, range, scale, fine: false };
+        let bounds = this.bounds(rows.n());
         (this, bounds)
     }
 
@@ -52,14 +50,14 @@ impl<'a> Quantised<'a> {
     }
 
     /// The same grid for other samples, which may lie beside it no further than these do.
-    pub(crate) fn of(&self, points: &Points<'a>) -> (Self, Bounds) {
-        let this = Quantised { values: points.values(), ..self.clone() };
-        let bounds = this.bounds(points.n());
+    pub(crate) fn of(&self, rows: impl Into<Rows<'a>>) -> (Self, Bounds) {
+        let this = Quantised { rows: rows.into(), ..self.clone() };
+        let bounds = this.bounds(this.rows.n());
         (this, bounds)
     }
 
     pub(crate) fn dim(&self) -> usize {
-        self.dim
+        self.rows.dim()
     }
 
     /// How many bytes make a value.
@@ -91,16 +89,15 @@ impl<'a> Quantised<'a> {
         // |X|^2 = 65536 h.h + 512 h.l + l.l, and low.low = its centred form + 128 (both rows' sums)
         // - 128^2 dim, of which twice this row's half is taken off here.
         let square = 65536.0 * high + 512.0 * mixed + low;
-        (square - 256.0 * total.sums[1] as f64 + 16384.0 * self.dim as f64) / 256.0
+        (square - 256.0 * total.sums[1] as f64 + 16384.0 * self.dim() as f64) / 256.0
     }
 
     /// Columns `from .. from + out.len()` of one plane of row `row`.
     pub(crate) fn read(&self, plane: usize, row: usize, from: usize, out: &mut [u8]) {
-        let at = row * self.dim + from;
-        match self.values {
-            Values::U8(values) => out.copy_from_slice(&values[at..at + out.len()]),
-            Values::F32(values) => {
-                let (values, low) = (&values[at..at + out.len()], &self.low[from..from + out.len()]);
+        match self.rows.row(row, from..from + out.len()) {
+            Run::U8(values) => out.copy_from_slice(values),
+            Run::F32(values) => {
+                let low = &self.low[from..from + out.len()];
                 match (self.fine, plane) {
                     (false, _) => steps_256(values, low, self.scale, out),
                     (true, 0) => steps_65536::<8>(values, low, self.scale, out),
@@ -130,20 +127,19 @@ impl<'a> Quantised<'a> {
     /// both rounded up.
     fn errors(&self, i: usize, step: f64) -> (f64, f64) {
         const CHUNK: usize = 1024;
-        let Values::F32(values) = self.values else {
-            return (0.0, 0.0);
-        };
         let mut planes = [[0u8; CHUNK]; 2];
         let (mut error, mut left_out) = (0.0, 0u64);
-        for from in (0..self.dim).step_by(CHUNK) {
-            let len = CHUNK.min(self.dim - from);
+        for columns in blocks(0..self.dim(), CHUNK) {
+            let Run::F32(values) = self.rows.row(i, columns.clone()) else {
+                return (0.0, 0.0);
+            };
+            let len = columns.len();
             for (p, plane) in planes[..self.planes()].iter_mut().enumerate() {
-                self.read(p, i, from, &mut plane[..len]);
+                self.read(p, i, columns.start, &mut plane[..len]);
             }
             let weight = if self.fine { 256.0 } else { 1.0 };
-            let values = &values[i * self.dim + from..][..len];
             let (high, low) = (&planes[0][..len], &planes[1][..len]);
-            error += squared_errors(values, &self.low[from..from + len], high, low, weight, step);
+            error += squared_errors(values, &self.low[columns], high, low, weight, step);
             left_out += squares_less_128(low);
         }
         let left_out = if self.fine { (left_out as f64).sqrt() / 16.0 } else { 0.0 };
@@ -205,14 +201,19 @@ fn squares_less_128(bytes: &[u8]) -> u64 {
     bytes.iter().map(|b| (i32::from(*b) - 128).pow(2)).sum::<i32>() as u64
 }
 
-/// The least and the greatest value of each column.
-pub(super) fn column_ranges(values: &[f32], dim: usize) -> (Vec<f32>, Vec<f32>) {
-    let rows = (values.len() / dim).div_ceil(rayon::current_num_threads()).max(1);
-    values
-        .par_chunks(rows * dim)
-        .map(|rows| {
-            let (mut low, mut high) = (rows[..dim].to_vec(), rows[..dim].to_vec());
-            rows.chunks_exact(dim).for_each(|row| widen(&mut low, &mut high, row, row));
+/// The least and the greatest value of each column of floats; nothing where there are no rows.
+pub(super) fn column_ranges(rows: &Rows<'_>) -> (Vec<f32>, Vec<f32>) {
+    let piece = rows.samples().div_ceil(rayon::current_num_threads()).max(1);
+    let pieces: Vec<_> = rows.sets().flat_map(|set| blocks(set, piece)).collect();
+    pieces
+        .into_par_iter()
+        .map(|piece| {
+            let (mut low, mut high) = (vec![f32::INFINITY; rows.dim()], vec![f32::NEG_INFINITY; rows.dim()]);
+            for i in piece {
+                if let Run::F32(row) = rows.row(i, 0..rows.dim()) {
+                    widen(&mut low, &mut high, row, row);
+                }
+            }
             (low, high)
         })
         .reduce_with(|(mut low, mut high), (other_low, other_high)| {

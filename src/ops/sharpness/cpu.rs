@@ -7,7 +7,7 @@ use crate::ops::pairs::float::{Centred, FloatTile};
 use crate::ops::pairs::int::{IntTiles, Isa, Sums, row_terms};
 use crate::ops::pairs::keeper::Keeper;
 use crate::ops::pairs::scan::{Ratios, Sum, padded, row_ratios};
-use crate::ops::pairs::{Bounds, Quantised, Tile, tiles};
+use crate::ops::pairs::{Bounds, Quantised, Tile};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ pub(super) fn sharpness(task: &Task<'_>, progress: Progress<'_>) -> Found {
     let n = task.points.n();
     let isa = Isa::best();
     let (rows, bounds) = Quantised::new(task.points);
-    let tiles = tiles(n);
+    let tiles = task.points.tiles();
     let done = |at: usize| progress((at + 1) as f64 / tiles.len() as f64);
     if let Bounds::Exact { unit } = bounds {
         let terms = row_terms(&rows, n, isa);
@@ -173,7 +173,8 @@ impl<'a> Scan<'a> {
         for (i, keeper) in self.keepers.into_iter().enumerate() {
             if keeper.loose {
                 // Row by row, so that many such samples take no more memory than one.
-                let others = (i + 1..task.points.n()).filter(|&j| task.counts(i, j));
+                let later = (i + 1).max(task.points.partners().start)..task.points.n();
+                let others = later.filter(|&j| task.counts(i, j));
                 let others: Vec<_> = others.map(|j| (i as u32, j as u32)).collect();
                 found.extend(squared_distances(task.points, &others).into_iter().zip(others));
                 keep_closest(&mut found, task.top);
@@ -190,10 +191,12 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Leaves the `top` closest of some pairs, in any order.
+/// Leaves the `top` closest of some pairs, each once: a sample that is compared with all others brings pairs
+/// that were close enough to be known before.
 fn keep_closest(pairs: &mut Vec<(f64, (u32, u32))>, top: usize) {
     if pairs.len() > top {
-        pairs.select_nth_unstable_by(top, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        pairs.dedup();
         pairs.truncate(top);
     }
 }

@@ -2,9 +2,9 @@
 //! for a float tile's value are recomputed.
 
 use super::{Found, NEAR, Progress, Task, closest};
+use crate::Result;
 use crate::device::{Gpu, Kernel, Params};
 use crate::ops::pairs::cuda::{PairParams, Prepared};
-use crate::{Result, Values};
 use std::mem::offset_of;
 
 /// See kernels/common/warp_list.cuh.
@@ -35,7 +35,7 @@ const _: () = assert!(size_of::<SharpnessParams>() == 192 && offset_of!(Sharpnes
 unsafe impl Params for SharpnessParams {}
 
 pub(super) fn sharpness(gpu: &Gpu, task: &Task<'_>, progress: Progress<'_>) -> Result<Found> {
-    let exact = matches!(task.points.values(), Values::U8(_));
+    let exact = task.points.bytes();
     let wanted = if exact { task.top } else { task.top + task.top / 2 + 12 };
     let prepared = Prepared::new(gpu, task.points)?;
     // More pairs than the longest list holds, or a range that leaves f32's.

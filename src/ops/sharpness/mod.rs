@@ -1,18 +1,23 @@
 //! `sharpness`: how sharply labels change between samples, over all pairs (Konz & Mazurowski 2024):
 //! the greatest of 1[y_i != y_j] / |x_i - x_j|, an estimate of the label function's Lipschitz constant.
 
+mod between;
 mod cpu;
 #[cfg(gpu)]
 mod cuda;
 
-use super::{Progress, duplicates};
+use super::Progress;
+use super::duplicates::identical;
+use super::pairs::Rows;
 use crate::{Device, Error, Points, Result};
 use std::collections::HashMap;
+
+pub use between::sharpness_between;
 
 /// Two samples with different labels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SharpPair {
-    /// The samples, the lower index first.
+    /// The samples, the lower index first; between two sets, that of the first set and that of the second.
     pub pair: [usize; 2],
     /// Their Euclidean distance, in the data's units.
     pub distance: f64,
@@ -36,7 +41,7 @@ pub struct Sharpness {
     pub mean: f64,
     /// The standard deviation of the same.
     pub sd: f64,
-    /// Unordered pairs of samples: N (N - 1) / 2.
+    /// Unordered pairs of samples: N (N - 1) / 2; between two sets N M.
     pub pairs_compared: u64,
     /// Those of them with different labels.
     pub pairs_differing: u64,
@@ -84,48 +89,27 @@ pub fn sharpness_with(
     top: usize,
     progress: Progress<'_>,
 ) -> Result<Sharpness> {
-    let n = points.n();
-    if labels.len() != n {
-        return Err(Error::Argument(format!(
-            "{} labels for {n} samples: there must be one each",
-            labels.len()
-        )));
-    }
+    one_label_each(points, labels)?;
+    measure(device, &Rows::from(points), labels, top, progress)
+}
+
+/// The sharpness of the pairs of `rows`, each of which has a label.
+fn measure(
+    device: &Device,
+    rows: &Rows<'_>,
+    labels: &[u32],
+    top: usize,
+    progress: Progress<'_>,
+) -> Result<Sharpness> {
     if top == 0 {
         return Err(Error::Argument(
             "the number of sharpest pairs asked for is 0: ask for at least 1".into(),
         ));
     }
-    let pairs = |count: u64| count * count.saturating_sub(1) / 2;
-    let mut classes: HashMap<u32, u64> = HashMap::new();
-    labels.iter().for_each(|label| *classes.entry(*label).or_default() += 1);
-    if classes.len() < 2 {
-        return Err(Error::Data(
-            "all samples have one label: label sharpness compares samples of at least two classes".into(),
-        ));
-    }
-    let pairs_compared = pairs(n as u64);
-    let pairs_differing = pairs_compared - classes.values().map(|count| pairs(*count)).sum::<u64>();
+    let pairs = LabelPairs::new(rows, labels)?;
+    let counted = pairs.counted();
 
-    let groups = duplicates(points);
-    let mut kinds: HashMap<u32, HashMap<u32, u64>> = HashMap::new();
-    for (group, label) in groups.iter().zip(labels) {
-        *kinds.entry(*group).or_default().entry(*label).or_default() += 1;
-    }
-    let contradictions = kinds
-        .values()
-        .filter(|labels| labels.len() > 1)
-        .map(|labels| pairs(labels.values().sum()) - labels.values().map(|c| pairs(*c)).sum::<u64>())
-        .sum();
-    let counted = pairs_differing - contradictions;
-    if counted == 0 {
-        return Err(Error::Data(
-            "every pair of samples with different labels is identical: no distance to measure sharpness by"
-                .into(),
-        ));
-    }
-
-    let task = Task { points, labels, groups: &groups, top: top.min(counted as usize) };
+    let task = Task { points: *rows, labels, groups: &pairs.groups, top: top.min(counted as usize) };
     #[cfg(gpu)]
     let found = match device.gpu() {
         Some(gpu) => cuda::sharpness(gpu, &task, progress)?,
@@ -142,15 +126,86 @@ pub fn sharpness_with(
         sharpest: found.sharpest,
         mean,
         sd: variance.max(0.0).sqrt(),
-        pairs_compared,
-        pairs_differing,
-        contradictions,
+        pairs_compared: pairs.compared,
+        pairs_differing: pairs.differing,
+        contradictions: pairs.contradictions,
     })
+}
+
+/// How many pairs of labelled rows have different labels, and which of them say something.
+pub(crate) struct LabelPairs {
+    /// Identical samples share a group: their pairs are contradictions or nothing.
+    pub groups: Vec<u32>,
+    pub compared: u64,
+    pub differing: u64,
+    pub contradictions: u64,
+}
+
+impl LabelPairs {
+    /// # Errors
+    /// [`Error::Data`] where no pair with different labels is apart.
+    pub(crate) fn new<'a>(rows: impl Into<Rows<'a>>, labels: &[u32]) -> Result<Self> {
+        let rows = rows.into();
+        // Of a set with itself, or of the first with the second.
+        let pairs = |[first, second]: [u64; 2]| match rows.two() {
+            true => first * second,
+            false => first * first.saturating_sub(1) / 2,
+        };
+        let count = |all: &mut [u64; 2], i: usize| all[usize::from(!rows.asked().contains(&i))] += 1;
+        let (mut all, mut classes): ([u64; 2], HashMap<u32, [u64; 2]>) = Default::default();
+        for i in rows.sets().flatten() {
+            count(&mut all, i);
+            count(classes.entry(labels[i]).or_default(), i);
+        }
+        if classes.len() < 2 {
+            return Err(Error::Data(
+                "all samples have one label: label sharpness compares samples of at least two classes".into(),
+            ));
+        }
+        let compared = pairs(all);
+        let differing = compared - classes.values().map(|count| pairs(*count)).sum::<u64>();
+
+        let groups = identical(&rows);
+        let mut kinds: HashMap<u32, HashMap<u32, [u64; 2]>> = HashMap::new();
+        for i in rows.sets().flatten() {
+            count(kinds.entry(groups[i]).or_default().entry(labels[i]).or_default(), i);
+        }
+        let sum = |counts: &HashMap<u32, [u64; 2]>| [0, 1].map(|side| counts.values().map(|c| c[side]).sum());
+        let contradictions = kinds
+            .values()
+            .filter(|labels| labels.len() > 1)
+            .map(|labels| pairs(sum(labels)) - labels.values().map(|c| pairs(*c)).sum::<u64>())
+            .sum();
+        if differing == contradictions {
+            return Err(Error::Data(
+                "every pair of samples with different labels is identical: no distance to measure sharpness by"
+                    .into(),
+            ));
+        }
+        Ok(LabelPairs { groups, compared, differing, contradictions })
+    }
+
+    /// Pairs with different labels that are apart.
+    pub(crate) fn counted(&self) -> u64 {
+        self.differing - self.contradictions
+    }
+}
+
+/// Refuses labels that are not one for each sample.
+pub(crate) fn one_label_each(points: &Points<'_>, labels: &[u32]) -> Result<()> {
+    if labels.len() == points.n() {
+        return Ok(());
+    }
+    Err(Error::Argument(format!(
+        "{} labels for {} samples: there must be one each",
+        labels.len(),
+        points.n()
+    )))
 }
 
 /// What every device's code works on, checked.
 struct Task<'a> {
-    points: &'a Points<'a>,
+    points: Rows<'a>,
     labels: &'a [u32],
     /// Identical samples share a group: their pairs are contradictions or nothing.
     groups: &'a [u32],

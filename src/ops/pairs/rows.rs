@@ -1,0 +1,151 @@
+//! The rows that pair operations read, numbered in one sequence: the samples of one set, or queries and then
+//! the reference samples that they are compared with. Engines see rows, not sets: a grid, a centre or a
+//! bound that holds for the sequence holds for both.
+
+use super::{BLOCK, TILE, Tile, blocks};
+use crate::points::kind;
+use crate::{Error, Points, Result, Values};
+use std::ops::Range;
+
+/// One set of samples, each paired with every other, or two sets, each query paired with every reference
+/// sample.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows<'a> {
+    first: Points<'a>,
+    /// The reference samples, and the number of their first row: a whole number of blocks, so that no
+    /// panel and no block holds rows of both sets. Rows between the sets are in no pair; they read as the
+    /// last query.
+    reference: Option<(Points<'a>, usize)>,
+}
+
+impl<'a> From<&Points<'a>> for Rows<'a> {
+    fn from(points: &Points<'a>) -> Self {
+        Rows { first: *points, reference: None }
+    }
+}
+
+impl<'a> From<&Rows<'a>> for Rows<'a> {
+    fn from(rows: &Rows<'a>) -> Self {
+        *rows
+    }
+}
+
+/// Consecutive values of one set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Run<'a> {
+    U8(&'a [u8]),
+    F32(&'a [f32]),
+}
+
+impl<'a> Rows<'a> {
+    /// Every one of `queries` against every one of `reference`.
+    pub(crate) fn between(queries: &Points<'a>, reference: &Points<'a>) -> Result<Self> {
+        let what = |points: &Points<'_>| format!("{} values of type {}", points.dim(), kind(points));
+        if what(queries) != what(reference) {
+            return Err(Error::Argument(format!(
+                "queries have {} each and reference samples {}: both must be alike",
+                what(queries),
+                what(reference)
+            )));
+        }
+        if queries.n() == 0 || reference.n() == 0 {
+            let which = if queries.n() == 0 { "queries" } else { "reference samples" };
+            return Err(Error::Data(format!("there are no {which}: at least one is needed")));
+        }
+        let start = queries.n().next_multiple_of(BLOCK);
+        if start + reference.n() > u32::MAX as usize / 2 {
+            return Err(Error::Argument(format!(
+                "{} queries and {} reference samples are more than the 2^31 - 1 that indices can name",
+                queries.n(),
+                reference.n()
+            )));
+        }
+        Ok(Rows { first: *queries, reference: Some((*reference, start)) })
+    }
+
+    /// One more than the last row's number.
+    pub(crate) fn n(&self) -> usize {
+        self.reference.map_or(self.first.n(), |(reference, start)| start + reference.n())
+    }
+
+    pub(crate) fn dim(&self) -> usize {
+        self.first.dim()
+    }
+
+    /// Whether there are two sets.
+    pub(crate) fn two(&self) -> bool {
+        self.reference.is_some()
+    }
+
+    /// Whether values are bytes.
+    pub(crate) fn bytes(&self) -> bool {
+        matches!(self.first.values(), Values::U8(_))
+    }
+
+    /// The rows that are asked about: all, or the queries.
+    pub(crate) fn asked(&self) -> Range<usize> {
+        0..self.first.n()
+    }
+
+    /// The rows that those are paired with: all, or the reference samples.
+    pub(crate) fn partners(&self) -> Range<usize> {
+        self.reference.map_or(0, |(_, start)| start)..self.n()
+    }
+
+    /// The rows of each set.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = Range<usize>> + Clone {
+        std::iter::once(self.asked()).chain(self.two().then(|| self.partners()))
+    }
+
+    /// Samples in all.
+    pub(crate) fn samples(&self) -> usize {
+        self.sets().map(|set| set.len()).sum()
+    }
+
+    /// The rows that row `i` is paired with, itself left out.
+    pub(crate) fn others(&self, i: usize) -> impl Iterator<Item = usize> + Clone {
+        let partners = self.partners();
+        (partners.start..partners.end).filter(move |&j| j != i)
+    }
+
+    /// Columns `columns` of row `i`.
+    pub(crate) fn row(&self, i: usize, columns: Range<usize>) -> Run<'a> {
+        let (set, i) = match self.reference {
+            Some((reference, start)) if i >= start => (reference, i - start),
+            Some(_) => (self.first, i.min(self.first.n() - 1)),
+            None => (self.first, i),
+        };
+        let at = i * set.dim();
+        Run::of(&set, at + columns.start..at + columns.end)
+    }
+
+    /// All values of some rows of one set.
+    #[cfg_attr(not(gpu), expect(dead_code, reason = "GPUs are brought whole blocks of rows"))]
+    pub(crate) fn block(&self, rows: Range<usize>) -> Run<'a> {
+        let (set, start) = match self.reference {
+            Some((reference, start)) if rows.start >= start => (reference, start),
+            _ => (self.first, 0),
+        };
+        Run::of(&set, (rows.start - start) * set.dim()..(rows.end - start) * set.dim())
+    }
+
+    /// Tiles that together hold every pair once.
+    pub(crate) fn tiles(&self) -> Vec<Tile> {
+        if !self.two() {
+            return super::tiles(self.n());
+        }
+        let across = |rows: Range<usize>| {
+            blocks(self.partners(), TILE).map(move |cols| Tile { rows: rows.clone(), cols, diagonal: false })
+        };
+        blocks(self.asked(), TILE).flat_map(across).collect()
+    }
+}
+
+impl<'a> Run<'a> {
+    fn of(set: &Points<'a>, at: Range<usize>) -> Self {
+        match set.values() {
+            Values::U8(values) => Run::U8(&values[at]),
+            Values::F32(values) => Run::F32(&values[at]),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! One set measured against another, held against formulas written out on naive distances.
+
+use crate::support::{Random, Set, close, devices, in_reach, least, nasty_u8, uniform_f32};
+use sharpdim::measure::{
+    Duplicates, Estimator, Gride, MindMl, Mle, MleRange, Moments, TwoNn, cross_dim, cross_sharpness,
+    estimate, intrinsic_dim,
+};
+use sharpdim::ops::{neighbours_between, sharpness_between};
+use sharpdim::{Device, Error};
+
+/// Distances only.
+fn estimators() -> Vec<Estimator> {
+    let duplicates = Duplicates::default();
+    vec![
+        Estimator::Mle(Mle { k: 10, ..Mle::default() }),
+        Estimator::MleRange(MleRange { from: 5, to: 10, ..MleRange::default() }),
+        Estimator::TwoNn(TwoNn::default()),
+        Estimator::TwoNn(TwoNn::ClosedForm { duplicates }),
+        Estimator::Gride(Gride::default()),
+        Estimator::Moments(Moments::default()),
+        Estimator::MindMl(MindMl::default()),
+    ]
+}
+
+#[test]
+fn mle_is_the_formula() {
+    let (n, dim, queries, k) = (90, 3, 30, 10);
+    let mut set = uniform_f32(n, dim, 1);
+    if let crate::support::Values::F32(values) = &mut set.values {
+        // Queries 3 and 8 are reference samples; reference samples 70 and 71 are twins, which is nothing to a query.
+        values.copy_within(40 * dim..41 * dim, 3 * dim);
+        values.copy_within(50 * dim..51 * dim, 8 * dim);
+        values.copy_within(70 * dim..71 * dim, 71 * dim);
+    }
+    let inverse = |i: usize| {
+        let near = least(set.squared_from(i)[queries..].to_vec(), k);
+        (0..k - 1).map(|j| (near[k - 1] / near[j]).sqrt().ln()).sum::<f64>() / (k - 2) as f64
+    };
+    let all: Vec<f64> = (0..queries).map(inverse).collect();
+    assert_eq!(all.iter().filter(|m| m.is_infinite()).count(), 2);
+    let kept: Vec<f64> = all.iter().copied().filter(|m| m.is_finite()).collect();
+    let want = kept.len() as f64 / kept.iter().sum::<f64>();
+    let (asked, reference) = (set.rows(0..queries), set.rows(queries..n));
+    for device in devices().into_iter().filter(|device| in_reach(device, n, dim)) {
+        let mle = Mle { k, ..Mle::default() };
+        let found = cross_dim(&device, &asked.points(), &reference.points(), &Estimator::Mle(mle)).unwrap();
+        close(found.value, want, 1e-5, || "MLE");
+        assert!(found.low < found.value && found.value < found.high);
+        assert_eq!(found.excluded.reasons(), [(2, "identical to a reference sample")]);
+        for (i, m) in all.iter().enumerate() {
+            match m.is_finite() {
+                true => close(found.local[i], 1.0 / m, 1e-4, || format!("query {i}")),
+                false => assert!(found.local[i].is_nan()),
+            }
+        }
+        let refuse = Estimator::Mle(Mle { duplicates: Duplicates::Refuse, ..mle });
+        let error = cross_dim(&device, &asked.points(), &reference.points(), &refuse).unwrap_err();
+        assert!(error.to_string().contains("query 3 and reference sample 10 are identical"), "{error}");
+    }
+}
+
+/// The interval's standard error: products of deviations over pairs of queries, weighed with the fraction of their
+/// neighbours that they share.
+#[test]
+fn intervals_know_of_shared_neighbours() {
+    let (n, queries, k) = (120, 50, 10);
+    let set = uniform_f32(n, 2, 2);
+    let (asked, reference) = (set.rows(0..queries), set.rows(queries..n));
+    let found = neighbours_between(&Device::cpu(), &asked.points(), &reference.points(), k, &|_| ()).unwrap();
+    let of = Estimator::Mle(Mle { k, ..Mle::default() });
+    let estimated = estimate(&found, &of).unwrap();
+    let m: Vec<f64> = estimated.local.iter().map(|d| 1.0 / d).collect();
+    let mean = m.iter().sum::<f64>() / queries as f64;
+    let mut variance = 0.0;
+    for i in 0..queries {
+        for j in 0..queries {
+            let shared = found.indices(i).iter().filter(|r| found.indices(j).contains(r)).count();
+            variance += shared as f64 / k as f64 * (m[i] - mean) * (m[j] - mean);
+        }
+    }
+    let margin = 1.959963984540054 * variance.sqrt() / queries as f64;
+    close(estimated.low, 1.0 / (mean + margin), 1e-9, || "lower end");
+    close(estimated.high, 1.0 / (mean - margin), 1e-9, || "upper end");
+}
+
+/// Queries that are samples of the same manifold see what the reference samples see of themselves.
+#[test]
+fn every_estimator_of_distances_finds_the_reference_samples_dimension() {
+    let mut random = Random::new(3);
+    // Three dimensions, in five columns.
+    let values = (0..2400 * 5).map(|at| if at % 5 < 3 { random.uniform() as f32 } else { 0.5 });
+    let set = Set::f32("cube", 5, values.collect());
+    let (asked, reference) = (set.rows(0..1200), set.rows(1200..2400));
+    for estimator in estimators() {
+        let device = Device::cpu();
+        let found = cross_dim(&device, &asked.points(), &reference.points(), &estimator).unwrap();
+        let within = intrinsic_dim(&device, &reference.points(), &estimator).unwrap();
+        assert!(found.low < found.value && found.value < found.high, "{estimator}");
+        let margin = (found.high - found.low).hypot(within.high - within.low) / 2.0;
+        let apart = (found.value - within.value).abs();
+        assert!(margin < 0.6 && apart < margin, "{estimator}: {} and {}", found.value, within.value);
+    }
+}
+
+#[test]
+fn what_reads_more_than_distances_is_refused() {
+    let set = uniform_f32(80, 3, 4);
+    let (asked, reference) = (set.rows(0..30), set.rows(30..80));
+    let device = Device::cpu();
+    let asked_of: Vec<&str> = estimators().iter().map(Estimator::name).collect();
+    for estimator in Estimator::all().into_iter().filter(|e| !asked_of.contains(&e.name())) {
+        let found = cross_dim(&device, &asked.points(), &reference.points(), &estimator);
+        if matches!(estimator, Estimator::TwoNn(_)) {
+            found.unwrap();
+            continue;
+        }
+        let error = found.unwrap_err();
+        assert!(
+            matches!(error, Error::Argument(_)) && error.to_string().contains("their own set"),
+            "{error}"
+        );
+        let near = neighbours_between(&device, &asked.points(), &reference.points(), 50, &|_| ()).unwrap();
+        assert!(matches!(estimate(&near, &estimator), Err(Error::Argument(_))), "{estimator}");
+    }
+    let few = Estimator::Mle(Mle { k: 51, ..Mle::default() });
+    assert!(matches!(cross_dim(&device, &asked.points(), &reference.points(), &few), Err(Error::Data(_))));
+    let none = Estimator::Mle(Mle { k: 0, ..Mle::default() });
+    assert!(matches!(
+        cross_dim(&device, &asked.points(), &reference.points(), &none),
+        Err(Error::Argument(_))
+    ));
+}
+
+/// Queries that are all reference samples give nothing.
+#[test]
+fn a_set_in_itself_has_no_dimension_to_tell() {
+    let set = uniform_f32(40, 3, 5);
+    let device = Device::cpu();
+    let error =
+        cross_dim(&device, &set.points(), &set.points(), &Estimator::Mle(Mle::default())).unwrap_err();
+    assert!(matches!(error, Error::Data(_)) && error.to_string().contains("40 samples"), "{error}");
+}
+
+#[test]
+fn cross_sharpness_is_that_of_all_pairs() {
+    for set in nasty_u8(60, 5, 6) {
+        let labels: Vec<u32> = (0..60).map(|i| i * 7 % 3).collect();
+        let (a, b) = (set.rows(0..25), set.rows(25..60));
+        let (labels_a, labels_b) = labels.split_at(25);
+        for device in devices() {
+            let all = sharpness_between(&device, &a.points(), labels_a, &b.points(), labels_b, 4, &|_| ());
+            let found = cross_sharpness(&device, &a.points(), labels_a, &b.points(), labels_b, 4, &|_| ());
+            let (Ok(all), Ok(found)) = (all, found) else {
+                assert_eq!(set.name, "all identical");
+                continue;
+            };
+            assert_eq!((found.mean, found.sd, &found.sharpest), (all.mean, all.sd, &all.sharpest));
+            assert_eq!((found.pairs_compared, found.contradictions), (25 * 35, all.contradictions));
+            assert_eq!(found.max, 1.0 / all.sharpest[0].distance);
+        }
+    }
+}
