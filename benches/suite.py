@@ -8,7 +8,8 @@ places, sizes and strengths are what varies: 8-bit as image files have them, and
 Each side is a process of its own, warmed up untimed. For each estimator scikit-dimension's best time counts: with
 float64 in one process, its BLAS with one thread or with all, or in as many processes as threads where it can do that;
 with float32 in the best of these ways. It searches neighbours for each
-estimator, as its user's calls do; given neighbours that were found before, where it takes them, it is timed too.
+estimator, as its user's calls do; given neighbours that were found before, where it takes them, it is timed too. CPU is the
+processors' time, of which a busy machine takes no more than an idle one: scikit-dimension's with one process and thread.
 """
 
 import argparse
@@ -46,10 +47,10 @@ def spots(n, side, seed):
 
 
 def clock(run):
-    """Seconds, and what it gave."""
-    start = time.perf_counter()
+    """Seconds, those of them that processors worked, and what it gave."""
+    start, worked = time.perf_counter(), time.process_time()
     value = run()
-    return time.perf_counter() - start, value
+    return time.perf_counter() - start, time.process_time() - worked, value
 
 
 def peak_bytes():
@@ -72,11 +73,14 @@ def work(args):
             x = stored.astype(dtype)
             with threadpool_limits(blas, "blas"):
                 suite_peer.estimate(name, x[: max(100, len(x) // 50)], jobs)  # untimed: compiles, starts processes
-                seconds, value = clock(lambda: suite_peer.estimate(name, x, jobs))
-            tried.append({"dtype": dtype, "jobs": jobs, "blas": blas, "seconds": seconds, "value": value})
-            print(f"  {name}, {dtype}, n_jobs = {jobs}, BLAS {blas}: {seconds:.2f} s", file=sys.stderr, flush=True)
+                seconds, cpu, value = clock(lambda: suite_peer.estimate(name, x, jobs))
+            way = {"dtype": dtype, "jobs": jobs, "blas": blas}
+            tried.append({**way, "seconds": seconds, "cpu": cpu, "value": value})
+            print(f"  {name}, {way}: {seconds:.2f} s, CPU {cpu:.2f} s", file=sys.stderr, flush=True)
 
         run("float64", 1, 1)
+        if args.one_way:
+            continue
         run("float64", 1, args.threads)
         if name in suite_peer.TAKE_JOBS:
             run("float64", args.threads, 1)
@@ -85,10 +89,10 @@ def work(args):
     peak = peak_bytes()
 
     x = stored.astype(np.float64)
-    search, knn = clock(lambda: get_nn(x, suite_peer.PCA_K, n_jobs=args.threads))
+    search, _, knn = clock(lambda: get_nn(x, suite_peer.PCA_K, n_jobs=args.threads))
     given = {"search": search}
     for name in suite_peer.TAKE_NEIGHBOURS:
-        best = min(ways[name][:-1], key=lambda way: way["seconds"])
+        best = min((way for way in ways[name] if way["dtype"] == "float64"), key=lambda way: way["seconds"])
         with threadpool_limits(best["blas"], "blas"):
             given[name] = clock(lambda: suite_peer.estimate(name, x, best["jobs"], knn))[0]
     plain = {name: definition(x) for name, definition in suite_peer.PLAIN.items()}
@@ -104,10 +108,14 @@ def ran(words, threads):
 
 
 def ours(names, data, kind, args):
-    """One call of `intrinsic_dims`."""
+    """One call of `intrinsic_dims`, after an untimed one."""
     words = [args.throughput, "--op", "dimension", "--estimators", ",".join(names), "--type", kind, "--data", data]
     words += ["--n", args.n, "--dim", args.side**2, "--repeats", 1, "--device", "cpu", "--json"]
-    return ran(words, args.threads)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    said = ran(words, args.threads)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {**said, "cpu": cpu / 2}
 
 
 def compare(kind, folder, args):
@@ -123,8 +131,9 @@ def compare(kind, folder, args):
     for _ in range(args.rounds):  # in turns, so that what else the machine does meets both alike
         together.append(ours(names, data, kind, args))
         for name in names:
-            alone[name].append(ours([name], data, kind, args)["seconds"][0])
+            alone[name].append(ours([name], data, kind, args))
         words = [sys.executable, __file__, "--work", "--data", data, "--type", kind, "--n", args.n]
+        words += ["--one-way"] if args.one_way else []
         peers.append(ran([*words, "--threads", args.threads], args.threads))
 
     def median(of):
@@ -134,9 +143,22 @@ def compare(kind, folder, args):
         return median(lambda peer: min(way["seconds"] for way in peer["ways"][name]))
 
     print(f"\n**N = {args.n}, D = {args.side**2}, {kind}**\n")
-    print("| estimator | sharpdim | scikit-dimension | ratio | given neighbours | value | difference |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
-    mine = {name: statistics.median(alone[name]) for name in names}
+    head = ["estimator", "sharpdim", "scikit-dimension", "ratio", "CPU", "its CPU", "ratio", "given neighbours"]
+    print("| " + " | ".join([*head, "value", "difference"]) + " |")
+    print("|---|" + "---:|" * 9)
+    mine = {name: statistics.median(run["seconds"][0] for run in alone[name]) for name in names}
+    cpu = {name: statistics.median(run["cpu"] for run in alone[name]) for name in names}
+    # One process, one thread: nothing waits by spinning.
+    its_cpu = {name: median(lambda peer: peer["ways"][name][0]["cpu"]) for name in names}
+
+    def line(name, one, other, one_cpu, other_cpu, *more):
+        cells = [name, f"{one:.3f}", f"{other:.2f}", f"{other / one:.1f}"]
+        if one_cpu is None:
+            cells += ["", "", ""]
+        else:
+            cells += [f"{one_cpu:.3f}", f"{other_cpu:.2f}", f"{other_cpu / one_cpu:.1f}"]
+        print("| " + " | ".join([*cells, *more, *[""] * (3 - len(more))]) + " |")
+
     values = together[0]["values"]
     remarks, bad = [], False
     for name in names:
@@ -150,15 +172,16 @@ def compare(kind, folder, args):
         else:
             bad |= difference > suite_peer.SAME
         given = f"{median(lambda peer: peer['given'][name]):.2f}" if name in suite_peer.TAKE_NEIGHBOURS else ""
-        row = [f"`{name}`", f"{mine[name]:.3f}", f"{best(name):.2f}", f"{best(name) / mine[name]:.1f}", given]
-        print("| " + " | ".join([*row, f"{values[name]:.3f}", f"{difference:.0e}"]) + " |")
+        found = f"{values[name]:.3f}", f"{difference:.0e}"
+        line(f"`{name}`", mine[name], best(name), cpu[name], its_cpu[name], given, *found)
     one_call = statistics.median(run["seconds"][0] for run in together)
     theirs = sum(best(name) for name in names)
     given = {name: median(lambda peer: peer["given"].get(name, best(name))) for name in names}
     shared = sum(given.values()) + median(lambda peer: peer["given"]["search"])
-    print(f"| sum | {sum(mine.values()):.2f} | {theirs:.2f} | {theirs / sum(mine.values()):.1f} | | | |")
-    print(f"| one call, one search | {one_call:.2f} | {theirs:.2f} | {theirs / one_call:.1f} | | | |")
-    print(f"| both with one search | {one_call:.2f} | {shared:.2f} | {shared / one_call:.1f} | | | |")
+    one_cpu = statistics.median(run["cpu"] for run in together)
+    line("sum", sum(mine.values()), theirs, sum(cpu.values()), sum(its_cpu.values()))
+    line("one call, one search", one_call, theirs, one_cpu, sum(its_cpu.values()))
+    line("both with one search", one_call, shared, None, None)
     print()
     peak, extra = (max(run[of] for run in together) >> 20 for of in ("peak_bytes", "beyond_input_bytes"))
     theirs_peak, before = (max(peer[of] for peer in peers) >> 20 for of in ("peak_bytes", "before_bytes"))
@@ -176,6 +199,7 @@ def parse():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1, help="each runs both once, medians are shown")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--one-way", action="store_true", help="scikit-dimension in float64, one process and thread only")
     parser.add_argument("--quick", action="store_true", help="1000 samples")
     parser.add_argument("--throughput", type=Path, help="this library's program; built by Cargo where not given")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
