@@ -1,32 +1,14 @@
-//! Profiles `sharpness` (two classes, the ten sharpest pairs) on every device. An element is one
-//! multiply-add of the N (N - 1) / 2 inner products: Gelem/s times 2 are GFLOP/s.
+//! Profiles `sharpness` (two classes, the ten sharpest pairs) on every device.
 
 mod support;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sharpdim::{Points, ops};
-use std::time::Duration;
+use criterion::{Criterion, criterion_group, criterion_main};
+use sharpdim::ops;
 
 fn bench(c: &mut Criterion) {
-    let mut group = c.benchmark_group("sharpness");
-    group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(2));
-    for (n, dim) in support::sizes() {
-        let labels: Vec<u32> = (0..n as u32).map(|i| i % 2).collect();
-        group.throughput(Throughput::Elements((n * (n - 1) / 2 * dim) as u64));
-        for device in support::devices() {
-            let id =
-                |kind: &str| BenchmarkId::new(format!("{}/{kind}", device.name()), format!("N{n}_D{dim}"));
-            let run = |points: &Points<'_>| ops::sharpness(&device, points, &labels, 10).expect("runs");
-            let values = support::bytes(n, dim);
-            let points = Points::u8(&values, dim).expect("whole rows");
-            group.bench_function(id("u8"), |b| b.iter(|| run(&points)));
-            drop(values);
-            let values = support::floats(n, dim);
-            let points = Points::f32(&values, dim).expect("finite rows");
-            group.bench_function(id("f32"), |b| b.iter(|| run(&points)));
-        }
-    }
-    group.finish();
+    support::all_pairs(c, "sharpness", |device, points, labels| {
+        ops::sharpness(device, points, labels, 10).expect("runs")
+    });
 }
 
 criterion_group!(benches, bench);

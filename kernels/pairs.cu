@@ -4,7 +4,7 @@
 
 // Mirrored in src/ops/pairs/cuda.rs.
 struct PrepareParams {
-    uint64_t values;  // rows x dim, uint8 or float
+    uint64_t values;  // rows x dim: uint8, float, half or bfloat16
     uint64_t centre;  // float per column, for floats
     uint64_t out;     // rows x steps x 64 bytes
     uint64_t term;    // double per row: |x|^2 of the prepared row
@@ -15,6 +15,12 @@ struct PrepareParams {
     float scale;
 };
 static_assert(sizeof(PrepareParams) == 56 && offsetof(PrepareParams, rows) == 40);
+
+// A value as a float, which holds each of these exactly.
+__device__ __forceinline__ float widened(unsigned char v) { return float(v); }
+__device__ __forceinline__ float widened(float v) { return v; }
+__device__ __forceinline__ float widened(__half v) { return __half2float(v); }
+__device__ __forceinline__ float widened(__nv_bfloat16 v) { return __bfloat162float(v); }
 
 // The sum of all threads' values, in a fixed order; for every thread of a block of 256.
 template <class T> __device__ __forceinline__ T block_sum(T value, T* shared) {
@@ -49,16 +55,16 @@ SHARPDIM_KERNEL(256, prepare_u8, PrepareParams) {
 }
 
 // Float rows, centred and scaled, as high and low bfloat16: x = high + low up to 2^-18 |x|. The term is
-// that of what is stored, so that only what the products leave out is an error. A block to a row, a value
-// to a thread and turn. Bound: bytes, 4 read and 4 written a value.
-SHARPDIM_KERNEL(256, prepare_f32, PrepareParams) {
-    SHARPDIM_DYNAMIC_SHARED(shared);
-    const float* row = at<const float>(p.values) + size_t(blockIdx.x) * p.dim;
+// that of what is stored, so that only what the products leave out is an error. 16-bit floats are widened first,
+// and give the same as the same values in 32 bits. A block to a row, a value to a thread and turn.
+// Bound: bytes, 4 (or 2) read and 4 written a value.
+template <class T> __device__ __forceinline__ void prepare(const PrepareParams& p, unsigned char* shared) {
+    const T* row = at<const T>(p.values) + size_t(blockIdx.x) * p.dim;
     const float* centre = at<const float>(p.centre);
     __nv_bfloat16* out = at<__nv_bfloat16>(p.out) + size_t(blockIdx.x) * p.steps * (STEP_BYTES / 2);
     double squares = 0;
     for (uint32_t column = threadIdx.x; column < p.steps * 16; column += THREADS) {
-        float x = column < p.dim ? (row[column] - centre[column]) * p.scale : 0.0f;
+        float x = column < p.dim ? (widened(row[column]) - centre[column]) * p.scale : 0.0f;
         __nv_bfloat16 high = __float2bfloat16_rn(x);
         __nv_bfloat16 low = __float2bfloat16_rn(x - __bfloat162float(high));
         size_t place = size_t(column / 16) * 32 + column % 16;
@@ -74,10 +80,23 @@ SHARPDIM_KERNEL(256, prepare_f32, PrepareParams) {
     }
 }
 
+SHARPDIM_KERNEL(256, prepare_f32, PrepareParams) {
+    SHARPDIM_DYNAMIC_SHARED(shared);
+    prepare<float>(p, shared);
+}
+SHARPDIM_KERNEL(256, prepare_f16, PrepareParams) {
+    SHARPDIM_DYNAMIC_SHARED(shared);
+    prepare<__half>(p, shared);
+}
+SHARPDIM_KERNEL(256, prepare_bf16, PrepareParams) {
+    SHARPDIM_DYNAMIC_SHARED(shared);
+    prepare<__nv_bfloat16>(p, shared);
+}
+
 // Mirrored in src/ops/pairs/cuda.rs.
 struct DistancesParams {
-    uint64_t left;   // left_rows x dim floats, as given
-    uint64_t right;  // right_rows x dim floats
+    uint64_t left;   // left_rows x dim values, as given
+    uint64_t right;  // right_rows x dim values
     uint64_t pairs;  // uint2 per pair: row of left, row of right
     uint64_t out;    // double per pair
     uint32_t count;
@@ -86,26 +105,31 @@ struct DistancesParams {
 static_assert(sizeof(DistancesParams) == 40);
 
 // Squared distances of chosen pairs as sums of squared differences in double: 8 pairs to a block, one to a
-// warp. A difference of two floats is exact in double unless their exponents are 29 apart.
-// Bound: bytes, 8 dim a pair, mostly from the second-level cache.
-SHARPDIM_KERNEL(256, squared_distances_f32, DistancesParams) {
+// warp. A difference of two floats is exact in double unless their exponents are 29 apart; bytes' sums are exact.
+// Bound: bytes, a value's 2 dim a pair, mostly from the second-level cache.
+template <class T> __device__ __forceinline__ void squared_distances(const DistancesParams& p) {
     uint32_t pair = blockIdx.x * 8 + threadIdx.x / 32;
     if (pair >= p.count) return;
     uint2 rows = at<const uint2>(p.pairs)[pair];
-    const float* x = at<const float>(p.left) + size_t(rows.x) * p.dim;
-    const float* y = at<const float>(p.right) + size_t(rows.y) * p.dim;
+    const T* x = at<const T>(p.left) + size_t(rows.x) * p.dim;
+    const T* y = at<const T>(p.right) + size_t(rows.y) * p.dim;
     double sum[4] = {0, 0, 0, 0};  // four loads in flight
     uint32_t column = threadIdx.x % 32;
     for (; column + 96 < p.dim; column += 128)
         for (int u = 0; u < 4; u++) {
-            double difference = double(x[column + 32 * u]) - double(y[column + 32 * u]);
+            double difference = double(widened(x[column + 32 * u])) - double(widened(y[column + 32 * u]));
             sum[u] += difference * difference;
         }
     for (; column < p.dim; column += 32) {
-        double difference = double(x[column]) - double(y[column]);
+        double difference = double(widened(x[column])) - double(widened(y[column]));
         sum[0] += difference * difference;
     }
     double total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
     for (int step = 16; step; step /= 2) total += __shfl_xor_sync(0xFFFFFFFFu, total, step);
     if (threadIdx.x % 32 == 0) at<double>(p.out)[pair] = total;
 }
+
+SHARPDIM_KERNEL(256, squared_distances_u8, DistancesParams) { squared_distances<unsigned char>(p); }
+SHARPDIM_KERNEL(256, squared_distances_f32, DistancesParams) { squared_distances<float>(p); }
+SHARPDIM_KERNEL(256, squared_distances_f16, DistancesParams) { squared_distances<__half>(p); }
+SHARPDIM_KERNEL(256, squared_distances_bf16, DistancesParams) { squared_distances<__nv_bfloat16>(p); }

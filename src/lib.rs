@@ -42,6 +42,7 @@ mod whole_file;
 
 pub use device::Device;
 pub use error::{Error, Result};
+pub use half::{bf16, f16};
 pub use points::{Points, Values};
 
 /// The examples of README.md, run with the documentation's.

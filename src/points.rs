@@ -2,7 +2,9 @@
 //! Checked once, when it is made, so that the code behind it can trust its extents.
 
 use crate::{Error, Result};
+use half::{bf16, f16};
 use rayon::prelude::*;
+use std::fmt;
 
 /// The values of a [`Points`] view, row-major.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +13,30 @@ pub enum Values<'a> {
     U8(&'a [u8]),
     /// 32-bit floats, all finite.
     F32(&'a [f32]),
+    /// 16-bit floats (IEEE 754 binary16), all finite: answers are those of the same values as 32-bit floats.
+    F16(&'a [f16]),
+    /// 16-bit floats with the range of 32-bit ones (bfloat16), all finite: answers likewise.
+    BF16(&'a [bf16]),
+}
+
+/// What a set's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    U8,
+    F32,
+    F16,
+    BF16,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::U8 => "u8",
+            Kind::F32 => "f32",
+            Kind::F16 => "f16",
+            Kind::BF16 => "bf16",
+        }
+    }
 }
 
 /// `n` samples of `dim` values each, row-major: row `i` is `values[i * dim .. (i + 1) * dim]`.
@@ -46,18 +72,46 @@ impl<'a> Points<'a> {
     /// [`Error::Data`] where a value is NaN or infinite, naming the first row and column.
     pub fn f32(values: &'a [f32], dim: usize) -> Result<Self> {
         let n = rows(values.len(), dim)?;
-        let bad = values.par_chunks(1 << 16).enumerate().find_map_first(|(chunk, values)| {
-            let at = values.iter().position(|v| !v.is_finite())?;
-            Some((chunk * (1 << 16) + at, values[at]))
-        });
-        if let Some((at, value)) = bad {
-            return Err(Error::Data(format!(
-                "sample {} has the value {value} at position {}: every value must be finite",
-                at / dim,
-                at % dim
-            )));
-        }
+        finite(values, dim, |v| v.is_finite())?;
         let values = Values::F32(values);
+        Ok(Points { values, n, dim })
+    }
+
+    /// A view of 16-bit float samples (IEEE 754 binary16) of `dim` values each. They are widened, without error,
+    /// where they are read, never as a whole.
+    ///
+    /// ```
+    /// use sharpdim::{Device, Points, f16, ops::neighbours};
+    /// let values = [0.0, 0.5, 2.0].map(f16::from_f32);
+    /// let nearest = neighbours(&Device::cpu(), &Points::f16(&values, 1)?, 1)?;
+    /// assert_eq!((nearest.indices(2), nearest.squared_distances(2)), (&[1][..], &[2.25][..]));
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`f32`](Self::f32).
+    pub fn f16(values: &'a [f16], dim: usize) -> Result<Self> {
+        let n = rows(values.len(), dim)?;
+        finite(values, dim, |v| v.is_finite())?;
+        let values = Values::F16(values);
+        Ok(Points { values, n, dim })
+    }
+
+    /// A view of bfloat16 samples of `dim` values each. They are widened, without error, where they are read,
+    /// never as a whole.
+    ///
+    /// ```
+    /// use sharpdim::{Points, bf16};
+    /// let infinite = Points::bf16(&[bf16::ONE, bf16::INFINITY], 2).unwrap_err();
+    /// assert!(infinite.to_string().starts_with("sample 0 has the value inf at position 1"));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`f32`](Self::f32).
+    pub fn bf16(values: &'a [bf16], dim: usize) -> Result<Self> {
+        let n = rows(values.len(), dim)?;
+        finite(values, dim, |v| v.is_finite())?;
+        let values = Values::BF16(values);
         Ok(Points { values, n, dim })
     }
 
@@ -71,17 +125,75 @@ impl<'a> Points<'a> {
         self.dim
     }
 
+    pub(crate) fn kind(&self) -> Kind {
+        match self.values {
+            Values::U8(_) => Kind::U8,
+            Values::F32(_) => Kind::F32,
+            Values::F16(_) => Kind::F16,
+            Values::BF16(_) => Kind::BF16,
+        }
+    }
+
     /// All values, row-major.
     pub fn values(&self) -> Values<'a> {
         self.values
     }
 }
 
-/// What a set's values are, in a word.
-pub(crate) fn kind(points: &Points<'_>) -> &'static str {
-    match points.values {
-        Values::U8(_) => "u8",
-        Values::F32(_) => "f32",
+/// Refuses values that are not finite, naming the first.
+fn finite<T: Copy + Send + Sync + fmt::Display>(values: &[T], dim: usize, is: fn(T) -> bool) -> Result<()> {
+    const PIECE: usize = 1 << 16;
+    let bad = values.par_chunks(PIECE).enumerate().find_map_first(|(piece, values)| {
+        let at = values.iter().position(|v| !is(*v))?;
+        Some((piece * PIECE + at, values[at]))
+    });
+    match bad {
+        None => Ok(()),
+        Some((at, value)) => Err(Error::Data(format!(
+            "sample {} has the value {value} at position {}: every value must be finite",
+            at / dim,
+            at % dim
+        ))),
+    }
+}
+
+/// Samples taken out of others.
+pub(crate) struct Gathered {
+    values: GatheredValues,
+    dim: usize,
+}
+
+enum GatheredValues {
+    U8(Vec<u8>),
+    F32(Vec<f32>),
+    F16(Vec<f16>),
+    BF16(Vec<bf16>),
+}
+
+impl Gathered {
+    pub(crate) fn points(&self) -> Result<Points<'_>> {
+        match &self.values {
+            GatheredValues::U8(values) => Points::u8(values, self.dim),
+            GatheredValues::F32(values) => Points::f32(values, self.dim),
+            GatheredValues::F16(values) => Points::f16(values, self.dim),
+            GatheredValues::BF16(values) => Points::bf16(values, self.dim),
+        }
+    }
+}
+
+impl Points<'_> {
+    /// The samples that `rows` name, in that order.
+    pub(crate) fn gather(&self, rows: &[usize]) -> Gathered {
+        fn of<T: Copy>(values: &[T], dim: usize, rows: &[usize]) -> Vec<T> {
+            rows.iter().flat_map(|i| &values[i * dim..(i + 1) * dim]).copied().collect()
+        }
+        let values = match self.values {
+            Values::U8(values) => GatheredValues::U8(of(values, self.dim, rows)),
+            Values::F32(values) => GatheredValues::F32(of(values, self.dim, rows)),
+            Values::F16(values) => GatheredValues::F16(of(values, self.dim, rows)),
+            Values::BF16(values) => GatheredValues::BF16(of(values, self.dim, rows)),
+        };
+        Gathered { values, dim: self.dim }
     }
 }
 

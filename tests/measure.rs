@@ -3,7 +3,13 @@
 mod support;
 
 mod measure {
+    mod coverage;
     mod cross;
+    mod curation;
+    mod curves;
     mod dimension;
+    mod dimension_vectors;
+    mod naive;
+    mod released;
     mod sharpness;
 }

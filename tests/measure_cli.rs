@@ -7,7 +7,11 @@ mod make;
 
 mod measure_cli {
     mod bad;
+    mod estimators;
+    mod files;
+    mod further;
     mod good;
     mod ran;
     mod real;
+    mod several;
 }

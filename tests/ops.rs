@@ -1,14 +1,19 @@
 //! Operations on every device, against naive oracles: neighbours, sharpness, the two between two sets, duplicates,
-//! resize.
+//! counts and distances of pairs, 16-bit floats, resize.
 //! GPU devices join where the build has them (`--features emulator`, `--features cuda`).
 
 mod support;
 
 mod ops {
     mod between;
+    mod class_pairs;
+    mod counts;
     mod duplicates;
+    mod halves;
     mod neighbours;
+    mod pairs_within;
     mod points;
+    mod ratio_quantiles;
     mod resize;
     mod sharpness;
 }

@@ -26,7 +26,11 @@ fn page(text: &str) -> Page {
         .facts(text, [(text, text)])
         .table(table)
         .figure(&figure, text)
+        .headline([(text, text, text)])
+        .glossary([(text, text)])
         .gallery([picture(text), picture(text)])
+        .groups([(vec![picture(text), picture(text), picture(text)], text)])
+        .subsection(Section::new(text).paragraph(text))
         .pair(picture(text), picture(text), text);
     Page::new(text).section(section).section(Section::new(text)).section(Section::new(text))
 }
@@ -51,8 +55,10 @@ fn a_page_is_well_formed_and_has_what_was_put_in() {
         ("section", 3),
         ("table", 2),
         ("svg", 1),
-        ("img", 4),
-        ("figcaption", 4),
+        ("img", 7),
+        ("figcaption", 5),
+        ("dl", 2),
+        ("h3", 1),
         ("h1", 1),
         ("h2", 3),
         ("nav", 1),

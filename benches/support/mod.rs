@@ -2,10 +2,12 @@
 
 #![allow(dead_code, reason = "each bench uses its own part of this")]
 
+use criterion::{BenchmarkId, Criterion, Throughput};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use sharpdim::Device;
+use sharpdim::{Device, Points};
+use std::time::Duration;
 
 /// N and D of each case. The last of them takes gigabytes and minutes: only with SHARPDIM_BENCH_ALL=1.
 pub fn sizes() -> Vec<(usize, usize)> {
@@ -49,4 +51,27 @@ pub fn floats(n: usize, dim: usize) -> Vec<f32> {
         row.iter_mut().for_each(|v| *v = (rng.next_u32() >> 8) as f32 * (255.0 / 16_777_216.0));
     });
     values
+}
+
+/// Profiles an operation on all pairs of samples of two classes, as bytes and as floats, on every device. An
+/// element is one multiply-add of the N (N - 1) / 2 inner products: Gelem/s times 2 are GFLOP/s.
+pub fn all_pairs<R>(c: &mut Criterion, name: &str, run: impl Fn(&Device, &Points<'_>, &[u32]) -> R) {
+    let mut group = c.benchmark_group(name);
+    group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(2));
+    for (n, dim) in sizes() {
+        let labels: Vec<u32> = (0..n as u32).map(|i| i % 2).collect();
+        group.throughput(Throughput::Elements((n * (n - 1) / 2 * dim) as u64));
+        for device in devices() {
+            let id =
+                |kind: &str| BenchmarkId::new(format!("{}/{kind}", device.name()), format!("N{n}_D{dim}"));
+            let values = bytes(n, dim);
+            let points = Points::u8(&values, dim).expect("whole rows");
+            group.bench_function(id("u8"), |b| b.iter(|| run(&device, &points, &labels)));
+            drop(values);
+            let values = floats(n, dim);
+            let points = Points::f32(&values, dim).expect("finite rows");
+            group.bench_function(id("f32"), |b| b.iter(|| run(&device, &points, &labels)));
+        }
+    }
+    group.finish();
 }

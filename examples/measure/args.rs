@@ -1,11 +1,14 @@
 //! The command line of `measure`: what can be asked for, what it teaches with --help, and what it means
 //! to the library.
 
-use crate::Failure;
+use crate::estimators;
+use crate::failure::Failure;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
 use sharpdim::data::{Color, OnBad, Preprocess, Scale, Split};
-use sharpdim::measure::{Duplicates, Estimator, Mle, PaperProtocol, Protocol, TwoNn};
-use std::path::PathBuf;
+use sharpdim::measure::{CurationOptions, Estimator, Near, PaperProtocol, Protocol, ReleasedProtocol};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 const ABOUT: &str = "\
 Measures two properties of a labelled image dataset (Konz & Mazurowski, ICLR 2024).
@@ -14,7 +17,7 @@ Its intrinsic dimension is the number of ways in which its images vary: estimate
 from the distances of each image to its nearest neighbours. Its label sharpness K_F
 is how fast the label can change with the image: the greatest 1 / distance between
 two images of different classes. Both depend on the preprocessing, so compare
-datasets only where it is the same.";
+datasets only where it is the same: several that are named are preprocessed alike.";
 
 const MORE: &str = "\
 Formats, told apart by what is in PATH:
@@ -33,24 +36,28 @@ Examples:
   measure                                       generated images, a few seconds
   measure mnist --classes 3,8 --per-class 500   two classes, 500 drawn of each
   measure scans --estimator all --top 10        all estimators, ten sharpest pairs
+  measure scans --report scans.html             a page to read, with pictures
+  measure a=scans/a b=scans/b --per-class 200   two datasets, compared at equal N
   measure scans --protocol paper --repeats 5    1000 images a draw, as the paper did
   measure scans --device cuda:0 --json          on the first GPU; JSON for programs
 
 Samples are numbered in the order in which the format lists the images, of those that
 were measured; pairs are named too. Of the times, `load` is opening and choosing,
 `preprocess` is decoding, scaling and resizing (one pass), `neighbours` includes the
-estimates. Exit codes: 0, 1 for an error, 2 for a command line that makes no sense.";
+estimates. Files are written whole or not at all. Exit codes: 0, 1 for an error, 2 for
+a command line that makes no sense.";
 
-/// Measures the intrinsic dimension and label sharpness of a labelled image dataset
+/// Measures the intrinsic dimension and label sharpness of labelled image datasets
 #[derive(Parser)]
 #[command(name = "measure", version, long_about = ABOUT, after_long_help = MORE)]
 pub struct Args {
-    /// Folder or file of the dataset; without it, generated images: 64 px, 500 of each class
-    pub path: Option<PathBuf>,
+    /// Folders or files of datasets; without any, generated images: 64 px, 500 of each class
+    #[arg(value_name = "[NAME=]PATH", value_parser = OsStringValueParser::new().map(Named::parse))]
+    pub paths: Vec<Named>,
 
-    /// Measure these classes only, by name
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
-    pub classes: Option<Vec<String>>,
+    /// Measure these classes only, by name; with NAME: in front, those of one of several datasets
+    #[arg(long, value_name = "[NAME:]A,B")]
+    pub classes: Vec<String>,
 
     /// Draw this many images of each class (by --seed)
     #[arg(long, value_name = "N")]
@@ -77,36 +84,56 @@ pub struct Args {
     pub antialias: bool,
 
     /// The part of the dataset
-    #[arg(long, value_enum, default_value_t = Part::Train, requires = "path")]
+    #[arg(long, value_enum, default_value_t = Part::Train, requires = "paths")]
     pub split: Part,
 
     /// Neighbours of each image that the MLE uses
     #[arg(long, default_value_t = 20, value_parser = at_least::<3>)]
     pub k: usize,
 
-    /// How the intrinsic dimension is estimated
-    #[arg(long, value_enum, default_value_t = Method::Mle)]
-    pub estimator: Method,
+    /// How the intrinsic dimension is estimated: one or several [default: mle; all for a report]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = estimators::names())]
+    pub estimator: Vec<String>,
 
-    /// Which pairs label sharpness compares: all, or those within class-balanced draws
+    /// Which pairs label sharpness compares
     #[arg(long, value_enum, default_value_t = Pairs::AllPairs)]
     pub protocol: Pairs,
 
-    /// Images in a draw of --protocol paper [default: 1000]
+    /// Images in a draw of --protocol paper or released [default: 1000]
     #[arg(long, value_name = "N", value_parser = at_least::<1>)]
     pub samples: Option<usize>,
 
-    /// Draws of --protocol paper [default: 10]
+    /// Draws of --protocol paper or released [default: 10]
     #[arg(long, value_name = "R", value_parser = at_least::<1>)]
     pub repeats: Option<usize>,
 
-    /// Seed of all that is drawn: images, the paper's draws, TwoNN's interval
+    /// Seed of all that is drawn: images, the paper's draws, bootstraps
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
 
-    /// How many of the sharpest pairs to list
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = at_least::<1>)]
-    pub top: usize,
+    /// How many of the sharpest pairs to list [default: 3; 6 for a report]
+    #[arg(long, value_name = "N", value_parser = at_least::<1>)]
+    pub top: Option<usize>,
+
+    /// Estimate the dimension against k and against the number of samples too: has it settled?
+    #[arg(long)]
+    pub curves: bool,
+
+    /// Find contradictions and near-duplicates across classes, and what K_F is without them
+    #[arg(long)]
+    pub curate: bool,
+
+    /// How near that is: a distance, or a part of the median nearest one [default: 25%]
+    #[arg(long, value_name = "R|P%", value_parser = near)]
+    pub near_duplicates: Option<Near>,
+
+    /// Measure PATH from this set's samples too: their neighbours in it, their pairs with it
+    #[arg(long, value_name = "[NAME=]PATH", requires = "paths", value_parser = OsStringValueParser::new().map(Named::parse))]
+    pub query: Option<Named>,
+
+    /// The part of the query set [default: that of the dataset]
+    #[arg(long, value_enum, value_name = "PART", requires = "query")]
+    pub query_split: Option<Part>,
 
     /// Leave out images that cannot be read, and list them, rather than stop
     #[arg(long)]
@@ -119,6 +146,41 @@ pub struct Args {
     /// Print one JSON object instead of the table
     #[arg(long)]
     pub json: bool,
+
+    /// Write a page to read: all estimators, charts, the images that decide the numbers
+    #[arg(long, value_name = "FILE.html", value_parser = OsStringValueParser::new().try_map(html))]
+    pub report: Option<PathBuf>,
+
+    /// Write the report's charts into this folder, each as SVG and PNG
+    #[arg(long, value_name = "DIR")]
+    pub figures: Option<PathBuf>,
+
+    /// Write each sample's values: local dimensions, nearest distances
+    #[arg(long, value_name = "FILE.csv|.npy", value_parser = OsStringValueParser::new().try_map(csv_or_npy))]
+    pub points: Option<PathBuf>,
+}
+
+/// A dataset on the command line: `NAME=PATH`, or `PATH` alone.
+#[derive(Clone)]
+pub struct Named {
+    pub name: Option<String>,
+    pub path: PathBuf,
+}
+
+impl Named {
+    fn parse(text: OsString) -> Self {
+        let whole = Path::new(&text);
+        let split = text.to_str().and_then(|text| text.split_once('='));
+        match split {
+            // A path that is there may have a = in it, and so may a folder above the dataset.
+            Some((name, path))
+                if !name.is_empty() && !path.is_empty() && !name.contains(['/', '\\']) && !whole.exists() =>
+            {
+                Named { name: Some(name.to_owned()), path: path.into() }
+            }
+            _ => Named { name: None, path: text.into() },
+        }
+    }
 }
 
 /// Side of the square that images are resized to; `None` keeps their size.
@@ -147,37 +209,42 @@ impl From<Part> for Split {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub enum Method {
-    /// Maximum likelihood (Levina & Bickel; MacKay & Ghahramani's average)
-    Mle,
-    /// Ratio of the two nearest distances (Facco et al.), fitted
-    Twonn,
-    /// mle, twonn, and twonn_mle: TwoNN in closed form
-    All,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
 pub enum Pairs {
+    /// All pairs there are
     AllPairs,
+    /// All pairs within each of several class-balanced draws
     Paper,
+    /// What the authors' released code computes, beside the right number: to compare with its numbers
+    Released,
 }
 
 impl Args {
     /// Reads the command line; prints the help or the version, and ends there, where that is asked for.
     pub fn read() -> Result<Self, Failure> {
-        Args::try_parse().map_err(|error| {
+        let parsed = Args::try_parse().map_err(|error| {
             if !error.use_stderr() {
                 error.exit();
             }
             let message = error.to_string();
-            let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end().to_owned();
-            Failure { code: 2, message }
-        })
+            Failure::usage(message.strip_prefix("error: ").unwrap_or(&message).trim_end())
+        });
+        parsed?.check()
+    }
+
+    /// Refuses options that make no sense together.
+    fn check(self) -> Result<Self, Failure> {
+        if self.query.is_some() && self.paths.len() > 1 {
+            return Err(Failure::usage(format!(
+                "--query measures one dataset against another: of the {} named here, name one",
+                self.paths.len()
+            )));
+        }
+        Ok(self)
     }
 
     pub fn preprocess(&self) -> Preprocess {
         // Generated images are made in the size that is wanted.
-        let Size(side) = self.size.unwrap_or(Size(self.path.as_ref().map(|_| 224)));
+        let Size(side) = self.size.unwrap_or(Size(self.paths.first().map(|_| 224)));
         Preprocess {
             scale: match self.scale {
                 ScaleBy::Max => Scale::Max,
@@ -205,25 +272,47 @@ impl Args {
         given.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
     }
 
+    /// Whether there is a page, or its charts, to fill: then all is measured that they show.
+    pub fn thorough(&self) -> bool {
+        self.report.is_some() || self.figures.is_some()
+    }
+
     pub fn estimators(&self) -> Vec<Estimator> {
-        let mle = Estimator::Mle(Mle { k: self.k, ..Mle::default() });
-        let duplicates = Duplicates::default();
-        let fit = Estimator::TwoNn(TwoNn::Fit { discard: 0.1, seed: self.seed, duplicates });
-        match self.estimator {
-            Method::Mle => vec![mle],
-            Method::Twonn => vec![fit],
-            Method::All => vec![mle, fit, Estimator::TwoNn(TwoNn::ClosedForm { duplicates })],
-        }
+        let default = if self.thorough() { estimators::ALL } else { "mle" };
+        let default = [default.to_owned()];
+        let asked = if self.estimator.is_empty() { &default[..] } else { &self.estimator };
+        estimators::named(asked, self.k, self.seed)
+    }
+
+    pub fn curves(&self) -> bool {
+        self.curves || self.thorough()
+    }
+
+    /// How to curate, where that is asked for.
+    pub fn curation(&self) -> Option<CurationOptions> {
+        let asked = self.curate || self.near_duplicates.is_some() || self.thorough();
+        let default = CurationOptions { top: self.top(), ..CurationOptions::default() };
+        asked.then(|| CurationOptions { near: self.near_duplicates.unwrap_or(default.near), ..default })
+    }
+
+    pub fn top(&self) -> usize {
+        self.top.unwrap_or(if self.thorough() { 6 } else { 3 })
     }
 
     pub fn protocol(&self) -> Protocol {
-        let paper = PaperProtocol::default();
+        let (paper, released) = (PaperProtocol::default(), ReleasedProtocol::default());
         match self.protocol {
             Pairs::AllPairs => Protocol::AllPairs,
             Pairs::Paper => Protocol::Paper(PaperProtocol {
                 samples: self.samples.unwrap_or(paper.samples),
                 repeats: self.repeats.unwrap_or(paper.repeats),
                 seed: self.seed,
+            }),
+            Pairs::Released => Protocol::Released(ReleasedProtocol {
+                samples: self.samples.unwrap_or(released.samples),
+                repeats: self.repeats.unwrap_or(released.repeats),
+                seed: self.seed,
+                ..released
             }),
         }
     }
@@ -240,4 +329,29 @@ fn size(text: &str) -> Result<Size, String> {
 fn at_least<const LEAST: usize>(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number >= LEAST);
     number.ok_or_else(|| format!("expected a whole number, at least {LEAST}"))
+}
+
+/// A distance, or a percentage of the median distance to the nearest other sample.
+fn near(text: &str) -> Result<Near, String> {
+    let number = |text: &str| text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
+    let near = match text.strip_suffix('%') {
+        Some(percent) => number(percent).map(|percent| Near::Fraction(percent / 100.0)),
+        None => number(text).map(Near::Distance),
+    };
+    near.ok_or_else(|| "expected a distance above 0, as 1500, or a percentage, as 50%".into())
+}
+
+fn html(text: OsString) -> Result<PathBuf, String> {
+    ending(text, &["html", "htm"], "expected the name of a file that ends in .html")
+}
+
+fn csv_or_npy(text: OsString) -> Result<PathBuf, String> {
+    ending(text, &["csv", "npy"], "expected the name of a file that ends in .csv or .npy")
+}
+
+fn ending(text: OsString, endings: &[&str], expected: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let known =
+        path.extension().is_some_and(|own| endings.iter().any(|known| own.eq_ignore_ascii_case(known)));
+    if known { Ok(path) } else { Err(expected.into()) }
 }

@@ -66,7 +66,12 @@ macro_rules! kernels {
 kernels! {
     PrepareU8 = prepare_u8, emulate_prepare_u8 in "pairs", 56 bytes, 64 shared;
     PrepareF32 = prepare_f32, emulate_prepare_f32 in "pairs", 56 bytes, 64 shared;
+    PrepareF16 = prepare_f16, emulate_prepare_f16 in "pairs", 56 bytes, 64 shared;
+    PrepareBf16 = prepare_bf16, emulate_prepare_bf16 in "pairs", 56 bytes, 64 shared;
     SquaredDistancesF32 = squared_distances_f32, emulate_squared_distances_f32 in "pairs", 40 bytes, 0 shared;
+    SquaredDistancesU8 = squared_distances_u8, emulate_squared_distances_u8 in "pairs", 40 bytes, 0 shared;
+    SquaredDistancesF16 = squared_distances_f16, emulate_squared_distances_f16 in "pairs", 40 bytes, 0 shared;
+    SquaredDistancesBf16 = squared_distances_bf16, emulate_squared_distances_bf16 in "pairs", 40 bytes, 0 shared;
     NeighboursU8L32 = neighbours_u8_32, emulate_neighbours_u8_32 in "neighbours", 144 bytes, 66048 shared;
     NeighboursU8L64 = neighbours_u8_64, emulate_neighbours_u8_64 in "neighbours", 144 bytes, 66048 shared;
     NeighboursU8L128 = neighbours_u8_128, emulate_neighbours_u8_128 in "neighbours", 144 bytes, 66048 shared;
@@ -79,6 +84,13 @@ kernels! {
     SharpnessU8L256 = sharpness_u8_256, emulate_sharpness_u8_256 in "sharpness", 192 bytes, 66048 shared;
     SharpnessF32L32 = sharpness_f32_32, emulate_sharpness_f32_32 in "sharpness", 192 bytes, 66048 shared;
     SharpnessF32L256 = sharpness_f32_256, emulate_sharpness_f32_256 in "sharpness", 192 bytes, 66048 shared;
+    PairsWithinU8 = pairs_within_u8, emulate_pairs_within_u8 in "pairs_within", 152 bytes, 66048 shared;
+    PairsWithinF32 = pairs_within_f32, emulate_pairs_within_f32 in "pairs_within", 152 bytes, 66048 shared;
+    RatioQuantilesU8 = ratio_quantiles_u8, emulate_ratio_quantiles_u8 in "ratio_quantiles", 224 bytes, 66048 shared;
+    RatioQuantilesF32 = ratio_quantiles_f32, emulate_ratio_quantiles_f32 in "ratio_quantiles", 224 bytes, 66048 shared;
+    RatioQuantilesOpenF32 = ratio_quantiles_open_f32, emulate_ratio_quantiles_open_f32 in "ratio_quantiles", 224 bytes, 66048 shared;
+    CountsU8 = counts_u8, emulate_counts_u8 in "counts", 208 bytes, 66048 shared;
+    CountsF32 = counts_f32, emulate_counts_f32 in "counts", 208 bytes, 66048 shared;
     ResizeU8 = resize_u8, emulate_resize_u8 in "resize", 96 bytes, 0 shared;
     ResizeF32 = resize_f32, emulate_resize_f32 in "resize", 96 bytes, 0 shared;
     ScaleU8 = scale_u8, emulate_scale_u8 in "resize", 32 bytes, 64 shared;

@@ -42,7 +42,9 @@ pub fn cross_dim(
     estimator: &Estimator,
 ) -> Result<Estimate> {
     check_between(estimator)?;
-    let neighbours = neighbours_between(device, queries, reference, estimator.neighbours(), &|_| ())?;
+    // One more sample than the reference samples there are: a query is none of them.
+    let k = estimator.reach(reference.n() + 1);
+    let neighbours = neighbours_between(device, queries, reference, k, &|_| ())?;
     estimate(&neighbours, estimator)
 }
 

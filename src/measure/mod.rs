@@ -1,12 +1,20 @@
 //! Intrinsic dimension and label sharpness of a set of samples, with the field's conventions as types.
 
 mod cross;
+mod curation;
+mod curves;
 mod dimension;
+mod released;
 mod sharpness;
 
+pub use crate::ops::ClassPair;
 pub use cross::{cross_dim, cross_sharpness};
+pub use curation::{Curation, CurationOptions, Group, Near, Spread, curate};
+pub use curves::{Against, Curve, CurveOptions, CurvePoint, dimension_curves};
 pub use dimension::{
     Correlation, Duplicates, Ess, Estimate, Estimator, Excluded, GeoMle, Gride, LocalPca, MindMl, Mle,
-    MleNorm, MleRange, Moments, PcaRule, Pooling, Tle, TwoNn, estimate, intrinsic_dim, intrinsic_dims,
+    MleNorm, MleRange, Moments, PcaRule, Pooling, Tle, TwoNn, estimate, estimates, intrinsic_dim,
+    intrinsic_dims,
 };
+pub use released::{Released, ReleasedProtocol};
 pub use sharpness::{LabelSharpness, PaperProtocol, Protocol, label_sharpness};

@@ -1,8 +1,9 @@
 //! Label sharpness of a labelled set of samples (Konz & Mazurowski 2024): over all its pairs, or by
 //! the paper's protocol, over class-balanced draws of 1000.
 
-use crate::ops::{Progress, SharpPair, Sharpness, sharpness_with};
-use crate::{Device, Error, Points, Result, Values};
+use super::released::{Released, ReleasedProtocol, released};
+use crate::ops::{Progress, SharpPair, Sharpness, one_label_each, sharpness_with};
+use crate::{Device, Error, Points, Result};
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
@@ -33,28 +34,56 @@ pub enum Protocol {
     AllPairs,
     /// All pairs within each of several class-balanced draws.
     Paper(PaperProtocol),
+    /// What the authors' released code computes, which is not what their paper says: the greatest 1 / distance over
+    /// some of the pairs with *equal* labels. [`LabelSharpness::released`] has the right numbers beside it.
+    Released(ReleasedProtocol),
 }
 
 /// A measured label sharpness, in 1 / units of the data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelSharpness {
+    /// Which pairs were compared, and how.
+    pub protocol: Protocol,
     /// K_F: the greatest 1[y_i != y_j] / |x_i - x_j| over all pairs; by the paper's protocol, over all
-    /// draws.
+    /// draws. By the released code's, the greatest 1[y_i = y_j] / |x_i - x_j| over the pairs that it sees and that
+    /// are not identical; 0 where there are none.
     pub max: f64,
-    /// All pairs: mean of 1 / distance over pairs with different labels. Paper's protocol: mean of K_F
+    /// All pairs: mean of 1 / distance over pairs with different labels. The other protocols: mean of K_F
     /// over draws.
     pub mean: f64,
     /// The standard deviation of the same (over draws: of a sample of draws; 0 for a single one).
     pub sd: f64,
-    /// The sharpest pairs, the closest first.
+    /// The sharpest pairs, the closest first; by the released code's protocol they have equal labels.
     pub sharpest: Vec<SharpPair>,
-    /// Unordered pairs compared, draws counted one by one.
+    /// Unordered pairs compared, draws counted one by one; by the released code's protocol ordered pairs, a sample
+    /// with itself among them.
     pub pairs_compared: u64,
     /// Pairs at distance 0 with different labels, left out of the above: of all samples, or in the draw
     /// that had most.
     pub contradictions: u64,
     /// K_F of each draw; of all samples as the only entry under [`Protocol::AllPairs`].
     pub draws: Vec<f64>,
+    /// Only under [`Protocol::Released`]: what the definition says of the same draws.
+    pub released: Option<Released>,
+}
+
+impl LabelSharpness {
+    /// Of the K_F of each draw, with nothing said of pairs.
+    pub(super) fn of_draws(draws: Vec<f64>) -> Self {
+        let mean = draws.iter().sum::<f64>() / draws.len() as f64;
+        let squares: f64 = draws.iter().map(|k| (k - mean).powi(2)).sum();
+        LabelSharpness {
+            protocol: Protocol::AllPairs,
+            max: draws.iter().copied().fold(0.0, f64::max),
+            mean,
+            sd: (squares / (draws.len() as f64 - 1.0).max(1.0)).sqrt(),
+            sharpest: Vec::new(),
+            pairs_compared: 0,
+            contradictions: 0,
+            draws,
+            released: None,
+        }
+    }
 }
 
 /// Measures the label sharpness of `points`; `labels` holds one class index for each sample.
@@ -86,14 +115,11 @@ pub fn label_sharpness(
             return Ok(of_all_pairs(found, top));
         }
         Protocol::Paper(protocol) => protocol,
+        Protocol::Released(protocol) => {
+            return released(device, points, labels, protocol, top, progress);
+        }
     };
-    if labels.len() != points.n() {
-        return Err(Error::Argument(format!(
-            "{} labels for {} samples: there must be one each",
-            labels.len(),
-            points.n()
-        )));
-    }
+    one_label_each(points, labels)?;
     if protocol.repeats == 0 || protocol.samples == 0 {
         return Err(Error::Argument(
             "the paper's protocol needs at least one draw of at least one sample".into(),
@@ -102,24 +128,29 @@ pub fn label_sharpness(
     let mut draws = Vec::new();
     for repeat in 0..protocol.repeats {
         let rows = draw(labels, &protocol, repeat);
-        let labels: Vec<u32> = rows.iter().map(|&i| labels[i]).collect();
         let done = |fraction: f64| progress((repeat as f64 + fraction) / protocol.repeats as f64);
-        let mut found = match points.values() {
-            Values::U8(values) => {
-                let values = gather(values, points.dim(), &rows);
-                sharpness_with(device, &Points::u8(&values, points.dim())?, &labels, top, &done)?
-            }
-            Values::F32(values) => {
-                let values = gather(values, points.dim(), &rows);
-                sharpness_with(device, &Points::f32(&values, points.dim())?, &labels, top, &done)?
-            }
-        };
-        for sharp in &mut found.sharpest {
-            sharp.pair = sharp.pair.map(|i| rows[i]);
-        }
+        let found = sharpness_of_rows(device, points, labels, &rows, top, &done)?;
         draws.push(found);
     }
-    Ok(pool(draws, top))
+    Ok(LabelSharpness { protocol: Protocol::Paper(protocol), ..pool(draws, top) })
+}
+
+/// The sharpness of some of the samples, ascending; pairs are named as in the whole set.
+pub(super) fn sharpness_of_rows(
+    device: &Device,
+    points: &Points<'_>,
+    labels: &[u32],
+    rows: &[usize],
+    top: usize,
+    progress: Progress<'_>,
+) -> Result<Sharpness> {
+    let labels: Vec<u32> = rows.iter().map(|&i| labels[i]).collect();
+    let gathered = points.gather(rows);
+    let mut found = sharpness_with(device, &gathered.points()?, &labels, top, progress)?;
+    for sharp in &mut found.sharpest {
+        sharp.pair = sharp.pair.map(|i| rows[i]);
+    }
+    Ok(found)
 }
 
 /// What all pairs say, of one set or between two.
@@ -146,26 +177,14 @@ fn draw(labels: &[u32], protocol: &PaperProtocol, repeat: usize) -> Vec<usize> {
     rows
 }
 
-fn gather<T: Copy>(values: &[T], dim: usize, rows: &[usize]) -> Vec<T> {
-    let mut out = Vec::with_capacity(rows.len() * dim);
-    for &i in rows {
-        out.extend_from_slice(&values[i * dim..(i + 1) * dim]);
-    }
-    out
-}
-
 /// Several draws as one result, with mean and standard deviation over draws.
 fn pool(found: Vec<Sharpness>, top: usize) -> LabelSharpness {
     let draws: Vec<f64> = found.iter().map(|found| found.sharpest[0].ratio()).collect();
-    let mean = draws.iter().sum::<f64>() / draws.len() as f64;
-    let squares: f64 = draws.iter().map(|k| (k - mean).powi(2)).sum();
-    let sd = (squares / (draws.len() as f64 - 1.0).max(1.0)).sqrt();
     let pairs_compared = found.iter().map(|found| found.pairs_compared).sum();
     let contradictions = found.iter().map(|found| found.contradictions).max().unwrap_or(0);
     let mut sharpest: Vec<SharpPair> = found.into_iter().flat_map(|found| found.sharpest).collect();
     sharpest.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(a.pair.cmp(&b.pair)));
     sharpest.dedup();
     sharpest.truncate(top);
-    let max = draws.iter().copied().fold(0.0, f64::max);
-    LabelSharpness { max, mean, sd, sharpest, pairs_compared, contradictions, draws }
+    LabelSharpness { sharpest, pairs_compared, contradictions, ..LabelSharpness::of_draws(draws) }
 }

@@ -1,16 +1,25 @@
 //! Operations: each has its shape checks and dispatch in `mod.rs`, its CPU code in `cpu.rs` and its
 //! CUDA launch in `cuda.rs`.
 
+mod class_pairs;
 mod counts;
 mod duplicates;
 mod neighbours;
 mod pairs;
+mod pairs_within;
+mod ratio_quantiles;
 pub mod resize;
 mod sharpness;
 
+pub(crate) use class_pairs::MOST_CLASSES;
+pub use class_pairs::{ClassPair, class_pairs, class_pairs_with};
 pub use counts::{counts_within, pair_distances};
 pub use duplicates::duplicates;
 pub use neighbours::{Neighbours, neighbours, neighbours_between, neighbours_with};
+pub use pairs_within::{pairs_within, pairs_within_with};
+pub(crate) use ratio_quantiles::check as check_quantiles;
+pub use ratio_quantiles::{ratio_quantiles, ratio_quantiles_with};
+pub(crate) use sharpness::one_label_each;
 pub use sharpness::{SharpPair, Sharpness, sharpness, sharpness_between, sharpness_with};
 
 /// What long work reports to: called with the fraction done, 0 to 1.

@@ -15,7 +15,9 @@
 //!         .facts("Setting", [("k", "20"), ("images", "1000")])
 //!         .table(table)
 //!         .warning("two images are equal")
-//!         .pair(picture()?, picture()?, "the sharpest pair"),
+//!         .headline([("12.4", "intrinsic dimension", "12.2 .. 12.6")])
+//!         .pair(picture()?, picture()?, "the sharpest pair")
+//!         .subsection(Section::new("By class").glossary([("3", "a digit"), ("8", "another")])),
 //! );
 //! assert!(page.html().starts_with("<!DOCTYPE html>"));
 //! # let folder = tempfile::tempdir().unwrap();
@@ -128,6 +130,37 @@ impl Section {
         self
     }
 
+    /// The few numbers that matter most, large: each with its name, and what qualifies it, as an interval.
+    pub fn headline<S: AsRef<str>>(mut self, numbers: impl IntoIterator<Item = (S, S, S)>) -> Self {
+        self.html += "<dl class=\"headline\">\n";
+        for (value, name, detail) in numbers {
+            let [value, name, detail] = [&value, &name, &detail].map(|text| escaped(text.as_ref()));
+            _ = writeln!(
+                self.html,
+                "<div><dt>{name}</dt><dd class=\"value\">{value}</dd><dd>{detail}</dd></div>"
+            );
+        }
+        self.html += "</dl>\n";
+        self
+    }
+
+    /// Words with what they mean.
+    pub fn glossary<S: AsRef<str>>(mut self, words: impl IntoIterator<Item = (S, S)>) -> Self {
+        self.html += "<dl class=\"glossary\">\n";
+        for (word, meaning) in words {
+            let (word, meaning) = (escaped(word.as_ref()), escaped(meaning.as_ref()));
+            _ = writeln!(self.html, "<dt>{word}</dt><dd>{meaning}</dd>");
+        }
+        self.html += "</dl>\n";
+        self
+    }
+
+    /// A section within this one, below all that was added before.
+    pub fn subsection(mut self, section: Section) -> Self {
+        _ = writeln!(self.html, "<h3>{}</h3>\n{}", escaped(&section.title), section.html);
+        self
+    }
+
     /// Names with their values, one to a line: settings, single numbers.
     pub fn facts<K: AsRef<str>, V: AsRef<str>>(
         mut self,
@@ -159,6 +192,17 @@ impl Section {
         self
     }
 
+    /// Groups of images that belong together, in rows: the images, each with its caption as its text for those
+    /// who cannot see it, and the group's caption.
+    pub fn groups<S: AsRef<str>>(mut self, groups: impl IntoIterator<Item = (Vec<Picture>, S)>) -> Self {
+        let figure = |(pictures, caption): (Vec<Picture>, S)| {
+            framed(&pictures.iter().collect::<Vec<_>>(), caption.as_ref())
+        };
+        let figures: String = groups.into_iter().map(figure).collect();
+        _ = writeln!(self.html, "<div class=\"gallery\">\n{figures}</div>");
+        self
+    }
+
     /// Two images side by side, each with its caption as its text for those who cannot see it, and one caption
     /// for both.
     pub fn pair(self, left: Picture, right: Picture, caption: &str) -> Self {
@@ -166,13 +210,18 @@ impl Section {
     }
 
     /// Pairs in rows: left, right, and the pair's caption.
-    pub fn pairs<S: AsRef<str>>(mut self, pairs: impl IntoIterator<Item = (Picture, Picture, S)>) -> Self {
-        let figure =
-            |(left, right, caption): (Picture, Picture, S)| framed(&[&left, &right], caption.as_ref());
-        let figures: String = pairs.into_iter().map(figure).collect();
-        _ = writeln!(self.html, "<div class=\"gallery\">\n{figures}</div>");
-        self
+    pub fn pairs<S: AsRef<str>>(self, pairs: impl IntoIterator<Item = (Picture, Picture, S)>) -> Self {
+        self.groups(pairs.into_iter().map(|(left, right, caption)| (vec![left, right], caption)))
     }
+}
+
+/// Writes a file whole or not at all: what was at the path stays until all of `content` is on disk.
+///
+/// # Errors
+///
+/// [`crate::Error::Io`] where it cannot be written, [`crate::Error::Argument`] where `path` names no file.
+pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    crate::whole_file::write(path, content)
 }
 
 /// Pictures with one caption.

@@ -3,7 +3,8 @@
 use crate::figure::escaped;
 use crate::{Error, Result};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
 
 /// An image with its caption.
 #[derive(Debug, Clone)]
@@ -46,7 +47,7 @@ impl Picture {
             return Err(refuse(reason));
         }
         let mut png = Vec::new();
-        PngEncoder::new(&mut png)
+        PngEncoder::new_with_quality(&mut png, CompressionType::Best, FilterType::Adaptive)
             .write_image(pixels, wide, high, color)
             .map_err(|e| refuse(format!("it could not be encoded: {e}")))?;
         Ok(Picture { png: STANDARD.encode(png), width: wide, height: high, caption })

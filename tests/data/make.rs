@@ -142,6 +142,8 @@ pub fn values(loaded: &Loaded) -> Vec<f32> {
     match loaded.samples.points().unwrap().values() {
         Values::U8(values) => values.iter().map(|value| f32::from(*value)).collect(),
         Values::F32(values) => values.to_vec(),
+        Values::F16(values) => values.iter().map(|value| value.to_f32()).collect(),
+        Values::BF16(values) => values.iter().map(|value| value.to_f32()).collect(),
     }
 }
 

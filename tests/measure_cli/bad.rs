@@ -191,7 +191,7 @@ fn devices_that_are_absent() {
 
 #[test]
 fn command_lines_that_make_no_sense() {
-    let wrong: [(&[&str], &[&str]); 14] = [
+    let wrong: [(&[&str], &[&str]); 17] = [
         (&["--frobnicate"], &["--frobnicate", "--help"]),
         (&["--size", "0"], &["--size", "expected a number of pixels", "none"]),
         (&["--size", "big"], &["--size", "expected a number of pixels", "none"]),
@@ -201,11 +201,14 @@ fn command_lines_that_make_no_sense() {
         (&["--top", "0"], &["--top", "at least 1"]),
         (&["--protocol", "paper", "--repeats", "0"], &["--repeats", "at least 1"]),
         (&["--scale", "half"], &["--scale", "max", "none"]),
-        (&["--estimator", "pca"], &["--estimator", "mle", "twonn", "all"]),
+        (&["--estimator", "mle,pca"], &["--estimator", "pca", "mle", "twonn", "geomle", "lpca", "all"]),
         (&["--grayscale", "--rgb"], &["--grayscale", "--rgb", "cannot be used with"]),
         (&["--split", "test"], &["PATH"]),
         (&["--device", "gpu"], &["'gpu' is no device", "cuda:0"]),
-        (&["a", "b"], &["unexpected argument 'b'"]),
+        (&["--report", "page.txt"], &["--report", "ends in .html"]),
+        (&["--points", "points.json"], &["--points", "ends in .csv or .npy"]),
+        (&["x=a", "x=b"], &["two datasets are called \"x\"", "ONE=PATH OTHER=PATH"]),
+        (&["a", "a"], &["two datasets are called \"a\""]),
     ];
     for (args, words) in wrong {
         assert_fails(args, 2, words);

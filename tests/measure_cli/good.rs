@@ -4,7 +4,7 @@ use super::ran::{binary, json, run};
 use crate::make::{Folder, idx_images, idx_labels, noise, npy, png, rgb_png};
 use sharpdim::Device;
 use sharpdim::data::{Dataset, Preprocess};
-use sharpdim::measure::{Estimator, Mle, Protocol, TwoNn, intrinsic_dim, label_sharpness};
+use sharpdim::measure::{Estimator, Mle, Protocol, ReleasedProtocol, TwoNn, intrinsic_dim, label_sharpness};
 use std::process::{Command, Stdio};
 
 /// `count` gray images of noise in two classes, 4 x 4 pixels.
@@ -127,6 +127,33 @@ fn the_papers_protocol_draws() {
     assert!(all["notes"][0].as_str().unwrap().contains("--protocol paper"));
 }
 
+/// What the released code computes, and the right number of the same draws beside it.
+#[test]
+fn the_released_codes_protocol() {
+    let folder = noisy(60);
+    let path = folder.path().to_str().unwrap();
+    let args = [path, "--size", "none", "--protocol", "released", "--samples", "40", "--repeats", "3"];
+    let object = json(&args);
+    let found = &object["label_sharpness"];
+    assert_eq!(
+        (&found["protocol"], &found["samples"], &found["repeats"]),
+        (&"released".into(), &40.into(), &3.into())
+    );
+    let loaded = Dataset::open(folder.path()).unwrap();
+    let loaded = loaded.load(&Preprocess { size: None, ..Preprocess::default() }, &|_| {}).unwrap();
+    let protocol = ReleasedProtocol { samples: 40, repeats: 3, ..ReleasedProtocol::default() };
+    let points = loaded.samples.points().unwrap();
+    let library =
+        label_sharpness(&Device::cpu(), &points, &loaded.labels, Protocol::Released(protocol), 3, &|_| ());
+    let library = library.unwrap();
+    assert_eq!(found["max"], library.max);
+    let released = library.released.unwrap();
+    assert_eq!(found["definition_max"], released.definition_max());
+    assert_eq!(found["infinite_draws"], released.infinite_draws);
+    let table = run(&args).stdout;
+    assert!(table.contains("NOT the paper's") && table.contains("by the definition"), "{table}");
+}
+
 #[test]
 fn a_bad_image_is_skipped_where_that_is_asked_for() {
     let folder = Folder::new();
@@ -199,8 +226,10 @@ fn duplicates_are_counted() {
     folder.file("labels.npy", npy("|u1", &[30], &labels));
     let path = folder.path().to_str().unwrap();
     let object = json(&[path, "--size", "none", "--estimator", "all"]);
-    for estimate in object["intrinsic_dim"].as_object().unwrap().values() {
-        assert_eq!(estimate["excluded"], 2);
+    for name in ["mle", "twonn", "twonn_mle", "mom"] {
+        let estimate = &object["intrinsic_dim"][name];
+        assert_eq!(estimate["excluded"], 2, "{name}");
+        assert_eq!(estimate["excluded_why"]["an identical twin"], 2, "{name}");
     }
     assert_eq!(object["label_sharpness"]["contradictions"], 1);
     assert!(run(&[path, "--size", "none"]).stdout.contains("1 (pairs of identical images"));
@@ -219,8 +248,11 @@ fn the_same_run_gives_the_same_numbers() {
 fn help_teaches_and_ends_well() {
     let ran = run(&["--help"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    for word in ["intrinsic dimension", "label sharpness", "Formats", "Examples", "--per-class", "Exit codes"]
-    {
+    let names: Vec<String> =
+        Estimator::all().iter().map(|estimator| format!("- {}:", estimator.name())).collect();
+    let words =
+        ["intrinsic dimension", "label sharpness", "Formats", "Examples", "--per-class", "Exit codes"];
+    for word in words.into_iter().chain(names.iter().map(String::as_str)) {
         assert!(ran.stdout.contains(word), "{word:?} is not in\n{}", ran.stdout);
     }
     assert!(ran.stdout.lines().all(|line| line.chars().count() <= 100), "{}", ran.stdout);

@@ -4,7 +4,7 @@
 use super::spread::Z95;
 use super::{Estimate, Estimator, Excluded, infinite};
 use crate::ops::{Neighbours, counts_within};
-use crate::{Error, Points, Result};
+use crate::{Device, Error, Points, Result};
 
 /// The correlation dimension ln(C(r2) / C(r1)) / ln(r2 / r1), C(r) being the fraction of all pairs nearer
 /// than r, and r1 and r2 the medians over samples of the distances to the k1-th and the k2-th neighbour.
@@ -30,6 +30,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 pub(super) fn correlation(
+    device: &Device,
     points: &Points<'_>,
     neighbours: &Neighbours,
     correlation: &Correlation,
@@ -47,7 +48,7 @@ pub(super) fn correlation(
     if r1 >= r2 {
         return Err(infinite(&format!("the {}-th and the {}-th neighbour", correlation.k1, correlation.k2)));
     }
-    let counts = counts_within(points, [r1 * r1, r2 * r2]);
+    let counts = counts_within(device, points, [r1 * r1, r2 * r2], &|_| ())?;
     let total = |at: usize| counts.iter().map(|counts| counts[at] as f64).sum::<f64>();
     let (inner, outer) = (total(0), total(1));
     let span = (r2 / r1).ln();
@@ -58,13 +59,14 @@ pub(super) fn correlation(
         )));
     }
     let value = (outer / inner).ln() / span;
-    // A pair counts for both its samples: twice the spread of a mean over samples (Hajek's projection).
-    let variance = counts
-        .iter()
-        .map(|counts| n as f64 * (counts[1] as f64 / outer - counts[0] as f64 / inner))
-        .map(|share| share * share)
-        .sum::<f64>()
-        / n as f64;
-    let margin = Z95 * 2.0 * (variance / n as f64).sqrt() / span;
+    // The value is a sum over pairs: with h = 1/P2 - 1/P1 of a pair within r1 and 1/P2 of one within r2 only, P1 and
+    // P2 being the numbers of such pairs, its variance is the sum of h_ij h_il over pairs that share a sample,
+    // which is that of the samples' sums squared, less that of h^2, which those count twice.
+    let (inner, outer) = (inner / 2.0, outer / 2.0);
+    let of_samples: f64 =
+        counts.iter().map(|counts| (counts[1] as f64 / outer - counts[0] as f64 / inner).powi(2)).sum();
+    let of_pairs = 1.0 / inner - 1.0 / outer;
+    let variance = (of_samples - of_pairs).max(of_pairs);
+    let margin = Z95 * variance.sqrt() / span;
     Ok(Estimate::new(estimator, value, (value - margin, value + margin), Excluded::default()))
 }

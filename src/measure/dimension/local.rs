@@ -2,8 +2,15 @@
 //! skewness (Johnsson et al. 2015) and local PCA (Fukunaga & Olsen 1971). All need the distances between
 //! neighbours only: centred inner products follow from them.
 
-use super::Duplicates;
-use nalgebra::{DMatrix, SymmetricEigen};
+use super::spread::independent;
+use super::{Duplicates, Estimate, Estimator, mean_of_local, refuse_twins, spread};
+use crate::ops::{Neighbours, neighbours, pair_distances};
+use crate::{Device, Points, Result};
+use nalgebra::DMatrix;
+use rand::SeedableRng;
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 /// The tight local estimator: the MLE's log ratios, taken also of the distances that the sample's
 /// neighbours, and their mirror images at the sample, see between themselves. The dimension is the mean over samples.
@@ -68,30 +75,145 @@ impl Default for LocalPca {
     }
 }
 
-/// A sample's k nearest: squared distances to it, and among them, as a full k x k matrix.
-pub(super) struct Neighbourhood<'a> {
-    pub own: &'a [f64],
-    pub among: &'a [f64],
+/// A sample's nearest neighbours: squared distances to it, and those among them, (1, 0), (2, 0), (2, 1),
+/// (3, 0), ... An estimator that takes fewer of them takes the first of both.
+struct Neighbourhood<'a> {
+    own: &'a [f64],
+    among: &'a [f64],
 }
 
 impl Neighbourhood<'_> {
-    /// The first `k` only.
-    fn among(&self, k: usize, i: usize, j: usize) -> f64 {
-        debug_assert!(i < k && j < k && k <= self.own.len());
-        self.among[i * self.own.len() + j]
+    fn squared(&self, i: usize, j: usize) -> f64 {
+        let (low, high) = (i.min(j), i.max(j));
+        if low == high { 0.0 } else { self.among[high * (high - 1) / 2 + low] }
     }
 
-    /// Inner products of the first `k` neighbours, centred at their mean, by double centring.
+    /// Inner products of the first `k` neighbours, centred at their mean: by double centring, which loses
+    /// nothing that matters, as the distances themselves lost nothing.
     fn gram(&self, k: usize) -> DMatrix<f64> {
-        let row: Vec<f64> =
-            (0..k).map(|i| (0..k).map(|j| self.among(k, i, j)).sum::<f64>() / k as f64).collect();
+        let squared = DMatrix::from_fn(k, k, |i, j| self.squared(i, j));
+        let row: Vec<f64> = squared.column_iter().map(|column| column.sum() / k as f64).collect();
         let all = row.iter().sum::<f64>() / k as f64;
-        DMatrix::from_fn(k, k, |i, j| 0.5 * (row[i] + row[j] - self.among(k, i, j) - all))
+        DMatrix::from_fn(k, k, |i, j| 0.5 * (row[i] + row[j] - squared[(i, j)] - all))
     }
 }
 
+/// Pairs of neighbours whose distances are held at a time.
+const PAIRS: usize = 1 << 22;
+
+/// What `each` makes of the neighbourhoods of `k` of these samples.
+fn of_neighbourhoods<T: Send>(
+    device: &Device,
+    points: &Points<'_>,
+    neighbours: &Neighbours,
+    samples: &[usize],
+    k: usize,
+    each: impl Fn(usize, &Neighbourhood<'_>) -> T + Sync,
+) -> Result<Vec<T>> {
+    let pairs_each = k * (k - 1) / 2;
+    let mut found = Vec::with_capacity(samples.len());
+    for some in samples.chunks((PAIRS / pairs_each).max(1)) {
+        // Each neighbourhood's own pairs, one after the other: some are in several, but computing them
+        // again from rows that are in the cache costs less than looking for them.
+        let pairs_of = |&i: &usize| {
+            let near = &neighbours.indices(i)[..k];
+            (0..k).flat_map(move |a| (0..a).map(move |b| (near[a], near[b])))
+        };
+        let pairs: Vec<(u32, u32)> = some.par_iter().flat_map_iter(pairs_of).collect();
+        let squared = pair_distances(device, points, &pairs)?;
+        let one = |(i, among): (&usize, &[f64])| {
+            each(*i, &Neighbourhood { own: &neighbours.squared_distances(*i)[..k], among })
+        };
+        found.par_extend(some.par_iter().zip(squared.par_chunks(pairs_each)).map(one));
+    }
+    Ok(found)
+}
+
+/// A sample's local dimension by one of these estimators: NaN where nothing can be said.
+fn value_of(estimator: &Estimator, near: &Neighbourhood<'_>) -> f64 {
+    match estimator {
+        _ if near.own[0] == 0.0 => f64::NAN,
+        Estimator::Tle(of) => tle(near, of),
+        Estimator::Ess(of) => ess(near, of),
+        Estimator::LocalPca(of) => local_pca(near, of),
+        _ => f64::NAN,
+    }
+}
+
+/// The estimates of estimators that look at neighbours among themselves.
+pub(super) fn estimates(
+    device: &Device,
+    points: &Points<'_>,
+    neighbours: &Neighbours,
+    estimators: &[Estimator],
+) -> Result<Vec<Result<Estimate>>> {
+    let Some(k) = estimators.iter().map(Estimator::neighbours).max() else { return Ok(Vec::new()) };
+    let samples: Vec<usize> = (0..neighbours.n()).collect();
+    let values = of_neighbourhoods(device, points, neighbours, &samples, k, |_, near| -> Vec<f64> {
+        estimators.iter().map(|estimator| value_of(estimator, near)).collect()
+    })?;
+    let find = |(at, estimator): (usize, &Estimator)| {
+        let local: Vec<f64> = values.iter().map(|values| values[at]).collect();
+        let sharing = sharing(device, points, &local, estimator)?;
+        Ok(refuse_twins(neighbours, estimator).and_then(|()| {
+            let error = |finite: &[f64]| sharing * independent(finite);
+            mean_of_local(neighbours, local, "neighbours too much alike", error, *estimator)
+        }))
+    };
+    estimators.iter().enumerate().map(find).collect()
+}
+
+/// How often samples are halved: less often than lists of distances, as neighbourhoods cost more.
+const HALVINGS: u64 = 30;
+
+/// How many samples are halved at most: enough for halves to hold many neighbourhoods of `k`.
+fn halved(k: usize) -> usize {
+    (20_000 / k).max(5 * k).min(1000).max(4 * k)
+}
+
+/// What [`spread::sharing`] finds for the mean of `local`, on some random thousand of the samples at most.
+fn sharing(device: &Device, points: &Points<'_>, local: &[f64], estimator: &Estimator) -> Result<f64> {
+    let mut kept: Vec<usize> = (0..local.len()).filter(|i| local[*i].is_finite()).collect();
+    let k = estimator.neighbours();
+    if kept.len() > halved(k) {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let chosen = index::sample(&mut rng, kept.len(), halved(k));
+        kept = chosen.iter().map(|at| kept[at]).collect();
+        kept.sort_unstable();
+    }
+    let n = kept.len();
+    if n < 2 * (k + 1) {
+        return Ok(spread::sharing(&[]));
+    }
+    let rows = points.gather(&kept);
+    let points = rows.points()?;
+    let reach = spread::reach(k, n);
+    let neighbours = neighbours(device, &points, reach)?;
+    let sides: Vec<Vec<bool>> = (0..HALVINGS).map(|halving| spread::sides(0, halving, n)).collect();
+    let samples: Vec<usize> = (0..n).collect();
+    // Each sample's value within its half, for each halving.
+    let values = of_neighbourhoods(device, &points, &neighbours, &samples, reach, |i, near| -> Vec<f64> {
+        let listed = neighbours.indices(i);
+        let within = |side: &Vec<bool>| {
+            let same = (0..reach).filter(|at| side[listed[*at] as usize] == side[i]);
+            let chosen: Vec<usize> = same.take(k).collect();
+            if chosen.len() < k {
+                return f64::NAN;
+            }
+            let own: Vec<f64> = chosen.iter().map(|at| near.own[*at]).collect();
+            let among = (0..k).flat_map(|a| (0..a).map(move |b| (a, b)));
+            let among: Vec<f64> = among.map(|(a, b)| near.squared(chosen[a], chosen[b])).collect();
+            value_of(estimator, &Neighbourhood { own: &own, among: &among })
+        };
+        sides.iter().map(within).collect()
+    })?;
+    let halving =
+        |(halving, side): (usize, &Vec<bool>)| spread::halve(side, (0..n).map(|i| (i, values[i][halving])));
+    Ok(spread::sharing(&sides.iter().enumerate().filter_map(halving).collect::<Vec<_>>()))
+}
+
 /// NaN where nothing can be said.
-pub(super) fn tle(near: &Neighbourhood<'_>, tle: &Tle) -> f64 {
+fn tle(near: &Neighbourhood<'_>, tle: &Tle) -> f64 {
     let k = tle.k;
     let last = near.own[k - 1];
     if last == 0.0 {
@@ -124,7 +246,7 @@ pub(super) fn tle(near: &Neighbourhood<'_>, tle: &Tle) -> f64 {
             if i == j {
                 continue;
             }
-            let v2 = near.among(k, i, j) / last;
+            let v2 = near.squared(i, j) / last;
             if v2 == 0.0 {
                 dropped += 2;
                 continue;
@@ -172,7 +294,7 @@ fn skewness(n: usize) -> f64 {
 const MOST: usize = 10_000;
 
 /// NaN where nothing can be said.
-pub(super) fn ess(near: &Neighbourhood<'_>, ess: &Ess) -> f64 {
+fn ess(near: &Neighbourhood<'_>, ess: &Ess) -> f64 {
     let gram = near.gram(ess.k);
     let length = |i: usize| gram[(i, i)].max(0.0).sqrt();
     let (mut areas, mut products) = (0.0, 0.0);
@@ -201,25 +323,32 @@ pub(super) fn ess(near: &Neighbourhood<'_>, ess: &Ess) -> f64 {
 }
 
 /// NaN where nothing can be said.
-pub(super) fn local_pca(near: &Neighbourhood<'_>, pca: &LocalPca) -> f64 {
+fn local_pca(near: &Neighbourhood<'_>, pca: &LocalPca) -> f64 {
     let gram = near.gram(pca.k);
-    let mut variances: Vec<f64> = SymmetricEigen::new(gram).eigenvalues.iter().map(|v| v.max(0.0)).collect();
-    variances.sort_unstable_by(|a, b| b.total_cmp(a));
-    let total: f64 = variances.iter().sum();
-    if total == 0.0 {
+    // The eigenvalues of the inner products are those of the covariance, times k - 1, and zeros.
+    let total = gram.trace();
+    if total <= 0.0 {
         return f64::NAN;
     }
+    let variances = || {
+        let mut variances: Vec<f64> = gram.symmetric_eigenvalues().iter().map(|v| v.max(0.0)).collect();
+        variances.sort_unstable_by(|a, b| b.total_cmp(a));
+        variances
+    };
     match pca.rule {
-        PcaRule::Relative(alpha) => variances.iter().filter(|v| **v > alpha * variances[0]).count() as f64,
+        PcaRule::Relative(alpha) => {
+            let variances = variances();
+            variances.iter().filter(|v| **v > alpha * variances[0]).count() as f64
+        }
         PcaRule::Explained(share) => {
             let mut sum = 0.0;
-            let short = |v: &&f64| {
-                sum += **v;
+            let short = |v: &f64| {
+                sum += v;
                 sum < share * total
             };
-            (variances.iter().take_while(short).count() + 1) as f64
+            (variances().into_iter().take_while(short).count() + 1) as f64
         }
-        PcaRule::Participation => total * total / variances.iter().map(|v| v * v).sum::<f64>(),
+        PcaRule::Participation => total * total / gram.norm_squared(),
     }
 }
 
@@ -241,8 +370,7 @@ mod tests {
     #[test]
     fn three_neighbours_in_a_line_have_one_dimension() {
         // At 1, 2 and 4 from the sample, all on one side.
-        let among = [0.0, 1.0, 9.0, 1.0, 0.0, 4.0, 9.0, 4.0, 0.0];
-        let near = Neighbourhood { own: &[1.0, 4.0, 16.0], among: &among };
+        let near = Neighbourhood { own: &[1.0, 4.0, 16.0], among: &[1.0, 9.0, 4.0] };
         assert!((ess(&near, &Ess { k: 3, ..Ess::default() }) - 1.0).abs() < 1e-6);
         let pca = |rule| local_pca(&near, &LocalPca { k: 3, rule, duplicates: Duplicates::default() });
         assert_eq!(pca(PcaRule::Relative(0.05)), 1.0);

@@ -1,7 +1,7 @@
 //! Maximum likelihood from the distances to k neighbours (Levina & Bickel 2004, averaged as MacKay &
 //! Ghahramani 2005), for one k, over a range of k, and extrapolated to distance 0 (GeoMLE, Gomtsyan et al. 2019).
 
-use super::spread::{Z95, mean, standard_error};
+use super::spread::{Z95, halves, independent, listed, mean, sharing, standard_error};
 use super::{Duplicates, Estimate, Estimator, Excluded, infinite, nothing_left};
 use crate::ops::Neighbours;
 use crate::{Error, Result};
@@ -109,10 +109,13 @@ impl Default for MleRange {
     }
 }
 
-/// GeoMLE: the [`Mle`] (k - 2, harmonic) for every k of a range in several bootstrap samples, each sample
-/// compared with those that were drawn; a polynomial in the mean distance to the k-th neighbour is
-/// fitted to the mean estimates, weighted by the inverse of their standard deviation over bootstraps, and
-/// its value at distance 0 is the estimate: what curvature and density did is left behind.
+/// GeoMLE: the [`Mle`] for every k of a range in several bootstrap samples, each sample compared with those
+/// that were drawn; a polynomial in the mean distance to the k-th neighbour is fitted to the mean estimates,
+/// weighted by the inverse of their variance over bootstraps, and its value at distance 0 is the
+/// estimate: what curvature and density did is left behind.
+///
+/// An estimate whose bias changes with k, as the paper's k - 2 norm does with the harmonic mean, would be
+/// extrapolated as if it were geometry: each norm goes with the pooling that it leaves without bias.
 ///
 /// The authors' code adds a ridge penalty, whose effect depends on the data's unit; this is plain
 /// weighted least squares.
@@ -126,6 +129,9 @@ pub struct GeoMle {
     pub bootstraps: usize,
     /// Degree of the polynomial: 1, 2 or 3.
     pub degree: usize,
+    /// How points are pooled: the plain mean goes with the norm k - 2, as Gomtsyan et al. have it, the harmonic
+    /// one with k - 1.
+    pub pooling: Pooling,
     /// Seed of the bootstrap.
     pub seed: u64,
     /// What happens to duplicates.
@@ -134,77 +140,83 @@ pub struct GeoMle {
 
 impl Default for GeoMle {
     fn default() -> Self {
-        GeoMle { from: 10, to: 40, bootstraps: 20, degree: 2, seed: 0, duplicates: Duplicates::default() }
+        let (pooling, duplicates) = Default::default();
+        GeoMle { from: 10, to: 40, bootstraps: 20, degree: 2, pooling, seed: 0, duplicates }
     }
 }
 
 impl GeoMle {
+    fn norm(&self) -> MleNorm {
+        match self.pooling {
+            Pooling::Harmonic => MleNorm::KMinus1,
+            Pooling::Mean => MleNorm::KMinus2,
+        }
+    }
+
     /// Neighbours to read, so that `to` of them are drawn: a bootstrap sample holds a sample with
     /// probability 1 - 1/e = 0.632, and six standard deviations of their number are room enough.
     pub(super) fn neighbours(&self) -> usize {
-        let share = 1.0 - (-1.0f64).exp();
-        let k = self.to as f64;
-        ((k + 6.0 * (k * (1.0 - share)).sqrt()) / share).ceil() as usize
+        listed(self.to, 1.0 - (-1.0f64).exp(), 6.0)
     }
 }
 
-/// The inverse local dimension m_i for each of ascending `squared` distances up to every k of the range, the
-/// last of which is k - 1: one pass for all k. Half the log ratio of squared distances is that of distances.
+/// The inverse local dimension m_i for each of ascending `squared` distances up to every k of the range: one
+/// pass for all k. Half the log ratio of squared distances is that of distances.
 fn inverses(squared: &[f64], from: usize, to: usize, norm: MleNorm, mut each: impl FnMut(usize, f64)) {
+    // In units of the nearest, so that equal distances have logarithm 0 whatever the data's unit.
     let mut sum = 0.0;
-    for k in 1..=to {
-        // sum is over ln T_j^2, j < k.
-        let last = squared[k - 1].ln();
+    for (at, distance) in squared[..to].iter().enumerate() {
+        let (k, log) = (at + 1, (distance / squared[0]).ln());
         if k >= from {
-            each(k - from, 0.5 * ((k - 1) as f64 * last - sum) / norm.of(k));
+            each(k - from, 0.5 * (at as f64 * log - sum) / norm.of(k));
         }
-        sum += last;
+        sum += log;
     }
 }
 
-/// The pooled dimension of one k, and each sample's influence on it: the sample's value less the mean,
-/// scaled to the dimension.
-fn pool(inverse: &[f64], pooling: Pooling) -> (f64, Vec<f64>) {
+/// A sample's own part in what is averaged: its m_i or, for a plain mean, 1/m_i; NaN where that is infinite.
+fn part(pooling: Pooling, inverse: f64) -> f64 {
     match pooling {
-        Pooling::Harmonic => {
-            let (m, _) = mean(inverse);
-            (1.0 / m, inverse.iter().map(|v| -v / (m * m)).collect())
-        }
+        Pooling::Harmonic => inverse,
         Pooling::Mean => {
-            // The plain mean cannot take a local dimension that is infinite.
-            let local: Vec<f64> = inverse.iter().map(|m| if *m > 0.0 { 1.0 / m } else { f64::NAN }).collect();
-            (mean(&local).0, local)
+            if inverse > 0.0 {
+                1.0 / inverse
+            } else {
+                f64::NAN
+            }
         }
+    }
+}
+
+/// The dimension that the mean part says.
+fn pooled(pooling: Pooling, mean: f64) -> f64 {
+    match pooling {
+        Pooling::Harmonic => 1.0 / mean,
+        Pooling::Mean => mean,
     }
 }
 
 pub(super) fn mle(neighbours: &Neighbours, mle: &Mle, estimator: Estimator) -> Result<Estimate> {
-    let inverse: Vec<f64> = (0..neighbours.n())
-        .map(|i| {
-            let squared = &neighbours.squared_distances(i)[..mle.k];
-            if squared[0] == 0.0 {
-                return f64::NAN;
-            }
-            let last = squared[mle.k - 1];
-            squared[..mle.k - 1].iter().map(|s| 0.5 * (last / s).ln()).sum::<f64>() / mle.norm.of(mle.k)
-        })
-        .collect();
-    let local: Vec<f64> = inverse.iter().map(|m| 1.0 / m).collect();
-    let mut excluded = Excluded::twins(neighbours);
-    // The plain mean cannot take a local dimension that is infinite.
-    let pooled: Vec<f64> = match mle.pooling {
-        Pooling::Harmonic => inverse,
-        Pooling::Mean => local.iter().map(|d| if d.is_finite() { *d } else { f64::NAN }).collect(),
+    let inverse = |squared: &[f64]| {
+        let last = squared[mle.k - 1];
+        squared[..mle.k - 1].iter().map(|s| 0.5 * (last / s).ln()).sum::<f64>() / mle.norm.of(mle.k)
     };
-    let (mean, kept) = mean(&pooled);
-    excluded.add(pooled.len() - kept - excluded.count(), "all k neighbours at one distance");
+    let inverses: Vec<f64> = (0..neighbours.n())
+        .map(|i| neighbours.squared_distances(i))
+        .map(|squared| if squared[0] > 0.0 { inverse(squared) } else { f64::NAN })
+        .collect();
+    let parts: Vec<f64> = inverses.iter().map(|m| part(mle.pooling, *m)).collect();
+    let mut excluded = Excluded::twins(neighbours);
+    let (mean, kept) = mean(&parts);
+    excluded.add(parts.len() - kept - excluded.count(), "all k neighbours at one distance");
     if kept == 0 {
         return Err(nothing_left(&excluded));
     }
     if mean == 0.0 {
         return Err(infinite(&format!("every sample's {} nearest neighbours", mle.k)));
     }
-    let margin = Z95 * standard_error(neighbours, mle.k, &pooled);
+    let error = standard_error(neighbours, mle.k, &parts, |squared| part(mle.pooling, inverse(squared)));
+    let margin = Z95 * error;
     let (value, low, high) = match mle.pooling {
         Pooling::Harmonic => {
             let high = if mean > margin { 1.0 / (mean - margin) } else { f64::INFINITY };
@@ -212,88 +224,117 @@ pub(super) fn mle(neighbours: &Neighbours, mle: &Mle, estimator: Estimator) -> R
         }
         Pooling::Mean => (mean, mean - margin, mean + margin),
     };
+    let local = inverses.iter().map(|m| 1.0 / m).collect();
     Ok(Estimate::new(estimator, value, (low, high), excluded).with_local(local))
+}
+
+/// What a sample with its list of `squared` distances adds to the sum over k of `shares` times dimension:
+/// `dims[k]` is each k's pooled dimension.
+fn share_of(
+    squared: &[f64],
+    from: usize,
+    norm: MleNorm,
+    pooling: Pooling,
+    dims: &[f64],
+    shares: &[f64],
+) -> f64 {
+    let mut sum = 0.0;
+    inverses(squared, from, from + dims.len() - 1, norm, |at, m| {
+        let slope = match pooling {
+            Pooling::Harmonic => -dims[at] * dims[at],
+            Pooling::Mean => 1.0,
+        };
+        sum += shares[at] * slope * part(pooling, m);
+    });
+    sum
 }
 
 pub(super) fn range(neighbours: &Neighbours, range: &MleRange, estimator: Estimator) -> Result<Estimate> {
     let (n, ks) = (neighbours.n(), range.to - range.from + 1);
-    let mut inverse = vec![vec![f64::NAN; n]; ks];
+    let mut parts = vec![vec![f64::NAN; n]; ks];
+    let mut inverse_sums = vec![f64::NAN; n];
     for i in 0..n {
         let squared = neighbours.squared_distances(i);
         if squared[0] > 0.0 {
-            inverses(squared, range.from, range.to, range.norm, |at, m| inverse[at][i] = m);
+            inverse_sums[i] = 0.0;
+            inverses(squared, range.from, range.to, range.norm, |at, m| {
+                parts[at][i] = part(range.pooling, m);
+                inverse_sums[i] += m;
+            });
         }
     }
     let excluded = Excluded::twins(neighbours);
     if excluded.count() == n {
         return Err(nothing_left(&excluded));
     }
-    let mut value = 0.0;
-    let mut influence = vec![0.0; n];
-    for inverse in &inverse {
-        let (one, own) = pool(inverse, range.pooling);
-        if !one.is_finite() {
-            return Err(infinite("the nearest neighbours of (nearly) every sample"));
-        }
-        value += one / ks as f64;
-        for (sum, own) in influence.iter_mut().zip(own) {
-            *sum += own / ks as f64;
-        }
+    let dims: Vec<f64> = parts.iter().map(|parts| pooled(range.pooling, mean(parts).0)).collect();
+    if dims.iter().any(|dim| !dim.is_finite()) {
+        return Err(infinite("the nearest neighbours of (nearly) every sample"));
     }
-    let margin = Z95 * standard_error(neighbours, range.to, &influence);
-    let local = |i: usize| ks as f64 / inverse.iter().map(|inverse| inverse[i]).sum::<f64>();
-    let local = (0..n).map(local).collect();
+    let shares = vec![1.0 / ks as f64; ks];
+    let value = dims.iter().sum::<f64>() / ks as f64;
+    let share = |squared: &[f64]| share_of(squared, range.from, range.norm, range.pooling, &dims, &shares);
+    let margin = Z95 * standard_error(neighbours, range.to, &each(neighbours, share), share);
+    let local = inverse_sums.iter().map(|sum| ks as f64 / sum).collect();
     Ok(Estimate::new(estimator, value, (value - margin, value + margin), excluded).with_local(local))
 }
 
-/// What one bootstrap sample says: for each k the dimension and the mean distance to the k-th neighbour, and
-/// each sample's m_i.
+/// Each sample's part of a sum over k, NaN where it has a twin.
+fn each(neighbours: &Neighbours, share: impl Fn(&[f64]) -> f64 + Sync) -> Vec<f64> {
+    let own = |i| {
+        let squared = neighbours.squared_distances(i);
+        if squared[0] > 0.0 { share(squared) } else { f64::NAN }
+    };
+    (0..neighbours.n()).into_par_iter().map(own).collect()
+}
+
+/// What one bootstrap sample says.
 struct Resampled {
+    /// Each sample's distances to its nearest that were drawn, squared; empty where it has a twin.
+    squared: Vec<Vec<f64>>,
+    /// For each k, the dimension and the mean distance to the k-th neighbour.
     dims: Vec<f64>,
     radii: Vec<f64>,
-    inverse: Vec<Vec<f64>>,
 }
 
 pub(super) fn geo(neighbours: &Neighbours, geo: &GeoMle, estimator: Estimator) -> Result<Estimate> {
-    let n = neighbours.n();
     let excluded = Excluded::twins(neighbours);
-    if excluded.count() == n {
+    if excluded.count() == neighbours.n() {
         return Err(nothing_left(&excluded));
     }
     let resampled: Vec<Resampled> =
         (0..geo.bootstraps).into_par_iter().map(|b| resample(neighbours, geo, b)).collect::<Result<_>>()?;
-    let ks = geo.to - geo.from + 1;
     let over = |of: &dyn Fn(&Resampled) -> f64| resampled.iter().map(of).sum::<f64>() / geo.bootstraps as f64;
-    let mut fit = Vec::new();
-    for at in 0..ks {
-        let dim = over(&|r| r.dims[at]);
-        let variance = over(&|r| (r.dims[at] - dim).powi(2));
-        fit.push((over(&|r| r.radii[at]), dim, variance.sqrt()));
-    }
-    if fit.iter().any(|(_, dim, _)| !dim.is_finite()) {
+    let fit: Vec<Fitted> = (0..=geo.to - geo.from)
+        .map(|at| {
+            let dim = over(&|r| r.dims[at]);
+            let variance = over(&|r| (r.dims[at] - dim).powi(2));
+            Fitted { radius: over(&|r| r.radii[at]), dim, variance }
+        })
+        .collect();
+    if fit.iter().any(|fitted| !fitted.dim.is_finite()) {
         return Err(infinite("the nearest neighbours of (nearly) every sample"));
     }
-    // Coefficients that give the polynomial's value at 0 as a sum over k.
     let shares = intercept_shares(&fit, geo.degree).ok_or_else(|| {
         Error::Data(
             "GeoMLE: the mean distances to the k-th neighbours do not differ: no curve can be fitted".into(),
         )
     })?;
-    let value: f64 = shares.iter().zip(&fit).map(|(share, (_, dim, _))| share * dim).sum();
-    let influence: Vec<f64> = (0..n)
+    let value: f64 = shares.iter().zip(&fit).map(|(share, fitted)| share * fitted.dim).sum();
+    let dims: Vec<f64> = fit.iter().map(|fitted| fitted.dim).collect();
+    let share = |squared: &[f64]| share_of(squared, geo.from, geo.norm(), geo.pooling, &dims, &shares);
+    // A sample's part is the mean over bootstraps, which scatters less than that of its own list; how much
+    // samples share is found for the latter.
+    let bagged: Vec<f64> = (0..neighbours.n())
+        .into_par_iter()
         .map(|i| {
-            let mut sum = 0.0;
-            for (at, share) in shares.iter().enumerate() {
-                let drawn = |r: &Resampled| {
-                    if r.inverse[at][i].is_nan() { 1.0 / r.dims[at] } else { r.inverse[at][i] }
-                };
-                let m = resampled.iter().map(drawn).sum::<f64>() / geo.bootstraps as f64;
-                sum -= share * m * fit[at].1.powi(2);
-            }
-            if neighbours.squared_distances(i)[0] > 0.0 { sum } else { f64::NAN }
+            let lists = resampled.iter().map(|r| &r.squared[i]).filter(|squared| !squared.is_empty());
+            mean(&lists.map(|squared| share(squared)).collect::<Vec<f64>>()).0
         })
         .collect();
-    let margin = Z95 * standard_error(neighbours, geo.to, &influence);
+    let single = each(neighbours, share);
+    let error = sharing(&halves(neighbours, geo.to, 0, &single, share)) * independent(&bagged);
+    let margin = Z95 * error;
     Ok(Estimate::new(estimator, value, (value - margin, value + margin), excluded))
 }
 
@@ -305,57 +346,74 @@ fn resample(neighbours: &Neighbours, geo: &GeoMle, bootstrap: usize) -> Result<R
     for _ in 0..n {
         drawn[rng.random_range(0..n)] = true;
     }
-    let mut inverse = vec![vec![f64::NAN; n]; ks];
-    let (mut radii, mut kept) = (vec![0.0; ks], 0usize);
-    let mut squared = Vec::with_capacity(geo.to);
-    for i in 0..n {
-        squared.clear();
-        let pairs = neighbours.indices(i).iter().zip(neighbours.squared_distances(i));
-        squared.extend(pairs.filter(|(j, _)| drawn[**j as usize]).map(|(_, s)| *s).take(geo.to));
-        // Too few of the listed were drawn: once in many millions, unless lists are short.
-        if squared.len() < geo.to || squared[0] == 0.0 {
-            continue;
+    let list = |i: usize| -> Vec<f64> {
+        if neighbours.squared_distances(i)[0] == 0.0 {
+            return Vec::new();
         }
+        let listed = neighbours.indices(i).iter().zip(neighbours.squared_distances(i)).take(geo.neighbours());
+        let squared: Vec<f64> =
+            listed.filter(|(j, _)| drawn[**j as usize]).map(|(_, s)| *s).take(geo.to).collect();
+        // Too few of the listed were drawn: once in many millions.
+        if squared.len() < geo.to { Vec::new() } else { squared }
+    };
+    let squared: Vec<Vec<f64>> = (0..n).map(list).collect();
+    let (mut sums, mut counts) = (vec![0.0; ks], vec![0usize; ks]);
+    let (mut radii, mut kept) = (vec![0.0; ks], 0usize);
+    for squared in squared.iter().filter(|squared| !squared.is_empty()) {
         kept += 1;
-        inverses(&squared, geo.from, geo.to, MleNorm::KMinus2, |at, m| inverse[at][i] = m);
+        inverses(squared, geo.from, geo.to, geo.norm(), |at, m| {
+            let part = part(geo.pooling, m);
+            if !part.is_nan() {
+                sums[at] += part;
+                counts[at] += 1;
+            }
+        });
         for (at, radius) in radii.iter_mut().enumerate() {
             *radius += squared[geo.from + at - 1].sqrt();
         }
     }
     if kept == 0 {
         return Err(Error::Data(format!(
-            "GeoMLE: no sample has {} neighbours in a bootstrap sample: there are too few samples, or all have twins",
+            "GeoMLE: no sample has {} neighbours in a bootstrap sample: there are too few samples",
             geo.to
         )));
     }
-    let dims = inverse.iter().map(|inverse| 1.0 / mean(inverse).0).collect();
+    let dims = sums.iter().zip(counts).map(|(sum, count)| pooled(geo.pooling, sum / count as f64)).collect();
     radii.iter_mut().for_each(|radius| *radius /= kept as f64);
-    Ok(Resampled { dims, radii, inverse })
+    Ok(Resampled { squared, dims, radii })
+}
+
+/// One k's mean over bootstraps.
+struct Fitted {
+    radius: f64,
+    dim: f64,
+    variance: f64,
 }
 
 /// The weights a_k with which the fitted polynomial's value at distance 0 is sum a_k d_k: solves the normal
 /// equations of weighted least squares in radii scaled to at most 1.
-fn intercept_shares(fit: &[(f64, f64, f64)], degree: usize) -> Option<Vec<f64>> {
-    let unit = fit.iter().map(|f| f.0).fold(0.0, f64::max);
-    let spread = fit.iter().map(|f| f.2).fold(0.0, f64::max);
+fn intercept_shares(fit: &[Fitted], degree: usize) -> Option<Vec<f64>> {
+    let unit = fit.iter().map(|fitted| fitted.radius).fold(0.0, f64::max);
+    let most = fit.iter().map(|fitted| fitted.variance).fold(0.0, f64::max);
     // Estimates that never varied weigh alike.
-    let weight = |sd: f64| if spread > 0.0 { 1.0 / (sd / spread).max(1e-6) } else { 1.0 };
+    let weight = |fitted: &Fitted| if most > 0.0 { 1.0 / (fitted.variance / most).max(1e-6) } else { 1.0 };
+    let powers = |fitted: &Fitted| {
+        let x = fitted.radius / unit;
+        (0..=degree).map(move |p| x.powi(p as i32))
+    };
     let size = degree + 1;
     let mut normal = vec![vec![0.0; size + 1]; size];
-    for (radius, _, sd) in fit {
-        let powers: Vec<f64> = (0..size).map(|p| (radius / unit).powi(p as i32)).collect();
-        for (row, a) in normal.iter_mut().zip(&powers) {
-            for (sum, b) in row.iter_mut().zip(&powers) {
-                *sum += weight(*sd) * a * b;
+    for fitted in fit {
+        for (row, a) in normal.iter_mut().zip(powers(fitted)) {
+            for (sum, b) in row.iter_mut().zip(powers(fitted)) {
+                *sum += weight(fitted) * a * b;
             }
         }
     }
     normal[0][size] = 1.0;
     let first = solve(normal)?;
-    let share = |(radius, _, sd): &(f64, f64, f64)| {
-        let value: f64 = first.iter().enumerate().map(|(p, c)| c * (radius / unit).powi(p as i32)).sum();
-        weight(*sd) * value
-    };
+    let share =
+        |fitted: &Fitted| weight(fitted) * first.iter().zip(powers(fitted)).map(|(c, p)| c * p).sum::<f64>();
     Some(fit.iter().map(share).collect())
 }
 
@@ -388,13 +446,15 @@ mod tests {
         // d = 3 + 2 r - r^2 with any weights: the value at 0 is 3.
         let fit: Vec<_> = (1..12)
             .map(|k| {
-                let r = f64::from(k) * 0.1;
-                (r, 3.0 + 2.0 * r - r * r, 0.1 + f64::from(k % 3))
+                let radius = f64::from(k) * 0.1;
+                let dim = 3.0 + 2.0 * radius - radius * radius;
+                Fitted { radius, dim, variance: 0.1 + f64::from(k % 3) }
             })
             .collect();
         let shares = intercept_shares(&fit, 2).unwrap();
-        let value: f64 = shares.iter().zip(&fit).map(|(s, f)| s * f.1).sum();
+        let value: f64 = shares.iter().zip(&fit).map(|(s, f)| s * f.dim).sum();
         assert!((value - 3.0).abs() < 1e-9, "{value}");
-        assert!(intercept_shares(&[(1.0, 2.0, 0.1); 5], 1).is_none());
+        let same = || Fitted { radius: 1.0, dim: 2.0, variance: 0.1 };
+        assert!(intercept_shares(&[same(), same(), same()], 1).is_none());
     }
 }

@@ -14,11 +14,9 @@ pub use mle::{GeoMle, Mle, MleNorm, MleRange, Pooling};
 pub use moments::{MindMl, Moments};
 pub use two_nn::{Gride, TwoNn};
 
-use crate::ops::{Neighbours, Progress, neighbours_with, pair_distances};
+use crate::ops::{Neighbours, Progress, neighbours_with};
 use crate::{Device, Error, Points, Result};
-use local::Neighbourhood;
-use rayon::prelude::*;
-use spread::{Z95, mean, standard_error};
+use spread::{Z95, mean};
 use std::fmt;
 
 /// What happens to samples that have an identical twin: their nearest distance is 0, and its
@@ -105,6 +103,20 @@ impl Estimator {
         }
     }
 
+    /// How many neighbours of each of `n` samples it and its interval read, at most all others. With lists
+    /// that are shorter, and where there are too few samples, the interval is a cruder one: see
+    /// [`Estimate::low`].
+    pub fn reach(&self, n: usize) -> usize {
+        let value = self.neighbours();
+        let interval = match self {
+            Estimator::GeoMle(geo) => spread::reach(geo.to, n),
+            // Their intervals do not come from lists of neighbours.
+            Estimator::Correlation(_) | Estimator::Tle(_) | Estimator::Ess(_) | Estimator::LocalPca(_) => 0,
+            _ => spread::reach(value, n),
+        };
+        value.max(interval)
+    }
+
     /// Short name, as command lines and JSON have it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -132,6 +144,72 @@ impl Estimator {
     /// Whether it looks at neighbours among themselves.
     fn is_local(&self) -> bool {
         matches!(self, Estimator::Tle(_) | Estimator::Ess(_) | Estimator::LocalPca(_))
+    }
+
+    /// Whether its settings make sense.
+    pub(super) fn check(&self) -> Result<()> {
+        let at_least = |name: &str, value: usize, least: usize| match value < least {
+            true => Err(Error::Argument(format!("{self}: {name} must be at least {least}"))),
+            false => Ok(()),
+        };
+        let inside = |name: &str, value: f64| match value > 0.0 && value < 1.0 {
+            true => Ok(()),
+            false => Err(Error::Argument(format!("{self}: {name} must be above 0 and below 1, not {value}"))),
+        };
+        match *self {
+            Estimator::Mle(Mle { k, norm, .. }) => at_least("k", k, norm.least()),
+            Estimator::MleRange(MleRange { from, to, norm, .. }) => {
+                at_least("the smallest k", from, norm.least())?;
+                at_least("the largest k", to, from)
+            }
+            Estimator::GeoMle(GeoMle { from, to, bootstraps, degree, .. }) => {
+                at_least("the smallest k", from, 3)?;
+                at_least("the number of bootstraps", bootstraps, 2)?;
+                at_least("the degree", degree, 1)?;
+                at_least("the largest k", to, from + degree + 1)?;
+                match degree > 3 {
+                    true => Err(Error::Argument(format!("{self}: the degree must be at most 3"))),
+                    false => Ok(()),
+                }
+            }
+            Estimator::TwoNn(TwoNn::Fit { discard, .. }) => match discard > 0.0 && discard < 1.0 {
+                true => Ok(()),
+                false => Err(Error::Argument(format!(
+                    "TwoNN discards a fraction above 0 and below 1 of the largest ratios, not {discard}"
+                ))),
+            },
+            Estimator::TwoNn(TwoNn::ClosedForm { .. }) => Ok(()),
+            Estimator::TwoNn(TwoNn::Bayes { shape, rate, .. }) => {
+                let sane = shape > 0.0 && shape.is_finite() && rate >= 0.0 && rate.is_finite();
+                match sane {
+                    true => Ok(()),
+                    false => Err(Error::Argument(format!(
+                        "{self}: the prior's shape must be above 0, and its rate not below"
+                    ))),
+                }
+            }
+            Estimator::Gride(Gride { n, .. }) => at_least("n", n, 1),
+            Estimator::Moments(Moments { k, .. }) => at_least("k", k, 2),
+            Estimator::MindMl(MindMl { k, .. }) => at_least("k", k, 1),
+            Estimator::Correlation(Correlation { k1, k2 }) => {
+                at_least("k1", k1, 1)?;
+                at_least("k2", k2, k1 + 1)
+            }
+            Estimator::Tle(Tle { k, epsilon, .. }) => {
+                at_least("k", k, 3)?;
+                inside("epsilon", epsilon)
+            }
+            Estimator::Ess(Ess { k, .. }) => at_least("k", k, 3),
+            Estimator::LocalPca(LocalPca { k, rule, .. }) => {
+                at_least("k", k, 3)?;
+                match rule {
+                    PcaRule::Relative(fraction) | PcaRule::Explained(fraction) => {
+                        inside("the fraction", fraction)
+                    }
+                    PcaRule::Participation => Ok(()),
+                }
+            }
+        }
     }
 
     fn duplicates(&self) -> Duplicates {
@@ -162,8 +240,12 @@ impl fmt::Display for Estimator {
                 let (norm, pooling) = (norm.words(), pooling.words());
                 write!(f, "MLE, mean over k = {from}..{to}, {norm} norm, {pooling} mean")
             }
-            Estimator::GeoMle(GeoMle { from, to, bootstraps, degree, .. }) => {
-                write!(f, "GeoMLE, k = {from}..{to}, {bootstraps} bootstraps, degree {degree}")
+            Estimator::GeoMle(GeoMle { from, to, bootstraps, degree, pooling, .. }) => {
+                write!(
+                    f,
+                    "GeoMLE, k = {from}..{to}, {bootstraps} bootstraps, degree {degree}, {} mean",
+                    pooling.words()
+                )
             }
             Estimator::TwoNn(TwoNn::Fit { discard, .. }) => {
                 write!(f, "TwoNN, fit through the origin, top {} % discarded", discard * 100.0)
@@ -244,7 +326,12 @@ impl fmt::Display for Excluded {
 pub struct Estimate {
     /// The dimension.
     pub value: f64,
-    /// Lower end of its 95 % interval.
+    /// Lower end of its 95 % interval: about chance alone, which samples happened to be drawn. It is for
+    /// what this estimator says of such data on average, and not for its bias.
+    ///
+    /// Standard errors are found by halving the samples at random, 100 times: estimates within two halves
+    /// differ by the variance of both. Where [lists of neighbours](Estimator::reach) or samples are too few
+    /// for that, the standard error is that of independent samples times 1.4.
     pub low: f64,
     /// Upper end.
     pub high: f64,
@@ -290,8 +377,8 @@ pub fn intrinsic_dim(device: &Device, points: &Points<'_>, estimator: &Estimator
 /// Estimates the intrinsic dimension of `points` by several estimators on one search for neighbours: an
 /// estimate or an error for each, in their order. `progress` follows the search.
 ///
-/// The search runs on `device`; counting pairs within a distance ([`Correlation`]) and the distances of
-/// neighbours among themselves ([`Tle`], [`Ess`], [`LocalPca`]) are the CPU's work on every device.
+/// The search, counting pairs within a distance ([`Correlation`]) and the distances of neighbours among themselves
+/// ([`Tle`], [`Ess`], [`LocalPca`]) run on `device`.
 ///
 /// # Errors
 /// [`Error::Argument`] where an estimator's settings make no sense, [`Error::Data`] where there are too few
@@ -313,22 +400,29 @@ pub fn intrinsic_dims(
     estimators: &[Estimator],
     progress: Progress<'_>,
 ) -> Result<Vec<Result<Estimate>>> {
-    estimators.iter().try_for_each(check)?;
-    let k = estimators.iter().map(Estimator::neighbours).max().unwrap_or(1);
+    estimators.iter().try_for_each(Estimator::check)?;
+    let k = estimators.iter().map(|estimator| estimator.reach(points.n())).max().unwrap_or(1);
     let neighbours = neighbours_with(device, points, k, progress)?;
-    let local = local_values(points, &neighbours, estimators);
-    let found = estimators.iter().zip(local).map(|(estimator, local)| match estimator {
+    estimates_from(device, points, &neighbours, estimators)
+}
+
+/// The estimates of settings that were checked, from lists that reach far enough.
+pub(super) fn estimates_from(
+    device: &Device,
+    points: &Points<'_>,
+    neighbours: &Neighbours,
+    estimators: &[Estimator],
+) -> Result<Vec<Result<Estimate>>> {
+    let local: Vec<Estimator> = estimators.iter().copied().filter(Estimator::is_local).collect();
+    let mut found = local::estimates(device, points, neighbours, &local)?.into_iter();
+    let all = estimators.iter().map(|estimator| match estimator {
         Estimator::Correlation(correlation) => {
-            correlation::correlation(points, &neighbours, correlation, *estimator)
+            correlation::correlation(device, points, neighbours, correlation, *estimator)
         }
-        _ if estimator.is_local() => {
-            refuse_twins(&neighbours, estimator)?;
-            let reason = "neighbours too much alike";
-            mean_of_local(&neighbours, estimator.neighbours(), local, reason, *estimator)
-        }
-        _ => estimate(&neighbours, estimator),
+        _ if estimator.is_local() => found.next().expect("one for each"),
+        _ => estimate(neighbours, estimator),
     });
-    Ok(found.collect())
+    Ok(all.collect())
 }
 
 /// Estimates the intrinsic dimension from neighbours that were found before; one search for the
@@ -339,7 +433,7 @@ pub fn intrinsic_dims(
 /// there are, or [the samples themselves](Estimator::needs_samples), which [`intrinsic_dims`] has;
 /// [`Error::Data`] where no sample gives a value, or, with [`Duplicates::Refuse`], where one has an identical twin.
 pub fn estimate(neighbours: &Neighbours, estimator: &Estimator) -> Result<Estimate> {
-    check(estimator)?;
+    estimator.check()?;
     if neighbours.k() < estimator.neighbours() {
         return Err(Error::Argument(format!(
             "{estimator} reads {} neighbours of each sample: only {} were found",
@@ -371,13 +465,13 @@ fn refuse_twins(neighbours: &Neighbours, estimator: &Estimator) -> Result<()> {
     if estimator.duplicates() == Duplicates::Refuse {
         let twin = (0..neighbours.n()).find(|&i| neighbours.squared_distances(i)[0] == 0.0);
         if let Some(i) = twin {
-            let (one, other) = match neighbours.reference() {
-                Some(_) => ("query", "reference sample"),
-                None => ("sample", "sample"),
+            let twin = neighbours.indices(i)[0];
+            let both = match neighbours.reference() {
+                Some(_) => format!("query {i} and reference sample {twin}"),
+                None => format!("samples {i} and {twin}"),
             };
             return Err(Error::Data(format!(
-                "{one} {i} and {other} {} are identical: remove one, or let duplicates be excluded",
-                neighbours.indices(i)[0]
+                "{both} are identical: remove one, or let duplicates be excluded"
             )));
         }
     }
@@ -386,7 +480,7 @@ fn refuse_twins(neighbours: &Neighbours, estimator: &Estimator) -> Result<()> {
 
 /// Refuses what cannot be asked of one set's distances to another.
 pub(super) fn check_between(estimator: &Estimator) -> Result<()> {
-    check(estimator)?;
+    estimator.check()?;
     // GeoMLE draws samples that are each other's neighbours.
     if estimator.needs_samples() || matches!(estimator, Estimator::GeoMle(_)) {
         return Err(Error::Argument(format!(
@@ -395,73 +489,6 @@ pub(super) fn check_between(estimator: &Estimator) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-fn check(estimator: &Estimator) -> Result<()> {
-    let at_least = |name: &str, value: usize, least: usize| match value < least {
-        true => Err(Error::Argument(format!("{estimator}: {name} must be at least {least}"))),
-        false => Ok(()),
-    };
-    let inside = |name: &str, value: f64| match value > 0.0 && value < 1.0 {
-        true => Ok(()),
-        false => {
-            Err(Error::Argument(format!("{estimator}: {name} must be above 0 and below 1, not {value}")))
-        }
-    };
-    match *estimator {
-        Estimator::Mle(Mle { k, norm, .. }) => at_least("k", k, norm.least()),
-        Estimator::MleRange(MleRange { from, to, norm, .. }) => {
-            at_least("the smallest k", from, norm.least())?;
-            at_least("the largest k", to, from)
-        }
-        Estimator::GeoMle(GeoMle { from, to, bootstraps, degree, .. }) => {
-            at_least("the smallest k", from, 3)?;
-            at_least("the number of bootstraps", bootstraps, 2)?;
-            at_least("the degree", degree, 1)?;
-            at_least("the largest k", to, from + degree + 1)?;
-            match degree > 3 {
-                true => Err(Error::Argument(format!("{estimator}: the degree must be at most 3"))),
-                false => Ok(()),
-            }
-        }
-        Estimator::TwoNn(TwoNn::Fit { discard, .. }) => match discard > 0.0 && discard < 1.0 {
-            true => Ok(()),
-            false => Err(Error::Argument(format!(
-                "TwoNN discards a fraction above 0 and below 1 of the largest ratios, not {discard}"
-            ))),
-        },
-        Estimator::TwoNn(TwoNn::ClosedForm { .. }) => Ok(()),
-        Estimator::TwoNn(TwoNn::Bayes { shape, rate, .. }) => {
-            let sane = shape > 0.0 && shape.is_finite() && rate >= 0.0 && rate.is_finite();
-            match sane {
-                true => Ok(()),
-                false => Err(Error::Argument(format!(
-                    "{estimator}: the prior's shape must be above 0, and its rate not below"
-                ))),
-            }
-        }
-        Estimator::Gride(Gride { n, .. }) => at_least("n", n, 1),
-        Estimator::Moments(Moments { k, .. }) => at_least("k", k, 2),
-        Estimator::MindMl(MindMl { k, .. }) => at_least("k", k, 1),
-        Estimator::Correlation(Correlation { k1, k2 }) => {
-            at_least("k1", k1, 1)?;
-            at_least("k2", k2, k1 + 1)
-        }
-        Estimator::Tle(Tle { k, epsilon, .. }) => {
-            at_least("k", k, 3)?;
-            inside("epsilon", epsilon)
-        }
-        Estimator::Ess(Ess { k, .. }) => at_least("k", k, 3),
-        Estimator::LocalPca(LocalPca { k, rule, .. }) => {
-            at_least("k", k, 3)?;
-            match rule {
-                PcaRule::Relative(fraction) | PcaRule::Explained(fraction) => {
-                    inside("the fraction", fraction)
-                }
-                PcaRule::Participation => Ok(()),
-            }
-        }
-    }
 }
 
 fn nothing_left(excluded: &Excluded) -> Error {
@@ -475,13 +502,13 @@ fn infinite(whose: &str) -> Error {
     Error::Data(format!("{whose} are at one distance: the dimension is infinite"))
 }
 
-/// The plain mean of local dimensions (NaN where a sample has a twin or gives none), with its interval.
-/// `reason` says why one can be infinite or missing.
+/// The plain mean of local dimensions (NaN where a sample has a twin or gives none), with its interval from
+/// the standard error that `error` finds for those that are finite. `reason` says why one can be infinite or missing.
 fn mean_of_local(
     neighbours: &Neighbours,
-    k: usize,
     local: Vec<f64>,
     reason: &'static str,
+    error: impl FnOnce(&[f64]) -> f64,
     estimator: Estimator,
 ) -> Result<Estimate> {
     let mut excluded = Excluded::twins(neighbours);
@@ -492,67 +519,50 @@ fn mean_of_local(
         let flat = local.iter().any(|d| d.is_infinite());
         return Err(if flat { infinite("the neighbours of every sample") } else { nothing_left(&excluded) });
     }
-    let margin = Z95 * standard_error(neighbours, k, &finite);
+    let margin = Z95 * error(&finite);
     Ok(Estimate::new(estimator, value, (value - margin, value + margin), excluded).with_local(local))
 }
 
-/// Pairs of neighbours whose distances are held at a time.
-const PAIRS: usize = 1 << 22;
-
-/// For each estimator that looks at neighbours among themselves, what it says of each sample: NaN where that
-/// has a twin. Empty for the others.
-fn local_values(points: &Points<'_>, neighbours: &Neighbours, estimators: &[Estimator]) -> Vec<Vec<f64>> {
-    let mut values = vec![Vec::new(); estimators.len()];
-    let k = estimators.iter().filter(|e| e.is_local()).map(Estimator::neighbours).max().unwrap_or(0);
-    if k == 0 {
-        return values;
+/// Estimates the intrinsic dimension of `points` by several estimators, from their neighbours that were found
+/// before: an estimate or an error for each, in their order. As [`intrinsic_dims`] where there are as many
+/// neighbours as each estimator's [`reach`](Estimator::reach).
+///
+/// # Errors
+/// [`Error::Argument`] where an estimator's settings make no sense, or `neighbours` are those of other samples or
+/// fewer than an estimator [reads](Estimator::neighbours); [`Error::Device`] where the device fails. For each
+/// estimator: as [`estimate`].
+///
+/// ```
+/// use sharpdim::{Device, Points, measure::{Estimator, Mle, Tle, estimates}, ops::neighbours};
+/// let line: Vec<u8> = (0..60u8).flat_map(|i| [i, i / 2]).collect();
+/// let (device, points) = (Device::cpu(), Points::u8(&line, 2)?);
+/// let nearest = neighbours(&device, &points, 20)?;
+/// let both = [Estimator::Mle(Mle::default()), Estimator::Tle(Tle::default())];
+/// for found in estimates(&device, &points, &nearest, &both)? {
+///     println!("{:.2}", found?.value);
+/// }
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn estimates(
+    device: &Device,
+    points: &Points<'_>,
+    neighbours: &Neighbours,
+    estimators: &[Estimator],
+) -> Result<Vec<Result<Estimate>>> {
+    estimators.iter().try_for_each(Estimator::check)?;
+    if neighbours.n() != points.n() || neighbours.reference().is_some() {
+        return Err(Error::Argument(format!(
+            "neighbours of {} samples for {} samples: they must be of the same, among themselves",
+            neighbours.n(),
+            points.n()
+        )));
     }
-    let n = neighbours.n();
-    let samples: Vec<usize> = (0..n).collect();
-    for some in samples.chunks((PAIRS / (k * k)).max(1)) {
-        let pairs = |&i: &usize| {
-            let near = &neighbours.indices(i)[..k];
-            (0..k).flat_map(move |a| (0..a).map(move |b| (near[a].min(near[b]), near[a].max(near[b]))))
-        };
-        // Neighbourhoods overlap: each pair is computed once.
-        let mut all: Vec<(u32, u32)> = some.par_iter().flat_map_iter(pairs).collect();
-        all.par_sort_unstable();
-        all.dedup();
-        let squared = pair_distances(points, &all);
-        let found: Vec<Vec<f64>> = some
-            .par_iter()
-            .map(|i| {
-                let own = &neighbours.squared_distances(*i)[..k];
-                let mut among = vec![0.0; k * k];
-                for (at, pair) in pairs(i).enumerate() {
-                    // The pairs come as (1, 0), (2, 0), (2, 1), (3, 0), ...
-                    let a = (((8 * at + 1) as f64).sqrt() as usize).div_ceil(2);
-                    let a = if a * (a - 1) / 2 > at {
-                        a - 1
-                    } else if a * (a + 1) / 2 <= at {
-                        a + 1
-                    } else {
-                        a
-                    };
-                    let b = at - a * (a - 1) / 2;
-                    let found = squared[all.binary_search(&pair).expect("each pair was computed")];
-                    (among[a * k + b], among[b * k + a]) = (found, found);
-                }
-                let near = Neighbourhood { own, among: &among };
-                let value = |estimator: &Estimator| match estimator {
-                    _ if own[0] == 0.0 => f64::NAN,
-                    Estimator::Tle(tle) => local::tle(&near, tle),
-                    Estimator::Ess(ess) => local::ess(&near, ess),
-                    Estimator::LocalPca(pca) => local::local_pca(&near, pca),
-                    _ => f64::NAN,
-                };
-                estimators.iter().map(value).collect()
-            })
-            .collect();
-        for (at, estimator) in estimators.iter().enumerate().filter(|(_, e)| e.is_local()) {
-            debug_assert!(estimator.is_local());
-            values[at].extend(found.iter().map(|found| found[at]));
-        }
+    if let Some(estimator) = estimators.iter().find(|estimator| estimator.neighbours() > neighbours.k()) {
+        return Err(Error::Argument(format!(
+            "{estimator} reads {} neighbours of each sample: only {} were found",
+            estimator.neighbours(),
+            neighbours.k()
+        )));
     }
-    values
+    estimates_from(device, points, neighbours, estimators)
 }

@@ -27,7 +27,7 @@ impl Default for Moments {
 pub struct MindMl {
     /// Neighbours nearer than the last: at least 1.
     pub k: usize,
-    /// Only whole dimensions (MiND-MLi); else any (MiND-MLk). The interval is the same.
+    /// Only whole dimensions (MiND-MLi), the interval's ends rounded outwards; else any (MiND-MLk).
     pub whole: bool,
     /// What happens to duplicates.
     pub duplicates: Duplicates,
@@ -40,29 +40,26 @@ impl Default for MindMl {
 }
 
 pub(super) fn moments(neighbours: &Neighbours, moments: &Moments, estimator: Estimator) -> Result<Estimate> {
-    let k = moments.k;
-    let local = (0..neighbours.n()).map(|i| {
-        if neighbours.squared_distances(i)[0] == 0.0 {
-            return f64::NAN;
-        }
-        let (mut sum, mut last) = (0.0, 0.0);
-        for distance in neighbours.distances(i).take(k) {
-            sum += distance;
-            last = distance;
-        }
-        let mean = sum / k as f64;
+    let local_of = |squared: &[f64]| {
+        let distances = squared[..moments.k].iter().map(|s| s.sqrt());
+        let mean = distances.sum::<f64>() / moments.k as f64;
+        let last = squared[moments.k - 1].sqrt();
         // Rounding may put the mean of equal distances above them.
-        if mean < last { mean / (last - mean) } else { f64::INFINITY }
-    });
-    mean_of_local(neighbours, k, local.collect(), "all k neighbours at one distance", estimator)
+        if mean < last && squared[0] < squared[moments.k - 1] { mean / (last - mean) } else { f64::INFINITY }
+    };
+    let local = (0..neighbours.n())
+        .map(|i| neighbours.squared_distances(i))
+        .map(|squared| if squared[0] > 0.0 { local_of(squared) } else { f64::NAN })
+        .collect();
+    let error = |finite: &[f64]| standard_error(neighbours, moments.k, finite, local_of);
+    mean_of_local(neighbours, local, "all k neighbours at one distance", error, estimator)
 }
 
 pub(super) fn mind_ml(neighbours: &Neighbours, mind: &MindMl, estimator: Estimator) -> Result<Estimate> {
-    let log = |i: usize| {
-        let squared = neighbours.squared_distances(i);
+    let log_of = |squared: &[f64]| {
         if squared[0] > 0.0 { 0.5 * (squared[0] / squared[mind.k]).ln() } else { f64::NAN }
     };
-    let mut logs: Vec<f64> = (0..neighbours.n()).map(log).collect();
+    let mut logs: Vec<f64> = (0..neighbours.n()).map(|i| log_of(neighbours.squared_distances(i))).collect();
     let mut excluded = Excluded::twins(neighbours);
     let flat = logs.iter().filter(|log| **log == 0.0).count();
     if mind.k > 1 {
@@ -90,7 +87,8 @@ pub(super) fn mind_ml(neighbours: &Neighbours, mind: &MindMl, estimator: Estimat
     };
     let best = falling_root(|d| kept.iter().map(|l| score(d, *l)).sum());
     let likelihood = |d: f64| {
-        let one = |l: &f64| d.ln() + (d - 1.0) * l + others * (-(d * l).exp_m1()).ln();
+        let last = |l: f64| if mind.k == 1 { 0.0 } else { others * (-(d * l).exp_m1()).ln() };
+        let one = |l: &f64| d.ln() + (d - 1.0) * l + last(*l);
         kept.iter().map(one).sum::<f64>()
     };
     let value = match mind.whole {
@@ -102,7 +100,12 @@ pub(super) fn mind_ml(neighbours: &Neighbours, mind: &MindMl, estimator: Estimat
         }
     };
     let information = kept.iter().map(|l| curvature(best, *l)).sum::<f64>() / kept.len() as f64;
-    let influence: Vec<f64> = logs.iter().map(|l| score(best, *l) / information).collect();
-    let margin = Z95 * standard_error(neighbours, mind.k + 1, &influence) / best;
-    Ok(Estimate::new(estimator, value, (best * (-margin).exp(), best * margin.exp()), excluded))
+    let influence = |l: f64| score(best, l) / information;
+    let influences: Vec<f64> = logs.iter().map(|l| influence(*l)).collect();
+    let error = standard_error(neighbours, mind.k + 1, &influences, |squared| influence(log_of(squared)));
+    let margin = Z95 * error / best;
+    let (low, high) = (best * (-margin).exp(), best * margin.exp());
+    // Of whole dimensions, those around the interval.
+    let interval = if mind.whole { (low.floor().max(1.0), high.ceil()) } else { (low, high) };
+    Ok(Estimate::new(estimator, value, interval, excluded))
 }

@@ -1,10 +1,20 @@
-//! How far estimates can be from the truth: standard errors of sums over samples that share distances,
-//! and quantiles of what the closed forms follow.
+//! How far estimates can be from their expectation: standard errors by random halving, and quantiles of what
+//! the closed forms follow.
 
 use crate::ops::Neighbours;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 /// Two-sided 95 % of the normal distribution.
 pub(super) const Z95: f64 = 1.959_963_984_540_054;
+
+/// How often samples are halved.
+const HALVINGS: u64 = 100;
+
+/// Where samples cannot be halved, for being too few, standard errors are those of independent samples
+/// times this: about the most that halving finds for the mean of logarithms, whatever the dimension.
+const SHARING: f64 = 1.4;
 
 /// The mean of what is not NaN, and how many that is.
 pub(super) fn mean(values: &[f64]) -> (f64, usize) {
@@ -12,42 +22,101 @@ pub(super) fn mean(values: &[f64]) -> (f64, usize) {
     (values.iter().filter(|v| !v.is_nan()).sum::<f64>() / kept as f64, kept)
 }
 
-/// The standard error of the mean of per-sample values (NaN where a sample gives none). Samples that are
-/// neighbours share distances, so their values are correlated: products of deviations are summed over
-/// neighbouring pairs too, as for any sum over a dependency graph. Queries share reference samples: two of them
-/// count with the fraction of their neighbours that they have in common.
-pub(super) fn standard_error(neighbours: &Neighbours, k: usize, values: &[f64]) -> f64 {
-    let (mean, kept) = mean(values);
-    let deviation = |i: usize| if values[i].is_nan() { 0.0 } else { values[i] - mean };
-    if let Some(reference) = neighbours.reference() {
-        // The sum over pairs of queries, written as one over the reference samples that they share.
-        let mut sums = vec![0.0; reference];
-        for i in 0..values.len() {
-            neighbours.indices(i)[..k].iter().for_each(|&r| sums[r as usize] += deviation(i));
-        }
-        let variance = sums.iter().map(|sum| sum * sum).sum::<f64>() / k as f64;
-        return variance.sqrt() / kept as f64;
-    }
-    let mut variance = 0.0;
-    let mut shared = 0.0;
-    for i in 0..values.len() {
-        variance += deviation(i).powi(2);
-        for &j in &neighbours.indices(i)[..k] {
-            let mutual = neighbours.indices(j as usize)[..k].contains(&(i as u32));
-            // A mutual pair is met from both sides, a one-sided pair once: each counts twice in all.
-            let weight = if mutual { 1.0 } else { 2.0 };
-            shared += weight * deviation(i) * deviation(j as usize);
-        }
-    }
-    (variance + shared).max(variance).sqrt() / kept as f64
+/// How long a list of neighbours must be for `k` of them to be among a `share` of all samples, with room for so
+/// many standard deviations of their number.
+pub(super) fn listed(k: usize, share: f64, deviations: f64) -> usize {
+    let k = k as f64;
+    ((k + deviations * (k * (1.0 - share)).sqrt()) / share).ceil() as usize
 }
 
-/// How much wider than for independent values an interval must be.
-pub(super) fn dependence(neighbours: &Neighbours, k: usize, values: &[f64]) -> f64 {
+/// The length of the lists that an interval reads, where each sample's value is of `k` neighbours: twice that and
+/// room, so that halves of the samples hold `k`.
+pub(super) fn reach(k: usize, n: usize) -> usize {
+    listed(k, 0.5, 4.0).min(n.saturating_sub(1)).max(k)
+}
+
+/// The standard error of the mean of per-sample values, `values` (NaN where a sample gives none), each being
+/// `value` of its `k` nearest squared distances.
+pub(super) fn standard_error(
+    neighbours: &Neighbours,
+    k: usize,
+    values: &[f64],
+    value: impl Fn(&[f64]) -> f64 + Sync,
+) -> f64 {
+    sharing(&halves(neighbours, k, 0, values, value)) * independent(values)
+}
+
+/// By what factor sharing distances changes the standard error of a mean, from the samples' values within their
+/// halves.
+///
+/// Neighbours share distances, so that their values are not independent, and how much depends on the dimension
+/// and on what the values are. But two random halves of the samples are (nearly) independent samples of one
+/// distribution: the means of their values, each sample's within its half, differ by the standard errors of both.
+pub(super) fn sharing(halvings: &[[Vec<f64>; 2]]) -> f64 {
+    let (mut found, mut alone) = (0.0, 0.0);
+    for [one, other] in halvings {
+        found += (mean(one).0 - mean(other).0).powi(2);
+        alone += independent(one).powi(2) + independent(other).powi(2);
+    }
+    match halvings.is_empty() || !(found / alone).is_finite() {
+        true => SHARING,
+        false => (found / alone).sqrt(),
+    }
+}
+
+/// The standard error of a mean of independent values.
+pub(super) fn independent(values: &[f64]) -> f64 {
     let (mean, kept) = mean(values);
     let squares: f64 = values.iter().filter(|v| !v.is_nan()).map(|v| (v - mean).powi(2)).sum();
-    let alone = squares.sqrt() / kept as f64;
-    if alone > 0.0 { standard_error(neighbours, k, values) / alone } else { 1.0 }
+    squares.sqrt() / kept as f64
+}
+
+/// Each sample's `value` of its `k` nearest squared distances within its half, for a hundred random halvings
+/// of the samples: of those whose entry in `values` is not NaN. None where halves hold too few neighbours. Where
+/// neighbours were sought for queries, both sets are halved: reference samples are what queries share.
+pub(super) fn halves(
+    neighbours: &Neighbours,
+    k: usize,
+    seed: u64,
+    values: &[f64],
+    value: impl Fn(&[f64]) -> f64 + Sync,
+) -> Vec<[Vec<f64>; 2]> {
+    let n = neighbours.n();
+    let reach = reach(k, neighbours.reference().map_or(n, |reference| reference + 1)).min(neighbours.k());
+    let kept: Vec<usize> = (0..n).filter(|i| !values[*i].is_nan()).collect();
+    let halve = |halving: u64| {
+        let side = sides(seed, halving, n);
+        let reference = neighbours.reference().map(|reference| sides(seed, HALVINGS + halving, reference));
+        let others = reference.as_ref().unwrap_or(&side);
+        let within = |i: usize| {
+            let listed = neighbours.indices(i)[..reach].iter().zip(neighbours.squared_distances(i));
+            let near: Vec<f64> =
+                listed.filter(|(j, _)| others[**j as usize] == side[i]).map(|(_, s)| *s).take(k).collect();
+            if near.len() == k { value(&near) } else { f64::NAN }
+        };
+        halve(&side, kept.iter().map(|i| (*i, within(*i))))
+    };
+    (0..HALVINGS).into_par_iter().filter_map(halve).collect()
+}
+
+/// In which half each of `n` samples is.
+pub(super) fn sides(seed: u64, halving: u64, n: usize) -> Vec<bool> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(halving);
+    (0..n).map(|_| rng.random()).collect()
+}
+
+/// The values of each half that are finite, where most are.
+pub(super) fn halve(
+    side: &[bool],
+    values: impl ExactSizeIterator<Item = (usize, f64)>,
+) -> Option<[Vec<f64>; 2]> {
+    let all = values.len();
+    let mut halves = [Vec::with_capacity(all), Vec::with_capacity(all)];
+    for (i, value) in values.filter(|(_, value)| value.is_finite()) {
+        halves[usize::from(side[i])].push(value);
+    }
+    halves.iter().all(|half| half.len() >= 2 && 10 * half.len() >= 3 * all).then_some(halves)
 }
 
 /// A quantile of the gamma distribution of a `shape` of some dozens or more and rate 1, `z` being the same

@@ -1,12 +1,10 @@
 //! Ratios of two neighbours' distances: TwoNN (Facco et al. 2017), by fit, by maximum likelihood and with a
 //! prior, and its generalisation to any scale, GRIDE (Denti et al. 2022).
 
-use super::spread::{Z95, dependence, falling_root, gamma_quantile, standard_error};
+use super::spread::{Z95, falling_root, gamma_quantile, halves, sharing, standard_error};
 use super::{Duplicates, Estimate, Estimator, Excluded, infinite, nothing_left};
-use crate::Result;
 use crate::ops::Neighbours;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use crate::{Error, Result};
 
 /// TwoNN: from the ratio mu_i = T_2 / T_1 of each sample's two nearest distances.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,7 +14,7 @@ pub enum TwoNn {
     Fit {
         /// Fraction of the largest ratios that the fit leaves out, above 0 and below 1.
         discard: f64,
-        /// Seed of the interval's bootstrap.
+        /// Seed of the interval's halvings.
         seed: u64,
         /// What happens to duplicates.
         duplicates: Duplicates,
@@ -81,90 +79,106 @@ impl Gride {
         let scales = std::iter::successors(Some(1), |n| Some(2 * n)).take_while(|n| 2 * n <= neighbours);
         scales.map(|n| Gride { n, ..Gride::default() }).collect()
     }
+
+    /// The distance at which it sees the data, in the data's units: the mean over samples of (T_n + T_2n) / 2.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where n is 0 or there are fewer than 2 n neighbours.
+    ///
+    /// ```
+    /// use sharpdim::{Device, data::manifolds::{Manifold, Settings}, ops::neighbours};
+    /// use sharpdim::measure::{Estimator, Gride, estimate};
+    /// let roll = Manifold::SwissRoll.sample(1000, &Settings::default())?;
+    /// let found = neighbours(&Device::cpu(), &roll.points()?, 64)?;
+    /// for gride in Gride::scales(found.k()) {
+    ///     let dim = estimate(&found, &Estimator::Gride(gride))?.value;
+    ///     println!("dimension {dim:.2} at distance {:.2}", gride.scale(&found)?);
+    /// }
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn scale(&self, neighbours: &Neighbours) -> Result<f64> {
+        if self.n == 0 || neighbours.k() < 2 * self.n {
+            return Err(Error::Argument(format!(
+                "GRIDE at n = {} reads {} neighbours, at least 2: {} were found",
+                self.n,
+                2 * self.n,
+                neighbours.k()
+            )));
+        }
+        let both = |i| {
+            let squared = neighbours.squared_distances(i);
+            0.5 * (squared[self.n - 1].sqrt() + squared[2 * self.n - 1].sqrt())
+        };
+        Ok((0..neighbours.n()).map(both).sum::<f64>() / neighbours.n() as f64)
+    }
 }
 
-/// ln(T_b / T_a) of each sample, NaN where T_a is 0.
+/// ln(T_b / T_a), NaN where T_a is 0.
+fn log_ratio(squared: &[f64], a: usize, b: usize) -> f64 {
+    if squared[a - 1] > 0.0 { 0.5 * (squared[b - 1] / squared[a - 1]).ln() } else { f64::NAN }
+}
+
 fn log_ratios(neighbours: &Neighbours, a: usize, b: usize) -> Vec<f64> {
-    let log = |i: usize| {
-        let squared = neighbours.squared_distances(i);
-        if squared[a - 1] > 0.0 { 0.5 * (squared[b - 1] / squared[a - 1]).ln() } else { f64::NAN }
-    };
-    (0..neighbours.n()).map(log).collect()
+    (0..neighbours.n()).map(|i| log_ratio(neighbours.squared_distances(i), a, b)).collect()
 }
 
 pub(super) fn two_nn(neighbours: &Neighbours, two_nn: &TwoNn, estimator: Estimator) -> Result<Estimate> {
     let all = log_ratios(neighbours, 1, 2);
-    let mut logs: Vec<f64> = all.iter().copied().filter(|log| !log.is_nan()).collect();
+    let logs: Vec<f64> = all.iter().copied().filter(|log| !log.is_nan()).collect();
     let excluded = Excluded::twins(neighbours);
     if logs.is_empty() {
         return Err(nothing_left(&excluded));
     }
-    logs.sort_unstable_by(f64::total_cmp);
     let flat = || infinite("the two nearest neighbours of (nearly) every sample");
     let sum: f64 = logs.iter().sum();
     if sum == 0.0 {
         return Err(flat());
     }
-    // The dimension times the sum follows a gamma distribution.
+    let log = |squared: &[f64]| log_ratio(squared, 1, 2);
+    let halvings = |seed| halves(neighbours, 2, seed, &all, log);
+    // The dimension times the sum of independent logarithms follows a gamma distribution; those of samples
+    // that share distances scatter more.
     let gamma = |shape: f64, rate: f64| {
-        let end = |z: f64| gamma_quantile(shape, z) / rate;
-        (shape / rate, end(-Z95), end(Z95))
+        let (value, wider) = (shape / rate, sharing(&halvings(0)));
+        let end = |z: f64| value * (gamma_quantile(shape, z) / shape).powf(wider);
+        (value, (end(-Z95), end(Z95)))
     };
-    let (value, low, high) = match *two_nn {
+    let (value, interval) = match *two_nn {
         TwoNn::ClosedForm { .. } => gamma(logs.len() as f64, sum),
         TwoNn::Bayes { shape, rate, .. } => gamma(shape + logs.len() as f64, rate + sum),
         TwoNn::Fit { discard, seed, .. } => {
-            let once = vec![1u32; logs.len()];
-            let value = slope(&logs, &once, discard).ok_or_else(flat)?;
-            let (low, high) = bootstrap(&logs, discard, seed);
-            (value, low.min(value), high.max(value))
+            let count = logs.len() as f64;
+            let value = slope(logs, discard);
+            if !value.is_finite() {
+                return Err(flat());
+            }
+            // Slopes within halves differ by the variance of both, 4 times that of the whole.
+            let halvings = halvings(seed);
+            let differences = halvings
+                .iter()
+                .map(|[one, other]| (slope(one.clone(), discard) - slope(other.clone(), discard)).powi(2));
+            let error = (differences.sum::<f64>() / halvings.len() as f64).sqrt() / 2.0;
+            // Too few to halve: as in the closed form.
+            let relative = if error.is_finite() { error / value } else { sharing(&[]) / count.sqrt() };
+            (value, (value * (-Z95 * relative).exp(), value * (Z95 * relative).exp()))
         }
     };
-    let wider = dependence(neighbours, 2, &all);
-    let interval = (value * (low / value).powf(wider), value * (high / value).powf(wider));
     Ok(Estimate::new(estimator, value, interval, excluded))
 }
 
-/// Slope through the origin of -ln(1 - i/N) against the i-th smallest log ratio, each taken as often
-/// as `times` says, up to the fraction that is discarded.
-fn slope(sorted: &[f64], times: &[u32], discard: f64) -> Option<f64> {
-    let n: u32 = times.iter().sum();
+/// Slope through the origin of -ln(1 - i/N) against the i-th smallest log ratio, up to the fraction that is
+/// discarded; infinite or NaN where all that counts is 0.
+fn slope(mut logs: Vec<f64>, discard: f64) -> f64 {
+    logs.sort_unstable_by(f64::total_cmp);
+    let n = logs.len();
     // The largest ratio has F = 1 and never counts.
-    let kept = ((f64::from(n) * (1.0 - discard)) as u32).clamp(1, (n - 1).max(1));
+    let kept = ((n as f64 * (1.0 - discard)) as usize).clamp(1, (n - 1).max(1));
     let (mut xy, mut xx) = (0.0, 0.0);
-    let mut rank = 0;
-    'all: for (log, times) in sorted.iter().zip(times) {
-        for _ in 0..*times {
-            if rank == kept {
-                break 'all;
-            }
-            rank += 1;
-            let y = -(-f64::from(rank) / f64::from(n)).ln_1p();
-            xy += log * y;
-            xx += log * log;
-        }
+    for (at, log) in logs[..kept].iter().enumerate() {
+        xy += log * -(-((at + 1) as f64) / n as f64).ln_1p();
+        xx += log * log;
     }
-    (xx > 0.0 && xy.is_finite()).then(|| xy / xx)
-}
-
-/// 95 % percentile interval of the slope over 400 seeded resamples of the ratios.
-fn bootstrap(sorted: &[f64], discard: f64, seed: u64) -> (f64, f64) {
-    const RESAMPLES: u64 = 400;
-    let resample = |r: u64| {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(r);
-        let mut times = vec![0u32; sorted.len()];
-        for _ in 0..sorted.len() {
-            // The upper half of a 64-bit product is uniform to within N / 2^32.
-            let at = (u64::from(rng.next_u32()) * sorted.len() as u64) >> 32;
-            times[at as usize] += 1;
-        }
-        slope(sorted, &times, discard).unwrap_or(f64::INFINITY)
-    };
-    let mut slopes: Vec<f64> = (0..RESAMPLES).map(resample).collect();
-    slopes.sort_unstable_by(f64::total_cmp);
-    let at = |q: f64| slopes[((RESAMPLES - 1) as f64 * q).round() as usize];
-    (at(0.025), at(0.975))
+    xy / xx
 }
 
 pub(super) fn gride(neighbours: &Neighbours, gride: &Gride, estimator: Estimator) -> Result<Estimate> {
@@ -201,9 +215,13 @@ pub(super) fn gride(neighbours: &Neighbours, gride: &Gride, estimator: Estimator
     };
     let value = falling_root(|d| kept.iter().map(|log| score(d, *log)).sum());
     let information = kept.iter().map(|log| curvature(value, *log)).sum::<f64>() / kept.len() as f64;
-    let influence: Vec<f64> = logs.iter().map(|log| score(value, *log) / information).collect();
+    let influence = |log: f64| score(value, log) / information;
+    let influences: Vec<f64> = logs.iter().map(|log| influence(*log)).collect();
+    let error = standard_error(neighbours, 2 * gride.n, &influences, |squared| {
+        influence(log_ratio(squared, gride.n, 2 * gride.n))
+    });
     // The logarithm of the dimension is nearer to normal than the dimension.
-    let margin = Z95 * standard_error(neighbours, 2 * gride.n, &influence) / value;
+    let margin = Z95 * error / value;
     let interval = (value * (-margin).exp(), value * margin.exp());
     Ok(Estimate::new(estimator, value, interval, excluded))
 }

@@ -1,131 +1,78 @@
 //! `counts_within`: how many other samples are nearer to each sample than some distances; and `pair_distances`:
-//! the distances of listed pairs. The CPU's work on every device.
+//! the distances of listed pairs.
 
+mod cpu;
+#[cfg(gpu)]
+mod cuda;
+
+use super::Progress;
+use super::pairs::Rows;
+#[cfg(gpu)]
+use super::pairs::cuda::Streamed;
 use super::pairs::direct::squared_distances;
-use super::pairs::float::{Centred, FloatTile};
-use super::pairs::int::{IntTiles, Isa, row_terms};
-use super::pairs::scan::Sum;
-use super::pairs::{Block, Bounds, Quantised, Reader, Tile, show, tiles};
-use crate::Points;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::{Device, Error, Points, Result};
 
 /// The squared Euclidean distances of `pairs` of samples, in the data's units squared: exact integers for
 /// 8-bit data, within 1e-12 relative of the truth for floats. Pairs that are sorted are found faster.
 ///
-/// # Panics
-/// Where a pair names a sample that is not there.
+/// # Errors
+/// [`Error::Argument`] where a pair names a sample that is not there; [`Error::Device`] where the device fails.
 ///
 /// ```
-/// use sharpdim::{Points, ops::pair_distances};
+/// use sharpdim::{Device, Points, ops::pair_distances};
 /// let points = Points::u8(&[0, 0, 3, 4, 0, 1], 2)?;
-/// assert_eq!(pair_distances(&points, &[(0, 1), (1, 2)]), [25.0, 18.0]);
+/// assert_eq!(pair_distances(&Device::cpu(), &points, &[(0, 1), (1, 2)])?, [25.0, 18.0]);
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
-pub fn pair_distances(points: &Points<'_>, pairs: &[(u32, u32)]) -> Vec<f64> {
-    squared_distances(points, pairs)
+pub fn pair_distances(device: &Device, points: &Points<'_>, pairs: &[(u32, u32)]) -> Result<Vec<f64>> {
+    if let Some((i, j)) = pairs.iter().find(|(i, j)| *i.max(j) as usize >= points.n()) {
+        return Err(Error::Argument(format!(
+            "the pair ({i}, {j}) names a sample that is not there: there are {}",
+            points.n()
+        )));
+    }
+    #[cfg(gpu)]
+    if let Some(gpu) = device.gpu() {
+        return Streamed::as_given(gpu, points)?.squared_distances(pairs);
+    }
+    #[cfg(not(gpu))]
+    let _ = device;
+    Ok(squared_distances(points, pairs))
 }
 
-/// For each sample, the number of other samples whose squared distance to it is below each of two `squared`
-/// radii: exact, pairs too near a radius to tell being recomputed from the samples themselves.
+/// For each sample, the number of other samples whose squared distance to it is below each of up to 8 `squared`
+/// radii. Exact: floats' pairs too near a radius to tell are recomputed as sums of squared differences in f64, so that
+/// a distance that [`neighbours`](super::neighbours()) gave is not below itself. The matrix of all distances is never
+/// held. `progress` is told the fraction done.
+///
+/// This is the correlation integral of Grassberger and Procaccia (1983), sample by sample.
+///
+/// # Errors
+/// [`Error::Argument`] where a radius is NaN; [`Error::Device`] where the device fails.
 ///
 /// ```
-/// use sharpdim::{Points, ops::counts_within};
+/// use sharpdim::{Device, Points, ops::counts_within};
 /// let points = Points::u8(&[0, 0, 3, 4, 0, 1], 2)?;
-/// assert_eq!(counts_within(&points, [20.0, 26.0]), [[1, 2], [1, 2], [2, 2]]);
+/// let counts = counts_within(&Device::cpu(), &points, [18.0, 20.0, 26.0], &|_| ())?;
+/// assert_eq!(counts, [[1, 1, 2], [0, 1, 2], [1, 2, 2]]);
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
-pub fn counts_within(points: &Points<'_>, squared: [f64; 2]) -> Vec<[u64; 2]> {
-    let n = points.n();
-    let counts = (0..2 * n).map(|_| AtomicU64::new(0)).collect();
-    let unsure = Mutex::new(Vec::new());
-    let (rows, bounds) = Quantised::new(points);
-    if bounds.exact() {
-        let terms = row_terms(&rows, n, Isa::best());
-        let counter = Counter { squared, bounds: &bounds, row: &terms.row, col: &terms.col, counts, unsure };
-        let mut products = IntTiles::new(&rows, n, Isa::best());
-        for tile in &tiles(n) {
-            products.multiply_for(tile, &counter);
-        }
-        return counter.finish(points);
+pub fn counts_within<const R: usize>(
+    device: &Device,
+    points: &Points<'_>,
+    squared: [f64; R],
+    progress: Progress<'_>,
+) -> Result<Vec<[u64; R]>> {
+    const { assert!(R >= 1 && R <= 8, "from 1 to 8 radii") };
+    if squared.iter().any(|squared| squared.is_nan()) {
+        return Err(Error::Argument("a radius is NaN: radii must be numbers".into()));
     }
-    let rows = Centred::new(points);
-    let (row, col) = (&rows.squares[..], &rows.squares[..]);
-    let mut counter = Counter { squared, bounds: &rows.bounds, row, col, counts, unsure };
-    let mut products = FloatTile::default();
-    for tile in &tiles(n) {
-        show(tile, products.multiply(&rows, tile), &counter);
-        counter.settle(points);
+    let samples = Rows::from(points);
+    #[cfg(gpu)]
+    if let Some(gpu) = device.gpu() {
+        return cuda::counts(gpu, &samples, squared, progress);
     }
-    counter.finish(points)
-}
-
-struct Counter<'a> {
-    squared: [f64; 2],
-    bounds: &'a Bounds,
-    row: &'a [f64],
-    col: &'a [f64],
-    /// Two of each sample.
-    counts: Vec<AtomicU64>,
-    /// Pairs whose bounds hold a radius.
-    unsure: Mutex<Vec<(u32, u32)>>,
-}
-
-impl Counter<'_> {
-    fn count(&self, i: usize, which: usize, pairs: u64) {
-        // A sum of integers is the same in any order.
-        self.counts[2 * i + which].fetch_add(pairs, Ordering::Relaxed);
-    }
-
-    /// Recomputes the pairs that bounds left open.
-    fn settle(&mut self, points: &Points<'_>) {
-        let mut pairs = std::mem::take(self.unsure.get_mut().unwrap_or_else(|e| e.into_inner()));
-        pairs.sort_unstable();
-        for ((i, j), found) in pairs.iter().zip(squared_distances(points, &pairs)) {
-            for which in (0..2).filter(|w| found < self.squared[*w]) {
-                self.count(*i as usize, which, 1);
-                self.count(*j as usize, which, 1);
-            }
-        }
-    }
-
-    fn finish(mut self, points: &Points<'_>) -> Vec<[u64; 2]> {
-        self.settle(points);
-        self.counts.chunks(2).map(|two| [0, 1].map(|w| two[w].load(Ordering::Relaxed))).collect()
-    }
-}
-
-impl Reader for Counter<'_> {
-    fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
-        let first = tile.cols.start + block.cols.start;
-        let mut columns = vec![[0u64; 2]; block.cols.len()];
-        let mut unsure = Vec::new();
-        for r in 0..block.rows.len() {
-            let i = tile.rows.start + block.rows.start + r;
-            let mut own = [0u64; 2];
-            for (c, sum) in block.row(r)[..block.cols.len()].iter().enumerate() {
-                let j = first + c;
-                if j <= i {
-                    continue;
-                }
-                let (low, high) = self.bounds.interval(i, j, self.row[i] + self.col[j] - 2.0 * sum.f64());
-                if self.squared.iter().any(|radius| low < *radius && high >= *radius) {
-                    unsure.push((i as u32, j as u32));
-                    continue;
-                }
-                for which in 0..2 {
-                    let within = u64::from(high < self.squared[which]);
-                    own[which] += within;
-                    columns[c][which] += within;
-                }
-            }
-            (0..2).for_each(|which| self.count(i, which, own[which]));
-        }
-        for (c, counts) in columns.iter().enumerate() {
-            (0..2).for_each(|which| self.count(first + c, which, counts[which]));
-        }
-        if !unsure.is_empty() {
-            self.unsure.lock().unwrap_or_else(|e| e.into_inner()).extend(unsure);
-        }
-    }
+    #[cfg(not(gpu))]
+    let _ = device;
+    Ok(cpu::counts(&samples, squared, progress))
 }

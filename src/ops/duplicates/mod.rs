@@ -1,6 +1,6 @@
 //! `duplicates`: which samples are identical, value for value.
 
-use super::pairs::{Rows, Run};
+use super::pairs::{Rows, Run, blocks};
 use crate::Points;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -38,18 +38,19 @@ pub(super) fn identical(rows: &Rows<'_>) -> Vec<u32> {
 
 fn hash(rows: &Rows<'_>, i: usize) -> u64 {
     let mut hasher = DefaultHasher::new();
-    match rows.row(i, 0..rows.dim()) {
-        Run::U8(values) => hasher.write(values),
-        Run::F32(values) => {
-            let mut bytes = [0u8; 4096];
-            for values in values.chunks(bytes.len() / 4) {
-                for (bytes, value) in bytes.chunks_exact_mut(4).zip(values) {
-                    // Adding 0 turns -0 into 0, which equals it.
-                    bytes.copy_from_slice(&(value + 0.0).to_ne_bytes());
-                }
-                hasher.write(&bytes[..4 * values.len()]);
+    if let Run::U8(values) = rows.row(i, 0..rows.dim()) {
+        hasher.write(values);
+        return hasher.finish();
+    }
+    let mut bytes = [0u8; 4096];
+    for columns in blocks(0..rows.dim(), bytes.len() / 4) {
+        rows.row(i, columns).with_floats(|values| {
+            for (bytes, value) in bytes.chunks_exact_mut(4).zip(values) {
+                // Adding 0 turns -0 into 0, which equals it.
+                bytes.copy_from_slice(&(value + 0.0).to_ne_bytes());
             }
-        }
+            hasher.write(&bytes[..4 * values.len()]);
+        });
     }
     hasher.finish()
 }
@@ -58,6 +59,8 @@ fn equal(rows: &Rows<'_>, i: usize, j: usize) -> bool {
     match (rows.row(i, 0..rows.dim()), rows.row(j, 0..rows.dim())) {
         (Run::U8(a), Run::U8(b)) => a == b,
         (Run::F32(a), Run::F32(b)) => a == b,
+        (Run::F16(a), Run::F16(b)) => a == b,
+        (Run::BF16(a), Run::BF16(b)) => a == b,
         _ => unreachable!("both sets have one type"),
     }
 }

@@ -14,7 +14,7 @@ use crate::ops::pairs::float::{Centred, FloatTile};
 use crate::ops::pairs::int::{IntTiles, Isa, row_terms};
 use crate::ops::pairs::keeper::{Keeper, capacity};
 use crate::ops::pairs::scan::{Sum, hits};
-use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Quantised, Reader, Rows, Run, Tile, show};
+use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Quantised, Reader, Rows, Tile, WIDENED, blocks, show};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -98,8 +98,9 @@ fn hopeless(points: &Rows<'_>, coarse: &Quantised<'_>, k: usize, isa: Isa) -> bo
     let some = |set: Range<usize>| -> Vec<f32> {
         let mut values = Vec::with_capacity(PROBES * points.dim());
         for p in 0..PROBES {
-            if let Run::F32(row) = points.row(set.start + p * set.len() / PROBES, 0..points.dim()) {
-                values.extend_from_slice(row);
+            let row = set.start + p * set.len() / PROBES;
+            for columns in blocks(0..points.dim(), WIDENED) {
+                points.row(row, columns).with_floats(|some| values.extend_from_slice(some));
             }
         }
         values
@@ -113,7 +114,7 @@ fn hopeless(points: &Rows<'_>, coarse: &Quantised<'_>, k: usize, isa: Isa) -> bo
         [queries, reference] => Rows::between(queries, reference).expect("both of one kind"),
         _ => Rows::from(&some[0]),
     };
-    let (rows, bounds) = coarse.of(&some);
+    let (rows, bounds) = coarse.of(some);
     let few = (k * PROBES).div_ceil(points.partners().len()).min(PROBES / 4);
     let keepers = screen(&some, &rows, &bounds, keepers(&some), few, isa, &|_| ());
     let crowded = |keeper: &&Keeper| {

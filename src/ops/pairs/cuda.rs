@@ -1,10 +1,11 @@
 //! All pairs on a GPU: rows made ready for the tensor cores, the geometry of tiles and splits, and the
 //! parameters that pair kernels share. Data that does not fit the device is brought there block by block.
 
+use super::Rows;
 use super::quantise::column_ranges;
-use super::{Rows, Run};
 use crate::Result;
 use crate::device::{Buffer, Gpu, Kernel, Launch, Params};
+use crate::points::Kind;
 use std::mem::offset_of;
 use std::ops::Range;
 
@@ -80,16 +81,21 @@ const _: () = assert!(size_of::<DistancesParams>() == 40);
 // SAFETY: repr(C), no padding, as asserted by size.
 unsafe impl Params for DistancesParams {}
 
-/// How a set of samples, or queries and their reference samples, go to the tensor cores.
-pub(crate) struct Prepared<'a> {
+/// Samples, or queries and their reference samples, that are brought to a GPU block by block.
+pub(crate) struct Streamed<'a> {
     gpu: &'a Gpu,
     rows: Rows<'a>,
+    /// Samples that are on the device at once, on either side; no block holds rows of both sets.
+    blocks: Vec<Range<usize>>,
+}
+
+/// How samples go to the tensor cores.
+pub(crate) struct Prepared<'a> {
+    streamed: Streamed<'a>,
     /// Subtracted from each column of floats, and what the rest is multiplied with.
     centre: Option<Buffer<f32>>,
     scale: f32,
     steps: usize,
-    /// Samples that are on the device at once, on either side; no block holds rows of both sets.
-    blocks: Vec<Range<usize>>,
 }
 
 /// A block of samples on the device.
@@ -134,10 +140,9 @@ impl<'a> Prepared<'a> {
             }
         };
         // A block holds its samples as given while it is prepared, then as prepared.
-        let given = dim * if rows.bytes() { 1 } else { 4 };
-        let block = block_rows(gpu.memory_for_data()?, given, steps * STEP_BYTES, rows.samples());
-        let blocks = rows.sets().flat_map(|set| super::blocks(set, block)).collect();
-        Ok(Prepared { gpu, rows, centre, scale, steps, blocks })
+        let given = dim * rows.value_bytes();
+        let streamed = Streamed::new(gpu, rows, given, steps * STEP_BYTES)?;
+        Ok(Prepared { streamed, centre, scale, steps })
     }
 
     /// Whether the data is of a size, unit or offset that f32 arithmetic can hold after scaling.
@@ -169,7 +174,8 @@ impl<'a> Prepared<'a> {
     }
 
     fn load(&self, rows: Range<usize>) -> Result<Block> {
-        let (gpu, dim) = (self.gpu, self.rows.dim());
+        let Streamed { gpu, rows: samples, .. } = &self.streamed;
+        let dim = samples.dim();
         let len = rows.len();
         let prepared = gpu.allocate::<u8>(len * self.steps * STEP_BYTES)?;
         let term = gpu.allocate::<f64>(len)?;
@@ -185,27 +191,25 @@ impl<'a> Prepared<'a> {
             scale: self.scale,
         };
         let launch = Launch { grid: [len as u32, 1, 1], threads: THREADS, shared_bytes: 64 };
+        let given = gpu.upload(samples.block(rows.clone()).bytes())?;
+        params.values = given.address();
         let mut norm = None;
-        match self.rows.block(rows.clone()) {
-            Run::U8(values) => {
-                let given = gpu.upload(values)?;
-                params.values = given.address();
-                // SAFETY: one block to each of `len` rows; every buffer is as long as the kernel's comment says.
-                unsafe { gpu.launch(Kernel::PrepareU8, &params, launch)? };
-                gpu.synchronise()?;
-            }
-            Run::F32(values) => {
-                let given = gpu.upload(values)?;
-                let norms = gpu.allocate::<f64>(len)?;
-                params.values = given.address();
-                params.norm = norms.address();
-                params.centre = self.centre.as_ref().map_or(0, Buffer::address);
-                // SAFETY: as above; `centre` has `dim` values.
-                unsafe { gpu.launch(Kernel::PrepareF32, &params, launch)? };
-                gpu.synchronise()?;
-                norm = Some(norms);
-            }
+        if let Some(centre) = &self.centre {
+            let norms = gpu.allocate::<f64>(len)?;
+            params.norm = norms.address();
+            params.centre = centre.address();
+            norm = Some(norms);
         }
+        let kernel = match samples.kind() {
+            Kind::U8 => Kernel::PrepareU8,
+            Kind::F32 => Kernel::PrepareF32,
+            Kind::F16 => Kernel::PrepareF16,
+            Kind::BF16 => Kernel::PrepareBf16,
+        };
+        // SAFETY: one block to each of `len` rows; every buffer is as long as the kernel's comment says, and
+        // `centre` has `dim` values.
+        unsafe { gpu.launch(kernel, &params, launch)? };
+        gpu.synchronise()?;
         Ok(Block { rows, prepared, term, norm })
     }
 
@@ -217,14 +221,14 @@ impl<'a> Prepared<'a> {
         done: &dyn Fn(f64),
         mut run: impl FnMut(&PairLaunch) -> Result<()>,
     ) -> Result<()> {
-        let gpu = self.gpu;
-        let asked = self.blocks.iter().filter(|block| block.start < self.rows.asked().end).count();
-        let first = |at: usize| if self.rows.two() { asked } else { at };
-        let all = (0..asked).map(|at| self.blocks.len() - first(at)).sum::<usize>() as f64;
+        let Streamed { gpu, rows, blocks } = &self.streamed;
+        let asked = blocks.iter().filter(|block| block.start < rows.asked().end).count();
+        let first = |at: usize| if rows.two() { asked } else { at };
+        let all = (0..asked).map(|at| blocks.len() - first(at)).sum::<usize>() as f64;
         let mut behind = 0.0;
-        for (at, rows) in self.blocks[..asked].iter().enumerate() {
+        for (at, rows) in blocks[..asked].iter().enumerate() {
             let left = self.load(rows.clone())?;
-            for (other, cols) in self.blocks.iter().enumerate().skip(first(at)) {
+            for (other, cols) in blocks.iter().enumerate().skip(first(at)) {
                 let right = if other == at { None } else { Some(self.load(cols.clone())?) };
                 let right = right.as_ref().unwrap_or(&left);
                 let batches = batches(
@@ -254,7 +258,7 @@ impl<'a> Prepared<'a> {
         batch: &Batch,
         run: &mut impl FnMut(&PairLaunch) -> Result<()>,
     ) -> Result<()> {
-        let gpu = self.gpu;
+        let gpu = self.streamed.gpu;
         let count = batch.tiles.len() / 2;
         let tiles = gpu.upload(&batch.tiles)?;
         let mut arrived = gpu.allocate::<u32>(count)?;
@@ -279,7 +283,7 @@ impl<'a> Prepared<'a> {
                 splits: batch.splits as u32,
                 eta: self.eta(),
                 diagonal: u32::from(diagonal),
-                between: u32::from(self.rows.two()),
+                between: u32::from(self.streamed.rows.two()),
             };
             let grid = [count as u32, batch.splits as u32, 1];
             let launch = Launch { grid, threads: THREADS, shared_bytes: SHARED_BYTES };
@@ -289,11 +293,28 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// The squared distances of `pairs` (sorted by their first sample), from the data as given.
+    /// The squared distances of `pairs`, from the data as given.
     pub(crate) fn squared_distances(&self, pairs: &[(u32, u32)]) -> Result<Vec<f64>> {
-        if self.rows.bytes() {
-            return Ok(super::direct::squared_distances(self.rows, pairs));
-        }
+        self.streamed.squared_distances(pairs)
+    }
+}
+
+impl<'a> Streamed<'a> {
+    /// For rows of `given` bytes that are brought there as they are, and kept as `kept` bytes each.
+    fn new(gpu: &'a Gpu, rows: Rows<'a>, given: usize, kept: usize) -> Result<Self> {
+        let block = block_rows(gpu.memory_for_data()?, given, kept, rows.samples());
+        let blocks = rows.sets().flat_map(|set| super::blocks(set, block)).collect();
+        Ok(Streamed { gpu, rows, blocks })
+    }
+
+    /// Rows that are kept as they are given.
+    pub(crate) fn as_given(gpu: &'a Gpu, rows: impl Into<Rows<'a>>) -> Result<Self> {
+        let rows = rows.into();
+        Self::new(gpu, rows, 0, rows.dim() * rows.value_bytes())
+    }
+
+    /// The squared distances of `pairs`; those that are sorted by their first sample move least data.
+    pub(crate) fn squared_distances(&self, pairs: &[(u32, u32)]) -> Result<Vec<f64>> {
         let (gpu, dim) = (self.gpu, self.rows.dim());
         let mut out = vec![0.0; pairs.len()];
         // Pairs by the blocks that their samples are in, so that two blocks at a time need to be there.
@@ -304,11 +325,14 @@ impl<'a> Prepared<'a> {
             (block(i), block(j))
         };
         order.sort_by_cached_key(key);
-        let upload = |block: usize| match self.rows.block(self.blocks[block].clone()) {
-            Run::F32(values) => gpu.upload(values),
-            Run::U8(_) => unreachable!("bytes went to the CPU"),
+        let kernel = match self.rows.kind() {
+            Kind::U8 => Kernel::SquaredDistancesU8,
+            Kind::F32 => Kernel::SquaredDistancesF32,
+            Kind::F16 => Kernel::SquaredDistancesF16,
+            Kind::BF16 => Kernel::SquaredDistancesBf16,
         };
-        let mut there: Option<(usize, Buffer<f32>)> = None;
+        let upload = |block: usize| gpu.upload(self.rows.block(self.blocks[block].clone()).bytes());
+        let mut there: Option<(usize, Buffer<u8>)> = None;
         for group in order.chunk_by(|a, b| key(a) == key(b)) {
             let (left_block, right_block) = key(&group[0]);
             let left = match there.take() {
@@ -335,7 +359,7 @@ impl<'a> Prepared<'a> {
                 let grid = [group.len().div_ceil(8) as u32, 1, 1];
                 let launch = Launch { grid, threads: THREADS, shared_bytes: 0 };
                 // SAFETY: the pairs name rows of these two blocks; a warp to each of `count` pairs.
-                unsafe { gpu.launch(Kernel::SquaredDistancesF32, &params, launch)? };
+                unsafe { gpu.launch(kernel, &params, launch)? };
                 for (at, squared) in group.iter().zip(gpu.download(&found)?) {
                     out[*at as usize] = squared;
                 }

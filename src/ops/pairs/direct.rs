@@ -1,6 +1,6 @@
 //! Squared distances as sums of squared differences in f64: what certifies every f32 answer.
 
-use super::{Rows, Run, blocks};
+use super::{Rows, Run, WIDENED, blocks};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
@@ -11,7 +11,7 @@ use rayon::prelude::*;
 pub(crate) fn squared_distances<'a>(rows: impl Into<Rows<'a>>, pairs: &[(u32, u32)]) -> Vec<f64> {
     let rows = rows.into();
     // A quarter of a usual 32 MiB cache, and rows of no fewer than 1 KiB.
-    let chunk = ((8 << 20) / (4 * rows.n().max(1))).clamp(256, 4096);
+    let chunk = ((8 << 20) / (4 * rows.n().max(1))).clamp(256, WIDENED);
     // Neighbouring pairs share their first row, and pairs of one piece share a worker's passes.
     let piece = pairs.len().div_ceil(rayon::current_num_threads()).max(64);
     let mut out = vec![0.0; pairs.len()];
@@ -31,8 +31,7 @@ fn part(rows: &Rows<'_>, i: usize, j: usize, columns: std::ops::Range<usize>) ->
         (Run::U8(a), Run::U8(b)) => {
             a.iter().zip(b).map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum::<u64>() as f64
         }
-        (Run::F32(a), Run::F32(b)) => part_f32(a, b),
-        _ => unreachable!("both sets have one type"),
+        (a, b) => a.with_floats(|a| b.with_floats(|b| part_f32(a, b))),
     }
 }
 

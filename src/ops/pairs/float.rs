@@ -1,7 +1,7 @@
 //! Inner products of centred f32 rows with a GEMM, and the forward error bound of the distances they give.
 //! Takes over where 256 steps are too coarse a grid: heavy tails, a few large columns.
 
-use super::{Bounds, LANES, Rows, Run, Tile, blocks};
+use super::{Bounds, LANES, Rows, Tile, WIDENED, blocks};
 use rayon::prelude::*;
 
 /// Columns that one GEMM sums over; chunks are then added in f32.
@@ -68,17 +68,13 @@ impl<'a> Centred<'a> {
             // Centring may overflow, and infinity times 0 would be NaN, which no screen lets through.
             return out.fill(0.0);
         }
-        match self.rows.row(row, from..from + out.len()) {
-            Run::U8(values) => {
-                for ((out, x), mean) in out.iter_mut().zip(values).zip(mean) {
-                    *out = (f32::from(*x) - mean) * self.scale;
-                }
-            }
-            Run::F32(values) => {
+        for columns in blocks(0..out.len(), WIDENED) {
+            let (out, mean) = (&mut out[columns.clone()], &mean[columns.clone()]);
+            self.rows.row(row, from + columns.start..from + columns.end).with_floats(|values| {
                 for ((out, x), mean) in out.iter_mut().zip(values).zip(mean) {
                     *out = (x - mean) * self.scale;
                 }
-            }
+            });
         }
     }
 
@@ -104,10 +100,7 @@ fn column_means(rows: &Rows<'_>) -> Vec<f32> {
         let mut sums = vec![0.0f64; mean.len()];
         let columns = band * BAND..band * BAND + sums.len();
         for i in rows.sets().flatten() {
-            match rows.row(i, columns.clone()) {
-                Run::U8(values) => add(&mut sums, values),
-                Run::F32(values) => add(&mut sums, values),
-            }
+            rows.row(i, columns.clone()).with_floats(|values| add(&mut sums, values));
         }
         for (mean, sum) in mean.iter_mut().zip(sums) {
             *mean = (sum / rows.samples() as f64) as f32;
@@ -116,9 +109,9 @@ fn column_means(rows: &Rows<'_>) -> Vec<f32> {
     mean
 }
 
-fn add<T: Copy + Into<f64>>(sums: &mut [f64], values: &[T]) {
+fn add(sums: &mut [f64], values: &[f32]) {
     for (sum, value) in sums.iter_mut().zip(values) {
-        *sum += (*value).into();
+        *sum += f64::from(*value);
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod direct;
 pub(crate) mod float;
 pub(crate) mod int;
 pub(crate) mod keeper;
+pub(crate) mod pass;
 mod quantise;
 mod rows;
 pub(crate) mod scan;
@@ -20,7 +21,7 @@ mod tests;
 
 pub(crate) use quantise::Quantised;
 use rayon::prelude::*;
-pub(crate) use rows::{Rows, Run};
+pub(crate) use rows::{Rows, Run, WIDENED};
 use scan::Sum;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -35,6 +36,10 @@ pub(crate) const TILE: usize = 2048;
 /// Rows and columns of a block at most. As bytes, a chunk of columns of both sides and the block's sums
 /// stay in the second-level cache.
 pub(crate) const BLOCK: usize = 8 * LANES;
+
+/// A screened value this many times its error bound is good enough for the mean; closer pairs are
+/// recomputed. The bound adds up worst cases over thousands of roundings, which chance keeps far below.
+pub(crate) const NEAR: f64 = 1000.0;
 
 /// Some rows against some columns; on the diagonal both are the same samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,6 +176,25 @@ impl Bounds {
     /// Whether a value is the squared distance itself.
     pub(crate) fn exact(&self) -> bool {
         matches!(self, Bounds::Exact { .. })
+    }
+
+    /// Square of one unit that values are in, in the data's units.
+    pub(crate) fn unit(&self) -> f64 {
+        match self {
+            Bounds::Exact { unit } | Bounds::Rounded { unit, .. } => *unit,
+            Bounds::Quantised { step, .. } => step * step,
+        }
+    }
+
+    /// Pairs of value `near` (norm_i + norm_j)^2 or less must be recomputed where means or counts by distance
+    /// are to be right; and those norms. Exact values need none: any `entries`, one for each sample, will do.
+    pub(crate) fn near<'a>(&'a self, entries: &'a [f64]) -> (f64, &'a [f64]) {
+        match self {
+            Bounds::Exact { .. } => (0.0, entries),
+            // Nothing is known of these values: all pairs must.
+            Bounds::Quantised { error, .. } => (f64::INFINITY, error),
+            Bounds::Rounded { eta, norm, .. } => (NEAR * eta, norm),
+        }
     }
 
     /// The least and the greatest squared distance that samples `i` and `j` can have, given a value.

@@ -5,7 +5,7 @@
 //! 128 is taken from each byte: it is bounded by their norms (Cauchy and Schwarz) and left out.
 
 use super::int::{Pass, Totals};
-use super::{Bounds, Rows, Run, blocks};
+use super::{Bounds, Rows, Run, WIDENED, blocks};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
@@ -92,18 +92,18 @@ impl<'a> Quantised<'a> {
         (square - 256.0 * total.sums[1] as f64 + 16384.0 * self.dim() as f64) / 256.0
     }
 
-    /// Columns `from .. from + out.len()` of one plane of row `row`.
+    /// Columns `from .. from + out.len()` of one plane of row `row`, [`WIDENED`] at most.
     pub(crate) fn read(&self, plane: usize, row: usize, from: usize, out: &mut [u8]) {
         match self.rows.row(row, from..from + out.len()) {
             Run::U8(values) => out.copy_from_slice(values),
-            Run::F32(values) => {
+            floats => floats.with_floats(|values| {
                 let low = &self.low[from..from + out.len()];
                 match (self.fine, plane) {
                     (false, _) => steps_256(values, low, self.scale, out),
                     (true, 0) => steps_65536::<8>(values, low, self.scale, out),
                     (true, _) => steps_65536::<0>(values, low, self.scale, out),
                 }
-            }
+            }),
         }
     }
 
@@ -127,19 +127,23 @@ impl<'a> Quantised<'a> {
     /// both rounded up.
     fn errors(&self, i: usize, step: f64) -> (f64, f64) {
         const CHUNK: usize = 1024;
+        if self.rows.bytes() {
+            return (0.0, 0.0);
+        }
         let mut planes = [[0u8; CHUNK]; 2];
         let (mut error, mut left_out) = (0.0, 0u64);
         for columns in blocks(0..self.dim(), CHUNK) {
-            let Run::F32(values) = self.rows.row(i, columns.clone()) else {
-                return (0.0, 0.0);
-            };
             let len = columns.len();
             for (p, plane) in planes[..self.planes()].iter_mut().enumerate() {
                 self.read(p, i, columns.start, &mut plane[..len]);
             }
             let weight = if self.fine { 256.0 } else { 1.0 };
             let (high, low) = (&planes[0][..len], &planes[1][..len]);
-            error += squared_errors(values, &self.low[columns], high, low, weight, step);
+            let start = &self.low[columns.clone()];
+            error += self
+                .rows
+                .row(i, columns)
+                .with_floats(|values| squared_errors(values, start, high, low, weight, step));
             left_out += squares_less_128(low);
         }
         let left_out = if self.fine { (left_out as f64).sqrt() / 16.0 } else { 0.0 };
@@ -210,8 +214,9 @@ pub(super) fn column_ranges(rows: &Rows<'_>) -> (Vec<f32>, Vec<f32>) {
         .map(|piece| {
             let (mut low, mut high) = (vec![f32::INFINITY; rows.dim()], vec![f32::NEG_INFINITY; rows.dim()]);
             for i in piece {
-                if let Run::F32(row) = rows.row(i, 0..rows.dim()) {
-                    widen(&mut low, &mut high, row, row);
+                for columns in blocks(0..rows.dim(), WIDENED) {
+                    let (low, high) = (&mut low[columns.clone()], &mut high[columns.clone()]);
+                    rows.row(i, columns).with_floats(|row| widen(low, high, row, row));
                 }
             }
             (low, high)

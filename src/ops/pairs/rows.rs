@@ -3,8 +3,10 @@
 //! bound that holds for the sequence holds for both.
 
 use super::{BLOCK, TILE, Tile, blocks};
-use crate::points::kind;
+use crate::points::Kind;
 use crate::{Error, Points, Result, Values};
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
 use std::ops::Range;
 
 /// One set of samples, each paired with every other, or two sets, each query paired with every reference
@@ -35,12 +37,17 @@ impl<'a> From<&Rows<'a>> for Rows<'a> {
 pub(crate) enum Run<'a> {
     U8(&'a [u8]),
     F32(&'a [f32]),
+    F16(&'a [f16]),
+    BF16(&'a [bf16]),
 }
+
+/// The longest run that is shown as floats, so that 16-bit ones are widened within the first-level cache.
+pub(crate) const WIDENED: usize = 4096;
 
 impl<'a> Rows<'a> {
     /// Every one of `queries` against every one of `reference`.
     pub(crate) fn between(queries: &Points<'a>, reference: &Points<'a>) -> Result<Self> {
-        let what = |points: &Points<'_>| format!("{} values of type {}", points.dim(), kind(points));
+        let what = |points: &Points<'_>| format!("{} values of type {}", points.dim(), points.kind().name());
         if what(queries) != what(reference) {
             return Err(Error::Argument(format!(
                 "queries have {} each and reference samples {}: both must be alike",
@@ -79,7 +86,22 @@ impl<'a> Rows<'a> {
 
     /// Whether values are bytes.
     pub(crate) fn bytes(&self) -> bool {
-        matches!(self.first.values(), Values::U8(_))
+        self.kind() == Kind::U8
+    }
+
+    /// What the values are.
+    pub(crate) fn kind(&self) -> Kind {
+        self.first.kind()
+    }
+
+    /// Bytes of a value.
+    #[cfg(gpu)]
+    pub(crate) fn value_bytes(&self) -> usize {
+        match self.kind() {
+            Kind::U8 => 1,
+            Kind::F16 | Kind::BF16 => 2,
+            Kind::F32 => 4,
+        }
     }
 
     /// The rows that are asked about: all, or the queries.
@@ -120,7 +142,7 @@ impl<'a> Rows<'a> {
     }
 
     /// All values of some rows of one set.
-    #[cfg_attr(not(gpu), expect(dead_code, reason = "GPUs are brought whole blocks of rows"))]
+    #[cfg(gpu)]
     pub(crate) fn block(&self, rows: Range<usize>) -> Run<'a> {
         let (set, start) = match self.reference {
             Some((reference, start)) if rows.start >= start => (reference, start),
@@ -146,6 +168,52 @@ impl<'a> Run<'a> {
         match set.values() {
             Values::U8(values) => Run::U8(&values[at]),
             Values::F32(values) => Run::F32(&values[at]),
+            Values::F16(values) => Run::F16(&values[at]),
+            Values::BF16(values) => Run::BF16(&values[at]),
         }
+    }
+
+    /// Shows [`WIDENED`] values at most as floats.
+    #[inline(always)]
+    pub(crate) fn with_floats<T>(self, see: impl FnOnce(&[f32]) -> T) -> T {
+        match self {
+            Run::F32(values) => see(values),
+            narrow => narrow.widened(see),
+        }
+    }
+
+    // Not inline, so that floats have no use for the buffer.
+    #[inline(never)]
+    fn widened<T>(self, see: impl FnOnce(&[f32]) -> T) -> T {
+        let mut buffer = [0.0f32; WIDENED];
+        let len = match self {
+            Run::U8(values) => {
+                buffer.iter_mut().zip(values).for_each(|(wide, value)| *wide = f32::from(*value));
+                values.len()
+            }
+            Run::F16(values) => {
+                values.convert_to_f32_slice(&mut buffer[..values.len()]);
+                values.len()
+            }
+            Run::BF16(values) => {
+                values.convert_to_f32_slice(&mut buffer[..values.len()]);
+                values.len()
+            }
+            Run::F32(values) => return see(values),
+        };
+        see(&buffer[..len])
+    }
+
+    /// The values as they lie in memory.
+    #[cfg(gpu)]
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        let (start, len) = match self {
+            Run::U8(values) => (values.as_ptr(), values.len()),
+            Run::F32(values) => (values.as_ptr().cast(), size_of_val(*values)),
+            Run::F16(values) => (values.as_ptr().cast(), size_of_val(*values)),
+            Run::BF16(values) => (values.as_ptr().cast(), size_of_val(*values)),
+        };
+        // SAFETY: the memory of a slice of numbers, which have no padding.
+        unsafe { std::slice::from_raw_parts(start, len) }
     }
 }

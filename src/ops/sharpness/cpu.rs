@@ -1,7 +1,7 @@
 //! `sharpness` on the CPU, fused with the tiles of pairs: exact products for 8-bit data, a GEMM for
 //! floats, whose few close pairs are recomputed from the samples themselves.
 
-use super::{Found, NEAR, Progress, Task, closest};
+use super::{Found, Progress, Task, closest};
 use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::float::{Centred, FloatTile};
 use crate::ops::pairs::int::{IntTiles, Isa, Sums, row_terms};
@@ -68,22 +68,12 @@ impl<'a> Scan<'a> {
         Scan { task, bounds, row, col, unit, keepers, sums: vec![(0.0, 0.0); n], close: Vec::new() }
     }
 
-    /// Pairs of value `near` (norm_i + norm_j)^2 or less must be recomputed; and those norms.
-    fn near(&self) -> (f64, &'a [f64]) {
-        match self.bounds {
-            Bounds::Exact { .. } => (0.0, self.row),
-            // Nothing is known of these values: all pairs must.
-            Bounds::Quantised { error, .. } => (f64::INFINITY, error),
-            Bounds::Rounded { eta, norm, .. } => (NEAR * eta, norm),
-        }
-    }
-
     fn add<S: Sum>(&mut self, tile: &Tile, entries: &[S]) {
         let task = self.task;
         let stride = tile.stride();
         let cols = tile.cols.clone();
         let col_terms = padded(&self.col[cols.clone()]);
-        let (near, norms) = self.near();
+        let (near, norms) = self.bounds.near(self.row);
         let col_norms = padded(&norms[cols.clone()]);
         // For each class: 1 where a column's label is another, 0 where it is the same.
         let mut weights: HashMap<u32, Vec<f64>> = HashMap::new();

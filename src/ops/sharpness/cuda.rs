@@ -1,9 +1,10 @@
 //! `sharpness` on a GPU: sums and the closest pairs come from where the tiles are made; pairs too close
 //! for a float tile's value are recomputed.
 
-use super::{Found, NEAR, Progress, Task, closest};
+use super::{Found, Progress, Task, closest};
 use crate::Result;
 use crate::device::{Gpu, Kernel, Params};
+use crate::ops::pairs::NEAR;
 use crate::ops::pairs::cuda::{PairParams, Prepared};
 use std::mem::offset_of;
 

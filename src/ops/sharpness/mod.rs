@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 pub use between::sharpness_between;
 
-/// Two samples with different labels.
+/// Two samples, with different labels unless another word is said.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SharpPair {
     /// The samples, the lower index first; between two sets, that of the first set and that of the second.
@@ -48,10 +48,6 @@ pub struct Sharpness {
     /// Those at distance 0: identical samples with different labels, which no finite constant covers.
     pub contradictions: u64,
 }
-
-/// A screened value this many times its error bound is good enough for the mean; closer pairs are
-/// recomputed. The bound adds up worst cases over thousands of roundings, which chance keeps far below.
-const NEAR: f64 = 1000.0;
 
 /// What the devices' code hands back: candidates' distances are final, sums cover `counted` pairs.
 struct Found {

@@ -1,0 +1,288 @@
+//! One dataset, measured: the order of the steps, and what they found.
+
+use crate::args::Args;
+use crate::cross::{self, Cross};
+use crate::failure::{Failure, advise};
+use crate::inputs::Input;
+use crate::progress::{Clock, bar, fraction_bar, show};
+use sharpdim::data::{Dataset, Loaded};
+use sharpdim::measure::{
+    Curation, Curve, CurveOptions, Estimate, Estimator, Group, LabelSharpness, Protocol, Spread, curate,
+    dimension_curves, estimates, label_sharpness,
+};
+use sharpdim::ops::{Neighbours, neighbours_with};
+use sharpdim::{Device, Error, Points};
+use std::path::PathBuf;
+
+pub struct Measured<'a> {
+    pub args: &'a Args,
+    pub device: &'a Device,
+    pub name: String,
+    pub path: Option<PathBuf>,
+    pub format: &'static str,
+    pub loaded: Loaded,
+    pub notes: Vec<String>,
+    /// What each estimator says, or why it says nothing.
+    pub estimates: Vec<(Estimator, Result<Estimate, String>)>,
+    /// As many neighbours of each sample as the estimators read.
+    pub nearest: Neighbours,
+    /// `None` where there are no labels.
+    pub sharpness: Option<LabelSharpness>,
+    /// `None` where they are not asked for.
+    pub curves: Option<Vec<Curve>>,
+    /// `None` where it is not asked for, or there are no labels.
+    pub curation: Option<Curation>,
+    /// What was found with the query set; `None` where there is none.
+    pub cross: Option<Cross>,
+    pub seconds: Seconds,
+}
+
+/// How long each step took.
+#[derive(Default)]
+pub struct Seconds {
+    pub load: f64,
+    pub preprocess: f64,
+    pub neighbours: f64,
+    pub sharpness: f64,
+    pub curves: f64,
+    pub curation: f64,
+    pub cross: f64,
+}
+
+impl Seconds {
+    /// Every step that was taken.
+    pub fn steps(&self) -> Vec<(&'static str, f64)> {
+        let further = [("curves", self.curves), ("curation", self.curation), ("cross", self.cross)];
+        let always = [
+            ("load", self.load),
+            ("preprocess", self.preprocess),
+            ("neighbours", self.neighbours),
+            ("sharpness", self.sharpness),
+        ];
+        always.into_iter().chain(further.into_iter().filter(|(_, took)| *took > 0.0)).collect()
+    }
+
+    pub fn total(&self) -> f64 {
+        self.steps().iter().map(|(_, took)| took).sum()
+    }
+}
+
+pub fn measure<'a>(
+    args: &'a Args,
+    device: &'a Device,
+    input: Input,
+    query: Option<&Input>,
+) -> Result<Measured<'a>, Failure> {
+    let Input { name, path, dataset, took } = input;
+    let mut clock = Clock::start();
+    let mut seconds = Seconds { load: took, ..Seconds::default() };
+    let loaded = load(args, &dataset)?;
+    seconds.preprocess = clock.lap();
+
+    let points = loaded.samples.points()?;
+    let (nearest, found) = dimensions(device, &points, &args.estimators())?;
+    seconds.neighbours = clock.lap();
+
+    let protocol = args.protocol();
+    let sharpness = match dataset.is_labelled() {
+        true => {
+            let bar = fraction_bar("label sharpness");
+            let show = |done| show(&bar, done);
+            Some(label_sharpness(device, &points, &loaded.labels, protocol, args.top(), &show)?)
+        }
+        false => None,
+    };
+    seconds.sharpness = clock.lap();
+
+    let curves = match args.curves() {
+        true => Some(curves(args, device, &points, &found)?),
+        false => None,
+    };
+    seconds.curves = if curves.is_some() { clock.lap() } else { 0.0 };
+
+    let curation = match args.curation().filter(|_| dataset.is_labelled()) {
+        Some(options) => {
+            let bar = fraction_bar("curation");
+            Some(curate(device, &points, &loaded.labels, &options, &|done| show(&bar, done))?)
+        }
+        None => None,
+    };
+    seconds.curation = if curation.is_some() { clock.lap() } else { 0.0 };
+
+    let cross = match query {
+        Some(query) => Some(cross::measure(args, device, &loaded, dataset.is_labelled(), query)?),
+        None => None,
+    };
+    seconds.cross = if cross.is_some() { clock.lap() } else { 0.0 };
+
+    let mut notes = loaded.notes.clone();
+    for (estimator, found) in &found {
+        if let Err(why) = found {
+            notes.push(format!("no {}: {why}", estimator.name()));
+        }
+    }
+    if sharpness.is_none() {
+        notes.push("label sharpness compares classes: without labels it is left out".into());
+    }
+    let for_images = args.for_images();
+    if loaded.features && !for_images.is_empty() {
+        let verb = if for_images.len() == 1 { "is" } else { "are" };
+        let names = for_images.join(", ");
+        notes.push(format!("{names} {verb} for images: features are taken as they are"));
+    }
+    if protocol == Protocol::AllPairs && (args.samples.is_some() || args.repeats.is_some()) {
+        notes.push(
+            "--samples and --repeats are for --protocol paper or released: all pairs were compared".into(),
+        );
+    }
+    let format = dataset.format();
+    Ok(Measured {
+        args,
+        device,
+        name,
+        path,
+        format,
+        loaded,
+        notes,
+        estimates: found,
+        nearest,
+        sharpness,
+        curves,
+        curation,
+        cross,
+        seconds,
+    })
+}
+
+/// Against k and the number of samples.
+fn curves(
+    args: &Args,
+    device: &Device,
+    points: &Points<'_>,
+    found: &[(Estimator, Result<Estimate, String>)],
+) -> Result<Vec<Curve>, Failure> {
+    let options = CurveOptions { seed: args.seed, ..CurveOptions::for_samples(points.n()) };
+    let able: Vec<Estimator> =
+        found.iter().filter(|(_, estimate)| estimate.is_ok()).map(|(estimator, _)| *estimator).collect();
+    let bar = fraction_bar("curves");
+    Ok(dimension_curves(device, points, &able, &options, &|done| show(&bar, done))?)
+}
+
+pub fn load(args: &Args, dataset: &Dataset) -> Result<Loaded, Failure> {
+    let bar = bar("loading images", dataset.len());
+    let loaded = dataset.load(&args.preprocess(), &|finished| bar.inc(finished as u64));
+    loaded.map_err(|error| match error {
+        Error::Format { .. } | Error::Io { .. } if !args.skip_bad => {
+            advise(error, "--skip-bad leaves out images that cannot be read")
+        }
+        _ => error.into(),
+    })
+}
+
+type Found = Vec<(Estimator, Result<Estimate, String>)>;
+
+/// One search serves all estimators. One of several that has too few samples says so; where none has enough,
+/// that is an error.
+fn dimensions(
+    device: &Device,
+    points: &Points<'_>,
+    asked: &[Estimator],
+) -> Result<(Neighbours, Found), Failure> {
+    let n = points.n();
+    let fit: Vec<Estimator> = asked.iter().copied().filter(|e| e.neighbours() < n).collect();
+    let searched = if fit.is_empty() { asked } else { &fit };
+    let k = searched.iter().map(|estimator| estimator.reach(n)).max().unwrap_or(2);
+    let bar = fraction_bar("neighbours");
+    let nearest =
+        neighbours_with(device, points, k, &|done| show(&bar, done)).map_err(|error| match error {
+            Error::Data(_) => advise(error, "--k asks for fewer"),
+            _ => error.into(),
+        })?;
+    drop(bar);
+    let mut measured = estimates(device, points, &nearest, &fit)?.into_iter();
+    let mut errors = Vec::new();
+    let mut found = Vec::new();
+    for &estimator in asked {
+        let least = estimator.neighbours() + 1;
+        let measured = if least <= n { measured.next() } else { None };
+        let estimate = match measured {
+            Some(estimate) => estimate.map_err(|error| {
+                let why = error.to_string();
+                errors.push(error);
+                why
+            }),
+            None => Err(format!("its {} neighbours need {least} samples, and there are {n}", least - 1)),
+        };
+        found.push((estimator, estimate));
+    }
+    match errors.into_iter().next() {
+        Some(error) if found.iter().all(|(_, estimate)| estimate.is_err()) => Err(error.into()),
+        _ => Ok((nearest, found)),
+    }
+}
+
+/// The groups of near-duplicates that hold several classes, and those of one class.
+pub fn across_and_within(curation: &Curation) -> (Vec<&Group>, Vec<&Group>) {
+    curation.near_duplicates.iter().partition(|group| group.classes > 1)
+}
+
+/// Label sharpness of all, and without what there is to leave out.
+pub fn what_is_left(curation: &Curation) -> Vec<(&'static str, &Spread)> {
+    let contradictions =
+        curation.without_contradictions.as_ref().filter(|_| !curation.contradictions.is_empty());
+    let near_duplicates = curation.without_near_duplicates.as_ref().filter(|_| !curation.left_out.is_empty());
+    let parts = [
+        ("all", Some(&curation.all)),
+        ("without contradictions", contradictions),
+        ("without near-duplicates", near_duplicates),
+    ];
+    parts.into_iter().filter_map(|(name, spread)| Some((name, spread?))).collect()
+}
+
+impl Measured<'_> {
+    /// The estimates there are.
+    pub fn found(&self) -> impl Iterator<Item = &Estimate> {
+        self.estimates.iter().filter_map(|(_, found)| found.as_ref().ok())
+    }
+
+    pub fn estimate(&self, name: &str) -> Option<&Estimate> {
+        self.found().find(|estimate| estimate.estimator.name() == name)
+    }
+
+    /// The estimate that stands for all: the paper's where it is among them.
+    pub fn main_estimate(&self) -> Option<&Estimate> {
+        self.estimate("mle").or_else(|| self.found().next())
+    }
+
+    /// The class of a sample, by name.
+    pub fn class_of(&self, sample: usize) -> &str {
+        &self.loaded.class_names[self.loaded.labels[sample] as usize]
+    }
+
+    /// A sample by name and, where there are labels, class.
+    pub fn named(&self, sample: usize) -> String {
+        let name = &self.loaded.names[sample];
+        match self.sharpness {
+            Some(_) => format!("{name} ({})", self.class_of(sample)),
+            None => name.clone(),
+        }
+    }
+
+    /// The name and number of samples of each class.
+    pub fn classes(&self) -> impl Iterator<Item = (&str, usize)> {
+        let mut counts = vec![0; self.loaded.class_names.len()];
+        self.loaded.labels.iter().for_each(|label| counts[*label as usize] += 1);
+        self.loaded.class_names.iter().map(String::as_str).zip(counts)
+    }
+
+    /// Why estimates are not to be trusted: those that have not settled.
+    pub fn unsettled(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let curves = self.curves.iter().flatten();
+        curves.filter_map(|curve| Some((curve.estimator.name(), curve.warning.as_deref()?)))
+    }
+
+    /// The unit of distances.
+    pub fn unit(&self) -> &'static str {
+        if self.loaded.features { "feature value" } else { "pixel value" }
+    }
+}

@@ -1,0 +1,108 @@
+// Squared distances of all pairs with different labels, counted by their leading bits: a pass of a radix selection,
+// fused with the tiles of squared distances that `neighbours` makes too.
+//
+// ratio_quantiles_{u8,f32}: grid (tiles, splits), 256 threads. A tile's values go through shared memory half a tile
+// at a time; a warp takes rows, a lane every 32nd column. A pair with different labels (and not identical: those
+// share a group) is counted in the bin of its squared distance in the data's units: the top 18 bits after the sign
+// of a double, or, in a second pass, the 12 bits after those, for the bins of the first that hold a quantile. Counts
+// are integers, so that their sums do not depend on who comes first. Floats: pairs too close for their value to be
+// trusted are appended to a list, which the host has recomputed.
+// Bound: as the tiles for long rows; for short ones the atomics, since many pairs share a bin.
+//
+// ratio_quantiles_open_f32: the same pairs, but those whose squared distance may be in one of some ranges, given how
+// far a value can be off, are appended to a list with the squared distance that `ratio_quantiles_f32` takes them for.
+#include "common/pair_tile.cuh"
+
+// Mirrored in src/ops/ratio_quantiles/cuda.rs.
+struct RatioQuantilesParams {
+    PairParams pairs;
+    uint64_t labels;      // uint32 per sample
+    uint64_t groups;      // uint32 per sample: identical samples share one
+    uint64_t slots;       // uint32 per bin of the first pass: which it is of those looked into; 0 in the first pass
+    uint64_t counts;      // uint64 per bin
+    uint64_t near_pairs;  // uint2, near_capacity
+    uint64_t near_count;  // uint32, 0: how many there are, also where they do not fit
+    uint64_t ranges;      // double2 per range, in the data's units
+    uint64_t open_pairs;  // uint2, open_capacity
+    uint64_t open_taken;  // double, open_capacity
+    uint64_t open_count;  // uint32, 0: as near_count
+    uint32_t near_capacity;
+    uint32_t open_capacity;
+    uint32_t range_count;
+    uint32_t unused;
+    double near;  // pairs of value near (norm_i + norm_j)^2 or less are recomputed
+    double unit;  // a value times this is a squared distance in the data's units
+};
+static_assert(sizeof(RatioQuantilesParams) == 224 && offsetof(RatioQuantilesParams, unit) == 216);
+
+constexpr int FIRST_BITS = 18, SECOND_BITS = 12;
+
+__device__ __forceinline__ void count(const RatioQuantilesParams& p, double squared) {
+    unsigned long long bits = (unsigned long long)__double_as_longlong(squared);
+    size_t bin = size_t(bits >> (63 - FIRST_BITS));
+    if (p.slots) {
+        uint32_t slot = at<const uint32_t>(p.slots)[bin];
+        if (slot == 0xFFFFFFFFu) return;
+        size_t rest = size_t(bits >> (63 - FIRST_BITS - SECOND_BITS)) & ((1u << SECOND_BITS) - 1);
+        bin = (size_t(slot) << SECOND_BITS) + rest;
+    }
+    atomicAdd(at<unsigned long long>(p.counts) + bin, 1ull);
+}
+
+// `off`: how far the squared distance can be from what it is taken for, with room for roundings.
+__device__ __forceinline__ void collect(const RatioQuantilesParams& p, double squared, double off, uint32_t i,
+                                        uint32_t j) {
+    const double* ranges = at<const double>(p.ranges);
+    for (uint32_t r = 0; r < p.range_count; r++) {
+        if (squared - off > ranges[2 * r + 1] || squared + off < ranges[2 * r]) continue;
+        unsigned place = atomicAdd(at<unsigned>(p.open_count), 1u);
+        if (place >= p.open_capacity) return;
+        at<uint2>(p.open_pairs)[place] = make_uint2(i, j);
+        at<double>(p.open_taken)[place] = squared;
+        return;
+    }
+}
+
+template <class Policy, bool open> __device__ __forceinline__ void ratio_quantiles(const RatioQuantilesParams& p) {
+    SHARPDIM_DYNAMIC_SHARED(shared);
+    PairTile<Policy> tile;
+    if (!tile.run(p.pairs, shared)) return;
+
+    const PairParams& pairs = p.pairs;
+    int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32;
+    double* value = reinterpret_cast<double*>(shared);
+    uint32_t row0 = uint32_t(tile.row_block * TILE), col0 = uint32_t(tile.col_block * TILE);
+    const uint32_t* labels = at<const uint32_t>(p.labels);
+    const uint32_t* groups = at<const uint32_t>(p.groups);
+    for (int half = 0; half < 2; half++) {
+        tile.values(pairs, half, value);
+        __syncthreads();
+        for (int r = warp; r < HALF; r += THREADS / 32) {
+            uint32_t i = row0 + uint32_t(half * HALF + r);
+            if (i >= pairs.left_rows) break;
+            uint32_t sample = pairs.left_first + i, label = labels[sample], group = groups[sample];
+            for (int c = lane; c < TILE; c += 32) {
+                uint32_t j = col0 + uint32_t(c), other = pairs.right_first + j;
+                if (j >= pairs.right_rows || sample >= other) continue;
+                if (labels[other] == label || groups[other] == group) continue;
+                double v = value[r * VALUE_STRIDE + c], norms = 0;
+                if (p.near > 0) {
+                    norms = at<const double>(pairs.left_norm)[i] + at<const double>(pairs.right_norm)[j];
+                    if (v <= p.near * norms * norms) {
+                        unsigned place = atomicAdd(at<unsigned>(p.near_count), 1u);
+                        if (place < p.near_capacity) at<uint2>(p.near_pairs)[place] = make_uint2(sample, other);
+                        continue;
+                    }
+                }
+                double squared = v * p.unit;
+                if (open) collect(p, squared, pairs.eta * norms * norms * p.unit + 1e-9 * squared, sample, other);
+                else count(p, squared);
+            }
+        }
+        __syncthreads();
+    }
+}
+
+SHARPDIM_KERNEL(256, ratio_quantiles_u8, RatioQuantilesParams) { ratio_quantiles<Bytes, false>(p); }
+SHARPDIM_KERNEL(256, ratio_quantiles_f32, RatioQuantilesParams) { ratio_quantiles<SplitFloats, false>(p); }
+SHARPDIM_KERNEL(256, ratio_quantiles_open_f32, RatioQuantilesParams) { ratio_quantiles<SplitFloats, true>(p); }

@@ -1,0 +1,356 @@
+//! Label sharpness for curation: which samples decide it, which of them look like mistakes (identical or nearly
+//! identical samples under several labels), and what it is without those.
+
+use crate::ops::{
+    ClassPair, MOST_CLASSES, Progress, SharpPair, check_quantiles, class_pairs_with, duplicates,
+    neighbours_with, one_label_each, pairs_within_with, ratio_quantiles_with, sharpness_with,
+};
+use crate::{Device, Error, Points, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+/// Pairs that may be near duplicates at most: more say that the radius is no radius of duplicates.
+const MOST_NEAR_PAIRS: usize = 1 << 22;
+
+/// How near two samples are near duplicates.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Near {
+    /// No further apart than this, in the data's units.
+    Distance(f64),
+    /// No further apart than this fraction of the median distance from a sample to the nearest that is not
+    /// identical to it.
+    Fraction(f64),
+}
+
+impl Default for Near {
+    /// 0.3 of the median nearest-neighbour distance; docs/measures.md has the evidence.
+    fn default() -> Self {
+        Near::Fraction(0.3)
+    }
+}
+
+/// What a curation is to look for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CurationOptions {
+    /// How many of the sharpest pairs are listed.
+    pub top: usize,
+    /// How near two samples are near duplicates.
+    pub near: Near,
+    /// Which quantiles of 1 / distance are given, each from 0 to 1.
+    pub quantiles: Vec<f64>,
+}
+
+impl Default for CurationOptions {
+    /// 20 pairs, the default of [`Near`], and the quantiles 0.5, 0.9, 0.99 and 0.999.
+    fn default() -> Self {
+        CurationOptions { top: 20, near: Near::default(), quantiles: vec![0.5, 0.9, 0.99, 0.999] }
+    }
+}
+
+/// 1 / distance over the pairs of samples that have different labels and are not identical.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spread {
+    /// The greatest: the label sharpness K_F.
+    pub max: f64,
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation.
+    pub sd: f64,
+    /// The quantiles asked for, each with its value: a label sharpness that hangs on no single pair. Of P pairs,
+    /// the quantile q is the `ceil(q P)`-th smallest.
+    pub quantiles: Vec<(f64, f64)>,
+    /// How many pairs these are.
+    pub pairs: u64,
+    /// Samples whose pairs they are.
+    pub samples: usize,
+}
+
+/// Samples that hang together: each is identical, or near, to another of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// The samples, ascending.
+    pub samples: Vec<usize>,
+    /// How many distinct labels they have.
+    pub classes: usize,
+    /// The least distance between two of them.
+    pub closest: f64,
+    /// The least radius at which they hang together: the longest link of their shortest spanning tree.
+    pub farthest_link: f64,
+}
+
+/// What [`curate`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curation {
+    /// The sharpest pairs of different labels, the closest first. Contradictions are not among them.
+    pub sharpest: Vec<SharpPair>,
+    /// Identical samples under several labels, by their lowest samples: of infinite sharpness.
+    pub contradictions: Vec<Group>,
+    /// Samples no further apart than this are near duplicates, in the data's units.
+    pub near_radius: f64,
+    /// All groups of near duplicates, identical samples among them: those that hold several classes first, and of
+    /// these as of the others the closest first.
+    pub near_duplicates: Vec<Group>,
+    /// Over all samples.
+    pub all: Spread,
+    /// Without every sample that is in a contradiction; `None` where no pair with different labels is left.
+    pub without_contradictions: Option<Spread>,
+    /// Without every sample of a group of near duplicates that holds several classes, contradictions among them;
+    /// `None` as above.
+    pub without_near_duplicates: Option<Spread>,
+    /// The samples that `without_near_duplicates` leaves out, ascending.
+    pub left_out: Vec<usize>,
+    /// Each two classes that have a pair of samples apart, sorted by their labels; empty where there are more than
+    /// 2048 classes.
+    pub class_pairs: Vec<ClassPair>,
+    /// The same within each class, for comparison.
+    pub within_classes: Vec<ClassPair>,
+}
+
+/// Looks for what a person would want to look at before trusting the labels of `points`; `labels` holds one class
+/// index for each sample.
+///
+/// Samples are near duplicates where a chain of pairs within [`CurationOptions::near`] joins them, whatever their
+/// labels. Those of several classes are mistakes of labelling, or of splitting up one source, more often than not:
+/// `without_near_duplicates` says what label sharpness is without any of their samples, since which of their labels
+/// is right is not known here.
+///
+/// # Errors
+/// [`Error::Argument`] where `labels` has another length than the samples, `top` is 0, the radius or fraction is
+/// negative, NaN or infinite, or a quantile is not from 0 to 1; [`Error::Data`] where all labels are the same,
+/// every pair with different labels is identical, or more than 4 194 304 pairs are within the radius (the
+/// message names a radius that would do); [`Error::Device`] where the device fails.
+///
+/// ```
+/// use sharpdim::{Device, Points, measure::{CurationOptions, Near, curate}};
+/// // Sample 3 is nearly sample 0, and has another label.
+/// let points = Points::u8(&[10, 10, 90, 90, 200, 10, 10, 11], 2)?;
+/// let options = CurationOptions { near: Near::Distance(2.0), ..CurationOptions::default() };
+/// let found = curate(&Device::cpu(), &points, &[0, 0, 1, 1], &options, &|_| ())?;
+/// assert_eq!(found.near_duplicates[0].samples, [0, 3]);
+/// assert_eq!(found.left_out, [0, 3]);
+/// assert_eq!(found.all.max, 1.0);
+/// assert!(found.without_near_duplicates.is_some_and(|rest| rest.max < 0.01));
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn curate(
+    device: &Device,
+    points: &Points<'_>,
+    labels: &[u32],
+    options: &CurationOptions,
+    progress: Progress<'_>,
+) -> Result<Curation> {
+    one_label_each(points, labels)?;
+    check_quantiles(&options.quantiles)?;
+    let (Near::Distance(near) | Near::Fraction(near)) = options.near;
+    if !(near >= 0.0 && near.is_finite()) {
+        return Err(Error::Argument(format!(
+            "near duplicates within {near}: the distance or fraction must be finite and at least 0"
+        )));
+    }
+    let steps = Steps::new(progress);
+    let sharpness = sharpness_with(device, points, labels, options.top, &|done| steps.at(0.0..0.12, done))?;
+    let sharpest = sharpness.sharpest.clone();
+    let ratios = ratio_quantiles_with(device, points, labels, &options.quantiles, &|done| {
+        steps.at(0.12..0.4, done);
+    })?;
+    let all = Spread {
+        max: sharpest[0].ratio(),
+        mean: sharpness.mean,
+        sd: sharpness.sd,
+        quantiles: quantiles(options, ratios, sharpest[0].ratio()),
+        pairs: sharpness.pairs_differing - sharpness.contradictions,
+        samples: points.n(),
+    };
+    let near_radius = match options.near {
+        Near::Distance(distance) => distance,
+        Near::Fraction(fraction) => {
+            fraction * median_nearest(device, points, &|done| steps.at(0.4..0.5, done))?
+        }
+    };
+    // A pair whose distance is the radius is within it, whatever the root and the square rounded.
+    let squared = near_radius * near_radius * (1.0 + 4.0 * f64::EPSILON);
+    let near = pairs_within_with(device, points, squared, MOST_NEAR_PAIRS, &|done| {
+        steps.at(0.5..0.6, done);
+    })?;
+    let mut near_duplicates = near_groups(near, labels);
+    near_duplicates.sort_by(|a, b| {
+        let several = |group: &Group| group.classes > 1;
+        several(b).cmp(&several(a)).then(a.closest.total_cmp(&b.closest)).then(a.samples.cmp(&b.samples))
+    });
+    let contradictions = contradictions(points, labels);
+
+    let few_classes = labels.iter().collect::<BTreeSet<_>>().len() <= MOST_CLASSES;
+    let pairs = match few_classes {
+        true => class_pairs_with(device, points, labels, &|done| steps.at(0.6..0.7, done))?,
+        false => Vec::new(),
+    };
+    let (within_classes, class_pairs) =
+        pairs.into_iter().partition(|pair: &ClassPair| pair.classes[0] == pair.classes[1]);
+
+    let several = near_duplicates.iter().filter(|group| group.classes > 1);
+    let left_out = members(several);
+    let contradicted = members(contradictions.iter());
+    let rest = |left_out: &[usize], range: std::ops::Range<f64>| match left_out.is_empty() {
+        true => Ok(Some(all.clone())),
+        false => spread_without(device, points, labels, options, left_out, &|done| {
+            steps.at(range.clone(), done);
+        }),
+    };
+    let without_contradictions = rest(&contradicted, 0.7..0.85)?;
+    let without_near_duplicates =
+        if left_out == contradicted { without_contradictions.clone() } else { rest(&left_out, 0.85..1.0)? };
+    steps.at(1.0..1.0, 1.0);
+    Ok(Curation {
+        sharpest,
+        contradictions,
+        near_radius,
+        near_duplicates,
+        all,
+        without_contradictions,
+        without_near_duplicates,
+        left_out,
+        class_pairs,
+        within_classes,
+    })
+}
+
+/// Several passes as one progress, which never goes back: a GPU may hand its work to the CPU half way.
+struct Steps<'a> {
+    progress: Progress<'a>,
+    furthest: Mutex<f64>,
+}
+
+impl<'a> Steps<'a> {
+    fn new(progress: Progress<'a>) -> Self {
+        Steps { progress, furthest: Mutex::new(0.0) }
+    }
+
+    fn at(&self, range: std::ops::Range<f64>, done: f64) {
+        let at = range.start + (range.end - range.start) * done;
+        let mut furthest = self.furthest.lock().unwrap_or_else(PoisonError::into_inner);
+        *furthest = furthest.max(at);
+        (self.progress)(*furthest);
+    }
+}
+
+/// The quantiles asked for beside what they are; roundings put none above the maximum.
+fn quantiles(options: &CurationOptions, ratios: Vec<f64>, max: f64) -> Vec<(f64, f64)> {
+    let value = |(q, ratio): (&f64, f64)| (*q, if *q == 1.0 { max } else { ratio.min(max) });
+    options.quantiles.iter().zip(ratios).map(value).collect()
+}
+
+/// The median distance to the nearest other sample, of the samples that have no identical twin; 0 where all have.
+fn median_nearest(device: &Device, points: &Points<'_>, progress: Progress<'_>) -> Result<f64> {
+    let nearest = neighbours_with(device, points, 1, progress)?;
+    let mut apart: Vec<f64> =
+        (0..points.n()).map(|i| nearest.squared_distances(i)[0].sqrt()).filter(|d| *d > 0.0).collect();
+    if apart.is_empty() {
+        return Ok(0.0);
+    }
+    let middle = apart.len() / 2;
+    Ok(*apart.select_nth_unstable_by(middle, f64::total_cmp).1)
+}
+
+/// What pairs of samples and their squared distances join into groups.
+fn near_groups(mut pairs: Vec<(u32, u32, f64)>, labels: &[u32]) -> Vec<Group> {
+    // The shortest first: a group's last link that joined two parts is then the longest it needs.
+    pairs.sort_by(|a, b| a.2.total_cmp(&b.2));
+    let mut parent: Vec<u32> = (0..labels.len() as u32).collect();
+    fn root(parent: &mut [u32], mut i: u32) -> u32 {
+        while parent[i as usize] != i {
+            parent[i as usize] = parent[parent[i as usize] as usize];
+            i = parent[i as usize];
+        }
+        i
+    }
+    let mut joined = Vec::new();
+    for (i, j, squared) in pairs {
+        let (a, b) = (root(&mut parent, i), root(&mut parent, j));
+        if a != b {
+            // The lower index stays on top: at the end it is the group's lowest sample.
+            parent[a.max(b) as usize] = a.min(b);
+            joined.push((i, squared.sqrt()));
+        }
+    }
+    let mut groups: BTreeMap<u32, Group> = BTreeMap::new();
+    for (i, distance) in joined {
+        let empty = Group { samples: Vec::new(), classes: 0, closest: distance, farthest_link: distance };
+        let group = groups.entry(root(&mut parent, i)).or_insert(empty);
+        group.farthest_link = distance;
+    }
+    for i in 0..labels.len() {
+        if let Some(group) = groups.get_mut(&root(&mut parent, i as u32)) {
+            group.samples.push(i);
+        }
+    }
+    let classes = |group: Group| Group { classes: classes_of(&group.samples, labels), ..group };
+    groups.into_values().map(classes).collect()
+}
+
+fn classes_of(samples: &[usize], labels: &[u32]) -> usize {
+    let mut classes: Vec<u32> = samples.iter().map(|i| labels[*i]).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    classes.len()
+}
+
+/// Groups of identical samples with several labels.
+fn contradictions(points: &Points<'_>, labels: &[u32]) -> Vec<Group> {
+    let mut groups: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (i, first) in duplicates(points).into_iter().enumerate() {
+        groups.entry(first).or_default().push(i);
+    }
+    let group = |samples: Vec<usize>| {
+        let classes = classes_of(&samples, labels);
+        Group { samples, classes, closest: 0.0, farthest_link: 0.0 }
+    };
+    groups.into_values().map(group).filter(|group| group.classes > 1).collect()
+}
+
+/// All samples of some groups, ascending.
+fn members<'a>(groups: impl Iterator<Item = &'a Group>) -> Vec<usize> {
+    let mut samples: Vec<usize> = groups.flat_map(|group| group.samples.iter().copied()).collect();
+    samples.sort_unstable();
+    samples
+}
+
+/// The spread over the samples that are left; `None` where none of their pairs counts.
+fn spread_without(
+    device: &Device,
+    points: &Points<'_>,
+    labels: &[u32],
+    options: &CurationOptions,
+    left_out: &[usize],
+    progress: Progress<'_>,
+) -> Result<Option<Spread>> {
+    let kept: Vec<usize> = (0..points.n()).filter(|i| left_out.binary_search(i).is_err()).collect();
+    let labels: Vec<u32> = kept.iter().map(|i| labels[*i]).collect();
+    spread(device, &points.gather(&kept).points()?, &labels, options, progress)
+}
+
+fn spread(
+    device: &Device,
+    points: &Points<'_>,
+    labels: &[u32],
+    options: &CurationOptions,
+    progress: Progress<'_>,
+) -> Result<Option<Spread>> {
+    let found = match sharpness_with(device, points, labels, 1, &|done| progress(0.3 * done)) {
+        Ok(found) => found,
+        // One class is left, or nothing that tells classes apart.
+        Err(Error::Data(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let ratios = ratio_quantiles_with(device, points, labels, &options.quantiles, &|done| {
+        progress(0.3 + 0.7 * done);
+    })?;
+    let max = found.sharpest[0].ratio();
+    Ok(Some(Spread {
+        max,
+        mean: found.mean,
+        sd: found.sd,
+        quantiles: quantiles(options, ratios, max),
+        pairs: found.pairs_differing - found.contradictions,
+        samples: points.n(),
+    }))
+}

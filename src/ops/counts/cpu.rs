@@ -1,0 +1,186 @@
+//! `counts_within` on the CPU, fused with the tiles of pairs: exact products for 8-bit data, a GEMM for floats,
+//! whose pairs too near a radius to tell are recomputed from the samples themselves.
+
+use crate::ops::Progress;
+use crate::ops::pairs::direct::squared_distances;
+use crate::ops::pairs::float::{Centred, FloatTile};
+use crate::ops::pairs::int::{IntTiles, Isa, row_terms};
+use crate::ops::pairs::scan::Sum;
+use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Quantised, Reader, Rows, Tile, show};
+use multiversion::multiversion;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+pub(super) fn counts<const R: usize>(
+    samples: &Rows<'_>,
+    squared: [f64; R],
+    progress: Progress<'_>,
+) -> Vec<[u64; R]> {
+    let n = samples.n();
+    let tiles = samples.tiles();
+    let done = |at: usize| progress((at + 1) as f64 / tiles.len() as f64);
+    let (rows, bounds) = Quantised::new(samples);
+    if bounds.exact() {
+        let terms = row_terms(&rows, n, Isa::best());
+        let counter = Counter::new(squared, &bounds, &terms.row, &terms.col);
+        let mut products = IntTiles::new(&rows, n, Isa::best());
+        for (at, tile) in tiles.iter().enumerate() {
+            products.multiply_for(tile, &counter);
+            done(at);
+        }
+        return counter.finish();
+    }
+    let rows = Centred::new(samples);
+    let mut counter = Counter::new(squared, &rows.bounds, &rows.squares, &rows.squares);
+    let mut products = FloatTile::default();
+    for (at, tile) in tiles.iter().enumerate() {
+        show(tile, products.multiply(&rows, tile), &counter);
+        counter.settle(samples);
+        done(at);
+    }
+    counter.finish()
+}
+
+struct Counter<'a, const R: usize> {
+    squared: [f64; R],
+    row: &'a [f64],
+    col: &'a [f64],
+    /// A value is off by at most `eta` times the square of both samples' norms added, and `unit` is its unit.
+    eta: f64,
+    unit: f64,
+    norm: &'a [f64],
+    counts: Vec<[AtomicU64; R]>,
+    /// Pairs whose bounds hold a radius.
+    unsure: Mutex<Vec<(u32, u32)>>,
+}
+
+impl<'a, const R: usize> Counter<'a, R> {
+    fn new(squared: [f64; R], bounds: &'a Bounds, row: &'a [f64], col: &'a [f64]) -> Self {
+        let (eta, unit, norm) = match bounds {
+            Bounds::Exact { unit } => (0.0, *unit, row),
+            Bounds::Rounded { eta, unit, norm, .. } => (*eta, *unit, &norm[..]),
+            // Nothing is known of these values: the errors are infinite.
+            Bounds::Quantised { error, .. } => (1.0, 1.0, &error[..]),
+        };
+        let counts = row.iter().map(|_| [const { AtomicU64::new(0) }; R]).collect();
+        Counter { squared, row, col, eta, unit, norm, counts, unsure: Mutex::default() }
+    }
+
+    /// Adds to a sample's counts. A sum of integers is the same in any order.
+    fn add(&self, i: usize, within: impl Fn(usize) -> u64) {
+        for (which, count) in self.counts[i].iter().enumerate() {
+            count.fetch_add(within(which), Ordering::Relaxed);
+        }
+    }
+
+    /// Recomputes the pairs that bounds left open.
+    fn settle(&mut self, samples: &Rows<'_>) {
+        let mut pairs = std::mem::take(self.unsure.get_mut().unwrap_or_else(PoisonError::into_inner));
+        pairs.sort_unstable();
+        for ((i, j), found) in pairs.iter().zip(squared_distances(samples, &pairs)) {
+            let within = |which: usize| u64::from(found < self.squared[which]);
+            self.add(*i as usize, within);
+            self.add(*j as usize, within);
+        }
+    }
+
+    fn finish(self) -> Vec<[u64; R]> {
+        self.counts.into_iter().map(|counts| counts.map(AtomicU64::into_inner)).collect()
+    }
+}
+
+impl<const R: usize> Reader for Counter<'_, R> {
+    fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
+        let first = tile.cols.start + block.cols.start;
+        let there = first..first + block.cols.len();
+        // Of what is not there to fill a group of lanes: NaN, which is within nothing.
+        let (mut terms, mut norms) = ([f64::NAN; BLOCK], [f64::NAN; BLOCK]);
+        terms[..there.len()].copy_from_slice(&self.col[there.clone()]);
+        norms[..there.len()].copy_from_slice(&self.norm[there.clone()]);
+        let groups = there.len().next_multiple_of(LANES);
+        let mut columns = [[0u32; BLOCK]; R];
+        let (mut open, mut unsure) = (Vec::new(), Vec::new());
+        for r in 0..block.rows.len() {
+            let i = tile.rows.start + block.rows.start + r;
+            // On the diagonal what lies before this group of columns is not made.
+            let own = (i + 1).saturating_sub(first);
+            let from = if tile.diagonal { own / LANES * LANES } else { 0 };
+            if from >= groups {
+                break;
+            }
+            let row = RowValues {
+                term: self.row[i],
+                norm: self.norm[i],
+                terms: &terms[from..groups],
+                norms: &norms[from..groups],
+                skipped: if tile.diagonal { own - from } else { 0 },
+                eta: self.eta,
+                unit: self.unit,
+            };
+            let mut columns = columns.each_mut().map(|columns| &mut columns[from..groups]);
+            let counted = row_counts(&row, &self.squared, &block.row(r)[from..], &mut columns, &mut open);
+            self.add(i, |which| counted[which]);
+            unsure.extend(open.drain(..).map(|c| (i as u32, (first + from + c) as u32)));
+        }
+        for (c, j) in there.enumerate() {
+            self.add(j, |which| u64::from(columns[which][c]));
+        }
+        if !unsure.is_empty() {
+            self.unsure.lock().unwrap_or_else(PoisonError::into_inner).extend(unsure);
+        }
+    }
+}
+
+/// One row against whole groups of columns.
+struct RowValues<'a> {
+    term: f64,
+    norm: f64,
+    terms: &'a [f64],
+    norms: &'a [f64],
+    /// Columns at the start that are not this row's to count.
+    skipped: usize,
+    eta: f64,
+    unit: f64,
+}
+
+/// How many columns are surely nearer than each radius; adds 1 to each of these columns' counts. Pairs whose
+/// bounds hold any radius count for none, and their columns are appended to `open`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn row_counts<S: Sum, const R: usize>(
+    row: &RowValues<'_>,
+    squared: &[f64; R],
+    sums: &[S],
+    columns: &mut [&mut [u32]; R],
+    open: &mut Vec<usize>,
+) -> [u64; R] {
+    let mut counted = [[0u32; LANES]; R];
+    let groups = row.terms.as_chunks::<LANES>().0.iter().zip(row.norms.as_chunks::<LANES>().0);
+    for (at, ((terms, norms), sums)) in groups.zip(sums.as_chunks::<LANES>().0).enumerate() {
+        let (mut low, mut high, mut unsure) = ([0.0; LANES], [0.0; LANES], [0u32; LANES]);
+        for l in 0..LANES {
+            let value = row.term + terms[l] - 2.0 * sums[l].f64();
+            let norm = row.norm + norms[l];
+            let slack = row.eta * norm * norm;
+            let counts = at * LANES + l >= row.skipped;
+            low[l] = if counts { (value - slack) * row.unit } else { f64::NAN };
+            high[l] = if counts { (value + slack) * row.unit } else { f64::NAN };
+        }
+        for squared in squared {
+            for l in 0..LANES {
+                unsure[l] |= u32::from(low[l] < *squared) & u32::from(high[l] >= *squared);
+            }
+        }
+        for which in 0..R {
+            let columns = &mut columns[which][at * LANES..(at + 1) * LANES];
+            for l in 0..LANES {
+                let within = u32::from(high[l] < squared[which]) & (1 - unsure[l]);
+                counted[which][l] += within;
+                columns[l] += within;
+            }
+        }
+        if unsure.iter().sum::<u32>() > 0 {
+            open.extend((0..LANES).filter(|l| unsure[*l] > 0).map(|l| at * LANES + l));
+        }
+    }
+    counted.map(|lanes| u64::from(lanes.iter().sum::<u32>()))
+}
