@@ -427,3 +427,22 @@ fn the_seed_moves_the_interval_alone() {
     assert_eq!((one.low, one.high), (with(1).low, with(1).high));
     assert_ne!((one.low, one.high), (other.low, other.high));
 }
+
+/// In high dimension distances hardly grow with k, and a parabola through the estimates can end anywhere.
+#[test]
+fn geomle_gives_no_dimension_below_zero() {
+    let mut refused = 0;
+    for (dim, seed) in [5, 8, 12].into_iter().flat_map(|dim| (0..6).map(move |seed| (dim, seed))) {
+        let torus =
+            Manifold::FlatTorus { dim }.sample(300, &Settings { seed, ..Settings::default() }).unwrap();
+        let geo = Estimator::GeoMle(GeoMle::default());
+        match intrinsic_dim(&Device::cpu(), &torus.points().unwrap(), &geo) {
+            Ok(found) => assert!(found.value > 0.0, "{dim}: {}", found.value),
+            Err(error) => {
+                assert!(error.to_string().contains("which is no dimension"), "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0, "no sample went below 0: the test shows nothing");
+}
