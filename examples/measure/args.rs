@@ -96,7 +96,7 @@ pub struct Args {
     pub estimator: Vec<String>,
 
     /// Which pairs label sharpness compares
-    #[arg(long, value_enum, default_value_t = Pairs::AllPairs)]
+    #[arg(long, value_enum, default_value_t = Pairs::All)]
     pub protocol: Pairs,
 
     /// Images in a draw of --protocol paper or released [default: 1000]
@@ -211,10 +211,11 @@ impl From<Part> for Split {
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Pairs {
     /// All pairs there are
-    AllPairs,
+    #[value(name = "all-pairs")]
+    All,
     /// All pairs within each of several class-balanced draws
     Paper,
-    /// What the authors' released code computes, beside the right number: to compare with its numbers
+    /// What the authors' released code computes, with the right number beside it
     Released,
 }
 
@@ -306,7 +307,7 @@ impl Args {
     pub fn protocol(&self) -> Protocol {
         let (paper, released) = (PaperProtocol::default(), ReleasedProtocol::default());
         match self.protocol {
-            Pairs::AllPairs => Protocol::AllPairs,
+            Pairs::All => Protocol::AllPairs,
             Pairs::Paper => Protocol::Paper(PaperProtocol {
                 samples: self.samples.unwrap_or(paper.samples),
                 repeats: self.repeats.unwrap_or(paper.repeats),

@@ -47,7 +47,7 @@ impl Summary {
 /// What makes datasets hard to compare though all were preprocessed alike.
 pub fn cautions(all: &[&Summary]) -> Vec<String> {
     let mut cautions = Vec::new();
-    let differ = |of: fn(&Summary) -> usize| all.windows(2).any(|pair| of(&pair[0]) != of(&pair[1]));
+    let differ = |of: fn(&Summary) -> usize| all.windows(2).any(|pair| of(pair[0]) != of(pair[1]));
     if differ(|summary| summary.n) {
         let least = all.iter().map(|summary| summary.n).min().unwrap_or(0);
         cautions.push(format!(

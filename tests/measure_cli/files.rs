@@ -209,7 +209,7 @@ fn per_sample_values_are_the_librarys() {
     let bytes = std::fs::read(npy).unwrap();
     let length = 10 + u16::from_le_bytes([bytes[8], bytes[9]]) as usize;
     let fields = std::str::from_utf8(&bytes[10..length]).unwrap();
-    assert!(length % 64 == 0 && fields.ends_with('\n'));
+    assert!(length.is_multiple_of(64) && fields.ends_with('\n'));
     assert!(
         fields.contains("'shape': (80,)")
             && fields.contains("('index', '<i8'), ('label', '<i8'), ('mle', '<f8')")
