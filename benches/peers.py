@@ -12,7 +12,6 @@ import argparse
 import datetime
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -20,8 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-OURS = "sharpdim"
+from common import OURS, build, chip, environment, memory_bytes, revision
+
 # Subtracts and squares pair by pair: accurate, but slow enough to be left out above this many N * N * D.
 DIRECT_LIMIT = 5e11
 
@@ -110,11 +109,8 @@ def command(tool, case, data, indices, args):
 
 
 def time_once(tool, case, data, indices, args):
-    threads = dict.fromkeys(["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"])
-    environment = {**os.environ, **{name: str(args.threads) for name in threads}}
-    ran = subprocess.run(
-        command(tool, case, data, indices, args), env=environment, stdout=subprocess.PIPE, text=True
-    )
+    words = command(tool, case, data, indices, args)
+    ran = subprocess.run(words, env=environment(args.threads), stdout=subprocess.PIPE, text=True)
     if ran.returncode:
         sys.exit(f"peers.py: {tool} failed on {case}")
     return json.loads(ran.stdout)["seconds"][0]
@@ -172,24 +168,6 @@ def compare(case, tools, folder, args):
     return {tool: statistics.median(seconds) for tool, seconds in times.items()}, remarks, bad
 
 
-def memory_bytes():
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def chip():
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        name = platform.processor() or platform.machine()
-    return f"{name}, {os.cpu_count()} logical CPUs"
-
-
-def revision():
-    ran = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=REPOSITORY, capture_output=True, text=True)
-    return ran.stdout.strip() or "no git revision"
-
-
 def numbers(text):
     return [int(word) for word in text.split(",")]
 
@@ -219,16 +197,6 @@ def parse():
     return args
 
 
-def build(gpu):
-    words = ["cargo", "build", "--release", "--example", "throughput", "--message-format", "json-render-diagnostics"]
-    words += ["--features", "cuda"] if gpu else []
-    ran = subprocess.run(words, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
-    if ran.returncode:
-        sys.exit("peers.py: the example `throughput` does not build")
-    messages = [json.loads(line) for line in ran.stdout.splitlines()]
-    return [m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "throughput"][-1]
-
-
 def main():
     args = parse()
     if args.work:
@@ -243,7 +211,7 @@ def main():
     if gpu:
         tools += ([] if args.peers_only else [f"{OURS}, GPU"]) + ["torch cdist, GPU"]
     if not args.peers_only:
-        args.throughput = args.throughput or build(gpu)
+        args.throughput = args.throughput or build("throughput", *(["--features", "cuda"] if gpu else []))
 
     print(f"{datetime.date.today()}, {chip()}, {memory_bytes() >> 30} GiB; {args.threads} threads; k = {args.k}")
     print(f"Load average before: {os.getloadavg()[0]:.1f} (others' work slows all tools, and not always alike)")

@@ -1,12 +1,14 @@
 //! Times one operation on made-up data, for a peer's script to time the same work beside it.
 //!
 //! `throughput --op neighbours --type u8 --n 1750 --dim 150528 --repeats 5 --json`
+//! `throughput --op dimension --estimators mle,twonn --n 5000 --dim 784`
 
 use clap::{Parser, ValueEnum};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use sharpdim::{Device, Points, Result, ops};
+use sharpdim::measure::{Estimator, intrinsic_dims};
+use sharpdim::{Device, Error, Points, Result, ops};
 use std::time::Instant;
 
 /// Times one operation on made-up data: uniform integers 0..=255, as u8 or as f32.
@@ -27,6 +29,9 @@ struct Args {
     /// Neighbours of each sample.
     #[arg(long, default_value_t = 20)]
     k: usize,
+    /// Estimators of intrinsic dimension, in one call; all there are where none are named.
+    #[arg(long, value_delimiter = ',')]
+    estimators: Vec<String>,
     /// Timed runs, after one that is not timed.
     #[arg(long, default_value_t = 3)]
     repeats: usize,
@@ -57,6 +62,7 @@ enum Type {
 enum Op {
     Neighbours,
     Sharpness,
+    Dimension,
 }
 
 fn main() -> std::process::ExitCode {
@@ -77,6 +83,8 @@ fn run(args: &Args) -> Result<()> {
         Type::F32 => Points::f32(&floats, args.dim)?,
     };
     let labels: Vec<u32> = (0..points.n() as u32).map(|i| i % 2).collect();
+    let estimators = estimators(&args.estimators)?;
+    let mut values = Vec::new();
     let before = peak_bytes();
     let mut seconds = Vec::new();
     for run in 0..=args.repeats {
@@ -93,6 +101,14 @@ fn run(args: &Args) -> Result<()> {
             Op::Sharpness => {
                 ops::sharpness(&device, &points, &labels, 1)?;
             }
+            Op::Dimension => {
+                values.clear();
+                for (estimator, found) in
+                    estimators.iter().zip(intrinsic_dims(&device, &points, &estimators, &|_| ())?)
+                {
+                    values.push(format!("\"{}\": {}", estimator.name(), found?.value));
+                }
+            }
         }
         if run > 0 {
             seconds.push(start.elapsed().as_secs_f64());
@@ -101,13 +117,26 @@ fn run(args: &Args) -> Result<()> {
     let peak = peak_bytes();
     if args.json {
         let extra = peak.saturating_sub(before);
+        let values = values.join(", ");
         println!(
-            "{{\"device\": \"{device}\", \"seconds\": {seconds:?}, \"peak_bytes\": {peak}, \"beyond_input_bytes\": {extra}}}"
+            "{{\"device\": \"{device}\", \"seconds\": {seconds:?}, \"peak_bytes\": {peak}, \
+             \"beyond_input_bytes\": {extra}, \"values\": {{{values}}}}}"
         );
     } else {
         println!("{device}: {seconds:.4?} s, peak {} MiB, {} MiB of it input", peak >> 20, before >> 20);
     }
     Ok(())
+}
+
+/// Those of these names, with their defaults.
+fn estimators(names: &[String]) -> Result<Vec<Estimator>> {
+    let all = Estimator::all();
+    if names.is_empty() {
+        return Ok(all);
+    }
+    let named = |name: &String| all.iter().find(|estimator| estimator.name() == name).copied();
+    let unknown = |name: &String| Error::Argument(format!("there is no estimator '{name}'"));
+    names.iter().map(|name| named(name).ok_or_else(|| unknown(name))).collect()
 }
 
 fn data(args: &Args) -> Result<(Vec<u8>, Vec<f32>)> {

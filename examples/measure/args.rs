@@ -96,8 +96,8 @@ pub struct Args {
     pub estimator: Vec<String>,
 
     /// Which pairs label sharpness compares
-    #[arg(long, value_enum, default_value_t = Pairs::All)]
-    pub protocol: Pairs,
+    #[arg(long, value_enum, default_value_t = ProtocolName::AllPairs)]
+    pub protocol: ProtocolName,
 
     /// Images in a draw of --protocol paper or released [default: 1000]
     #[arg(long, value_name = "N", value_parser = at_least::<1>)]
@@ -209,10 +209,9 @@ impl From<Part> for Split {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub enum Pairs {
+pub enum ProtocolName {
     /// All pairs there are
-    #[value(name = "all-pairs")]
-    All,
+    AllPairs,
     /// All pairs within each of several class-balanced draws
     Paper,
     /// What the authors' released code computes, with the right number beside it
@@ -307,13 +306,13 @@ impl Args {
     pub fn protocol(&self) -> Protocol {
         let (paper, released) = (PaperProtocol::default(), ReleasedProtocol::default());
         match self.protocol {
-            Pairs::All => Protocol::AllPairs,
-            Pairs::Paper => Protocol::Paper(PaperProtocol {
+            ProtocolName::AllPairs => Protocol::AllPairs,
+            ProtocolName::Paper => Protocol::Paper(PaperProtocol {
                 samples: self.samples.unwrap_or(paper.samples),
                 repeats: self.repeats.unwrap_or(paper.repeats),
                 seed: self.seed,
             }),
-            Pairs::Released => Protocol::Released(ReleasedProtocol {
+            ProtocolName::Released => Protocol::Released(ReleasedProtocol {
                 samples: self.samples.unwrap_or(released.samples),
                 repeats: self.repeats.unwrap_or(released.repeats),
                 seed: self.seed,

@@ -5,6 +5,7 @@ use super::naive::naive;
 use crate::support::{
     Random, Set, Values, close, devices, in_reach, nasty_f32, noise_u8, on_threads, uniform_f32,
 };
+use sharpdim::data::manifolds::{Manifold, Settings};
 use sharpdim::measure::{
     Correlation, Duplicates, Ess, Estimate, Estimator, GeoMle, Gride, LocalPca, MindMl, Mle, MleNorm,
     MleRange, Moments, PcaRule, Pooling, Tle, TwoNn, estimate, intrinsic_dim, intrinsic_dims,
@@ -167,6 +168,24 @@ const TRUTHS: [(usize, [f64; 3], [f64; 3]); 3] = [
     (5, [0.93, 0.97, 0.97], [0.85, 0.92, 0.92]),
     (10, [0.85, 0.91, 0.91], [0.77, 0.84, 0.85]),
 ];
+
+/// What changes with k by the estimator's norm and not by geometry must not be extrapolated: with k - 2 and the
+/// harmonic mean the swiss roll had 1.4 dimensions.
+#[test]
+fn geomle_is_near_the_truth_with_either_pooling() {
+    for (manifold, seed) in
+        [(Manifold::SwissRoll, 0), (Manifold::SwissRoll, 1), (Manifold::Sphere { dim: 2 }, 0)]
+    {
+        let sample = manifold.sample(2000, &Settings { seed, ..Settings::default() }).unwrap();
+        for pooling in [Pooling::Harmonic, Pooling::Mean] {
+            let geo = Estimator::GeoMle(GeoMle { pooling, ..GeoMle::default() });
+            let found = intrinsic_dim(&Device::cpu(), &sample.points().unwrap(), &geo).unwrap();
+            println!("{manifold:?} {geo}: {:.3} ({:.3} to {:.3})", found.value, found.low, found.high);
+            close(found.value, 2.0, 0.1, || format!("{manifold:?}, {geo}"));
+            assert!(found.high - found.low > 0.02 && found.high - found.low < 0.6, "{found:?}");
+        }
+    }
+}
 
 /// Any scale, offset or sign: one dimension. Powers of two, so that floats change by nothing else.
 #[test]
@@ -407,4 +426,23 @@ fn the_seed_moves_the_interval_alone() {
     assert_eq!(one.value, other.value);
     assert_eq!((one.low, one.high), (with(1).low, with(1).high));
     assert_ne!((one.low, one.high), (other.low, other.high));
+}
+
+/// In high dimension distances hardly grow with k, and a parabola through the estimates can end anywhere.
+#[test]
+fn geomle_gives_no_dimension_below_zero() {
+    let mut refused = 0;
+    for (dim, seed) in [5, 8, 12].into_iter().flat_map(|dim| (0..6).map(move |seed| (dim, seed))) {
+        let torus =
+            Manifold::FlatTorus { dim }.sample(300, &Settings { seed, ..Settings::default() }).unwrap();
+        let geo = Estimator::GeoMle(GeoMle::default());
+        match intrinsic_dim(&Device::cpu(), &torus.points().unwrap(), &geo) {
+            Ok(found) => assert!(found.value > 0.0, "{dim}: {}", found.value),
+            Err(error) => {
+                assert!(error.to_string().contains("which is no dimension"), "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0, "no sample went below 0: the test shows nothing");
 }

@@ -287,6 +287,10 @@ fn sharpness_of_every_kind_and_shape() {
         for set in [nasty_u8(2500, 3, 22), nasty_f32(2500, 3, 22)].concat() {
             check_sharpness(&device, &set, 2200, &labels(2500, 2, 23), 3);
             check_sharpness(&device, &set, 100, &labels(2500, 4, 23), 30);
+            if set.name == "clustered" {
+                // Many samples that a screen leaves open, in both sets: their own set's others are not theirs.
+                check_sharpness(&device, &set, 600, &labels(2500, 4, 23), 30);
+            }
         }
     }
 }

@@ -348,31 +348,118 @@ fn local_pca(near: &Neighbourhood<'_>, pca: &LocalPca) -> f64 {
     if total <= 0.0 {
         return f64::NAN;
     }
-    let variances = || {
-        let mut variances: Vec<f64> = gram.symmetric_eigenvalues().iter().map(|v| v.max(0.0)).collect();
-        variances.sort_unstable_by(|a, b| b.total_cmp(a));
-        variances
-    };
     match pca.rule {
         PcaRule::Relative(alpha) => {
-            let variances = variances();
-            variances.iter().filter(|v| **v > alpha * variances[0]).count() as f64
+            let tridiagonal = Tridiagonal::of(gram);
+            tridiagonal.above(alpha * tridiagonal.largest()) as f64
         }
         PcaRule::Explained(share) => {
+            let mut variances: Vec<f64> = gram.symmetric_eigenvalues().iter().map(|v| v.max(0.0)).collect();
+            variances.sort_unstable_by(|a, b| b.total_cmp(a));
             let mut sum = 0.0;
             let short = |v: &f64| {
                 sum += v;
                 sum < share * total
             };
-            (variances().into_iter().take_while(short).count() + 1) as f64
+            (variances.into_iter().take_while(short).count() + 1) as f64
         }
         PcaRule::Participation => total * total / gram.norm_squared(),
     }
 }
 
+/// A symmetric tridiagonal matrix: how many of its eigenvalues lie above a number takes one pass (Sturm's
+/// sequence), so that counting them takes a few passes where finding all takes hundreds.
+struct Tridiagonal {
+    diagonal: Vec<f64>,
+    /// The squares of the elements beside the diagonal.
+    beside: Vec<f64>,
+}
+
+impl Tridiagonal {
+    /// With the eigenvalues of a symmetric matrix, by Householder's reflections.
+    fn of(mut matrix: DMatrix<f64>) -> Self {
+        let n = matrix.nrows();
+        // Symmetric: its columns are its rows.
+        let a = matrix.as_mut_slice();
+        let (mut diagonal, mut beside) = (vec![0.0; n], vec![0.0; n - 1]);
+        let (mut v, mut p) = (vec![0.0; n], vec![0.0; n]);
+        for at in 0..n - 1 {
+            let left = n - at - 1;
+            let (v, p) = (&mut v[..left], &mut p[..left]);
+            let rest = |row: usize| (at + 1 + row) * n + at + 1..(at + 2 + row) * n;
+            diagonal[at] = a[at * n + at];
+            v.copy_from_slice(&a[at * n + at + 1..(at + 1) * n]);
+            let squared = dot(v, v);
+            beside[at] = squared;
+            if left == 1 || squared == 0.0 {
+                continue;
+            }
+            // The reflection 1 - v v' / half takes the column to its length times an axis.
+            let half = squared + squared.sqrt() * v[0].abs();
+            v[0] += squared.sqrt().copysign(v[0]);
+            for (row, p) in p.iter_mut().enumerate() {
+                *p = dot(&a[rest(row)], v) / half;
+            }
+            let along = dot(v, p) / (2.0 * half);
+            p.iter_mut().zip(v.iter()).for_each(|(p, v)| *p -= along * v);
+            for row in 0..left {
+                let (vr, pr) = (v[row], p[row]);
+                for ((a, v), p) in a[rest(row)].iter_mut().zip(v.iter()).zip(p.iter()) {
+                    *a -= vr * p + pr * v;
+                }
+            }
+        }
+        diagonal[n - 1] = a[n * n - 1];
+        Tridiagonal { diagonal, beside }
+    }
+
+    /// The number of eigenvalues above `value`.
+    fn above(&self, value: f64) -> usize {
+        let (mut count, mut pivot, mut beside) = (0, 1.0, 0.0);
+        for (at, diagonal) in self.diagonal.iter().enumerate() {
+            pivot = diagonal - value - beside / pivot;
+            if pivot == 0.0 {
+                pivot = -f64::MIN_POSITIVE;
+            }
+            count += usize::from(pivot > 0.0);
+            beside = self.beside.get(at).copied().unwrap_or(0.0);
+        }
+        count
+    }
+
+    /// The largest eigenvalue, to rounding.
+    fn largest(&self) -> f64 {
+        let length = |at: Option<usize>| at.and_then(|at| self.beside.get(at)).map_or(0.0, |b| b.sqrt());
+        // Gershgorin's bound.
+        let reaches =
+            self.diagonal.iter().enumerate().map(|(at, d)| d + length(at.checked_sub(1)) + length(Some(at)));
+        let (mut low, mut high) = (0.0, reaches.fold(0.0, f64::max));
+        for _ in 0..60 {
+            let middle = 0.5 * (low + high);
+            if self.above(middle) > 0 { low = middle } else { high = middle }
+        }
+        0.5 * (low + high)
+    }
+}
+
+/// In partial sums, so that vectors do it.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    const WIDTH: usize = 8;
+    let mut partial = [0.0; WIDTH];
+    let (whole_a, rest_a) = a.as_chunks::<WIDTH>();
+    let (whole_b, rest_b) = b.as_chunks::<WIDTH>();
+    for (a, b) in whole_a.iter().zip(whole_b) {
+        for l in 0..WIDTH {
+            partial[l] += a[l] * b[l];
+        }
+    }
+    partial.iter().sum::<f64>() + rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum::<f64>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::RngExt;
 
     #[test]
     fn skewness_is_what_gamma_functions_say() {
@@ -383,6 +470,25 @@ mod tests {
         for n in 2..300 {
             assert!(skewness(n) > skewness(n - 1) && skewness(n) < 1.0);
         }
+    }
+
+    #[test]
+    fn eigenvalues_are_counted_as_they_are_found() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for size in [1, 2, 3, 7, 50] {
+            for rank in [1, 2, 5, 60] {
+                let x = DMatrix::from_fn(size, rank, |_, j| rng.random_range(-1.0..1.0) / (1.0 + j as f64));
+                let gram = &x * x.transpose();
+                let found = gram.symmetric_eigenvalues();
+                let tridiagonal = Tridiagonal::of(gram);
+                assert!((tridiagonal.largest() / found.max() - 1.0).abs() < 1e-12);
+                for share in [0.01, 0.05, 0.3, 0.99] {
+                    let limit = share * found.max();
+                    assert_eq!(tridiagonal.above(limit), found.iter().filter(|v| **v > limit).count());
+                }
+            }
+        }
+        assert_eq!(Tridiagonal::of(DMatrix::identity(4, 4)).above(0.5), 4);
     }
 
     #[test]

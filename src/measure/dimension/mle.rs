@@ -321,6 +321,13 @@ pub(super) fn geo(neighbours: &Neighbours, geo: &GeoMle, estimator: Estimator) -
         )
     })?;
     let value: f64 = shares.iter().zip(&fit).map(|(share, fitted)| share * fitted.dim).sum();
+    if value <= 0.0 {
+        return Err(Error::Data(format!(
+            "GeoMLE: the fitted polynomial falls to {value:.1} at distance 0, which is no dimension: distances grow \
+             too little from neighbour {} to {} for a degree of {}; fewer neighbours, more samples or a lower degree help",
+            geo.from, geo.to, geo.degree
+        )));
+    }
     let dims: Vec<f64> = fit.iter().map(|fitted| fitted.dim).collect();
     let share = |squared: &[f64]| share_of(squared, geo.from, geo.norm(), geo.pooling, &dims, &shares);
     // A sample's part is the mean over bootstraps, which scatters less than that of its own list; how much

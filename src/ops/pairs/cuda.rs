@@ -376,7 +376,7 @@ fn block_rows(memory: u64, given: usize, prepared: usize, n: usize) -> usize {
         (memory as usize).saturating_sub(WORKSPACE_BYTES / 4) / (given + blocks * prepared + 64)
     };
     if fit(1) >= n {
-        return n.next_multiple_of(TILE);
+        return n.max(1).next_multiple_of(TILE);
     }
     // No less than a tile: where even that is too much, the allocation says so.
     (fit(2) / 2 / TILE * TILE).max(TILE)
@@ -456,7 +456,7 @@ mod tests {
     #[test]
     fn blocks_fit_the_memory() {
         for memory in [1u64 << 20, 1 << 28, 1 << 30] {
-            for n in [1, 200, 5000, 1_000_000] {
+            for n in [0, 1, 200, 5000, 1_000_000] {
                 let rows = block_rows(memory, 3072, 3072, n);
                 assert!(rows.is_multiple_of(TILE) && rows > 0);
                 let blocks = if rows >= n { 1 } else { 2 };

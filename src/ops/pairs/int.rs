@@ -447,13 +447,75 @@ fn interleave_bytes(panel: &mut [u32], bytes: &mut [u8], depth: usize) {
     for r in 0..LANES {
         bytes[r * DEPTH + depth..r * DEPTH + padded].fill(0);
     }
-    for (u, unit) in panel.chunks_exact_mut(LANES).enumerate() {
+    #[cfg(target_arch = "x86_64")]
+    let done = if is_x86_feature_detected!("avx512f") {
+        // SAFETY: the instructions are there.
+        unsafe { interleave_squares(panel, bytes) }
+    } else {
+        0
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let done = 0;
+    for (u, unit) in panel.chunks_exact_mut(LANES).enumerate().skip(done) {
         for (r, out) in unit.iter_mut().enumerate() {
             let at = r * DEPTH + 4 * u;
             let four = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
             *out = u32::from_le_bytes(four) ^ 0x8080_8080;
         }
     }
+}
+
+/// As many whole squares of 16 units of 16 rows as the panel has, each turned about in registers; returns
+/// how many units that are.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn interleave_squares(panel: &mut [u32], bytes: &[u8]) -> usize {
+    use std::arch::x86_64::*;
+    let flip = _mm512_set1_epi32(0x8080_8080_u32 as i32);
+    let squares = panel.chunks_exact_mut(LANES * LANES);
+    let done = squares.len() * LANES;
+    for (s, square) in squares.enumerate() {
+        let mut rows = [flip; LANES];
+        for (r, row) in rows.iter_mut().enumerate() {
+            let units: &[u8] = &bytes[r * DEPTH + s * 4 * LANES..][..4 * LANES];
+            // SAFETY: 64 bytes.
+            *row = _mm512_xor_si512(unsafe { _mm512_loadu_si512(units.as_ptr().cast()) }, flip);
+        }
+        // Each step pairs rows that lie further apart: units of rows 2r and 2r + 1 side by side, then of
+        // four rows, both within quarters of a vector, then the quarters of eight and of sixteen rows.
+        let mut twos = [flip; LANES];
+        for r in 0..LANES / 2 {
+            twos[2 * r] = _mm512_unpacklo_epi32(rows[2 * r], rows[2 * r + 1]);
+            twos[2 * r + 1] = _mm512_unpackhi_epi32(rows[2 * r], rows[2 * r + 1]);
+        }
+        // fours[4 q + u]: of rows 4q .. 4q + 4, units u, u + 4, u + 8 and u + 12.
+        let mut fours = [flip; LANES];
+        for q in 0..LANES / 4 {
+            for half in 0..2 {
+                let (a, b) = (twos[4 * q + half], twos[4 * q + 2 + half]);
+                fours[4 * q + 2 * half] = _mm512_unpacklo_epi64(a, b);
+                fours[4 * q + 2 * half + 1] = _mm512_unpackhi_epi64(a, b);
+            }
+        }
+        for u in 0..4 {
+            let (a, b, c, d) = (fours[u], fours[4 + u], fours[8 + u], fours[12 + u]);
+            // Of rows 0 .. 8 and of rows 8 .. 16: units u and u + 4; u + 8 and u + 12.
+            let (low_ab, low_cd) = (_mm512_shuffle_i32x4::<0x44>(a, b), _mm512_shuffle_i32x4::<0x44>(c, d));
+            let (high_ab, high_cd) = (_mm512_shuffle_i32x4::<0xee>(a, b), _mm512_shuffle_i32x4::<0xee>(c, d));
+            let turned = [
+                _mm512_shuffle_i32x4::<0x88>(low_ab, low_cd),
+                _mm512_shuffle_i32x4::<0xdd>(low_ab, low_cd),
+                _mm512_shuffle_i32x4::<0x88>(high_ab, high_cd),
+                _mm512_shuffle_i32x4::<0xdd>(high_ab, high_cd),
+            ];
+            for (quarter, turned) in turned.into_iter().enumerate() {
+                let unit = &mut square[(4 * quarter + u) * LANES..][..LANES];
+                // SAFETY: 16 units of 4 bytes.
+                unsafe { _mm512_storeu_si512(unit.as_mut_ptr().cast(), turned) };
+            }
+        }
+    }
+    done
 }
 
 /// Panel of 16-bit values: unit `u`, row `r` holds columns 2u and 2u + 1.

@@ -3,16 +3,32 @@
 
 use super::LANES;
 use multiversion::multiversion;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
 
 /// What engines store a tile in: a type whose values f64 holds exactly.
 pub(crate) trait Sum: Copy + Send + Sync {
     fn f64(self) -> f64;
+
+    /// Eight sums as f64.
+    ///
+    /// # Safety
+    /// The processor must have AVX-512 F and DQ; for callers compiled for them.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn eight(sums: &[Self; 8]) -> __m512d;
 }
 
 impl Sum for i32 {
     #[inline(always)]
     fn f64(self) -> f64 {
         f64::from(self)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn eight(sums: &[Self; 8]) -> __m512d {
+        // SAFETY: eight sums are 32 bytes; the instructions are there, as this function was promised.
+        unsafe { _mm512_cvtepi32_pd(_mm256_loadu_si256(sums.as_ptr().cast())) }
     }
 }
 
@@ -21,12 +37,26 @@ impl Sum for i64 {
     fn f64(self) -> f64 {
         self as f64
     }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn eight(sums: &[Self; 8]) -> __m512d {
+        // SAFETY: as above, with 64 bytes.
+        unsafe { _mm512_cvtepi64_pd(_mm512_loadu_si512(sums.as_ptr().cast())) }
+    }
 }
 
 impl Sum for f32 {
     #[inline(always)]
     fn f64(self) -> f64 {
         f64::from(self)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn eight(sums: &[Self; 8]) -> __m512d {
+        // SAFETY: as above, with 32 bytes.
+        unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(sums.as_ptr())) }
     }
 }
 
@@ -42,8 +72,67 @@ pub(crate) fn padded(terms: &[f64]) -> Vec<f64> {
 
 /// One row against whole groups of columns: appends the columns, counted from `first`, whose value is at
 /// most the row's limit or the column's own.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 pub(crate) fn hits<S: Sum>(
+    row: (f64, f64),
+    col_terms: &[f64],
+    col_limits: &[f64],
+    sums: &[S],
+    first: usize,
+    hits: &mut Vec<Hit>,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+        // SAFETY: the instructions are there.
+        return unsafe { hits_512(row, col_terms, col_limits, sums, first, hits) };
+    }
+    hits_portable(row, col_terms, col_limits, sums, first, hits);
+}
+
+/// By hand, since compilers take comparisons of many lanes apart into single bits, and room is made
+/// beforehand, since a call to make it would empty the registers. Plain arithmetic in the same order gives
+/// the portable form's values.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq")]
+fn hits_512<S: Sum>(
+    (row_term, row_limit): (f64, f64),
+    col_terms: &[f64],
+    col_limits: &[f64],
+    sums: &[S],
+    first: usize,
+    hits: &mut Vec<Hit>,
+) {
+    const EIGHT: usize = 8;
+    let (row_term, row_limit) = (_mm512_set1_pd(row_term), _mm512_set1_pd(row_limit));
+    hits.reserve(sums.len());
+    let mut free = hits.spare_capacity_mut().iter_mut();
+    let eights = col_terms.as_chunks::<EIGHT>().0.iter().zip(col_limits.as_chunks::<EIGHT>().0);
+    let mut found = 0;
+    for (at, ((terms, limits), sums)) in eights.zip(sums.as_chunks::<EIGHT>().0).enumerate() {
+        // SAFETY: eight values each, for which this function has the instructions.
+        let (terms, limits, sums) =
+            unsafe { (_mm512_loadu_pd(terms.as_ptr()), _mm512_loadu_pd(limits.as_ptr()), S::eight(sums)) };
+        let values = _mm512_sub_pd(_mm512_add_pd(row_term, terms), _mm512_add_pd(sums, sums));
+        let mut passed = _mm512_cmp_pd_mask::<_CMP_LE_OQ>(values, _mm512_max_pd(row_limit, limits));
+        if passed == 0 {
+            continue;
+        }
+        let mut each = [0.0; EIGHT];
+        // SAFETY: `each` has eight values.
+        unsafe { _mm512_storeu_pd(each.as_mut_ptr(), values) };
+        while passed != 0 {
+            let l = passed.trailing_zeros() as usize;
+            let Some(free) = free.next() else { break };
+            free.write((first + at * EIGHT + l, each[l]));
+            found += 1;
+            passed &= passed - 1;
+        }
+    }
+    // SAFETY: so many were written, there being room for as many as there are sums.
+    unsafe { hits.set_len(hits.len() + found) };
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+pub(super) fn hits_portable<S: Sum>(
     (row_term, row_limit): (f64, f64),
     col_terms: &[f64],
     col_limits: &[f64],

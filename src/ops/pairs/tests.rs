@@ -4,7 +4,7 @@
 use super::float::{Centred, FloatTile};
 use super::int::{IntTiles, Isa, Sums, row_terms};
 use super::keeper::{Keeper, capacity};
-use super::scan::Sum;
+use super::scan::{Sum, hits, hits_portable};
 use super::*;
 use crate::Points;
 use proptest::prelude::*;
@@ -266,6 +266,33 @@ fn intervals_are_narrow() {
             assert!(high - low < 5e-4 * high, "{low} .. {high}");
         },
     );
+}
+
+/// Whatever vectors there are: the same hits as one pair at a time.
+fn check_hits<S: Sum>(sum: impl Fn(i32) -> S) {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    for (row_limit, reach) in [(0.0, 90.0), (-50.0, f64::INFINITY), (f64::INFINITY, 1.0), (-1e9, -1e9)] {
+        let cols = 5 * LANES;
+        let mut terms: Vec<f64> = (0..cols).map(|_| f64::from(rng.random_range(-300..300)) / 256.0).collect();
+        terms[cols - 3..].fill(f64::NAN);
+        let limits: Vec<f64> = (0..cols).map(|c| if c % 7 == 0 { reach } else { -100.0 }).collect();
+        let sums: Vec<S> = (0..cols).map(|_| sum(rng.random_range(-200..200))).collect();
+        let all = (0..cols).map(|c| (1000 + c, 3.5 + terms[c] - 2.0 * sums[c].f64()));
+        let mut expected = vec![(7, 7.0)];
+        expected.extend(all.filter(|(c, value)| *value <= row_limit || *value <= limits[c - 1000]));
+        let (mut any, mut portable) = (vec![(7, 7.0)], vec![(7, 7.0)]);
+        hits((3.5, row_limit), &terms, &limits, &sums, 1000, &mut any);
+        hits_portable((3.5, row_limit), &terms, &limits, &sums, 1000, &mut portable);
+        assert_eq!(any, expected);
+        assert_eq!(portable, expected);
+    }
+}
+
+#[test]
+fn every_scan_finds_the_same_hits() {
+    check_hits(|v| v);
+    check_hits(|v| i64::from(v) << 40 | 1);
+    check_hits(|v| v as f32 / 7.0);
 }
 
 #[test]
