@@ -214,7 +214,7 @@ pub enum ProtocolName {
     AllPairs,
     /// All pairs within each of several class-balanced draws
     Paper,
-    /// What the authors' released code computes, beside the right number: to compare with its numbers
+    /// What the authors' released code computes, with the right number beside it
     Released,
 }
 

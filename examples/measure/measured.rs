@@ -168,8 +168,13 @@ fn curves(args: &Args, device: &Device, points: &Points<'_>, found: &Found) -> R
     let mut options = CurveOptions { seed: args.seed, ..CurveOptions::for_samples(points.n()) };
     // Of a handful of samples an eighth is none.
     options.sizes.retain(|size| *size > 0);
-    let able: Vec<Estimator> =
-        found.iter().filter(|(_, estimate)| estimate.is_ok()).map(|(estimator, _)| *estimator).collect();
+    // Those that look at samples again at every k and size take minutes: only where they are asked for.
+    let wanted = |estimator: &Estimator| !args.estimator.is_empty() || !estimator.needs_samples();
+    let able: Vec<Estimator> = found
+        .iter()
+        .filter(|(estimator, estimate)| estimate.is_ok() && wanted(estimator))
+        .map(|(estimator, _)| *estimator)
+        .collect();
     let bar = fraction_bar("curves");
     Ok(dimension_curves(device, points, &able, &options, &|done| show(&bar, done))?)
 }

@@ -90,7 +90,9 @@ fn curation_finds_what_is_there() {
     let found = curate(&Device::cpu(), &points, &loaded.labels, &options, &|_| ()).unwrap();
     for (at, (quantile, value)) in found.all.quantiles.iter().enumerate() {
         let printed = &curation["all"]["quantiles"][at];
-        assert_eq!((&printed["at"], &printed["value"]), (&(*quantile).into(), &(*value).into()));
+        assert_eq!(printed["at"], *quantile);
+        // The parser here rounds the last digit its own way.
+        assert!((printed["value"].as_f64().unwrap() / value - 1.0).abs() < 1e-15, "{printed}");
     }
     let table = run(&args).stdout;
     for word in ["Across classes", "2 groups of samples within 2.5", "images.npy#2 (0), images.npy#3 (1)"] {

@@ -91,12 +91,11 @@ fn groups(measured: &Measured, pictures: Option<&Pictures>, title: &str, all: &[
 
 /// K_F, its quantiles and the mean, of all and of what is left.
 fn effect(curation: &Curation) -> Result<Table> {
-    let quantile = |(at, _): &(f64, f64)| Column::number(format!("{} % quantile", at * 100.0));
-    let mut columns =
-        vec![Column::text("of 1 / distance"), Column::number("samples"), Column::number("maximum: K_F")];
+    let quantile = |(at, _): &(f64, f64)| Column::number(format!("{} %", at * 100.0));
+    let mut columns = vec![Column::text(""), Column::number("samples"), Column::number("K_F")];
     columns.extend(curation.all.quantiles.iter().map(quantile));
     columns.push(Column::number("mean"));
-    let mut table = Table::new("", columns);
+    let mut table = Table::new("1 / distance: its maximum, quantiles and mean", columns);
     for (name, Spread { max, mean, quantiles, samples, .. }) in what_is_left(curation) {
         let mut cells = vec![name.to_owned(), samples.to_string(), format!("{max:.3e}")];
         cells.extend(quantiles.iter().map(|(_, value)| format!("{value:.3e}")));
