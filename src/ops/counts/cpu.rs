@@ -3,10 +3,9 @@
 
 use crate::ops::Progress;
 use crate::ops::pairs::direct::squared_distances;
-use crate::ops::pairs::float::{Centred, FloatTile};
-use crate::ops::pairs::int::{IntTiles, Isa, row_terms};
+use crate::ops::pairs::pass::Pass;
 use crate::ops::pairs::scan::Sum;
-use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Quantised, Reader, Rows, Tile, show};
+use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Reader, Rows, Tile};
 use multiversion::multiversion;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -16,28 +15,13 @@ pub(super) fn counts<const R: usize>(
     squared: [f64; R],
     progress: Progress<'_>,
 ) -> Vec<[u64; R]> {
-    let n = samples.n();
-    let tiles = samples.tiles();
-    let done = |at: usize| progress((at + 1) as f64 / tiles.len() as f64);
-    let (rows, bounds) = Quantised::new(samples);
-    if bounds.exact() {
-        let terms = row_terms(&rows, n, Isa::best());
-        let counter = Counter::new(squared, &bounds, &terms.row, &terms.col);
-        let mut products = IntTiles::new(&rows, n, Isa::best());
-        for (at, tile) in tiles.iter().enumerate() {
-            products.multiply_for(tile, &counter);
-            done(at);
-        }
-        return counter.finish();
-    }
-    let rows = Centred::new(samples);
-    let mut counter = Counter::new(squared, &rows.bounds, &rows.squares, &rows.squares);
-    let mut products = FloatTile::default();
-    for (at, tile) in tiles.iter().enumerate() {
-        show(tile, products.multiply(&rows, tile), &counter);
+    let pass = Pass::new(samples);
+    let (row, col) = pass.terms();
+    let mut counter = Counter::new(squared, pass.bounds(), row, col);
+    pass.blocks(&mut counter, |counter, done| {
         counter.settle(samples);
-        done(at);
-    }
+        progress(done);
+    });
     counter.finish()
 }
 

@@ -4,12 +4,11 @@
 use super::float::{Centred, FloatTile};
 use super::int::{IntTiles, Isa, RowTerms, Sums, row_terms};
 use super::scan::Sum;
-use super::{Bounds, Quantised, Reader, Tile, show, tiles};
-use crate::Points;
+use super::{Bounds, Quantised, Reader, Rows, Tile, show};
 
-/// What fills the tiles of a pass, chosen once for a set of samples.
+/// What fills the tiles of a pass, chosen once for a set of samples, or for two sets.
 pub(crate) struct Pass<'a> {
-    n: usize,
+    rows: Rows<'a>,
     engine: Engine<'a>,
 }
 
@@ -25,16 +24,16 @@ pub(crate) trait TileReader {
 }
 
 impl<'a> Pass<'a> {
-    pub(crate) fn new(points: &Points<'a>) -> Self {
-        let n = points.n();
-        let (rows, bounds) = Quantised::new(points);
+    pub(crate) fn new(samples: impl Into<Rows<'a>>) -> Self {
+        let samples = samples.into();
+        let (rows, bounds) = Quantised::new(samples);
         let engine = if bounds.exact() {
-            let terms = row_terms(&rows, n, Isa::best());
+            let terms = row_terms(&rows, samples.n(), Isa::best());
             Engine::Grid { rows, bounds, terms }
         } else {
-            Engine::Floats(Centred::new(points))
+            Engine::Floats(Centred::new(samples))
         };
-        Pass { n, engine }
+        Pass { rows: samples, engine }
     }
 
     /// How far values can be from squared distances.
@@ -57,11 +56,11 @@ impl<'a> Pass<'a> {
     /// Shows every pair once, block by block, several threads at once; after each tile calls `settle` with
     /// the reader and the fraction of tiles behind.
     pub(crate) fn blocks<R: Reader>(&self, reader: &mut R, mut settle: impl FnMut(&mut R, f64)) {
-        let tiles = tiles(self.n);
+        let tiles = self.rows.tiles();
         let behind = |at: usize| (at + 1) as f64 / tiles.len() as f64;
         match &self.engine {
             Engine::Grid { rows, .. } => {
-                let mut products = IntTiles::new(rows, self.n, Isa::best());
+                let mut products = IntTiles::new(rows, self.rows.n(), Isa::best());
                 for (at, tile) in tiles.iter().enumerate() {
                     products.multiply_for(tile, reader);
                     settle(reader, behind(at));
@@ -79,11 +78,11 @@ impl<'a> Pass<'a> {
 
     /// Shows every pair once, tile by tile; calls `done` with the fraction of tiles behind.
     pub(crate) fn whole_tiles(&self, reader: &mut impl TileReader, done: impl Fn(f64)) {
-        let tiles = tiles(self.n);
+        let tiles = self.rows.tiles();
         let behind = |at: usize| (at + 1) as f64 / tiles.len() as f64;
         match &self.engine {
             Engine::Grid { rows, .. } => {
-                let mut products = IntTiles::new(rows, self.n, Isa::best());
+                let mut products = IntTiles::new(rows, self.rows.n(), Isa::best());
                 for (at, tile) in tiles.iter().enumerate() {
                     match products.multiply(tile) {
                         Sums::Narrow(sums) => reader.read(tile, sums),

@@ -3,11 +3,10 @@
 
 use super::{Found, Progress, Task, closest};
 use crate::ops::pairs::direct::squared_distances;
-use crate::ops::pairs::float::{Centred, FloatTile};
-use crate::ops::pairs::int::{IntTiles, Isa, Sums, row_terms};
 use crate::ops::pairs::keeper::Keeper;
+use crate::ops::pairs::pass::{Pass, TileReader};
 use crate::ops::pairs::scan::{Ratios, Sum, padded, row_ratios};
-use crate::ops::pairs::{Bounds, Quantised, Tile};
+use crate::ops::pairs::{Bounds, Tile};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -15,35 +14,10 @@ use std::collections::HashMap;
 const RUN: usize = 256;
 
 pub(super) fn sharpness(task: &Task<'_>, progress: Progress<'_>) -> Found {
-    let n = task.points.n();
-    let isa = Isa::best();
-    let (rows, bounds) = Quantised::new(task.points);
-    let tiles = task.points.tiles();
-    let done = |at: usize| progress((at + 1) as f64 / tiles.len() as f64);
-    if let Bounds::Exact { unit } = bounds {
-        let terms = row_terms(&rows, n, isa);
-        let mut scan = Scan::new(task, &bounds, &terms.row, &terms.col, unit);
-        let mut products = IntTiles::new(&rows, n, isa);
-        for (at, tile) in tiles.iter().enumerate() {
-            match products.multiply(tile) {
-                Sums::Narrow(sums) => scan.add(tile, sums),
-                Sums::Wide(sums) => scan.add(tile, sums),
-            }
-            done(at);
-        }
-        return scan.finish();
-    }
-    let rows = Centred::new(task.points);
-    let unit = match rows.bounds {
-        Bounds::Rounded { unit, .. } => unit,
-        _ => 1.0,
-    };
-    let mut scan = Scan::new(task, &rows.bounds, &rows.squares, &rows.squares, unit);
-    let mut products = FloatTile::default();
-    for (at, tile) in tiles.iter().enumerate() {
-        scan.add(tile, products.multiply(&rows, tile));
-        done(at);
-    }
+    let pass = Pass::new(task.points);
+    let (row, col) = pass.terms();
+    let mut scan = Scan::new(task, pass.bounds(), row, col);
+    pass.whole_tiles(&mut scan, progress);
     scan.finish()
 }
 
@@ -62,9 +36,10 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(task: &'a Task<'a>, bounds: &'a Bounds, row: &'a [f64], col: &'a [f64], unit: f64) -> Self {
+    fn new(task: &'a Task<'a>, bounds: &'a Bounds, row: &'a [f64], col: &'a [f64]) -> Self {
         let n = task.points.n();
         let keepers = vec![Keeper::default(); n];
+        let unit = bounds.unit();
         Scan { task, bounds, row, col, unit, keepers, sums: vec![(0.0, 0.0); n], close: Vec::new() }
     }
 
@@ -178,6 +153,12 @@ impl<'a> Scan<'a> {
         }
         found.extend(squared_distances(task.points, &pairs).into_iter().zip(pairs));
         Found { sharpest: closest(found, task.top), sum, sum_of_squares }
+    }
+}
+
+impl TileReader for Scan<'_> {
+    fn read<S: Sum>(&mut self, tile: &Tile, sums: &[S]) {
+        self.add(tile, sums);
     }
 }
 
