@@ -39,7 +39,7 @@ fn all() -> Vec<Estimator> {
         all.push(Estimator::MleRange(MleRange { from: 5, to: 12, pooling, ..MleRange::default() }));
         let geo = GeoMle { from: 4, to: 9, bootstraps: 4, degree: 1, pooling, ..GeoMle::default() };
         // A parabola through so few k ends below 0 on some of the sets.
-        all.extend([Estimator::GeoMle(geo), Estimator::GeoMle(GeoMle { to: 30, degree: 2, seed: 3, ..geo })]);
+        all.extend([Estimator::GeoMle(geo), Estimator::GeoMle(GeoMle { to: 20, degree: 2, seed: 3, ..geo })]);
     }
     all.extend([1, 2, 5].map(|n| Estimator::Gride(Gride { n, duplicates })));
     all.extend([2, 6, 20].map(|k| Estimator::Moments(Moments { k, duplicates })));
