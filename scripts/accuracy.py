@@ -59,17 +59,20 @@ def read(store):
 def ours(program, store, args, samples=None):
     """Everything that examples/accuracy.rs computes and draws."""
 
-    def run(*words):
-        words = [program, "--store", store, "--seeds", args.seeds, *words]
+    def run(sizes, seeds, *words):
+        words = [program, "--store", store, "--sizes", ",".join(map(str, sizes)), "--seeds", seeds, *words]
         if subprocess.run([str(word) for word in words], env=environment(args.threads)).returncode:
             sys.exit("accuracy.py: the example `accuracy` failed")
 
-    sizes = ",".join(map(str, args.sizes))
-    # The charts need all of it.
-    which = ["--manifolds", ",".join(args.manifolds)] if args.manifolds else ["--figures", IMAGES]
-    run("--sizes", sizes, "--samples", samples, "--sample-seeds", args.peer_seeds, *which)
+    some = ["--manifolds", ",".join(args.manifolds)] if args.manifolds else []
     for noise in NOISE:
-        run("--sizes", DETAIL, "--manifolds", ",".join(NOISY), "--ambient", AMBIENT, "--noise", noise)
+        run([DETAIL], args.seeds, "--manifolds", ",".join(NOISY), "--ambient", AMBIENT, "--noise", noise)
+    for large, seeds in ((False, args.seeds), (True, args.large_seeds)):
+        sizes = [n for n in args.sizes if (n > SLOW_SIZE) == large]
+        if sizes:
+            run(sizes, seeds, "--samples", samples, "--sample-seeds", args.peer_seeds, *some)
+    if not some and args.sizes == SIZES:  # the charts need all of it
+        run(SIZES, 1, "--figures", IMAGES)
 
 
 def sample_of(line):
@@ -272,7 +275,8 @@ def page(results, theirs, args):
         "skdim": version("scikit-dimension"),
         "numpy": version("numpy"),
         "seeds": args.seeds,
-        "peer_seeds": args.peer_seeds,
+        "large_seeds": args.large_seeds,
+        "peer_seeds": min(args.peer_seeds, args.seeds),
         "count": len(results.manifolds()),
         "summaries": "\n\n".join(f"**N = {n:,}**\n\n".replace(",", " ") + summary(results, n) for n in args.sizes),
         "compared": compared,
@@ -295,6 +299,7 @@ def page(results, theirs, args):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5, help="samples of each manifold and size")
+    parser.add_argument("--large-seeds", type=int, default=2, help=f"the same, of more than {SLOW_SIZE}")
     parser.add_argument("--peer-seeds", type=int, default=3, help="of them those that scikit-dimension gets")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--sizes", type=lambda text: [int(n) for n in text.split(",")], default=SIZES)

@@ -23,10 +23,13 @@ impl Default for Correlation {
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    let half = values.len() / 2;
-    if values.len() % 2 == 1 { values[half] } else { 0.5 * (values[half - 1] + values[half]) }
+/// The square of the median of distances whose squares these are. Where that is one of them it is left as it is:
+/// the square of its rounded root could be larger, and the pair would count as nearer than itself.
+fn squared_median(mut squared: Vec<f64>) -> f64 {
+    squared.sort_unstable_by(f64::total_cmp);
+    let half = squared.len() / 2;
+    let (low, high) = (squared[(squared.len() - 1) / 2], squared[half]);
+    if low == high { low } else { (0.5 * (low.sqrt() + high.sqrt())).powi(2) }
 }
 
 pub(super) fn correlation(
@@ -37,8 +40,9 @@ pub(super) fn correlation(
     estimator: Estimator,
 ) -> Result<Estimate> {
     let n = neighbours.n();
-    let radius = |k: usize| median((0..n).map(|i| neighbours.squared_distances(i)[k - 1].sqrt()).collect());
-    let (r1, r2) = (radius(correlation.k1), radius(correlation.k2));
+    let squared = [correlation.k1, correlation.k2]
+        .map(|k| squared_median((0..n).map(|i| neighbours.squared_distances(i)[k - 1]).collect()));
+    let [r1, r2] = squared.map(f64::sqrt);
     if r1 == 0.0 {
         return Err(Error::Data(format!(
             "correlation dimension: half of the samples have {} or more identical twins: remove duplicates",
@@ -48,7 +52,7 @@ pub(super) fn correlation(
     if r1 >= r2 {
         return Err(infinite(&format!("the {}-th and the {}-th neighbour", correlation.k1, correlation.k2)));
     }
-    let counts = counts_within(device, points, [r1 * r1, r2 * r2], &|_| ())?;
+    let counts = counts_within(device, points, squared, &|_| ())?;
     let total = |at: usize| counts.iter().map(|counts| counts[at] as f64).sum::<f64>();
     let (inner, outer) = (total(0), total(1));
     let span = (r2 / r1).ln();
@@ -69,4 +73,18 @@ pub(super) fn correlation(
     let variance = (of_samples - of_pairs).max(of_pairs);
     let margin = Z95 * variance.sqrt() / span;
     Ok(Estimate::new(estimator, value, (value - margin, value + margin), Excluded::default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_that_is_a_distance_is_exact() {
+        for squared in (1..1000).map(|i| f64::from(i) * 0.37) {
+            assert_eq!(squared_median(vec![9e9, squared, 0.0]), squared);
+            assert_eq!(squared_median(vec![squared, 9e9, 0.0, squared]), squared);
+        }
+        assert_eq!(squared_median(vec![1.0, 9.0, 0.0, 25.0]), 4.0);
+    }
 }
