@@ -30,6 +30,13 @@ impl Default for Near {
 }
 
 /// What a curation is to look for.
+///
+/// ```
+/// use sharpdim::measure::{CurationOptions, Near};
+/// // Groups of samples no further apart than 100 units of the data, each from the next.
+/// let options = CurationOptions { near: Near::Distance(100.0), ..CurationOptions::default() };
+/// assert_eq!(options.quantiles, [0.5, 0.9, 0.99, 0.999]);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct CurationOptions {
     /// How many of the sharpest pairs are listed.

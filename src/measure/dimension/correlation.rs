@@ -9,6 +9,12 @@ use crate::{Device, Error, Points, Result};
 /// The correlation dimension ln(C(r2) / C(r1)) / ln(r2 / r1), C(r) being the fraction of all pairs nearer
 /// than r, and r1 and r2 the medians over samples of the distances to the k1-th and the k2-th neighbour.
 /// Identical samples count as pairs like any other.
+///
+/// ```
+/// use sharpdim::measure::{Correlation, Estimator};
+/// let wider = Estimator::Correlation(Correlation { k1: 20, k2: 40 });
+/// assert!(wider.needs_samples()); // it counts pairs: distances to neighbours are not enough
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Correlation {
     /// The neighbour at the inner distance: at least 1.

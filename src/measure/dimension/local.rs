@@ -14,6 +14,12 @@ use rayon::prelude::*;
 
 /// The tight local estimator: the MLE's log ratios, taken also of the distances that the sample's
 /// neighbours, and their mirror images at the sample, see between themselves. The dimension is the mean over samples.
+///
+/// ```
+/// use sharpdim::measure::{Estimator, Tle};
+/// let tle = Estimator::Tle(Tle { k: 30, ..Tle::default() });
+/// assert!(tle.needs_samples() && tle.neighbours() == 30);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tle {
     /// Neighbours of each sample: at least 3.
@@ -32,6 +38,12 @@ impl Default for Tle {
 
 /// Expected simplex skewness, version a with d = 1: the area that pairs of centred neighbours span, over the
 /// product of their lengths, says how many dimensions they have. The dimension is the mean over samples.
+///
+/// ```
+/// use sharpdim::measure::{Ess, Estimator};
+/// let ess = Estimator::Ess(Ess { k: 50, ..Ess::default() });
+/// assert_eq!(ess.to_string(), "ESS, version a, k = 50, plain mean");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ess {
     /// Neighbours of each sample: at least 3. The sample itself is not one.
@@ -59,6 +71,12 @@ pub enum PcaRule {
 
 /// Local PCA: how many principal components of a sample's neighbours count. The dimension is the mean over
 /// samples.
+///
+/// ```
+/// use sharpdim::measure::{Estimator, LocalPca, PcaRule};
+/// let most = Estimator::LocalPca(LocalPca { rule: PcaRule::Explained(0.9), ..LocalPca::default() });
+/// assert_eq!(most.to_string(), "local PCA, k = 50, 90 % of the variance, plain mean");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LocalPca {
     /// Neighbours of each sample: at least 3. The sample itself is not one.

@@ -64,6 +64,13 @@ impl Pooling {
 
 /// The maximum-likelihood estimator. With T_j the distance to the j-th nearest other sample,
 /// m_i = (1 / (k - 2)) sum_{j<k} ln(T_k / T_j), and the dimension is 1 / mean(m_i).
+///
+/// ```
+/// use sharpdim::measure::{Estimator, Mle, MleNorm, Pooling};
+/// // Levina and Bickel's own: the maximum of the likelihood at each sample, and the plain mean of these.
+/// let original = Mle { k: 15, norm: MleNorm::KMinus1, pooling: Pooling::Mean, ..Mle::default() };
+/// assert_eq!(Estimator::Mle(original).to_string(), "MLE, k = 15, k - 1 norm, plain mean");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mle {
     /// Neighbours of each sample: at least 3 (2 with [`MleNorm::KMinus1`]).
@@ -88,6 +95,12 @@ impl Default for Mle {
 }
 
 /// The mean of the [`Mle`] for every k of a range, as Levina and Bickel average it.
+///
+/// ```
+/// use sharpdim::measure::{Estimator, MleRange};
+/// let range = Estimator::MleRange(MleRange { from: 5, to: 15, ..MleRange::default() });
+/// assert_eq!((range.name(), range.neighbours()), ("mle_range", 15));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MleRange {
     /// The smallest k: at least 3 (2 with [`MleNorm::KMinus1`]).
@@ -119,6 +132,16 @@ impl Default for MleRange {
 ///
 /// The authors' code adds a ridge penalty, whose effect depends on the data's unit; this is plain
 /// weighted least squares.
+///
+/// ```
+/// use sharpdim::{Device, data::manifolds::{Manifold, Settings}};
+/// use sharpdim::measure::{Estimator, GeoMle, intrinsic_dim};
+/// let circle = Manifold::Sphere { dim: 1 }.sample(500, &Settings::default())?;
+/// let straight = Estimator::GeoMle(GeoMle { degree: 1, ..GeoMle::default() });
+/// let found = intrinsic_dim(&Device::cpu(), &circle.points()?, &straight)?;
+/// assert!((found.value - 1.0).abs() < 0.3);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GeoMle {
     /// The smallest k: at least 3.

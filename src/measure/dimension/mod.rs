@@ -278,6 +278,16 @@ impl fmt::Display for Estimator {
 }
 
 /// Samples that gave no value, and why.
+///
+/// ```
+/// use sharpdim::{Device, Points, measure::{Estimator, Mle, intrinsic_dim}};
+/// // The first two samples are identical.
+/// let points = Points::u8(&[7, 7, 10, 14, 19, 25, 32, 40], 1)?;
+/// let found = intrinsic_dim(&Device::cpu(), &points, &Estimator::Mle(Mle { k: 3, ..Mle::default() }))?;
+/// assert_eq!(found.excluded.to_string(), "2: an identical twin");
+/// assert_eq!(found.excluded.reasons(), [(found.excluded.count(), "an identical twin")]);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Excluded {
     reasons: Vec<(usize, &'static str)>,
@@ -322,6 +332,16 @@ impl fmt::Display for Excluded {
 }
 
 /// An estimated intrinsic dimension.
+///
+/// ```
+/// use sharpdim::{Device, data::manifolds::{Manifold, Settings}};
+/// use sharpdim::measure::{Estimator, Mle, intrinsic_dim};
+/// let torus = Manifold::FlatTorus { dim: 2 }.sample(300, &Settings::default())?;
+/// let found = intrinsic_dim(&Device::cpu(), &torus.points()?, &Estimator::Mle(Mle::default()))?;
+/// assert!(found.low < found.value && found.value < found.high);
+/// assert_eq!((found.local.len(), found.excluded.count()), (300, 0));
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
     /// The dimension.
@@ -432,6 +452,17 @@ pub(super) fn estimates_from(
 /// [`Error::Argument`] where the estimator's settings make no sense, it needs more neighbours than
 /// there are, or [the samples themselves](Estimator::needs_samples), which [`intrinsic_dims`] has;
 /// [`Error::Data`] where no sample gives a value, or, with [`Duplicates::Refuse`], where one has an identical twin.
+///
+/// ```
+/// use sharpdim::{Device, data::manifolds::{Manifold, Settings}, ops::neighbours};
+/// use sharpdim::measure::{Estimator, Mle, TwoNn, estimate};
+/// let torus = Manifold::FlatTorus { dim: 2 }.sample(500, &Settings::default())?;
+/// let near = neighbours(&Device::cpu(), &torus.points()?, 60)?; // enough for intervals too: Estimator::reach
+/// for estimator in [Estimator::Mle(Mle::default()), Estimator::TwoNn(TwoNn::default())] {
+///     assert!((estimate(&near, &estimator)?.value - 2.0).abs() < 0.4);
+/// }
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 pub fn estimate(neighbours: &Neighbours, estimator: &Estimator) -> Result<Estimate> {
     estimator.check()?;
     if neighbours.k() < estimator.neighbours() {

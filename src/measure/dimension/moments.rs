@@ -8,6 +8,12 @@ use crate::ops::Neighbours;
 
 /// The method of moments: the local dimension is m / (T_k - m), m being the mean of T_1 .. T_k; the
 /// dimension is the mean over samples.
+///
+/// ```
+/// use sharpdim::measure::{Estimator, Moments};
+/// let moments = Estimator::Moments(Moments { k: 30, ..Moments::default() });
+/// assert_eq!((moments.name(), moments.neighbours()), ("mom", 30));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moments {
     /// Neighbours of each sample: at least 2.
@@ -23,6 +29,13 @@ impl Default for Moments {
 }
 
 /// MiND-ML: the maximum of the likelihood of rho_i = T_1 / T_{k+1}, k + 1 neighbours being read.
+///
+/// ```
+/// use sharpdim::measure::{Estimator, MindMl};
+/// let whole = Estimator::MindMl(MindMl { k: 10, whole: true, ..MindMl::default() });
+/// assert_eq!(whole.to_string(), "MiND-ML, k = 10, whole dimensions");
+/// assert_eq!(whole.neighbours(), 11);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MindMl {
     /// Neighbours nearer than the last: at least 1.

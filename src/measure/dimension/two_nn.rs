@@ -7,6 +7,15 @@ use crate::ops::Neighbours;
 use crate::{Error, Result};
 
 /// TwoNN: from the ratio mu_i = T_2 / T_1 of each sample's two nearest distances.
+///
+/// ```
+/// use sharpdim::measure::{Duplicates, Estimator, TwoNn};
+/// let duplicates = Duplicates::Refuse;
+/// let half = Estimator::TwoNn(TwoNn::Fit { discard: 0.5, seed: 0, duplicates });
+/// assert_eq!(half.to_string(), "TwoNN, fit through the origin, top 50 % discarded");
+/// let names = [TwoNn::ClosedForm { duplicates }, TwoNn::bayes()].map(|of| Estimator::TwoNn(of).name());
+/// assert_eq!(names, ["twonn_mle", "twonn_bayes"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TwoNn {
     /// The slope through the origin of -ln(1 - F(mu)) against ln(mu), F the empirical distribution i/N,
@@ -59,6 +68,19 @@ impl TwoNn {
 
 /// GRIDE: the maximum of the likelihood of mu_i = T_{2n} / T_n, which sees the data at the scale of T_n.
 /// At n = 1 it is TwoNN's closed form.
+///
+/// ```
+/// use sharpdim::{Device, data::manifolds::{Manifold, Settings}, ops::neighbours};
+/// use sharpdim::measure::{Estimator, Gride, estimate};
+/// // The scale curve of a square with a little noise, on one search: more dimensions where one looks closer.
+/// let noisy = Settings { embedding_dim: Some(10), noise_sd: 0.01, seed: 0 };
+/// let square = Manifold::Cube { dim: 2 }.sample(1000, &noisy)?;
+/// let near = neighbours(&Device::cpu(), &square.points()?, 64)?;
+/// let curve = Gride::scales(64).into_iter().map(|gride| Ok(estimate(&near, &Estimator::Gride(gride))?.value));
+/// let curve = curve.collect::<Result<Vec<f64>, sharpdim::Error>>()?;
+/// assert!(curve[0] > 4.0 && curve[5] < 3.0);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gride {
     /// The nearer neighbour, n; 2 n neighbours are read.
