@@ -410,7 +410,7 @@ fn short_lists_give_the_same_value() {
 #[test]
 fn thread_counts_change_no_bit() {
     for device in devices() {
-        let set = uniform_f32(if in_reach(&device, 280, 5) { 280 } else { 40 }, 5, 11);
+        let set = uniform_f32(if in_reach(&device, 280, 5) { 280 } else { 64 }, 5, 11);
         let find = || format!("{:?}", find(&device, &set, &all()));
         assert!(on_threads(1, find) == on_threads(3, find), "{device}");
     }
