@@ -6,8 +6,8 @@ Prints a Markdown table, and checks that both say the same. The data are made-up
 places, sizes and strengths are what varies: 8-bit as image files have them, and the same without rounding.
 
 Each side is a process of its own, warmed up untimed. For each estimator scikit-dimension's best time counts: with
-float64 in one process, its BLAS with one thread or with all, or in as many processes as threads where it can do that;
-with float32 in the best of these ways. It searches neighbours for each
+float64 in one process and thread; in as many processes as threads or, where it cannot do that, with its BLAS in so many
+threads; with float32 in the better of these ways. It searches neighbours for each
 estimator, as its user's calls do; given neighbours that were found before, where it takes them, it is timed too. CPU is the
 processors' time, of which a busy machine takes no more than an idle one: scikit-dimension's with one process and thread.
 """
@@ -66,6 +66,8 @@ def work(args):
 
     stored = np.fromfile(args.data, {"u8": "u1", "f32": "<f4"}[args.type]).reshape(args.n, -1)
     before = peak_bytes()
+    # The processes that it starts share the processors: a thread of the BLAS for each.
+    os.environ.update({name: "1" for name in os.environ if name.endswith("_NUM_THREADS")})
     ways = {name: [] for name in suite_peer.ESTIMATORS}
     for name, tried in ways.items():
 
@@ -81,9 +83,8 @@ def work(args):
         run("float64", 1, 1)
         if args.one_way:
             continue
-        run("float64", 1, args.threads)
-        if name in suite_peer.TAKE_JOBS:
-            run("float64", args.threads, 1)
+        # Where each sample has a small matrix of its own, threads of the BLAS only wait for each other.
+        run("float64", *((args.threads, 1) if name in suite_peer.TAKE_JOBS else (1, args.threads)))
         best = min(tried, key=lambda way: way["seconds"])
         run("float32", best["jobs"], best["blas"])
     peak = peak_bytes()
