@@ -57,8 +57,7 @@ template <class Policy> __device__ __forceinline__ void counts(const CountsParam
                     }
                     if (unsure) {
                         within = 0;
-                        unsigned place = atomicAdd(at<unsigned>(p.near_count), 1u);
-                        if (place < p.near_capacity) at<uint2>(p.near_pairs)[place] = make_uint2(sample, other);
+                        append_pair(p.near_pairs, p.near_count, p.near_capacity, sample, other);
                     }
                 }
                 for (uint32_t t = 0; t < p.radii; t++) {

@@ -1,10 +1,12 @@
-// The k nearest other rows of every row, or of queries the nearest reference samples: tiles of squared distances, selected from where they are made.
+// The k nearest other rows of every row, or of queries the nearest reference samples: tiles of squared distances,
+// selected from where they are made.
 //
 // neighbours_{u8,f32}_{32,64,128,256}: grid (tiles, splits), 256 threads. A tile's values go through shared
 // memory half a tile at a time; each warp takes rows, then columns, and offers their values to the samples'
 // lists of the L smallest. A tile off the diagonal serves both its rows and its columns, so each pair is
-// computed once; of queries against reference samples it serves its rows, which are the queries. 8-bit: keys are squared distances, exactly. Floats: keys are least possible squared
-// distances; the host has the candidates recomputed and checks that the list was long enough.
+// computed once; of queries against reference samples it serves its rows, which are the queries. 8-bit: keys are
+// squared distances, exactly. Floats: keys are least possible squared distances; the host has the candidates
+// recomputed and checks that the list was long enough.
 #include "common/pair_tile.cuh"
 #include "common/warp_list.cuh"
 

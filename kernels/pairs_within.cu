@@ -41,10 +41,8 @@ template <class Policy, bool exact> __device__ __forceinline__ void pairs_within
                 if (j >= pairs.right_rows || sample >= other) continue;
                 double v = value[r * VALUE_STRIDE + c];
                 if (v - slack(pairs, i, j) > p.reach) continue;
-                unsigned place = atomicAdd(at<unsigned>(p.count), 1u);
-                if (place >= p.capacity) continue;
-                at<uint2>(p.found)[place] = make_uint2(sample, other);
-                if (exact) at<double>(p.values)[place] = v;
+                unsigned place = append_pair(p.found, p.count, p.capacity, sample, other);
+                if (exact && place < p.capacity) at<double>(p.values)[place] = v;
             }
         }
         __syncthreads();

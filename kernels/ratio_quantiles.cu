@@ -55,10 +55,8 @@ __device__ __forceinline__ void collect(const RatioQuantilesParams& p, double sq
     const double* ranges = at<const double>(p.ranges);
     for (uint32_t r = 0; r < p.range_count; r++) {
         if (squared - off > ranges[2 * r + 1] || squared + off < ranges[2 * r]) continue;
-        unsigned place = atomicAdd(at<unsigned>(p.open_count), 1u);
-        if (place >= p.open_capacity) return;
-        at<uint2>(p.open_pairs)[place] = make_uint2(i, j);
-        at<double>(p.open_taken)[place] = squared;
+        unsigned place = append_pair(p.open_pairs, p.open_count, p.open_capacity, i, j);
+        if (place < p.open_capacity) at<double>(p.open_taken)[place] = squared;
         return;
     }
 }
@@ -89,8 +87,7 @@ template <class Policy, bool open> __device__ __forceinline__ void ratio_quantil
                 if (p.near > 0) {
                     norms = at<const double>(pairs.left_norm)[i] + at<const double>(pairs.right_norm)[j];
                     if (v <= p.near * norms * norms) {
-                        unsigned place = atomicAdd(at<unsigned>(p.near_count), 1u);
-                        if (place < p.near_capacity) at<uint2>(p.near_pairs)[place] = make_uint2(sample, other);
+                        append_pair(p.near_pairs, p.near_count, p.near_capacity, sample, other);
                         continue;
                     }
                 }

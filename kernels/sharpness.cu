@@ -54,8 +54,7 @@ template <class Policy, int C> __device__ __forceinline__ void sharpness(const S
                     double norms = 0;
                     if (p.near > 0) norms = at<const double>(pairs.left_norm)[i] + at<const double>(pairs.right_norm)[j];
                     if (p.near > 0 && v <= p.near * norms * norms) {
-                        unsigned place = atomicAdd(at<unsigned>(p.near_count), 1u);
-                        if (place < p.near_capacity) at<uint2>(p.near_pairs)[place] = make_uint2(sample, other);
+                        append_pair(p.near_pairs, p.near_count, p.near_capacity, sample, other);
                         counts = false;
                     } else {
                         first += 1.0 / sqrt(v);

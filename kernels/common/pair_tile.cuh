@@ -202,6 +202,13 @@ template <class Policy> struct PairTile {
     }
 };
 
+// Appends a pair to a list with room for `capacity`, and gives its place. `count` goes on where they do not fit.
+__device__ __forceinline__ unsigned append_pair(uint64_t list, uint64_t count, uint32_t capacity, uint32_t i, uint32_t j) {
+    unsigned place = atomicAdd(at<unsigned>(count), 1u);
+    if (place < capacity) at<uint2>(list)[place] = make_uint2(i, j);
+    return place;
+}
+
 // How far a value can be from the squared distance.
 __device__ __forceinline__ double slack(const PairParams& p, uint32_t i, uint32_t j) {
     if (p.eta == 0.0) return 0.0;

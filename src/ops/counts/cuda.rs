@@ -5,7 +5,7 @@ use super::Progress;
 use crate::Result;
 use crate::device::{Gpu, Kernel, Params};
 use crate::ops::pairs::Rows;
-use crate::ops::pairs::cuda::{PairParams, Prepared};
+use crate::ops::pairs::cuda::{PairParams, Prepared, appended};
 use std::mem::offset_of;
 
 /// Radii of a launch.
@@ -74,10 +74,7 @@ pub(super) fn counts<const R: usize>(
         // The radii lie where nearly all distances do.
         return Ok(super::cpu::counts(samples, squared, progress));
     }
-    let mut places = vec![0u32; 2 * near];
-    gpu.read(&near_pairs, 0, &mut places)?;
-    let mut pairs: Vec<(u32, u32)> = places.as_chunks::<2>().0.iter().map(|[i, j]| (*i, *j)).collect();
-    // They were appended in whatever order blocks ran.
+    let mut pairs = appended(gpu, &near_pairs, near)?;
     pairs.sort_unstable();
     let counts = gpu.download(&counts)?;
     let mut counts: Vec<[u64; R]> =

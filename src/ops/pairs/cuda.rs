@@ -370,6 +370,13 @@ impl<'a> Streamed<'a> {
     }
 }
 
+/// The first `count` pairs of a list that a kernel appended to, in whatever order its blocks ran.
+pub(crate) fn appended(gpu: &Gpu, list: &Buffer<u32>, count: usize) -> Result<Vec<(u32, u32)>> {
+    let mut places = vec![0; 2 * count];
+    gpu.read(list, 0, &mut places)?;
+    Ok(places.as_chunks::<2>().0.iter().map(|[i, j]| (*i, *j)).collect())
+}
+
 /// Samples of a block: all of them if they fit, else what lets two blocks be there, one of them also as given.
 fn block_rows(memory: u64, given: usize, prepared: usize, n: usize) -> usize {
     let fit = |blocks: usize| {

@@ -4,7 +4,7 @@
 use super::{Found, Task};
 use crate::device::{Gpu, Kernel, Params};
 use crate::ops::Progress;
-use crate::ops::pairs::cuda::{PairParams, Prepared};
+use crate::ops::pairs::cuda::{PairParams, Prepared, appended};
 use crate::ops::pairs::direct::squared_distances;
 use crate::{Result, Values};
 use std::mem::offset_of;
@@ -68,12 +68,10 @@ pub(super) fn pairs_within(gpu: &Gpu, task: &Task<'_>, progress: Progress<'_>) -
         return Ok(super::cpu::pairs_within(task, &|fraction| progress(fraction.max(0.99))));
     }
     let count = gpu.download(&count)?[0] as usize;
-    let (mut places, mut squared) = (vec![0u32; 2 * count], vec![0.0; if exact { count } else { 0 }]);
-    gpu.read(&found, 0, &mut places)?;
-    gpu.read(&values, 0, &mut squared)?;
-    let mut pairs: Vec<(u32, u32)> = places.chunks(2).map(|pair| (pair[0], pair[1])).collect();
-    // They were appended in whatever order blocks ran.
+    let mut pairs = appended(gpu, &found, count)?;
     if exact {
+        let mut squared = vec![0.0; count];
+        gpu.read(&values, 0, &mut squared)?;
         let mut all: Vec<_> = pairs.into_iter().zip(squared).map(|((i, j), s)| (i, j, s)).collect();
         all.sort_unstable_by_key(|(i, j, _)| (*i, *j));
         return finish(all, task, progress);

@@ -5,7 +5,7 @@ use super::{Bins, Task, most_open};
 use crate::device::{Buffer, Gpu, Kernel, Params};
 use crate::ops::Progress;
 use crate::ops::pairs::NEAR;
-use crate::ops::pairs::cuda::{PairParams, Prepared};
+use crate::ops::pairs::cuda::{PairParams, Prepared, appended};
 use crate::{Result, Values};
 use std::mem::offset_of;
 
@@ -101,17 +101,10 @@ impl<'a> Passes<'a> {
             // The samples lie in clumps whose distances are lost beside those between clumps.
             return Ok(None);
         }
-        let mut places = vec![0u32; 2 * near];
-        gpu.read(&self.near_pairs, 0, &mut places)?;
-        Ok(Some(prepared.squared_distances(&sorted(&places))?))
+        let mut pairs = appended(gpu, &self.near_pairs, near)?;
+        pairs.sort_unstable();
+        Ok(Some(prepared.squared_distances(&pairs)?))
     }
-}
-
-/// Pairs that were appended in whatever order blocks ran.
-fn sorted(places: &[u32]) -> Vec<(u32, u32)> {
-    let mut pairs: Vec<(u32, u32)> = places.chunks(2).map(|pair| (pair[0], pair[1])).collect();
-    pairs.sort_unstable();
-    pairs
 }
 
 impl super::Passes for Passes<'_> {
@@ -161,10 +154,9 @@ impl super::Passes for Passes<'_> {
         if count > capacity {
             return Ok(None);
         }
-        let (mut places, mut taken) = (vec![0u32; 2 * count], vec![0.0; count]);
-        gpu.read(&open_pairs, 0, &mut places)?;
+        let mut taken = vec![0.0; count];
         gpu.read(&open_taken, 0, &mut taken)?;
-        let mut open: Vec<_> = places.chunks(2).map(|pair| (pair[0], pair[1])).zip(taken).collect();
+        let mut open: Vec<_> = appended(gpu, &open_pairs, count)?.into_iter().zip(taken).collect();
         open.sort_unstable_by_key(|(pair, _)| *pair);
         let pairs: Vec<_> = open.iter().map(|(pair, _)| *pair).collect();
         let squared = self.prepared.squared_distances(&pairs)?;

@@ -5,7 +5,7 @@ use super::{Found, Progress, Task, closest};
 use crate::Result;
 use crate::device::{Gpu, Kernel, Params};
 use crate::ops::pairs::NEAR;
-use crate::ops::pairs::cuda::{PairParams, Prepared};
+use crate::ops::pairs::cuda::{PairParams, Prepared, appended};
 use std::mem::offset_of;
 
 /// See kernels/common/warp_list.cuh.
@@ -92,10 +92,7 @@ pub(super) fn sharpness(gpu: &Gpu, task: &Task<'_>, progress: Progress<'_>) -> R
         // The samples lie in clumps whose distances are lost beside those between clumps.
         return Ok(super::cpu::sharpness(task, progress));
     }
-    let mut places = vec![0u32; 2 * near];
-    gpu.read(&near_pairs, 0, &mut places)?;
-    let mut pairs: Vec<(u32, u32)> = places.chunks(2).map(|pair| (pair[0], pair[1])).collect();
-    // They were appended in whatever order blocks ran.
+    let mut pairs = appended(gpu, &near_pairs, near)?;
     pairs.sort_unstable();
     let squared = prepared.squared_distances(&pairs)?;
     for squared in &squared {
