@@ -1,7 +1,7 @@
 //! Estimates of intrinsic dimension against the number of neighbours and against the number of samples, and
 //! whether they have settled: where they have not, the number is as much about the sample as about the data.
 
-use super::dimension::{Estimate, Estimator, MindMl, estimates_from, intrinsic_dims};
+use super::dimension::{Estimate, Estimator, MindMl, estimates_from};
 use crate::ops::{Progress, neighbours_with};
 use crate::{Device, Error, Points, Result};
 use rand::SeedableRng;
@@ -242,9 +242,11 @@ pub fn dimension_curves(
             let gathered = points.gather(&rows);
             let part = work(size) / total;
             if !able.is_empty() {
-                let progress = |of: f64| progress(done + of * part);
-                let some = intrinsic_dims(device, &gathered.points()?, &able, &progress)?;
-                let mut some = some.into_iter();
+                // Lists no longer than values need: of a subsample's estimates no interval is read.
+                let (points, progress) = (gathered.points()?, |of: f64| progress(done + of * part));
+                let k = able.iter().map(Estimator::neighbours).max().unwrap_or(1);
+                let neighbours = neighbours_with(device, &points, k, &progress)?;
+                let mut some = estimates_from(device, &points, &neighbours, &able)?.into_iter();
                 for (found, estimator) in found.iter_mut().zip(estimators) {
                     if estimator.neighbours() < size {
                         found.extend(some.next().and_then(|estimate| estimate.ok()).map(|e| e.value));

@@ -83,6 +83,10 @@ pub(super) fn halves(
 ) -> Vec<[Vec<f64>; 2]> {
     let n = neighbours.n();
     let reach = reach(k, neighbours.reference().map_or(n, |reference| reference + 1)).min(neighbours.k());
+    // Hardly a sample has all its k nearest in its own half.
+    if reach <= k {
+        return Vec::new();
+    }
     let kept: Vec<usize> = (0..n).filter(|i| !values[*i].is_nan()).collect();
     let halve = |halving: u64| {
         let side = sides(seed, halving, n);
