@@ -95,7 +95,7 @@ fn run(args: &Args) -> Result<()> {
                 if let (0, Some(path)) = (run, &args.indices) {
                     let all = (0..nearest.n()).flat_map(|i| nearest.indices(i));
                     let bytes: Vec<u8> = all.flat_map(|i| i.to_le_bytes()).collect();
-                    std::fs::write(path, bytes).expect("write the indices");
+                    std::fs::write(path, bytes).map_err(|source| Error::Io { path: path.clone(), source })?;
                 }
             }
             Op::Sharpness => {
@@ -141,7 +141,7 @@ fn estimators(names: &[String]) -> Result<Vec<Estimator>> {
 
 fn data(args: &Args) -> Result<(Vec<u8>, Vec<f32>)> {
     if let Some(path) = &args.data {
-        let bytes = std::fs::read(path).expect("read --data");
+        let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.clone(), source })?;
         return Ok(match args.values {
             Type::U8 => (bytes, Vec::new()),
             Type::F32 => {

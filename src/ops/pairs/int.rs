@@ -267,7 +267,7 @@ impl<'a> IntTiles<'a> {
             let all_wide = Shared(self.wide.as_mut_ptr());
             // A task takes its block through all these columns before it begins another, so that the
             // block's sums stay in the second-level cache.
-            tasks.par_iter().for_each_init(
+            tasks.par_iter().with_max_len(2).for_each_init(
                 Default::default,
                 |(own_sums, own_wide), (block_rows, block_cols)| {
                     let first = block_rows.start * stride + block_cols.start;
