@@ -281,6 +281,11 @@ impl<T: Plain> Buffer<T> {
     pub(crate) fn address(&self) -> u64 {
         self.memory.address()
     }
+
+    /// How many values it has.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
 }
 
 /// Types that are nothing but their bytes: no padding, and any bytes make a value.

@@ -3,6 +3,7 @@
 //! Only five verbs differ between a real and an emulated GPU: allocate, copy, fill, launch,
 //! synchronise. Everything above them, the launch code of every operation included, is one code.
 
+mod arena;
 #[cfg(feature = "cuda")]
 mod cuda;
 #[cfg(feature = "emulator")]
@@ -12,6 +13,10 @@ mod gpu;
 #[cfg(gpu)]
 mod kernels;
 
+#[cfg(gpu)]
+pub(crate) use arena::Addresses;
+pub(crate) use arena::On;
+pub use arena::{Arena, Layout, Precision, Slot};
 #[cfg(gpu)]
 pub(crate) use gpu::{Buffer, Gpu, Launch};
 #[cfg(gpu)]
