@@ -9,6 +9,7 @@ use crate::{Error, Result};
 use half::bf16;
 #[cfg(gpu)]
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Tensors start at multiples of this many bytes: a whole cache line, and what any vector load wants.
 const ALIGNMENT: usize = 256;
@@ -190,7 +191,7 @@ impl Layout {
             let mut buffer = gpu.allocate::<u8>(bytes)?;
             gpu.fill(&mut buffer, 0)?;
             let memory = Memory::Gpu(gpu.clone(), buffer);
-            return Ok(Arena { device: device.clone(), memory });
+            return Ok(Arena::new(device, memory));
         }
         if self.precision != Precision::F32 {
             return Err(Error::Argument("the CPU computes in f32: bf16 needs a GPU".into()));
@@ -202,17 +203,19 @@ impl Layout {
             reason: "out of memory".into(),
         })?;
         values.resize(bytes / 4, 0.0);
-        Ok(Arena { device: device.clone(), memory: Memory::Cpu(values) })
+        Ok(Arena::new(device, Memory::Cpu(values)))
     }
 }
 
 /// The memory that a [`Layout`] planned, on one device.
 pub struct Arena {
     device: Device,
-    memory: Memory,
+    pub(super) memory: Memory,
+    /// Which of all arenas it is: no two have one number, so that a recording knows its own.
+    pub(super) number: u64,
 }
 
-enum Memory {
+pub(super) enum Memory {
     Cpu(Vec<f32>),
     #[cfg(gpu)]
     Gpu(Arc<Gpu>, Buffer<u8>),
@@ -226,6 +229,11 @@ pub(crate) enum On<'a> {
 }
 
 impl Arena {
+    fn new(device: &Device, memory: Memory) -> Self {
+        static ARENAS: AtomicU64 = AtomicU64::new(0);
+        Arena { device: device.clone(), memory, number: ARENAS.fetch_add(1, Ordering::Relaxed) }
+    }
+
     /// The device that it is on.
     pub fn device(&self) -> &Device {
         &self.device
@@ -249,6 +257,33 @@ impl Arena {
                     gpu.write(buffer, slot.at, bytes_of(&halves))?;
                 }
             },
+        }
+        Ok(())
+    }
+
+    /// Sets a tensor's values to 0. On a GPU it waits for nothing, and a recording holds it.
+    ///
+    /// ```
+    /// use sharpdim::{Device, Layout, Precision};
+    /// let mut layout = Layout::new(Precision::F32);
+    /// let x = layout.values(3);
+    /// let mut arena = layout.build(&Device::cpu())?;
+    /// arena.write(x, &[1.0, 2.0, 3.0])?;
+    /// arena.clear(x.part(1, 2))?;
+    /// assert_eq!(arena.to_vec(x)?, [1.0, 0.0, 0.0]);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device fails.
+    pub fn clear(&mut self, slot: Slot) -> Result<()> {
+        match &mut self.memory {
+            Memory::Cpu(all) => all[slot.at / 4..][..slot.len].fill(0.0),
+            #[cfg(gpu)]
+            Memory::Gpu(gpu, buffer) => {
+                gpu.uses(self.number);
+                gpu.fill_part(buffer, slot.at..slot.end(), 0)?;
+            }
         }
         Ok(())
     }
@@ -311,6 +346,7 @@ impl Arena {
             Memory::Cpu(values) => On::Cpu(Floats(values)),
             #[cfg(gpu)]
             Memory::Gpu(gpu, buffer) => {
+                gpu.uses(self.number);
                 let addresses = Addresses { start: buffer.address(), bytes: buffer.len() };
                 On::Gpu(gpu, addresses)
             }

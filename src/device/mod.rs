@@ -12,6 +12,7 @@ mod emulated;
 mod gpu;
 #[cfg(gpu)]
 mod kernels;
+mod recording;
 
 #[cfg(gpu)]
 pub(crate) use arena::Addresses;
@@ -21,6 +22,7 @@ pub use arena::{Arena, Layout, Precision, Slot};
 pub(crate) use gpu::{Buffer, Gpu, Launch};
 #[cfg(gpu)]
 pub(crate) use kernels::{Kernel, Params};
+pub use recording::Recording;
 
 use crate::{Error, Result};
 use std::fmt;
