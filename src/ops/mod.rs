@@ -22,6 +22,8 @@ pub mod relu;
 pub mod resize;
 pub mod sgd;
 mod sharpness;
+#[cfg(gpu)]
+mod vectors;
 
 pub(crate) use class_pairs::MOST_CLASSES;
 pub use class_pairs::{ClassPair, class_pairs, class_pairs_with};

@@ -8,10 +8,20 @@ fn sum(logits: &[f32]) -> (f64, f64) {
     (most, logits.iter().map(|z| (f64::from(*z) - most).exp()).sum())
 }
 
+/// The class that a label names, if there is one.
+fn class(label: f32, classes: usize) -> Option<usize> {
+    let class = label as usize;
+    (class as f32 == label && class < classes).then_some(class)
+}
+
 pub(super) fn forward(loss: &CrossEntropy, logits: &[f32], labels: &[f32], losses: &mut [f32]) {
     for ((logits, label), out) in logits.chunks_exact(loss.classes).zip(labels).zip(losses) {
+        let Some(label) = class(*label, loss.classes) else {
+            *out = f32::NAN;
+            continue;
+        };
         let (most, sum) = sum(logits);
-        *out = (sum.ln() - (f64::from(logits[*label as usize]) - most)) as f32;
+        *out = (sum.ln() - (f64::from(logits[label]) - most)) as f32;
     }
 }
 
@@ -24,9 +34,13 @@ pub(super) fn backward(
 ) {
     let images = logits.chunks_exact(loss.classes).zip(gradient.chunks_exact_mut(loss.classes));
     for ((logits, gradient), label) in images.zip(labels) {
+        let Some(label) = class(*label, loss.classes) else {
+            gradient.fill(f32::NAN);
+            continue;
+        };
         let (most, sum) = sum(logits);
         for (class, (z, out)) in logits.iter().zip(gradient).enumerate() {
-            let target = f64::from(u8::from(class == *label as usize));
+            let target = f64::from(u8::from(class == label));
             *out = (f64::from(scale) * ((f64::from(*z) - most).exp() / sum - target)) as f32;
         }
     }

@@ -65,6 +65,7 @@ impl CrossEntropy {
 }
 
 /// Each image's loss, ln(sum over j of exp(z_j)) - z_label: `logits` (batch, classes), `labels` and `losses` (batch) f32.
+/// NaN where a label is no class, which [`CrossEntropy::write_labels`] would have refused.
 ///
 /// # Errors
 /// [`Error::Argument`] for an operand of another size or precision, or that shares memory with the losses;
