@@ -1,5 +1,5 @@
 //! Operations on every device, against naive oracles: neighbours, sharpness, the two between two sets, duplicates,
-//! counts and distances of pairs, 16-bit floats, resize.
+//! counts and distances of pairs, 16-bit floats, resize; and recorded work.
 //! GPU devices join where the build has them (`--features emulator`, `--features cuda`).
 
 mod support;
@@ -14,6 +14,7 @@ mod ops {
     mod pairs_within;
     mod points;
     mod ratio_quantiles;
+    mod recordings;
     mod resize;
     mod sharpness;
 }
