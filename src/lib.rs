@@ -40,7 +40,7 @@ pub mod report;
 #[cfg(feature = "figures")]
 mod whole_file;
 
-pub use device::Device;
+pub use device::{Arena, Device, Layout, Precision, Recording, Slot};
 pub use error::{Error, Result};
 pub use half::{bf16, f16};
 pub use points::{Points, Values};

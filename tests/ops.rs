@@ -1,19 +1,28 @@
 //! Operations on every device, against naive oracles: neighbours, sharpness, the two between two sets, duplicates,
-//! counts and distances of pairs, 16-bit floats, resize.
+//! counts and distances of pairs, 16-bit floats, resize; those of networks that take their values one by one, and
+//! recorded work.
 //! GPU devices join where the build has them (`--features emulator`, `--features cuda`).
 
 mod support;
 
 mod ops {
+    mod adam;
     mod between;
     mod class_pairs;
+    mod convert;
     mod counts;
+    mod cross_entropy;
+    mod dropout;
     mod duplicates;
     mod halves;
     mod neighbours;
+    mod norm;
     mod pairs_within;
     mod points;
     mod ratio_quantiles;
+    mod recordings;
+    mod relu;
     mod resize;
+    mod sgd;
     mod sharpness;
 }

@@ -6,7 +6,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use sharpdim::{Device, Points};
+use sharpdim::{Arena, Device, Layout, Points, Precision, Slot};
 use std::time::Duration;
 
 /// N and D of each case. The last of them takes gigabytes and minutes: only with SHARPDIM_BENCH_ALL=1.
@@ -74,4 +74,49 @@ pub fn all_pairs<R>(c: &mut Criterion, name: &str, run: impl Fn(&Device, &Points
         }
     }
     group.finish();
+}
+
+/// Values of the tensors that operations on values by themselves are profiled with: a large layer's.
+pub const VALUES: usize = 1 << 24;
+
+/// Profiles an operation on tensors of an arena, for every device and precision: `plan` makes its tensors, `run` runs
+/// it. Throughput is of the bytes that it must move, which `bytes` gives for a value's size. On a GPU a run is measured
+/// to its end.
+pub fn on_arenas<S: Copy>(
+    c: &mut Criterion,
+    name: &str,
+    plan: impl Fn(&mut Layout, &Device) -> S,
+    bytes: impl Fn(usize) -> usize,
+    run: impl Fn(&mut Arena, S) -> sharpdim::Result<()>,
+) {
+    let mut group = c.benchmark_group(name);
+    group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(2));
+    for device in devices() {
+        let precisions =
+            if device.name() == "cpu" { &[Precision::F32][..] } else { &[Precision::F32, Precision::Bf16] };
+        for precision in precisions {
+            // Nothing in it is stored otherwise than as floats.
+            if *precision == Precision::Bf16 && bytes(2) == bytes(4) {
+                continue;
+            }
+            let mut layout = Layout::new(*precision);
+            let slots = plan(&mut layout, &device);
+            let mut arena = layout.build(&device).expect("there is memory");
+            group.throughput(Throughput::Bytes(bytes(precision.bytes()) as u64));
+            group.bench_function(BenchmarkId::new(device.name(), precision.name()), |b| {
+                b.iter(|| run(&mut arena, slots).and_then(|()| arena.synchronise()).expect("runs"));
+            });
+        }
+    }
+    group.finish();
+}
+
+/// As many tensors of [`VALUES`] values in the layout's precision.
+pub fn tensors<const N: usize>(layout: &mut Layout) -> [Slot; N] {
+    [(); N].map(|()| layout.values(VALUES))
+}
+
+/// As many tensors of [`VALUES`] floats.
+pub fn floats_of<const N: usize>(layout: &mut Layout) -> [Slot; N] {
+    [(); N].map(|()| layout.f32(VALUES))
 }

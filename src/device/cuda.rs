@@ -4,12 +4,13 @@ use super::gpu::{Launch, Memory};
 use super::kernels::Kernel;
 use crate::{Error, Result};
 use cudarc::driver::{
-    CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError,
-    LaunchConfig, PushKernelArg, sys,
+    CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
+    DriverError, LaunchConfig, PushKernelArg, result, sys,
 };
 use std::collections::HashMap;
 use std::ffi::c_void;
-use std::sync::Arc;
+use std::mem::ManuallyDrop;
+use std::sync::{Arc, Mutex, PoisonError};
 
 include!(concat!(env!("OUT_DIR"), "/fatbins.rs"));
 
@@ -22,13 +23,46 @@ pub(crate) struct Cuda {
     stream: Arc<CudaStream>,
     /// By kernel number.
     functions: Vec<CudaFunction>,
+    returns: Arc<Returns>,
+}
+
+/// While the stream is captured: memory that is to be given back. The giving back is work of the stream too, and would
+/// become a part of the recording.
+#[derive(Default)]
+struct Returns(Mutex<Option<Vec<CudaSlice<u8>>>>);
+
+impl Returns {
+    /// Gives memory back now, or when the capture ends.
+    fn take(&self, slice: CudaSlice<u8>) {
+        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(waiting) => waiting.push(slice),
+            // Under the lock: no capture begins before it is done.
+            None => drop(slice),
+        }
+    }
 }
 
 /// Memory of a GPU; it is given back to the stream's pool when dropped.
 pub(crate) struct CudaMemory {
-    slice: CudaSlice<u8>,
+    slice: ManuallyDrop<CudaSlice<u8>>,
     address: u64,
+    returns: Arc<Returns>,
 }
+
+impl Drop for CudaMemory {
+    fn drop(&mut self) {
+        // SAFETY: taken once, and not used after.
+        self.returns.take(unsafe { ManuallyDrop::take(&mut self.slice) });
+    }
+}
+
+/// Launches captured from the stream, ready to run.
+pub(crate) struct Graph(Mutex<CudaGraph>);
+// SAFETY: the driver's graphs may be used from any thread, by one at a time: the lock sees to that, and the calls on
+// it make its context the thread's.
+unsafe impl Send for Graph {}
+// SAFETY: as above.
+unsafe impl Sync for Graph {}
 
 impl CudaMemory {
     pub(crate) fn address(&self) -> u64 {
@@ -86,7 +120,8 @@ impl Cuda {
         let name = context.name().map_err(|e| unavailable(says(e)))?;
         let attribute = sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
         let multiprocessors = context.attribute(attribute).map_err(|e| unavailable(says(e)))? as usize;
-        Ok(Cuda { ordinal, name, multiprocessors, context, stream, functions })
+        let returns = Arc::default();
+        Ok(Cuda { ordinal, name, multiprocessors, context, stream, functions, returns })
     }
 
     pub(crate) fn name(&self) -> String {
@@ -111,7 +146,7 @@ impl Cuda {
         // SAFETY: bytes that nothing reads before they are written.
         let slice = unsafe { self.stream.alloc::<u8>(bytes) }.map_err(says)?;
         let address = slice.device_ptr(&self.stream).0;
-        Ok(CudaMemory { slice, address })
+        Ok(CudaMemory { slice: ManuallyDrop::new(slice), address, returns: self.returns.clone() })
     }
 
     pub(crate) fn write(&self, memory: &mut Memory, at: usize, bytes: &[u8]) -> Result<(), String> {
@@ -129,15 +164,56 @@ impl Cuda {
         self.synchronise()
     }
 
-    pub(crate) fn fill(&self, memory: &mut Memory, bytes: usize, byte: u8) -> Result<(), String> {
+    pub(crate) fn fill(&self, memory: &mut Memory, at: usize, bytes: usize, byte: u8) -> Result<(), String> {
+        if bytes == 0 {
+            return Ok(());
+        }
         self.bind()?;
         let memory = real_mut(memory);
-        assert!(bytes <= memory.slice.len());
+        assert!(at + bytes <= memory.slice.len());
+        let start = memory.address + at as u64;
         // SAFETY: inside the allocation, as just checked, and ordered by the stream.
-        unsafe {
-            cudarc::driver::result::memset_d8_async(memory.address, byte, bytes, self.stream.cu_stream())
+        unsafe { result::memset_d8_async(start, byte, bytes, self.stream.cu_stream()) }.map_err(says)
+    }
+
+    /// From here on launches and fills go into a graph, and are not run.
+    pub(crate) fn begin_capture(&self) -> Result<(), String> {
+        self.bind()?;
+        let mut returns = self.returns.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of this thread alone: what others do with other streams is no concern of this capture.
+        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+        self.stream.begin_capture(mode).map_err(says)?;
+        *returns = Some(Vec::new());
+        Ok(())
+    }
+
+    /// What was captured.
+    pub(crate) fn end_capture(&self) -> Result<Graph, String> {
+        let graph = self.stream.end_capture(sys::CUgraphInstantiate_flags(0)).map_err(says);
+        self.returns.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let graph = graph?.ok_or("the driver captured nothing")?;
+        Ok(Graph(Mutex::new(graph)))
+    }
+
+    /// Ends a capture whose graph nobody wants.
+    pub(crate) fn abandon_capture(&self) {
+        // A context that cannot be bound has failed, and every later call will say so.
+        if self.bind().is_ok() {
+            // SAFETY: the stream is this device's; the graph, if there is one, is this function's to destroy.
+            unsafe {
+                if let Ok(graph) = result::stream::end_capture(self.stream.cu_stream())
+                    && !graph.is_null()
+                {
+                    let _ = result::graph::destroy(graph);
+                }
+            }
         }
-        .map_err(says)
+        self.returns.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Runs what was captured, in the stream's order.
+    pub(crate) fn run(&self, graph: &Graph) -> Result<(), String> {
+        graph.0.lock().unwrap_or_else(PoisonError::into_inner).launch().map_err(says)
     }
 
     /// # Safety

@@ -60,6 +60,14 @@ impl From<EmulatedMemory> for Memory {
     }
 }
 
+/// A call that a recording keeps.
+pub(crate) enum Call {
+    /// A kernel, its parameters' bytes in words that align them, and its geometry.
+    Launch { kernel: Kernel, params: Vec<u64>, launch: Launch },
+    /// A range of bytes, by its address.
+    Fill { start: u64, bytes: usize, byte: u8 },
+}
+
 fn emulated(memory: &Memory) -> &EmulatedMemory {
     match memory {
         Memory::Emulated(memory) => memory,
@@ -120,12 +128,19 @@ impl Emulated {
         Ok(())
     }
 
-    pub(crate) fn fill(&self, memory: &mut Memory, bytes: usize, byte: u8) -> Result<(), String> {
+    pub(crate) fn fill(&self, memory: &mut Memory, at: usize, bytes: usize, byte: u8) -> Result<(), String> {
         let memory = emulated(memory);
-        assert!(bytes <= memory.bytes);
+        assert!(at + bytes <= memory.bytes);
         // SAFETY: inside the allocation, as just checked.
-        unsafe { memory.start.cast::<u8>().write_bytes(byte, bytes) };
+        unsafe { memory.start.cast::<u8>().add(at).write_bytes(byte, bytes) };
         Ok(())
+    }
+
+    /// `fill` as a recording keeps it.
+    pub(crate) fn fill_later(&self, memory: &Memory, at: usize, bytes: usize, byte: u8) -> Call {
+        let memory = emulated(memory);
+        assert!(at + bytes <= memory.bytes);
+        Call::Fill { start: memory.address() + at as u64, bytes, byte }
     }
 
     /// # Safety
@@ -139,6 +154,44 @@ impl Emulated {
     ) -> Result<(), String> {
         // SAFETY: the caller's promise; the table's functions take this kernel's parameters.
         unsafe { run(kernel.emulated(), params, launch, self.order) }
+    }
+
+    /// `launch` as a recording keeps it.
+    ///
+    /// # Safety
+    /// `params` has `size` bytes; running the call needs the promise of [`Gpu::launch`](super::Gpu::launch).
+    pub(crate) unsafe fn launch_later(
+        &self,
+        kernel: Kernel,
+        params: *const c_void,
+        size: usize,
+        launch: Launch,
+    ) -> Call {
+        let mut words = vec![0u64; size.div_ceil(8)];
+        // SAFETY: the caller's promise; the words have at least as many bytes.
+        unsafe { std::ptr::copy_nonoverlapping(params.cast::<u8>(), words.as_mut_ptr().cast(), size) };
+        Call::Launch { kernel, params: words, launch }
+    }
+
+    /// Makes the calls of a recording, in order.
+    ///
+    /// # Safety
+    /// The promises made when they were recorded must still hold.
+    pub(crate) unsafe fn run(&self, calls: &[Call]) -> Result<(), String> {
+        for call in calls {
+            match call {
+                Call::Launch { kernel, params, launch } => {
+                    // SAFETY: the caller's promise.
+                    unsafe { run(kernel.emulated(), params.as_ptr().cast(), *launch, self.order) }
+                        .map_err(|reason| format!("launch {} {launch:?}: {reason}", kernel.name()))?;
+                }
+                // SAFETY: inside an allocation when it was recorded, which the caller promises is still there.
+                Call::Fill { start, bytes, byte } => unsafe {
+                    (*start as *mut u8).write_bytes(*byte, *bytes);
+                },
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn event(&self) -> Result<std::time::Instant, String> {

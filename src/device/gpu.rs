@@ -1,11 +1,12 @@
-//! What real and emulated GPUs have in common: typed buffers, checked copies, launches, timing, and a
+//! What real and emulated GPUs have in common: typed buffers, checked copies, launches, timing, recording, and a
 //! workspace that is kept from call to call.
 
 use super::kernels::{Kernel, Params};
+use super::recording::{Abandon, Recorded, Recorder};
 use crate::{Error, Result};
 use std::marker::PhantomData;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The five verbs, on whichever GPU it is.
 pub(crate) enum Backend {
@@ -62,11 +63,19 @@ pub(crate) struct Gpu {
     backend: Backend,
     memory_limit: AtomicU64,
     workspace: Mutex<Option<Memory>>,
+    /// The recording that is being made. Held for reading during each call, so that none is under way on another
+    /// thread when a recording begins.
+    recorder: RwLock<Option<Recorder>>,
 }
 
 impl Gpu {
     pub(crate) fn new(backend: Backend) -> Self {
-        Gpu { backend, memory_limit: AtomicU64::new(0), workspace: Mutex::new(None) }
+        Gpu {
+            backend,
+            memory_limit: AtomicU64::new(0),
+            workspace: Mutex::new(None),
+            recorder: RwLock::new(None),
+        }
     }
 
     pub(crate) fn name(&self) -> String {
@@ -105,8 +114,10 @@ impl Gpu {
     }
 
     fn allocate_bytes(&self, bytes: usize) -> Result<Memory> {
-        each!(&self.backend, b => b.allocate(bytes.max(1)).map(Into::into))
-            .map_err(|reason| self.error(format!("allocate {bytes} bytes"), reason))
+        self.unrecorded(
+            || format!("allocate {bytes} bytes"),
+            || each!(&self.backend, b => b.allocate(bytes.max(1)).map(Into::into)),
+        )
     }
 
     /// A buffer that holds `values`.
@@ -124,8 +135,8 @@ impl Gpu {
         }
         // SAFETY: `Plain` types have no padding, so that their bytes are all defined.
         let bytes = unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) };
-        each!(&self.backend, b => b.write(&mut buffer.memory, at * size_of::<T>(), bytes))
-            .map_err(|reason| self.error("copy to the device".into(), reason))
+        let write = || each!(&self.backend, b => b.write(&mut buffer.memory, at * size_of::<T>(), bytes));
+        self.unrecorded(|| "copy to the device".into(), write)
     }
 
     /// Copies values `at .. at + out.len()` of `buffer` to the host, when all work before is done.
@@ -136,8 +147,8 @@ impl Gpu {
         }
         // SAFETY: `Plain` types are valid for any bytes.
         let bytes = unsafe { std::slice::from_raw_parts_mut(out.as_mut_ptr().cast(), size_of_val(out)) };
-        each!(&self.backend, b => b.read(&buffer.memory, at * size_of::<T>(), bytes))
-            .map_err(|reason| self.error("copy from the device".into(), reason))
+        let read = || each!(&self.backend, b => b.read(&buffer.memory, at * size_of::<T>(), bytes));
+        self.unrecorded(|| "copy from the device".into(), read)
     }
 
     /// All values of `buffer`.
@@ -149,9 +160,30 @@ impl Gpu {
 
     /// Sets every byte of `buffer`.
     pub(crate) fn fill<T: Plain>(&self, buffer: &mut Buffer<T>, byte: u8) -> Result<()> {
-        let bytes = buffer.len * size_of::<T>();
-        each!(&self.backend, b => b.fill(&mut buffer.memory, bytes, byte))
-            .map_err(|reason| self.error("fill device memory".into(), reason))
+        self.fill_part(buffer, 0..buffer.len, byte)
+    }
+
+    /// Sets every byte of a range of values of `buffer`; recordings hold it.
+    pub(crate) fn fill_part<T: Plain>(
+        &self,
+        buffer: &mut Buffer<T>,
+        values: std::ops::Range<usize>,
+        byte: u8,
+    ) -> Result<()> {
+        assert!(values.end <= buffer.len, "fill past the end of a device buffer");
+        let (at, bytes) = (values.start * size_of::<T>(), values.len() * size_of::<T>());
+        let fill = |recorder: Option<&Recorder>| match (&self.backend, recorder) {
+            #[cfg(feature = "cuda")]
+            (Backend::Cuda(b), _) => b.fill(&mut buffer.memory, at, bytes, byte),
+            #[cfg(feature = "emulator")]
+            (Backend::Emulated(b), None) => b.fill(&mut buffer.memory, at, bytes, byte),
+            #[cfg(feature = "emulator")]
+            (Backend::Emulated(b), Some(recorder)) => {
+                recorder.keep(b.fill_later(&buffer.memory, at, bytes, byte));
+                Ok(())
+            }
+        };
+        self.recorded(|| "fill device memory".into(), fill)
     }
 
     /// Runs `kernel` on `params`. Launches run one after another, in order with copies and fills.
@@ -165,24 +197,136 @@ impl Gpu {
         if launch.grid.contains(&0) {
             return Ok(());
         }
-        let params: *const P = params;
-        // SAFETY: as this function's own promise; the parameters' size was checked above.
-        unsafe { each!(&self.backend, b => b.launch(kernel, params.cast(), size_of::<P>(), launch)) }
-            .map_err(|reason| self.error(format!("launch {} {launch:?}", kernel.name()), reason))
+        let (params, size): (*const P, _) = (params, size_of::<P>());
+        let run = |recorder: Option<&Recorder>| match (&self.backend, recorder) {
+            #[cfg(feature = "cuda")]
+            // SAFETY: as this function's own promise; the parameters' size was checked above.
+            (Backend::Cuda(b), _) => unsafe { b.launch(kernel, params.cast(), size, launch) },
+            #[cfg(feature = "emulator")]
+            // SAFETY: as above.
+            (Backend::Emulated(b), None) => unsafe { b.launch(kernel, params.cast(), size, launch) },
+            #[cfg(feature = "emulator")]
+            (Backend::Emulated(b), Some(recorder)) => {
+                // SAFETY: as above.
+                recorder.keep(unsafe { b.launch_later(kernel, params.cast(), size, launch) });
+                Ok(())
+            }
+        };
+        self.recorded(|| format!("launch {} {launch:?}", kernel.name()), run)
+    }
+
+    /// A recording of what `work` does here in the memory of one arena, by its number.
+    pub(crate) fn record(&self, arena: u64, work: impl FnOnce() -> Result<()>) -> Result<Recorded> {
+        let error = |reason| self.error("record".into(), reason);
+        let mut recorder = self.recorder_mut();
+        if let Some(recorder) = &*recorder {
+            return Err(error(recorder.refusal()));
+        }
+        match &self.backend {
+            #[cfg(feature = "cuda")]
+            Backend::Cuda(b) => b.begin_capture().map_err(error)?,
+            #[cfg(feature = "emulator")]
+            Backend::Emulated(_) => {}
+        }
+        *recorder = Some(Recorder::new(arena));
+        drop(recorder);
+        let abandon = Abandon(self);
+        work()?;
+        std::mem::forget(abandon);
+        let mut recorder = self.recorder_mut();
+        let made = recorder.take().expect("only this function takes it");
+        let recorded = match &self.backend {
+            #[cfg(feature = "cuda")]
+            Backend::Cuda(b) => Recorded::Cuda(b.end_capture().map_err(error)?),
+            #[cfg(feature = "emulator")]
+            Backend::Emulated(_) => Recorded::Emulated(made.take()),
+        };
+        made.check()?;
+        Ok(recorded)
+    }
+
+    /// Ends a recording and keeps nothing of it.
+    pub(crate) fn abandon(&self) {
+        let mut recorder = self.recorder_mut();
+        *recorder = None;
+        match &self.backend {
+            #[cfg(feature = "cuda")]
+            Backend::Cuda(b) => b.abandon_capture(),
+            #[cfg(feature = "emulator")]
+            Backend::Emulated(_) => {}
+        }
+    }
+
+    /// Does what was recorded.
+    ///
+    /// # Safety
+    /// It was recorded here, and the memory of its arena is still there.
+    pub(crate) unsafe fn run(&self, recorded: &Recorded) -> Result<()> {
+        let run = || match (&self.backend, recorded) {
+            #[cfg(feature = "cuda")]
+            (Backend::Cuda(b), Recorded::Cuda(graph)) => b.run(graph),
+            #[cfg(feature = "emulator")]
+            // SAFETY: this function's own promise; every call's was made when it was recorded.
+            (Backend::Emulated(b), Recorded::Emulated(calls)) => unsafe { b.run(calls) },
+            #[cfg(all(feature = "cuda", feature = "emulator"))]
+            _ => Err("the recording is of another kind of GPU".into()),
+        };
+        self.unrecorded(|| "run a recording".into(), run)
+    }
+
+    /// Tells a recording that is being made which arena its thread uses.
+    pub(crate) fn uses(&self, arena: u64) {
+        if let Some(recorder) = &*self.recorder() {
+            recorder.uses(arena);
+        }
+    }
+
+    fn recorder(&self) -> RwLockReadGuard<'_, Option<Recorder>> {
+        self.recorder.read().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn recorder_mut(&self) -> RwLockWriteGuard<'_, Option<Recorder>> {
+        self.recorder.write().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Makes a call that recordings hold: into this thread's recording, if it is making one.
+    fn recorded<R>(
+        &self,
+        action: impl FnOnce() -> String,
+        call: impl FnOnce(Option<&Recorder>) -> Result<R, String>,
+    ) -> Result<R> {
+        match &*self.recorder() {
+            Some(recorder) if !recorder.is_mine() => Err(recorder.refusal()),
+            recorder => call(recorder.as_ref()),
+        }
+        .map_err(|reason| self.error(action(), reason))
+    }
+
+    /// Makes a call that no recording can hold.
+    fn unrecorded<R>(
+        &self,
+        action: impl FnOnce() -> String,
+        call: impl FnOnce() -> Result<R, String>,
+    ) -> Result<R> {
+        match &*self.recorder() {
+            Some(recorder) => Err(recorder.refusal()),
+            None => call(),
+        }
+        .map_err(|reason| self.error(action(), reason))
     }
 
     /// Waits until everything launched so far is done.
     pub(crate) fn synchronise(&self) -> Result<()> {
-        each!(&self.backend, b => b.synchronise())
-            .map_err(|reason| self.error("wait for the device".into(), reason))
+        self.unrecorded(|| "wait for the device".into(), || each!(&self.backend, b => b.synchronise()))
     }
 
     /// What `work` returns, and the seconds that its launches and copies took here, between two events.
     pub(crate) fn timed<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<(R, f64)> {
         let error = |reason| self.error("time by events".into(), reason);
-        let start = each!(&self.backend, b => b.event().map(Event::from)).map_err(error)?;
+        let event = || each!(&self.backend, b => b.event().map(Event::from));
+        let start = self.unrecorded(|| "time by events".into(), event)?;
         let result = work()?;
-        let end = each!(&self.backend, b => b.event().map(Event::from)).map_err(error)?;
+        let end = self.unrecorded(|| "time by events".into(), event)?;
         Ok((result, end.seconds_since(&start).map_err(error)?))
     }
 
@@ -193,6 +337,8 @@ impl Gpu {
         len: usize,
         work: impl FnOnce(&mut Buffer<T>) -> Result<R>,
     ) -> Result<R> {
+        // A recording would hold the address of what the next call may replace.
+        self.unrecorded(|| "lend a workspace".into(), || Ok(()))?;
         let kept = self.workspace.lock().unwrap_or_else(|e| e.into_inner()).take();
         let bytes = len * size_of::<T>();
         let memory = match kept {
@@ -280,6 +426,11 @@ impl<T: Plain> Buffer<T> {
     /// Its address on the device, for a kernel's parameters.
     pub(crate) fn address(&self) -> u64 {
         self.memory.address()
+    }
+
+    /// How many values it has.
+    pub(crate) fn len(&self) -> usize {
+        self.len
     }
 }
 

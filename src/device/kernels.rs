@@ -96,4 +96,24 @@ kernels! {
     ScaleU8 = scale_u8, emulate_scale_u8 in "resize", 32 bytes, 64 shared;
     ScaleU16 = scale_u16, emulate_scale_u16 in "resize", 32 bytes, 64 shared;
     ScaleF32 = scale_f32, emulate_scale_f32 in "resize", 32 bytes, 64 shared;
+    ReluForwardF32 = relu_forward_f32, emulate_relu_forward_f32 in "relu", 32 bytes, 0 shared;
+    ReluForwardBf16 = relu_forward_bf16, emulate_relu_forward_bf16 in "relu", 32 bytes, 0 shared;
+    ReluBackwardF32 = relu_backward_f32, emulate_relu_backward_f32 in "relu", 32 bytes, 0 shared;
+    ReluBackwardBf16 = relu_backward_bf16, emulate_relu_backward_bf16 in "relu", 32 bytes, 0 shared;
+    AddF32 = add_f32, emulate_add_f32 in "relu", 32 bytes, 0 shared;
+    AddBf16 = add_bf16, emulate_add_bf16 in "relu", 32 bytes, 0 shared;
+    DropoutF32 = dropout_f32, emulate_dropout_f32 in "dropout", 64 bytes, 0 shared;
+    DropoutBf16 = dropout_bf16, emulate_dropout_bf16 in "dropout", 64 bytes, 0 shared;
+    CrossEntropyForwardF32 = cross_entropy_forward_f32, emulate_cross_entropy_forward_f32 in "cross_entropy", 40 bytes, 0 shared;
+    CrossEntropyForwardBf16 = cross_entropy_forward_bf16, emulate_cross_entropy_forward_bf16 in "cross_entropy", 40 bytes, 0 shared;
+    CrossEntropyBackwardF32 = cross_entropy_backward_f32, emulate_cross_entropy_backward_f32 in "cross_entropy", 40 bytes, 0 shared;
+    CrossEntropyBackwardBf16 = cross_entropy_backward_bf16, emulate_cross_entropy_backward_bf16 in "cross_entropy", 40 bytes, 0 shared;
+    Adam = adam, emulate_adam in "adam", 88 bytes, 0 shared;
+    Sgd = sgd, emulate_sgd in "sgd", 72 bytes, 0 shared;
+    NormPartials = norm_partials, emulate_norm_partials in "norm", 40 bytes, 64 shared;
+    NormTotal = norm_total, emulate_norm_total in "norm", 40 bytes, 64 shared;
+    ConvertF32F32 = convert_f32_f32, emulate_convert_f32_f32 in "convert", 32 bytes, 0 shared;
+    ConvertF32Bf16 = convert_f32_bf16, emulate_convert_f32_bf16 in "convert", 32 bytes, 0 shared;
+    ConvertBf16F32 = convert_bf16_f32, emulate_convert_bf16_f32 in "convert", 32 bytes, 0 shared;
+    ConvertBf16Bf16 = convert_bf16_bf16, emulate_convert_bf16_bf16 in "convert", 32 bytes, 0 shared;
 }

@@ -3,6 +3,7 @@
 //! Only five verbs differ between a real and an emulated GPU: allocate, copy, fill, launch,
 //! synchronise. Everything above them, the launch code of every operation included, is one code.
 
+mod arena;
 #[cfg(feature = "cuda")]
 mod cuda;
 #[cfg(feature = "emulator")]
@@ -11,11 +12,17 @@ mod emulated;
 mod gpu;
 #[cfg(gpu)]
 mod kernels;
+mod recording;
 
+#[cfg(gpu)]
+pub(crate) use arena::Addresses;
+pub(crate) use arena::On;
+pub use arena::{Arena, Layout, Precision, Slot};
 #[cfg(gpu)]
 pub(crate) use gpu::{Buffer, Gpu, Launch};
 #[cfg(gpu)]
 pub(crate) use kernels::{Kernel, Params};
+pub use recording::Recording;
 
 use crate::{Error, Result};
 use std::fmt;

@@ -1,15 +1,29 @@
 //! Operations: each has its shape checks and dispatch in `mod.rs`, its CPU code in `cpu.rs` and its
 //! CUDA launch in `cuda.rs`.
 
+pub mod adam;
+pub mod avg_pool;
+pub mod batch_norm;
 mod class_pairs;
+pub mod conv2d;
+pub mod convert;
 mod counts;
+pub mod cross_entropy;
+pub mod dropout;
 mod duplicates;
+pub mod max_pool;
 mod neighbours;
+pub mod norm;
+mod operand;
 mod pairs;
 mod pairs_within;
 mod ratio_quantiles;
+pub mod relu;
 pub mod resize;
+pub mod sgd;
 mod sharpness;
+#[cfg(gpu)]
+mod vectors;
 
 pub(crate) use class_pairs::MOST_CLASSES;
 pub use class_pairs::{ClassPair, class_pairs, class_pairs_with};

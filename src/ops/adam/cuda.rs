@@ -1,0 +1,65 @@
+//! `adam` on a GPU.
+
+use super::Adam;
+use crate::device::{Addresses, Gpu, Kernel, Params};
+use crate::ops::vectors::{Vectors, copy_kind};
+use crate::{Result, Slot};
+use std::mem::offset_of;
+
+/// Mirrors `AdamParams` of kernels/adam.cu.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct AdamParams {
+    weights: u64,
+    m: u64,
+    v: u64,
+    gradient: u64,
+    step: u64,
+    copy: u64,
+    len: u64,
+    vectors: u64,
+    beta1: f32,
+    beta2: f32,
+    eps: f32,
+    decay: f32,
+    decoupled: u32,
+    copy_kind: u32,
+}
+const _: () = assert!(size_of::<AdamParams>() == 88 && offset_of!(AdamParams, beta1) == 64);
+// SAFETY: repr(C), no padding, as asserted by size.
+unsafe impl Params for AdamParams {}
+
+#[allow(clippy::too_many_arguments, reason = "an operation's operands")]
+pub(super) fn update(
+    gpu: &Gpu,
+    at: Addresses,
+    adam: &Adam,
+    weights: Slot,
+    gradient: Slot,
+    m: Slot,
+    v: Slot,
+    step: Slot,
+    copy: Slot,
+) -> Result<()> {
+    let operands = [weights, gradient, m, v, copy].map(|slot| (at.of(slot), slot.precision().bytes()));
+    let split = Vectors::new(weights.len(), 4, &operands)?;
+    let params = AdamParams {
+        weights: at.of(weights),
+        m: at.of(m),
+        v: at.of(v),
+        gradient: at.of(gradient),
+        step: at.of(step),
+        copy: at.of(copy),
+        len: split.len,
+        vectors: split.vectors,
+        beta1: adam.beta1,
+        beta2: adam.beta2,
+        eps: adam.eps,
+        decay: adam.weight_decay,
+        decoupled: adam.decoupled.into(),
+        copy_kind: copy_kind(copy),
+    };
+    // SAFETY: every tensor lies in the arena; the step has 3 floats, the others `len` values, floats but for the copy,
+    // whose kind is told, as `mod.rs` checks.
+    unsafe { gpu.launch(Kernel::Adam, &params, split.launch()) }
+}

@@ -1,0 +1,282 @@
+//! Batch normalisation of NHWC images over all but their channels (Ioffe & Szegedy 2015), with what follows it in a
+//! residual network in the same pass: the sum with a shortcut, and ReLU. And its gradients.
+
+mod cpu;
+#[cfg(gpu)]
+mod cuda;
+
+use super::operand::Check;
+use crate::device::On;
+use crate::{Arena, Device, Error, Result, Slot};
+
+/// Batch normalisation of `rows` pixels (all images' together) of `channels` values:
+///
+/// y = gamma (x - mean) / sqrt(variance + eps) + beta, then + shortcut, then ReLU, where these are asked for.
+///
+/// ```
+/// use sharpdim::ops::batch_norm::{self, BatchNorm, Weights};
+/// use sharpdim::{Device, Layout, Precision, Slot};
+/// let norm = BatchNorm::new(2, 1)?;
+/// let mut layout = Layout::new(Precision::F32);
+/// let [x, y] = [2, 2].map(|len| layout.values(len));
+/// let [gamma, beta, mean, variance, saved] = [1, 1, 1, 1, 2].map(|len| layout.f32(len));
+/// let device = Device::cpu();
+/// let work = layout.f32(norm.workspace_len(&device));
+/// let mut arena = layout.build(&device)?;
+/// arena.write(x, &[1.0, 3.0])?;
+/// arena.write(gamma, &[10.0])?;
+/// let weights = Weights { gamma, beta, mean, variance };
+/// batch_norm::forward_training(&mut arena, &norm, x, weights, Slot::NONE, false, y, saved, work)?;
+/// assert!((arena.to_vec(y)?[1] - 10.0).abs() < 1e-3);
+/// // The running mean went a tenth of the way from 0 to 2.
+/// assert!((arena.to_vec(mean)?[0] - 0.2).abs() < 1e-6);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchNorm {
+    /// Pixels of all images.
+    pub rows: usize,
+    /// Values of a pixel.
+    pub channels: usize,
+    /// Added to the variance.
+    pub eps: f32,
+    /// How far the running statistics go towards a batch's.
+    pub momentum: f32,
+}
+
+/// Weights and running statistics, f32, one value for each channel.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights {
+    /// The factor.
+    pub gamma: Slot,
+    /// The offset.
+    pub beta: Slot,
+    /// The running mean.
+    pub mean: Slot,
+    /// The running variance, unbiased.
+    pub variance: Slot,
+}
+
+/// The gradients that [`backward`] writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Gradients {
+    /// Of the images, (rows, channels).
+    pub x: Slot,
+    /// Of the factor, f32.
+    pub gamma: Slot,
+    /// Of the offset, f32.
+    pub beta: Slot,
+    /// Of the shortcut, (rows, channels): [`Slot::NONE`] where there is none.
+    pub shortcut: Slot,
+}
+
+/// Where the statistics were from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statistics {
+    /// From the batch itself: they depend on x.
+    Batch,
+    /// Running ones: constants.
+    Running,
+}
+
+impl BatchNorm {
+    /// With PyTorch's eps, 1e-5, and momentum, 0.1.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for no rows or channels, or 2^31 values or more.
+    pub fn new(rows: usize, channels: usize) -> Result<Self> {
+        match rows.checked_mul(channels) {
+            Some(1..0x8000_0000) => Ok(BatchNorm { rows, channels, eps: 1e-5, momentum: 0.1 }),
+            _ => Err(Error::Argument(format!(
+                "batch_norm: {rows} pixels of {channels} channels: neither may be 0, nor both together 2^31 or more"
+            ))),
+        }
+    }
+
+    /// 32-bit floats of workspace that any of the passes needs on a device.
+    pub fn workspace_len(&self, device: &Device) -> usize {
+        #[cfg(gpu)]
+        if let Some(gpu) = device.gpu() {
+            return cuda::workspace_len(gpu, self);
+        }
+        let _ = device;
+        0
+    }
+
+    fn check_workspace(&self, device: &Device, work: Slot) -> Result<()> {
+        let needed = self.workspace_len(device);
+        if work.len() >= needed {
+            return Ok(());
+        }
+        let given = work.len();
+        Err(Error::Argument(format!("batch_norm: a workspace of {given} values, this shape needs {needed}")))
+    }
+
+    fn shape(&self) -> [usize; 2] {
+        [self.rows, self.channels]
+    }
+}
+
+/// Normalises by the batch's own statistics, and moves the running ones. x, y and `shortcut` (or [`Slot::NONE`])
+/// (rows, channels); `saved` (2, channels) f32 gets the mean and 1 / sqrt(variance + eps), for [`backward`]; `work` of
+/// [`BatchNorm::workspace_len`] floats.
+///
+/// # Errors
+/// [`Error::Argument`] for a single row, which has no variance, and for operands of another size or precision, or that
+/// share memory with what is written; [`Error::Device`] where the device fails.
+#[allow(clippy::too_many_arguments, reason = "an operation's operands")]
+pub fn forward_training(
+    arena: &mut Arena,
+    norm: &BatchNorm,
+    x: Slot,
+    weights: Weights,
+    shortcut: Slot,
+    relu: bool,
+    y: Slot,
+    saved: Slot,
+    work: Slot,
+) -> Result<()> {
+    if norm.rows == 1 {
+        return Err(Error::Argument(format!(
+            "batch_norm: one pixel of {} channels has no variance: train on more images, or larger ones",
+            norm.channels
+        )));
+    }
+    check_forward(arena, norm, x, weights, shortcut, y, saved, work)?;
+    match arena.on() {
+        On::Cpu(floats) => {
+            let Weights { gamma, beta, mean, variance } = weights;
+            let ([x, gamma, beta, shortcut], [y, mean, variance, saved]) =
+                floats.split([x, gamma, beta, shortcut], [y, mean, variance, saved]);
+            cpu::statistics(norm, x, mean, variance, saved);
+            cpu::normalise(norm, x, saved, gamma, beta, shortcut, relu, y);
+            Ok(())
+        }
+        #[cfg(gpu)]
+        On::Gpu(gpu, at) => cuda::forward_training(gpu, at, norm, x, weights, shortcut, relu, y, saved, work),
+    }
+}
+
+/// Normalises by the running statistics, which stay as they are. Operands as for [`forward_training`].
+///
+/// # Errors
+/// As [`forward_training`], but that a single row will do.
+#[allow(clippy::too_many_arguments, reason = "an operation's operands")]
+pub fn forward_inference(
+    arena: &mut Arena,
+    norm: &BatchNorm,
+    x: Slot,
+    weights: Weights,
+    shortcut: Slot,
+    relu: bool,
+    y: Slot,
+    saved: Slot,
+    work: Slot,
+) -> Result<()> {
+    check_forward(arena, norm, x, weights, shortcut, y, saved, work)?;
+    match arena.on() {
+        On::Cpu(floats) => {
+            let Weights { gamma, beta, mean, variance } = weights;
+            let ([x, gamma, beta, mean, variance, shortcut], [y, saved]) =
+                floats.split([x, gamma, beta, mean, variance, shortcut], [y, saved]);
+            cpu::running(norm, mean, variance, saved);
+            cpu::normalise(norm, x, saved, gamma, beta, shortcut, relu, y);
+            Ok(())
+        }
+        #[cfg(gpu)]
+        On::Gpu(gpu, at) => cuda::forward_inference(gpu, at, norm, x, weights, shortcut, relu, y, saved),
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "an operation's operands")]
+fn check_forward(
+    arena: &Arena,
+    norm: &BatchNorm,
+    x: Slot,
+    weights: Weights,
+    shortcut: Slot,
+    y: Slot,
+    saved: Slot,
+    work: Slot,
+) -> Result<()> {
+    let check = Check("batch_norm");
+    let (one, all) = ([norm.channels], norm.shape());
+    check.shape("the images", x, &all)?;
+    check.optional("the shortcut", shortcut, &all)?;
+    check.shape("the output", y, &all)?;
+    check.shape("what is saved", saved, &[2, norm.channels])?;
+    let Weights { gamma, beta, mean, variance } = weights;
+    let small =
+        [("gamma", gamma), ("beta", beta), ("the running mean", mean), ("the running variance", variance)];
+    for (what, slot) in small {
+        check.shape(what, slot, &one)?;
+    }
+    check.floats(&small)?;
+    check.floats(&[("what is saved", saved), ("the workspace", work)])?;
+    let reads = [("the images", x), ("the shortcut", shortcut), small[0], small[1]];
+    let writes = [("the output", y), ("what is saved", saved), ("the workspace", work), small[2], small[3]];
+    check.alike(&[reads[0], reads[1], writes[0]])?;
+    check.apart(&reads, &writes)?;
+    norm.check_workspace(arena.device(), work)
+}
+
+/// The gradients of x, gamma, beta and the shortcut, from dy and what [`forward_training`] (`Statistics::Batch`) or
+/// [`forward_inference`] (`Statistics::Running`) saved. `y`, its output, says where ReLU let values through;
+/// [`Slot::NONE`] where there was none.
+///
+/// # Errors
+/// As [`forward_training`].
+#[allow(clippy::too_many_arguments, reason = "an operation's operands")]
+pub fn backward(
+    arena: &mut Arena,
+    norm: &BatchNorm,
+    statistics: Statistics,
+    x: Slot,
+    y: Slot,
+    gamma: Slot,
+    saved: Slot,
+    dy: Slot,
+    into: Gradients,
+    work: Slot,
+) -> Result<()> {
+    let check = Check("batch_norm, its gradients");
+    let (one, all) = ([norm.channels], norm.shape());
+    check.shape("the images", x, &all)?;
+    check.optional("the output", y, &all)?;
+    check.shape("gamma", gamma, &one)?;
+    check.shape("what is saved", saved, &[2, norm.channels])?;
+    check.shape("the output's gradient", dy, &all)?;
+    check.shape("the images' gradient", into.x, &all)?;
+    check.shape("gamma's gradient", into.gamma, &one)?;
+    check.shape("beta's gradient", into.beta, &one)?;
+    check.optional("the shortcut's gradient", into.shortcut, &all)?;
+    let reads = [
+        ("the images", x),
+        ("the output", y),
+        ("the output's gradient", dy),
+        ("gamma", gamma),
+        ("what is saved", saved),
+    ];
+    let writes = [
+        ("the images' gradient", into.x),
+        ("the shortcut's gradient", into.shortcut),
+        ("gamma's gradient", into.gamma),
+        ("beta's gradient", into.beta),
+        ("the workspace", work),
+    ];
+    check.alike(&[reads[0], reads[1], reads[2], writes[0], writes[1]])?;
+    check.floats(&[reads[3], reads[4], writes[2], writes[3], writes[4]])?;
+    check.apart(&reads, &writes)?;
+    norm.check_workspace(arena.device(), work)?;
+    match arena.on() {
+        On::Cpu(floats) => {
+            let ([x, y, gamma, saved, dy], [dx, dgamma, dbeta, shortcut]) =
+                floats.split([x, y, gamma, saved, dy], [into.x, into.gamma, into.beta, into.shortcut]);
+            cpu::sums(norm, x, y, saved, dy, dgamma, dbeta);
+            cpu::backward(norm, statistics, [x, y, gamma, saved, dy, dgamma, dbeta], dx, shortcut);
+            Ok(())
+        }
+        #[cfg(gpu)]
+        On::Gpu(gpu, at) => cuda::backward(gpu, at, norm, statistics, x, y, gamma, saved, dy, into, work),
+    }
+}

@@ -1,0 +1,360 @@
+//! `conv2d` on the CPU: blocks of the matrix of patches, each multiplied as soon as it is gathered. How the work is
+//! cut depends on the shape alone, so that results do not depend on the number of threads.
+
+use super::Conv2d;
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::Mutex;
+
+/// Output pixels in a block: enough that packing the weights for each block costs little beside the product.
+const PIXELS: usize = 512;
+/// Output channels in a task, where blocks of pixels alone are too few.
+const CHANNELS: usize = 64;
+/// Columns of the weights' gradient in a task.
+const COLUMNS: usize = 512;
+/// Tasks that keep a usual number of threads busy to the end.
+const TASKS: usize = 64;
+
+/// A matrix: where it starts, and how far apart its rows and columns are.
+#[derive(Clone, Copy)]
+struct Matrix<'a> {
+    values: &'a [f32],
+    row: usize,
+    column: usize,
+}
+
+/// A tensor that tasks write, each its own values.
+struct Shared {
+    start: *mut f32,
+    len: usize,
+}
+
+// SAFETY: tasks write disjoint values, as its functions demand.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn new(values: &mut [f32]) -> Self {
+        Shared { start: values.as_mut_ptr(), len: values.len() }
+    }
+
+    /// Values `at .. at + len`.
+    ///
+    /// # Safety
+    /// No other task may read or write any of them.
+    #[allow(clippy::mut_from_ref, reason = "tasks share the tensor, not its values")]
+    unsafe fn part(&self, at: usize, len: usize) -> &mut [f32] {
+        assert!(at + len <= self.len);
+        // SAFETY: inside the tensor; the rest is the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(at), len) }
+    }
+
+    /// `left` `right`, of m x k by k x n, to the m x n values whose first is at `at` and whose rows are `row`
+    /// apart; added to what is there where `add`.
+    ///
+    /// # Safety
+    /// No other task may read or write any of them.
+    unsafe fn multiply(
+        &self,
+        [m, k, n]: [usize; 3],
+        left: Matrix<'_>,
+        right: Matrix<'_>,
+        (at, row): (usize, usize),
+        add: bool,
+    ) {
+        assert!(m > 0 && k > 0 && n > 0);
+        let last = |matrix: &Matrix<'_>, rows: usize, columns: usize| {
+            (rows - 1) * matrix.row + (columns - 1) * matrix.column
+        };
+        assert!(last(&left, m, k) < left.values.len() && last(&right, k, n) < right.values.len());
+        assert!(at + (m - 1) * row + n <= self.len);
+        // SAFETY: the last entries of all three lie inside their slices, as just checked, and so do all others; who
+        // else writes the target is the caller's promise.
+        unsafe {
+            gemm::gemm(
+                m,
+                n,
+                k,
+                self.start.add(at),
+                1,
+                row as isize,
+                add,
+                left.values.as_ptr(),
+                left.column as isize,
+                left.row as isize,
+                right.values.as_ptr(),
+                right.column as isize,
+                right.row as isize,
+                1.0,
+                1.0,
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
+            );
+        }
+    }
+}
+
+impl Conv2d {
+    /// Whether the images are the matrix of patches as they stand.
+    fn is_product(&self) -> bool {
+        self.kernel == 1 && self.stride == 1 && self.padding == 0
+    }
+
+    /// Columns of a row of filters that lie inside the image for output column `q`, and where the first is in the
+    /// image.
+    fn inside(&self, at: usize, extent: usize) -> (Range<usize>, usize) {
+        let first = at * self.stride;
+        let from = self.padding.saturating_sub(first).min(self.kernel);
+        let to = (extent + self.padding).saturating_sub(first).min(self.kernel).max(from);
+        (from..to, (first + from).saturating_sub(self.padding))
+    }
+
+    /// Image, row and column of an output pixel.
+    fn place(&self, pixel: usize) -> [usize; 3] {
+        let (p, q) = (self.out_height(), self.out_width());
+        [pixel / (p * q), pixel / q % p, pixel % q]
+    }
+}
+
+/// Rows `pixels` of the matrix of patches, of filter rows `rows`: one after another in `out`.
+fn gather(conv: &Conv2d, x: &[f32], pixels: Range<usize>, rows: Range<usize>, out: &mut [f32]) {
+    let (c, width) = (conv.in_channels, conv.kernel * conv.in_channels);
+    for (pixel, out) in pixels.zip(out.chunks_mut(rows.len() * width)) {
+        let [n, p, q] = conv.place(pixel);
+        let (inside_rows, first_row) = conv.inside(p, conv.height);
+        let (inside, first) = conv.inside(q, conv.width);
+        for (r, out) in rows.clone().zip(out.chunks_exact_mut(width)) {
+            if !inside_rows.contains(&r) {
+                out.fill(0.0);
+                continue;
+            }
+            let row = (n * conv.height + first_row + r - inside_rows.start) * conv.width;
+            out[..inside.start * c].fill(0.0);
+            out[inside.start * c..inside.end * c]
+                .copy_from_slice(&x[(row + first) * c..][..inside.len() * c]);
+            out[inside.end * c..].fill(0.0);
+        }
+    }
+}
+
+/// Pieces of a range, of `most` each but the last.
+fn pieces(len: usize, most: usize) -> impl Iterator<Item = Range<usize>> + Clone {
+    (0..len).step_by(most).map(move |from| from..(from + most).min(len))
+}
+
+/// Workspaces that tasks borrow: one for each thread that may run at once.
+struct Spaces<'a>(Mutex<Vec<&'a mut [f32]>>);
+
+impl<'a> Spaces<'a> {
+    fn new(work: &'a mut [f32], each: usize) -> Self {
+        Spaces(Mutex::new(if each == 0 { Vec::new() } else { work.chunks_exact_mut(each).collect() }))
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut [f32]) -> R) -> R {
+        let space = self.0.lock().unwrap_or_else(|e| e.into_inner()).pop().unwrap_or_default();
+        let result = work(space);
+        self.0.lock().unwrap_or_else(|e| e.into_inner()).push(space);
+        result
+    }
+}
+
+fn block(conv: &Conv2d) -> usize {
+    if conv.is_product() { 0 } else { PIXELS.min(conv.pixels()) * conv.patch() }
+}
+
+pub(super) fn workspace_len(conv: &Conv2d) -> usize {
+    // The images' gradient wants a block for patches' gradients, even where the forward pass gathers none.
+    block(conv) * rayon::current_num_threads()
+}
+
+#[allow(clippy::too_many_arguments, reason = "an operation's operands")]
+pub(super) fn forward(
+    conv: &Conv2d,
+    x: &[f32],
+    w: &[f32],
+    bias: &[f32],
+    relu: bool,
+    y: &mut [f32],
+    work: &mut [f32],
+) {
+    let (patch, k) = (conv.patch(), conv.out_channels);
+    let blocks: Vec<Range<usize>> = pieces(conv.pixels(), PIXELS).collect();
+    // Few pixels: filters are divided too, though each part gathers the patches again.
+    let most = if blocks.len() < TASKS { k.div_ceil(TASKS.div_ceil(blocks.len())).max(CHANNELS) } else { k };
+    let tasks: Vec<(Range<usize>, Range<usize>)> =
+        blocks.iter().flat_map(|block| pieces(k, most).map(|filters| (block.clone(), filters))).collect();
+    let (spaces, y) = (Spaces::new(work, block(conv)), Shared::new(y));
+    tasks.into_par_iter().for_each(|(pixels, filters)| {
+        spaces.with(|space| {
+            let patches = if conv.is_product() {
+                &x[pixels.start * patch..pixels.end * patch]
+            } else {
+                let space = &mut space[..pixels.len() * patch];
+                gather(conv, x, pixels.clone(), 0..conv.kernel, space);
+                space
+            };
+            // SAFETY: this task's pixels and filters are its alone.
+            unsafe {
+                y.multiply(
+                    [pixels.len(), patch, filters.len()],
+                    Matrix { values: patches, row: patch, column: 1 },
+                    Matrix { values: &w[filters.start * patch..filters.end * patch], row: 1, column: patch },
+                    (pixels.start * k + filters.start, k),
+                    false,
+                );
+            }
+            if !bias.is_empty() || relu {
+                for pixel in pixels {
+                    // SAFETY: as above.
+                    let out = unsafe { y.part(pixel * k + filters.start, filters.len()) };
+                    if !bias.is_empty() {
+                        out.iter_mut().zip(&bias[filters.clone()]).for_each(|(out, b)| *out += b);
+                    }
+                    if relu {
+                        // Not `max`, which would make a number of NaN.
+                        out.iter_mut().for_each(|out| *out = if *out < 0.0 { 0.0 } else { *out });
+                    }
+                }
+            }
+        })
+    });
+}
+
+pub(super) fn backward_input(
+    conv: &Conv2d,
+    dy: &[f32],
+    w: &[f32],
+    add: bool,
+    dx: &mut [f32],
+    work: &mut [f32],
+) {
+    let (patch, k, c) = (conv.patch(), conv.out_channels, conv.in_channels);
+    if conv.is_product() {
+        // dx = dy w, cut into blocks of pixels and, where those are few, of channels.
+        let blocks: Vec<Range<usize>> = pieces(conv.pixels(), PIXELS).collect();
+        let most =
+            if blocks.len() < TASKS { c.div_ceil(TASKS.div_ceil(blocks.len())).max(CHANNELS) } else { c };
+        let tasks: Vec<(Range<usize>, Range<usize>)> =
+            blocks.iter().flat_map(|block| pieces(c, most).map(|part| (block.clone(), part))).collect();
+        let dx = Shared::new(dx);
+        tasks.into_par_iter().for_each(|(pixels, channels)| {
+            // SAFETY: this task's pixels and channels are its alone.
+            unsafe {
+                dx.multiply(
+                    [pixels.len(), k, channels.len()],
+                    Matrix { values: &dy[pixels.start * k..pixels.end * k], row: k, column: 1 },
+                    Matrix { values: &w[channels.start..], row: c, column: 1 },
+                    (pixels.start * c + channels.start, c),
+                    add,
+                );
+            }
+        });
+        return;
+    }
+    // The patches' gradient, block by block, each added where its patch lies: a task to an image, in whose gradient
+    // blocks come in order.
+    let (image, pixels) = (conv.height * conv.width * c, conv.out_height() * conv.out_width());
+    let spaces = Spaces::new(work, block(conv));
+    dx.par_chunks_exact_mut(image).zip(dy.par_chunks_exact(pixels * k)).for_each(|(dx, dy)| {
+        if !add {
+            dx.fill(0.0);
+        }
+        spaces.with(|space| {
+            for block in pieces(pixels, PIXELS) {
+                let space = &mut space[..block.len() * patch];
+                // SAFETY: the space is this task's.
+                unsafe {
+                    Shared::new(space).multiply(
+                        [block.len(), k, patch],
+                        Matrix { values: &dy[block.start * k..block.end * k], row: k, column: 1 },
+                        Matrix { values: w, row: patch, column: 1 },
+                        (0, patch),
+                        false,
+                    );
+                }
+                scatter(conv, space, block, dx);
+            }
+        });
+    });
+}
+
+/// Adds gradients of an image's patches to the image's.
+fn scatter(conv: &Conv2d, patches: &[f32], pixels: Range<usize>, dx: &mut [f32]) {
+    let (c, width) = (conv.in_channels, conv.kernel * conv.in_channels);
+    for (pixel, patch) in pixels.zip(patches.chunks_exact(conv.patch())) {
+        let [_, p, q] = conv.place(pixel);
+        let (rows, first_row) = conv.inside(p, conv.height);
+        let (inside, first) = conv.inside(q, conv.width);
+        for (row, patch) in patch.chunks_exact(width).enumerate().filter(|(r, _)| rows.contains(r)) {
+            let row = (first_row + row - rows.start) * conv.width;
+            let out = &mut dx[(row + first) * c..][..inside.len() * c];
+            out.iter_mut().zip(&patch[inside.start * c..]).for_each(|(out, v)| *out += v);
+        }
+    }
+}
+
+pub(super) fn backward_weight(
+    conv: &Conv2d,
+    x: &[f32],
+    dy: &[f32],
+    dw: &mut [f32],
+    db: &mut [f32],
+    work: &mut [f32],
+) {
+    let (patch, k) = (conv.patch(), conv.out_channels);
+    // A task to some columns and filters: it alone goes through all pixels for them, in order.
+    let row = conv.kernel * conv.in_channels;
+    let columns: Vec<(usize, Range<usize>)> = if conv.is_product() {
+        pieces(patch, COLUMNS).map(|part| (0, part)).collect()
+    } else {
+        (0..conv.kernel).map(|r| (r, r * row..(r + 1) * row)).collect()
+    };
+    let most = k.div_ceil(TASKS.div_ceil(columns.len()).min(8)).max(CHANNELS);
+    let tasks: Vec<((usize, Range<usize>), Range<usize>)> =
+        columns.iter().flat_map(|part| pieces(k, most).map(|filters| (part.clone(), filters))).collect();
+    let (spaces, dw) = (Spaces::new(work, block(conv)), Shared::new(dw));
+    tasks.into_par_iter().for_each(|((r, columns), filters)| {
+        spaces.with(|space| {
+            for (at, pixels) in pieces(conv.pixels(), PIXELS).enumerate() {
+                let patches = if conv.is_product() {
+                    let patches = &x[pixels.start * patch + columns.start..];
+                    Matrix { values: patches, row: patch, column: 1 }
+                } else {
+                    let space = &mut space[..pixels.len() * row];
+                    gather(conv, x, pixels.clone(), r..r + 1, space);
+                    Matrix { values: space, row, column: 1 }
+                };
+                // SAFETY: this task's filters and columns are its alone.
+                unsafe {
+                    dw.multiply(
+                        [filters.len(), pixels.len(), columns.len()],
+                        Matrix { values: &dy[pixels.start * k + filters.start..], row: 1, column: k },
+                        patches,
+                        (filters.start * patch + columns.start, patch),
+                        at > 0,
+                    );
+                }
+            }
+        })
+    });
+    if !db.is_empty() {
+        sum_rows(dy, db);
+    }
+}
+
+/// The sum of all rows, in 64 bits and in their order.
+fn sum_rows(rows: &[f32], out: &mut [f32]) {
+    const AT_ONCE: usize = 64;
+    let k = out.len();
+    out.par_chunks_mut(AT_ONCE).enumerate().for_each(|(at, out)| {
+        let mut sums = [0f64; AT_ONCE];
+        for row in rows.chunks_exact(k) {
+            let row = &row[at * AT_ONCE..][..out.len()];
+            sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += f64::from(*v));
+        }
+        out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = *sum as f32);
+    });
+}

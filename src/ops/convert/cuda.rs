@@ -1,0 +1,34 @@
+//! `convert` on a GPU.
+
+use crate::device::{Addresses, Gpu, Kernel, Params};
+use crate::ops::vectors::Vectors;
+use crate::{Precision, Result, Slot};
+use std::mem::offset_of;
+
+/// Mirrors `ConvertParams` of kernels/convert.cu.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct ConvertParams {
+    x: u64,
+    y: u64,
+    len: u64,
+    vectors: u64,
+}
+const _: () = assert!(size_of::<ConvertParams>() == 32 && offset_of!(ConvertParams, len) == 16);
+// SAFETY: repr(C), no padding, as asserted by size.
+unsafe impl Params for ConvertParams {}
+
+pub(super) fn copy(gpu: &Gpu, at: Addresses, x: Slot, y: Slot) -> Result<()> {
+    // Values of a thread: as many as 16 bytes hold of the narrower.
+    let (kernel, each) = match (x.precision(), y.precision()) {
+        (Precision::F32, Precision::F32) => (Kernel::ConvertF32F32, 4),
+        (Precision::F32, Precision::Bf16) => (Kernel::ConvertF32Bf16, 8),
+        (Precision::Bf16, Precision::F32) => (Kernel::ConvertBf16F32, 8),
+        (Precision::Bf16, Precision::Bf16) => (Kernel::ConvertBf16Bf16, 8),
+    };
+    let (from, to) = (at.of(x), at.of(y));
+    let split = Vectors::new(x.len(), each, &[(from, x.precision().bytes()), (to, y.precision().bytes())])?;
+    let params = ConvertParams { x: from, y: to, len: split.len, vectors: split.vectors };
+    // SAFETY: both tensors lie in the arena and have `len` values, of the kernel's precisions.
+    unsafe { gpu.launch(kernel, &params, split.launch()) }
+}

@@ -1,0 +1,72 @@
+//! `norm` on a GPU: sums of pieces, and their sum.
+
+use crate::device::{Addresses, Gpu, Kernel, Launch, Params};
+use crate::{Error, Result, Slot};
+use std::mem::offset_of;
+
+/// Values of a piece: `norm_piece` of kernels/norm.cu.
+const PIECE: usize = 16_384;
+
+/// Mirrors `NormParams` of kernels/norm.cu.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct NormParams {
+    x: u64,
+    partials: u64,
+    out: u64,
+    len: u64,
+    pieces: u32,
+    aligned: u32,
+}
+const _: () = assert!(size_of::<NormParams>() == 40 && offset_of!(NormParams, pieces) == 32);
+// SAFETY: repr(C), no padding, as asserted by size.
+unsafe impl Params for NormParams {}
+
+/// Two floats of workspace for the double of each piece, and one to reach a multiple of 8 bytes.
+pub(super) fn workspace_len(_gpu: &Gpu, len: usize) -> usize {
+    2 * len.div_ceil(PIECE) + 1
+}
+
+/// The first multiple of 8 from an address on that is a multiple of 4.
+fn doubles(address: u64) -> u64 {
+    address.next_multiple_of(8)
+}
+
+pub(super) fn norm(gpu: &Gpu, at: Addresses, x: Slot, out: Slot, work: Slot) -> Result<()> {
+    let blocks = x.len().div_ceil(PIECE);
+    let pieces = i32::try_from(blocks)
+        .map_err(|_| Error::Argument(format!("norm: a tensor of {} values is too long", x.len())))?
+        as u32;
+    let params = NormParams {
+        x: at.of(x),
+        partials: doubles(at.of(work)),
+        out: at.of(out),
+        len: x.len() as u64,
+        pieces,
+        aligned: at.of(x).is_multiple_of(16).into(),
+    };
+    let launch = |blocks| Launch { grid: [blocks, 1, 1], threads: 256, shared_bytes: 64 };
+    // SAFETY: all three tensors lie in the arena; the workspace holds a double for each piece, of which there is one to
+    // a block, as `mod.rs` checks by `workspace_len`.
+    unsafe { gpu.launch(Kernel::NormPartials, &params, launch(pieces))? };
+    // SAFETY: as above.
+    unsafe { gpu.launch(Kernel::NormTotal, &params, launch(1)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_holds_every_piece_wherever_it_starts() {
+        for len in [1, PIECE - 1, PIECE, PIECE + 1, 10 * PIECE, 10 * PIECE + 1] {
+            let pieces = len.div_ceil(PIECE) as u64;
+            assert!((pieces - 1) * (PIECE as u64) < len as u64 && len as u64 <= pieces * PIECE as u64);
+            for start in (512..528).step_by(4) {
+                let end = start + 4 * (2 * pieces + 1);
+                let first = doubles(start);
+                assert!(first >= start && first.is_multiple_of(8) && first + 8 * pieces <= end);
+            }
+        }
+    }
+}

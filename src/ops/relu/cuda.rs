@@ -1,0 +1,44 @@
+//! `relu` and `add` on a GPU.
+
+use crate::device::{Addresses, Gpu, Kernel, Params};
+use crate::ops::vectors::Vectors;
+use crate::{Precision, Result, Slot};
+use std::mem::offset_of;
+
+/// Mirrors `ReluParams` of kernels/relu.cu.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct ReluParams {
+    x: u64,
+    y: u64,
+    len: u64,
+    vectors: u64,
+}
+const _: () = assert!(size_of::<ReluParams>() == 32 && offset_of!(ReluParams, len) == 16);
+// SAFETY: repr(C), no padding, as asserted by size.
+unsafe impl Params for ReluParams {}
+
+pub(super) fn forward(gpu: &Gpu, at: Addresses, x: Slot, y: Slot) -> Result<()> {
+    launch(gpu, at, [Kernel::ReluForwardF32, Kernel::ReluForwardBf16], x, y)
+}
+
+pub(super) fn backward(gpu: &Gpu, at: Addresses, y: Slot, gradient: Slot) -> Result<()> {
+    launch(gpu, at, [Kernel::ReluBackwardF32, Kernel::ReluBackwardBf16], y, gradient)
+}
+
+pub(super) fn add(gpu: &Gpu, at: Addresses, x: Slot, y: Slot) -> Result<()> {
+    launch(gpu, at, [Kernel::AddF32, Kernel::AddBf16], x, y)
+}
+
+fn launch(gpu: &Gpu, at: Addresses, kernels: [Kernel; 2], x: Slot, y: Slot) -> Result<()> {
+    let kernel = match x.precision() {
+        Precision::F32 => kernels[0],
+        Precision::Bf16 => kernels[1],
+    };
+    let bytes = x.precision().bytes();
+    let (from, to) = (at.of(x), at.of(y));
+    let split = Vectors::new(x.len(), 16 / bytes, &[(from, bytes), (to, bytes)])?;
+    let params = ReluParams { x: from, y: to, len: split.len, vectors: split.vectors };
+    // SAFETY: both tensors lie in the arena and have `len` values of the kernel's precision, as `mod.rs` checks.
+    unsafe { gpu.launch(kernel, &params, split.launch()) }
+}

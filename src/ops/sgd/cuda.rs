@@ -1,0 +1,58 @@
+//! `sgd` on a GPU.
+
+use super::Sgd;
+use crate::device::{Addresses, Gpu, Kernel, Params};
+use crate::ops::vectors::{Vectors, copy_kind};
+use crate::{Result, Slot};
+use std::mem::offset_of;
+
+/// Mirrors `SgdParams` of kernels/sgd.cu.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct SgdParams {
+    weights: u64,
+    buffer: u64,
+    gradient: u64,
+    rate: u64,
+    copy: u64,
+    len: u64,
+    vectors: u64,
+    momentum: f32,
+    decay: f32,
+    nesterov: u32,
+    copy_kind: u32,
+}
+const _: () = assert!(size_of::<SgdParams>() == 72 && offset_of!(SgdParams, momentum) == 56);
+// SAFETY: repr(C), no padding, as asserted by size.
+unsafe impl Params for SgdParams {}
+
+#[allow(clippy::too_many_arguments, reason = "an operation's operands")]
+pub(super) fn update(
+    gpu: &Gpu,
+    at: Addresses,
+    sgd: &Sgd,
+    weights: Slot,
+    gradient: Slot,
+    buffer: Slot,
+    rate: Slot,
+    copy: Slot,
+) -> Result<()> {
+    let operands = [weights, gradient, buffer, copy].map(|slot| (at.of(slot), slot.precision().bytes()));
+    let split = Vectors::new(weights.len(), 4, &operands)?;
+    let params = SgdParams {
+        weights: at.of(weights),
+        buffer: at.of(buffer),
+        gradient: at.of(gradient),
+        rate: at.of(rate),
+        copy: at.of(copy),
+        len: split.len,
+        vectors: split.vectors,
+        momentum: sgd.momentum,
+        decay: sgd.weight_decay,
+        nesterov: sgd.nesterov.into(),
+        copy_kind: copy_kind(copy),
+    };
+    // SAFETY: every tensor lies in the arena; the rate is a float, the others have `len` values, floats but for the
+    // copy, whose kind is told, as `mod.rs` checks.
+    unsafe { gpu.launch(Kernel::Sgd, &params, split.launch()) }
+}

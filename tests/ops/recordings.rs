@@ -1,0 +1,230 @@
+//! Recorded work: run as often as wanted it does what the operations do when called, and what it cannot hold is refused.
+
+use crate::support::devices;
+use sharpdim::ops::adam::{self, Adam};
+use sharpdim::ops::dropout::{self, Dropout};
+use sharpdim::ops::relu;
+use sharpdim::{Arena, Device, Error, Layout, Precision, Result, Slot};
+
+/// Devices that record.
+fn gpus() -> impl Iterator<Item = Device> {
+    devices().into_iter().filter(|device| device.name() != "cpu")
+}
+
+/// A step of a made-up network: every operation changes what the next run finds.
+struct Step {
+    x: Slot,
+    y: Slot,
+    weights: Slot,
+    m: Slot,
+    v: Slot,
+    rates: Slot,
+    number: Slot,
+}
+
+impl Step {
+    const LEN: usize = 1003;
+
+    fn build(device: &Device) -> (Self, Arena) {
+        let mut layout = Layout::new(Precision::F32);
+        let [x, y, weights, m, v] = [Self::LEN; 5].map(|len| layout.f32(len));
+        let (rates, number) = (layout.f32(3), layout.f32(1));
+        let mut arena = layout.build(device).unwrap();
+        let wave: Vec<f32> = (0..Self::LEN).map(|i| (i as f32 * 0.7).sin()).collect();
+        arena.write(x, &wave).unwrap();
+        arena.write(weights, &wave).unwrap();
+        (Step { x, y, weights, m, v, rates, number }, arena)
+    }
+
+    /// What changes from step to step.
+    fn set(&self, arena: &mut Arena, t: u32) {
+        arena.write(self.rates, &Adam::default().step(0.1 / t as f32, t)).unwrap();
+        arena.write(self.number, &[t as f32]).unwrap();
+    }
+
+    fn work(&self, arena: &mut Arena) -> Result<()> {
+        arena.clear(self.y)?;
+        relu::add(arena, self.weights, self.y)?;
+        let dropout = Dropout::new(0.3, 5, 1)?;
+        dropout::apply(arena, &dropout, self.y, self.number, self.y)?;
+        relu::add(arena, self.x, self.y)?;
+        let adam = Adam { weight_decay: 0.01, ..Adam::default() };
+        adam::update(arena, &adam, self.weights, self.y, self.m, self.v, self.rates, Slot::NONE)
+    }
+
+    fn bits(&self, arena: &Arena) -> Vec<u32> {
+        let all = [self.y, self.weights, self.m, self.v].map(|slot| arena.to_vec(slot).unwrap());
+        all.concat().into_iter().map(f32::to_bits).collect()
+    }
+}
+
+#[test]
+fn runs_of_a_recording_are_calls_of_what_was_recorded() {
+    for device in gpus() {
+        let (step, mut direct) = Step::build(&device);
+        let (_, mut recorded) = Step::build(&device);
+        let before = step.bits(&recorded);
+        let recording = recorded.record(|arena| step.work(arena)).unwrap();
+        assert_eq!(step.bits(&recorded), before, "{device}: recording alone does nothing");
+        for t in 1..4 {
+            step.set(&mut direct, t);
+            step.work(&mut direct).unwrap();
+            step.set(&mut recorded, t);
+            recording.run(&mut recorded).unwrap();
+            let (want, got) = (step.bits(&direct), step.bits(&recorded));
+            assert_eq!(got, want, "{device}: step {t}");
+            assert_ne!(got, before);
+        }
+        // Nor does it matter that another is made between its runs, or that its own is dropped.
+        let other = recorded.record(|arena| arena.clear(step.weights)).unwrap();
+        recording.run(&mut recorded).unwrap();
+        drop(recording);
+        other.run(&mut recorded).unwrap();
+        assert_eq!(recorded.to_vec(step.weights).unwrap(), [0.0; Step::LEN], "{device}");
+    }
+}
+
+#[test]
+fn an_empty_recording_does_nothing() {
+    for device in gpus() {
+        let (step, mut arena) = Step::build(&device);
+        let before = step.bits(&arena);
+        arena.record(|_| Ok(())).unwrap().run(&mut arena).unwrap();
+        assert_eq!(step.bits(&arena), before);
+    }
+}
+
+/// The error of a recording of `work`, after which the arena is as usable as before.
+fn refused(device: &Device, work: impl FnOnce(&Step, &mut Arena) -> Result<()>) -> Error {
+    let (step, mut arena) = Step::build(device);
+    step.set(&mut arena, 1);
+    let before = step.bits(&arena);
+    let error = arena.record(|arena| work(&step, arena)).unwrap_err();
+    assert_eq!(step.bits(&arena), before, "{device}: {error}");
+    let recording = arena.record(|arena| step.work(arena)).unwrap();
+    recording.run(&mut arena).unwrap();
+    assert_ne!(step.bits(&arena), before, "{device}: {error}");
+    error
+}
+
+#[test]
+fn an_error_inside_ends_the_recording() {
+    for device in gpus() {
+        let error = refused(&device, |step, arena| {
+            step.work(arena)?;
+            relu::add(arena, step.rates, step.y)
+        });
+        assert!(matches!(&error, Error::Argument(text) if text.starts_with("add: the sum")), "{error}");
+    }
+}
+
+#[test]
+fn a_panic_inside_ends_the_recording() {
+    for device in gpus() {
+        let (step, mut arena) = Step::build(&device);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            arena.record(|arena| {
+                step.work(arena).unwrap();
+                panic!("on purpose")
+            })
+        }));
+        assert!(panicked.is_err());
+        step.set(&mut arena, 1);
+        step.work(&mut arena).unwrap();
+        assert_ne!(step.bits(&arena), step.bits(&Step::build(&device).1), "{device}");
+    }
+}
+
+#[test]
+fn what_a_recording_cannot_hold_is_refused_by_name() {
+    for device in gpus() {
+        let named = |error: &Error, words: &str| {
+            let ours = matches!(error, Error::Device { action, reason, .. }
+                if action.contains(words) && reason.contains("a recording is being made"));
+            assert!(ours, "{device}: {words}: {error}");
+        };
+        named(&refused(&device, |step, arena| arena.to_vec(step.y).map(drop)), "copy from the device");
+        named(&refused(&device, |step, arena| arena.write(step.rates, &[1.0; 3])), "copy to the device");
+        named(&refused(&device, |_, arena| arena.synchronise()), "wait for the device");
+        let build = |_: &Step, arena: &mut Arena| {
+            let mut layout = Layout::new(Precision::F32);
+            layout.f32(10);
+            layout.build(&arena.device().clone()).map(drop)
+        };
+        named(&refused(&device, build), "allocate 256 bytes");
+        named(&refused(&device, |_, _| device.timed(|| Ok(())).map(drop)), "time by events");
+        named(&refused(&device, |_, arena| arena.record(|_| Ok(())).map(drop)), "record");
+        // A recording made before cannot be part of another.
+        let (step, mut arena) = Step::build(&device);
+        let first = arena.record(|arena| step.work(arena)).unwrap();
+        named(&arena.record(|arena| first.run(arena)).unwrap_err(), "run a recording");
+    }
+}
+
+#[test]
+fn a_recording_holds_and_runs_on_its_own_arena_only() {
+    for device in gpus() {
+        let (step, mut arena) = Step::build(&device);
+        let (_, mut other) = Step::build(&device);
+        let recording = arena.record(|arena| step.work(arena)).unwrap();
+        let error = recording.run(&mut other).unwrap_err();
+        assert!(matches!(&error, Error::Argument(text) if text.contains("that it was made in")), "{error}");
+        let mut on_cpu = Step::build(&Device::cpu()).1;
+        assert!(recording.run(&mut on_cpu).is_err());
+
+        // An arena that takes the place of one that is gone is another.
+        drop(arena);
+        let mut next = Step::build(&device).1;
+        assert!(recording.run(&mut next).is_err());
+
+        for work in [
+            (|step, arena| relu::add(arena, step.x, step.y)) as fn(&Step, &mut Arena) -> Result<()>,
+            |step, arena| arena.clear(step.x),
+        ] {
+            let error = next.record(|_| work(&step, &mut other)).unwrap_err();
+            assert!(
+                matches!(&error, Error::Argument(text) if text.contains("no arena but the one")),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn other_threads_stay_out_of_a_recording() {
+    for device in gpus() {
+        let (step, mut arena) = Step::build(&device);
+        let (_, mut other) = Step::build(&device);
+        step.set(&mut arena, 1);
+        step.set(&mut other, 1);
+        let recording = arena.record(|arena| {
+            std::thread::scope(|scope| {
+                let meanwhile = scope.spawn(|| {
+                    let errors = [
+                        step.work(&mut other).unwrap_err(),
+                        other.to_vec(step.y).unwrap_err(),
+                        other.record(|_| Ok(())).unwrap_err(),
+                    ];
+                    errors.map(|error| assert!(error.to_string().contains("another thread"), "{error}"))
+                });
+                meanwhile.join().unwrap();
+            });
+            step.work(arena)
+        });
+        recording.unwrap().run(&mut arena).unwrap();
+        step.work(&mut other).unwrap();
+        assert_eq!(step.bits(&arena), step.bits(&other), "{device}");
+        // A recording may run on another thread than it was made on.
+        let recording = arena.record(|arena| step.work(arena)).unwrap();
+        std::thread::scope(|scope| scope.spawn(|| recording.run(&mut arena).unwrap()).join().unwrap());
+        step.work(&mut other).unwrap();
+        assert_eq!(step.bits(&arena), step.bits(&other), "{device}");
+    }
+}
+
+#[test]
+fn the_cpu_says_that_it_records_nothing() {
+    let (step, mut arena) = Step::build(&Device::cpu());
+    let error = arena.record(|arena| step.work(arena)).unwrap_err();
+    assert!(matches!(&error, Error::Unavailable { device, .. } if device == "cpu"), "{error}");
+}
