@@ -6,7 +6,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use sharpdim::{Device, Points};
+use sharpdim::{Device, Points, Precision};
 use std::time::Duration;
 
 /// N and D of each case. The last of them takes gigabytes and minutes: only with SHARPDIM_BENCH_ALL=1.
@@ -33,6 +33,14 @@ pub fn devices() -> Vec<Device> {
         Err(error) => eprintln!("no GPU is measured: {error}"),
     }
     devices
+}
+
+/// What networks' operations are measured in on a device.
+pub fn precisions(device: &Device) -> Vec<Precision> {
+    match device.name().as_str() {
+        "cpu" => vec![Precision::F32],
+        _ => vec![Precision::F32, Precision::Bf16],
+    }
 }
 
 /// Uniform bytes.
