@@ -1,12 +1,13 @@
 //! Operations on every device, against naive oracles: neighbours, sharpness, the two between two sets, duplicates,
-//! counts and distances of pairs, 16-bit floats, resize; those of networks that take their values one by one, and
-//! recorded work.
+//! counts and distances of pairs, 16-bit floats, resize; those of networks, and recorded work.
 //! GPU devices join where the build has them (`--features emulator`, `--features cuda`).
 
 mod support;
 
 mod ops {
     mod adam;
+    mod avg_pool;
+    mod batch_norm;
     mod between;
     mod class_pairs;
     mod convert;
@@ -15,6 +16,7 @@ mod ops {
     mod dropout;
     mod duplicates;
     mod halves;
+    mod max_pool;
     mod neighbours;
     mod norm;
     mod pairs_within;

@@ -35,6 +35,14 @@ pub fn devices() -> Vec<Device> {
     devices
 }
 
+/// What networks' operations are measured in on a device.
+pub fn precisions(device: &Device) -> Vec<Precision> {
+    match device.name().as_str() {
+        "cpu" => vec![Precision::F32],
+        _ => vec![Precision::F32, Precision::Bf16],
+    }
+}
+
 /// Uniform bytes.
 pub fn bytes(n: usize, dim: usize) -> Vec<u8> {
     let mut values = vec![0; n * dim];

@@ -116,4 +116,23 @@ kernels! {
     ConvertF32Bf16 = convert_f32_bf16, emulate_convert_f32_bf16 in "convert", 32 bytes, 0 shared;
     ConvertBf16F32 = convert_bf16_f32, emulate_convert_bf16_f32 in "convert", 32 bytes, 0 shared;
     ConvertBf16Bf16 = convert_bf16_bf16, emulate_convert_bf16_bf16 in "convert", 32 bytes, 0 shared;
+    BatchNormMomentsF32 = batch_norm_moments_f32, emulate_batch_norm_moments_f32 in "batch_norm", 168 bytes, 9216 shared;
+    BatchNormGradientSumsF32 = batch_norm_gradient_sums_f32, emulate_batch_norm_gradient_sums_f32 in "batch_norm", 168 bytes, 8192 shared;
+    BatchNormApplyF32 = batch_norm_apply_f32, emulate_batch_norm_apply_f32 in "batch_norm", 168 bytes, 0 shared;
+    BatchNormGradientF32 = batch_norm_gradient_f32, emulate_batch_norm_gradient_f32 in "batch_norm", 168 bytes, 0 shared;
+    BatchNormMomentsBf16 = batch_norm_moments_bf16, emulate_batch_norm_moments_bf16 in "batch_norm", 168 bytes, 17408 shared;
+    BatchNormGradientSumsBf16 = batch_norm_gradient_sums_bf16, emulate_batch_norm_gradient_sums_bf16 in "batch_norm", 168 bytes, 16384 shared;
+    BatchNormApplyBf16 = batch_norm_apply_bf16, emulate_batch_norm_apply_bf16 in "batch_norm", 168 bytes, 0 shared;
+    BatchNormGradientBf16 = batch_norm_gradient_bf16, emulate_batch_norm_gradient_bf16 in "batch_norm", 168 bytes, 0 shared;
+    BatchNormStatistics = batch_norm_statistics, emulate_batch_norm_statistics in "batch_norm", 168 bytes, 6144 shared;
+    BatchNormRunning = batch_norm_running, emulate_batch_norm_running in "batch_norm", 168 bytes, 0 shared;
+    BatchNormSums = batch_norm_sums, emulate_batch_norm_sums in "batch_norm", 168 bytes, 4096 shared;
+    MaxPoolF32 = max_pool_f32, emulate_max_pool_f32 in "max_pool", 72 bytes, 0 shared;
+    MaxPoolGradientF32 = max_pool_gradient_f32, emulate_max_pool_gradient_f32 in "max_pool", 72 bytes, 0 shared;
+    MaxPoolBf16 = max_pool_bf16, emulate_max_pool_bf16 in "max_pool", 72 bytes, 0 shared;
+    MaxPoolGradientBf16 = max_pool_gradient_bf16, emulate_max_pool_gradient_bf16 in "max_pool", 72 bytes, 0 shared;
+    AvgPoolF32 = avg_pool_f32, emulate_avg_pool_f32 in "avg_pool", 48 bytes, 0 shared;
+    AvgPoolGradientF32 = avg_pool_gradient_f32, emulate_avg_pool_gradient_f32 in "avg_pool", 48 bytes, 0 shared;
+    AvgPoolBf16 = avg_pool_bf16, emulate_avg_pool_bf16 in "avg_pool", 48 bytes, 0 shared;
+    AvgPoolGradientBf16 = avg_pool_gradient_bf16, emulate_avg_pool_gradient_bf16 in "avg_pool", 48 bytes, 0 shared;
 }

@@ -75,3 +75,15 @@ impl Check {
         Ok(())
     }
 }
+
+/// How many neighbouring channels a thread of a GPU takes: as many as 16 bytes hold, or 1 where a pixel or one of the
+/// tensors at these addresses does not start at a multiple of 16 bytes.
+#[cfg(gpu)]
+pub(crate) fn channels_at_once(precision: Precision, channels: usize, addresses: &[u64]) -> usize {
+    let wide = 16 / precision.bytes();
+    if channels.is_multiple_of(wide) && addresses.iter().all(|address| address.is_multiple_of(16)) {
+        wide
+    } else {
+        1
+    }
+}

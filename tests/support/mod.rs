@@ -5,6 +5,7 @@
 
 pub mod arenas;
 pub mod coverage;
+pub mod tensors;
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

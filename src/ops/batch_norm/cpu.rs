@@ -2,6 +2,7 @@
 //! depend on the number of threads, and so neither do the results.
 
 use super::{BatchNorm, Statistics};
+use multiversion::multiversion;
 use rayon::prelude::*;
 
 /// Values in a block of rows, about.
@@ -11,17 +12,18 @@ fn rows_in_block(channels: usize) -> usize {
     (BLOCK / channels).max(1)
 }
 
-/// Two sums for each channel over all rows: `add` puts what row `row` has to give to them.
-fn two_sums(norm: &BatchNorm, add: impl Fn(usize, &mut [f64], &mut [f64]) + Sync) -> Vec<f64> {
+/// Two sums for each channel over all rows: `add` puts what values `from .. to` have to give to them.
+fn two_sums(
+    norm: &BatchNorm,
+    add: impl Fn(std::ops::Range<usize>, &mut [f64], &mut [f64]) + Sync,
+) -> Vec<f64> {
     let (c, block) = (norm.channels, rows_in_block(norm.channels));
     let blocks: Vec<Vec<f64>> = (0..norm.rows.div_ceil(block))
         .into_par_iter()
         .map(|at| {
             let mut sums = vec![0.0; 2 * c];
             let (first, second) = sums.split_at_mut(c);
-            for row in at * block..((at + 1) * block).min(norm.rows) {
-                add(row, first, second);
-            }
+            add(at * block * c..((at + 1) * block).min(norm.rows) * c, first, second);
             sums
         })
         .collect();
@@ -32,35 +34,47 @@ fn two_sums(norm: &BatchNorm, add: impl Fn(usize, &mut [f64], &mut [f64]) + Sync
     all
 }
 
-/// The batch's mean and 1 / sqrt(variance + eps), and the running statistics moved towards it.
+/// The batch's mean and 1 / sqrt(variance + eps), and the running statistics moved towards it. Returns what the means
+/// lost when they were rounded to 32 bits.
 pub(super) fn statistics(
     norm: &BatchNorm,
     x: &[f32],
     mean: &mut [f32],
     variance: &mut [f32],
     saved: &mut [f32],
-) {
+) -> Vec<f32> {
     let c = norm.channels;
-    let sums = two_sums(norm, |row, sum, squares| {
-        for ((x, sum), square) in x[row * c..][..c].iter().zip(sum).zip(squares) {
-            let x = f64::from(*x);
-            *sum += x;
-            *square += x * x;
-        }
-    });
+    // Less the first row, so that channels that do not vary have a variance of exactly 0, and large offsets go.
+    let pivot = &x[..c];
+    let sums = two_sums(norm, |at, sum, squares| add_moments(&x[at], pivot, sum, squares));
     let (rows, momentum) = (norm.rows as f64, f64::from(norm.momentum));
+    let mut low = vec![0.0; c];
     for channel in 0..c {
-        let (batch_mean, squares) = (sums[channel] / rows, sums[c + channel] / rows);
+        let (from_pivot, squares) = (sums[channel] / rows, sums[c + channel] / rows);
+        let batch_mean = f64::from(pivot[channel]) + from_pivot;
         // 64 bits hold the squares of 32-bit values with what is lost in the difference to spare; NaN stays NaN.
-        let mut batch = squares - batch_mean * batch_mean;
+        let mut batch = squares - from_pivot * from_pivot;
         if batch < 0.0 {
             batch = 0.0;
         }
         saved[channel] = batch_mean as f32;
+        low[channel] = (batch_mean - f64::from(saved[channel])) as f32;
         saved[c + channel] = (1.0 / (batch + f64::from(norm.eps)).sqrt()) as f32;
         let unbiased = batch * rows / (rows - 1.0);
         mean[channel] = ((1.0 - momentum) * f64::from(mean[channel]) + momentum * batch_mean) as f32;
         variance[channel] = ((1.0 - momentum) * f64::from(variance[channel]) + momentum * unbiased) as f32;
+    }
+    low
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn add_moments(x: &[f32], pivot: &[f32], sum: &mut [f64], squares: &mut [f64]) {
+    for x in x.chunks_exact(pivot.len()) {
+        for (((x, pivot), sum), square) in x.iter().zip(pivot).zip(&mut *sum).zip(&mut *squares) {
+            let x = f64::from(*x) - f64::from(*pivot);
+            *sum += x;
+            *square += x * x;
+        }
     }
 }
 
@@ -73,37 +87,57 @@ pub(super) fn running(norm: &BatchNorm, mean: &[f32], variance: &[f32], saved: &
     }
 }
 
+/// y from what is saved, and `low`, what the saved means lost: empty for nothing.
 #[allow(clippy::too_many_arguments, reason = "an operation's operands")]
 pub(super) fn normalise(
     norm: &BatchNorm,
     x: &[f32],
     saved: &[f32],
+    low: &[f32],
     gamma: &[f32],
     beta: &[f32],
     shortcut: &[f32],
     relu: bool,
     y: &mut [f32],
 ) {
-    let c = norm.channels;
-    let (mean, scale) = saved.split_at(c);
+    let (mean, scale) = saved.split_at(norm.channels);
     let factor: Vec<f32> = scale.iter().zip(gamma).map(|(s, g)| s * g).collect();
-    let block = rows_in_block(c) * c;
+    let none = vec![0.0; norm.channels];
+    let line = Line { mean, low: if low.is_empty() { &none } else { low }, factor: &factor, beta };
+    let block = rows_in_block(norm.channels) * norm.channels;
     y.par_chunks_mut(block).enumerate().for_each(|(at, y)| {
-        let x = &x[at * block..][..y.len()];
-        for (row, (y, x)) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)).enumerate() {
-            for i in 0..c {
-                y[i] = (x[i] - mean[i]) * factor[i] + beta[i];
-            }
-            if !shortcut.is_empty() {
-                let shortcut = &shortcut[at * block + row * c..][..c];
-                y.iter_mut().zip(shortcut).for_each(|(y, s)| *y += s);
-            }
-            if relu {
-                // Not `max`, which would make a number of NaN.
-                y.iter_mut().for_each(|y| *y = if *y < 0.0 { 0.0 } else { *y });
-            }
-        }
+        let at = at * block..at * block + y.len();
+        let shortcut = if shortcut.is_empty() { shortcut } else { &shortcut[at.clone()] };
+        normalise_rows(line, &x[at], shortcut, relu, y);
     });
+}
+
+/// (x - mean - low) factor + beta.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    mean: &'a [f32],
+    low: &'a [f32],
+    factor: &'a [f32],
+    beta: &'a [f32],
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn normalise_rows(line: Line<'_>, x: &[f32], shortcut: &[f32], relu: bool, y: &mut [f32]) {
+    let c = line.mean.len();
+    let (mean, low) = (&line.mean[..c], &line.low[..c]);
+    let (factor, beta) = (&line.factor[..c], &line.beta[..c]);
+    for (row, (y, x)) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)).enumerate() {
+        for i in 0..c {
+            y[i] = (x[i] - mean[i] - low[i]) * factor[i] + beta[i];
+        }
+        if !shortcut.is_empty() {
+            y.iter_mut().zip(&shortcut[row * c..][..c]).for_each(|(y, s)| *y += s);
+        }
+        if relu {
+            // Not `max`, which would make a number of NaN.
+            y.iter_mut().for_each(|y| *y = if *y < 0.0 { 0.0 } else { *y });
+        }
+    }
 }
 
 /// The gradients of gamma and beta.
@@ -118,19 +152,34 @@ pub(super) fn sums(
 ) {
     let c = norm.channels;
     let (mean, scale) = saved.split_at(c);
-    let sums = two_sums(norm, |row, gamma, beta| {
-        let (x, dy) = (&x[row * c..][..c], &dy[row * c..][..c]);
-        let y = if y.is_empty() { y } else { &y[row * c..][..c] };
-        for i in 0..c {
-            let passed = y.is_empty() || y[i] > 0.0;
-            let dy = if passed { f64::from(dy[i]) } else { 0.0 };
-            gamma[i] += dy * f64::from((x[i] - mean[i]) * scale[i]);
-            beta[i] += dy;
-        }
+    // Without ReLU, nothing of y is looked at: any values will do.
+    let sums = two_sums(norm, |at, gamma, beta| match y.is_empty() {
+        true => add_sums::<false>(&x[at.clone()], &x[at.clone()], &dy[at], mean, gamma, beta),
+        false => add_sums::<true>(&x[at.clone()], &y[at.clone()], &dy[at], mean, gamma, beta),
     });
     for channel in 0..c {
-        dgamma[channel] = sums[channel] as f32;
+        dgamma[channel] = (sums[channel] * f64::from(scale[channel])) as f32;
         dbeta[channel] = sums[c + channel] as f32;
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn add_sums<const RELU: bool>(
+    x: &[f32],
+    y: &[f32],
+    dy: &[f32],
+    mean: &[f32],
+    gamma: &mut [f64],
+    beta: &mut [f64],
+) {
+    let c = mean.len();
+    let (gamma, beta) = (&mut gamma[..c], &mut beta[..c]);
+    for ((x, y), dy) in x.chunks_exact(c).zip(y.chunks_exact(c)).zip(dy.chunks_exact(c)) {
+        for i in 0..c {
+            let dy = f64::from(if !RELU || y[i] > 0.0 { dy[i] } else { 0.0 });
+            gamma[i] += dy * (f64::from(x[i]) - f64::from(mean[i]));
+            beta[i] += dy;
+        }
     }
 }
 
@@ -142,41 +191,56 @@ pub(super) fn backward(
     dx: &mut [f32],
     shortcut: &mut [f32],
 ) {
-    let c = norm.channels;
-    let (mean, scale) = saved.split_at(c);
+    let (mean, scale) = saved.split_at(norm.channels);
     let rows = norm.rows as f32;
-    let block = rows_in_block(c) * c;
-    let row = |at: usize, dx: &mut [f32], shortcut: &mut [f32]| {
-        let (x, dy) = (&x[at..][..c], &dy[at..][..c]);
-        let y = if y.is_empty() { y } else { &y[at..][..c] };
-        for i in 0..c {
-            let passed = y.is_empty() || y[i] > 0.0;
-            let dy = if passed { dy[i] } else { 0.0 };
-            if !shortcut.is_empty() {
-                shortcut[i] = dy;
-            }
-            let from_statistics = match statistics {
-                Statistics::Batch => (dbeta[i] + (x[i] - mean[i]) * scale[i] * dgamma[i]) / rows,
-                Statistics::Running => 0.0,
-            };
-            dx[i] = gamma[i] * scale[i] * (dy - from_statistics);
+    let of_batch = |values: Vec<f32>| match statistics {
+        Statistics::Batch => values,
+        Statistics::Running => vec![0.0; norm.channels],
+    };
+    let constant = of_batch(dbeta.iter().map(|b| b / rows).collect());
+    let slope = of_batch(dgamma.iter().zip(scale).map(|(g, s)| s * g / rows).collect());
+    let factor: Vec<f32> = gamma.iter().zip(scale).map(|(g, s)| g * s).collect();
+    let block = rows_in_block(norm.channels) * norm.channels;
+    let rows = |at: usize, dx: &mut [f32], shortcut: &mut [f32]| {
+        let at = at * block..at * block + dx.len();
+        let (x, dy) = (&x[at.clone()], &dy[at.clone()]);
+        let coefficients = [mean, &constant, &slope, &factor];
+        if y.is_empty() {
+            gradient_rows::<false>(coefficients, [x, x, dy], dx, shortcut);
+        } else {
+            gradient_rows::<true>(coefficients, [x, &y[at], dy], dx, shortcut);
         }
     };
     if shortcut.is_empty() {
-        dx.par_chunks_mut(block).enumerate().for_each(|(at, dx)| {
-            for (r, dx) in dx.chunks_exact_mut(c).enumerate() {
-                row(at * block + r * c, dx, &mut []);
-            }
-        });
+        dx.par_chunks_mut(block).enumerate().for_each(|(at, dx)| rows(at, dx, &mut []));
     } else {
-        dx.par_chunks_mut(block).zip(shortcut.par_chunks_mut(block)).enumerate().for_each(
-            |(at, (dx, shortcut))| {
-                for (r, (dx, shortcut)) in
-                    dx.chunks_exact_mut(c).zip(shortcut.chunks_exact_mut(c)).enumerate()
-                {
-                    row(at * block + r * c, dx, shortcut);
-                }
-            },
-        );
+        let both = dx.par_chunks_mut(block).zip(shortcut.par_chunks_mut(block));
+        both.enumerate().for_each(|(at, (dx, shortcut))| rows(at, dx, shortcut));
+    }
+}
+
+/// factor (dy - (constant + (x - mean) slope)), with the [mean, constant, slope, factor] of each channel; dy itself to
+/// the shortcut.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn gradient_rows<const RELU: bool>(
+    [mean, constant, slope, factor]: [&[f32]; 4],
+    [x, y, dy]: [&[f32]; 3],
+    dx: &mut [f32],
+    shortcut: &mut [f32],
+) {
+    let c = mean.len();
+    let (constant, slope, factor) = (&constant[..c], &slope[..c], &factor[..c]);
+    let images = x.chunks_exact(c).zip(y.chunks_exact(c)).zip(dy.chunks_exact(c));
+    for (row, (((x, y), dy), dx)) in images.zip(dx.chunks_exact_mut(c)).enumerate() {
+        for i in 0..c {
+            let dy = if !RELU || y[i] > 0.0 { dy[i] } else { 0.0 };
+            dx[i] = factor[i] * (dy - (constant[i] + (x[i] - mean[i]) * slope[i]));
+        }
+        if !shortcut.is_empty() {
+            let shortcut = &mut shortcut[row * c..][..c];
+            for i in 0..c {
+                shortcut[i] = if !RELU || y[i] > 0.0 { dy[i] } else { 0.0 };
+            }
+        }
     }
 }

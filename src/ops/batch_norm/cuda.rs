@@ -1,14 +1,140 @@
-//! `batch_norm` on a GPU.
-#![allow(unused, clippy::too_many_arguments)]
+//! `batch_norm` on a GPU: blocks sum their rows into the workspace, a second kernel adds those sums in order, a third
+//! goes over the images again.
 
 use super::{BatchNorm, Gradients, Statistics, Weights};
-use crate::device::{Addresses, Gpu};
-use crate::{Result, Slot};
+use crate::device::{Addresses, Gpu, Kernel, Launch, Params};
+use crate::ops::operand::channels_at_once;
+use crate::{Precision, Result, Slot};
+use std::mem::offset_of;
 
-pub(super) fn workspace_len(gpu: &Gpu, norm: &BatchNorm) -> usize {
-    todo!()
+const THREADS: usize = 256;
+/// Blocks that a multiprocessor runs at a time, about.
+const BLOCKS: usize = 4;
+/// Channels whose sums a block of the second kernels adds: `THREADS / ADDERS` of kernels/batch_norm.cu.
+const ADDED_CHANNELS: usize = 32;
+
+/// Mirrors `BatchNormParams` of kernels/batch_norm.cu.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+struct BatchNormParams {
+    x: u64,
+    y: u64,
+    shortcut: u64,
+    gamma: u64,
+    beta: u64,
+    mean: u64,
+    variance: u64,
+    saved: u64,
+    low: u64,
+    pivot: u64,
+    partial: u64,
+    dy: u64,
+    dx: u64,
+    dgamma: u64,
+    dbeta: u64,
+    dshortcut: u64,
+    rows: u32,
+    channels: u32,
+    across: u32,
+    split_rows: u32,
+    splits: u32,
+    wide: u32,
+    relu: u32,
+    batch: u32,
+    eps: f32,
+    momentum: f32,
+}
+const _: () = assert!(size_of::<BatchNormParams>() == 168 && offset_of!(BatchNormParams, rows) == 128);
+// SAFETY: repr(C), no padding, as asserted by size.
+unsafe impl Params for BatchNormParams {}
+
+/// How rows and channels are dealt to blocks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Grid {
+    /// Channels to a thread.
+    width: usize,
+    /// Groups of so many channels to a block, a power of two.
+    across: usize,
+    /// Blocks along the channels.
+    blocks: usize,
+    /// Rows to a block.
+    split_rows: usize,
+    /// Blocks along the rows.
+    splits: usize,
 }
 
+impl Grid {
+    /// Enough blocks to fill the GPU, as long as each of their threads has two rows.
+    fn new(rows: usize, channels: usize, width: usize, multiprocessors: usize) -> Self {
+        let groups = channels / width;
+        let across = groups.next_power_of_two().min(32);
+        let (blocks, down) = (groups.div_ceil(across), THREADS / across);
+        let wanted = (BLOCKS * multiprocessors).div_ceil(blocks);
+        let split_rows = rows.div_ceil(wanted).max(2 * down).next_multiple_of(down);
+        Grid { width, across, blocks, split_rows, splits: rows.div_ceil(split_rows) }
+    }
+
+    fn launch(&self, shared_bytes: usize) -> Launch {
+        let grid = [self.blocks as u32, self.splits as u32, 1];
+        Launch { grid, threads: THREADS as u32, shared_bytes: shared_bytes as u32 }
+    }
+}
+
+/// A mean's low part, a pivot, and two sums of each block along the rows, for each channel. The number of blocks depends
+/// on how many channels a thread has, which is not known here: the most count.
+fn floats(rows: usize, channels: usize, multiprocessors: usize) -> usize {
+    let splits = |width| Grid::new(rows, channels, width, multiprocessors).splits;
+    let widths = [1, 4, 8].into_iter().filter(|width| channels.is_multiple_of(*width));
+    2 * channels * (1 + widths.map(splits).max().unwrap_or(0))
+}
+
+pub(super) fn workspace_len(gpu: &Gpu, norm: &BatchNorm) -> usize {
+    floats(norm.rows, norm.channels, gpu.multiprocessors())
+}
+
+/// Of each kernel over images the one for a storage type.
+fn kernel(precision: Precision, f32: Kernel, bf16: Kernel) -> Kernel {
+    match precision {
+        Precision::F32 => f32,
+        Precision::Bf16 => bf16,
+    }
+}
+
+/// What all launches of a pass share: its operands over images are those at `addresses`.
+fn prepare(
+    gpu: &Gpu,
+    norm: &BatchNorm,
+    precision: Precision,
+    addresses: &[u64],
+    work: u64,
+) -> (Grid, BatchNormParams) {
+    let BatchNorm { rows, channels, eps, momentum } = *norm;
+    let width = channels_at_once(precision, channels, addresses);
+    let grid = Grid::new(rows, channels, width, gpu.multiprocessors());
+    let params = BatchNormParams {
+        low: work,
+        pivot: work + 4 * channels as u64,
+        partial: work + 8 * channels as u64,
+        rows: rows as u32,
+        channels: channels as u32,
+        across: grid.across as u32,
+        split_rows: grid.split_rows as u32,
+        splits: grid.splits as u32,
+        wide: u32::from(width > 1),
+        eps,
+        momentum,
+        ..BatchNormParams::default()
+    };
+    (grid, params)
+}
+
+/// A second kernel's launch: so many channels to a block.
+fn by_channel(norm: &BatchNorm, channels: usize, shared_bytes: usize) -> Launch {
+    let grid = [norm.channels.div_ceil(channels) as u32, 1, 1];
+    Launch { grid, threads: THREADS as u32, shared_bytes: shared_bytes as u32 }
+}
+
+#[allow(clippy::too_many_arguments, reason = "an operation's operands")]
 pub(super) fn forward_training(
     gpu: &Gpu,
     at: Addresses,
@@ -21,9 +147,34 @@ pub(super) fn forward_training(
     saved: Slot,
     work: Slot,
 ) -> Result<()> {
-    todo!()
+    let precision = x.precision();
+    let [x, shortcut, y] = [x, shortcut, y].map(|slot| at.of(slot));
+    let (grid, shared) = prepare(gpu, norm, precision, &[x, shortcut, y], at.of(work));
+    let params = BatchNormParams {
+        x,
+        y,
+        shortcut,
+        gamma: at.of(weights.gamma),
+        beta: at.of(weights.beta),
+        mean: at.of(weights.mean),
+        variance: at.of(weights.variance),
+        saved: at.of(saved),
+        relu: u32::from(relu),
+        ..shared
+    };
+    let moments = kernel(precision, Kernel::BatchNormMomentsF32, Kernel::BatchNormMomentsBf16);
+    let apply = kernel(precision, Kernel::BatchNormApplyF32, Kernel::BatchNormApplyBf16);
+    let sums = (2 * grid.width + 1) * THREADS * 4;
+    // SAFETY: all operands lie in the arena and have the shapes that the kernels take them for; the workspace has what
+    // `floats` says that this grid needs.
+    unsafe {
+        gpu.launch(moments, &params, grid.launch(sums))?;
+        gpu.launch(Kernel::BatchNormStatistics, &params, by_channel(norm, ADDED_CHANNELS, 24 * THREADS))?;
+        gpu.launch(apply, &params, grid.launch(0))
+    }
 }
 
+#[allow(clippy::too_many_arguments, reason = "an operation's operands")]
 pub(super) fn forward_inference(
     gpu: &Gpu,
     at: Addresses,
@@ -35,9 +186,31 @@ pub(super) fn forward_inference(
     y: Slot,
     saved: Slot,
 ) -> Result<()> {
-    todo!()
+    let precision = x.precision();
+    let [x, shortcut, y] = [x, shortcut, y].map(|slot| at.of(slot));
+    let (grid, shared) = prepare(gpu, norm, precision, &[x, shortcut, y], 0);
+    let params = BatchNormParams {
+        x,
+        y,
+        shortcut,
+        gamma: at.of(weights.gamma),
+        beta: at.of(weights.beta),
+        mean: at.of(weights.mean),
+        variance: at.of(weights.variance),
+        saved: at.of(saved),
+        relu: u32::from(relu),
+        ..shared
+    };
+    let apply = kernel(precision, Kernel::BatchNormApplyF32, Kernel::BatchNormApplyBf16);
+    // SAFETY: all operands lie in the arena and have the shapes that the kernels take them for; neither kernel reads
+    // the workspace.
+    unsafe {
+        gpu.launch(Kernel::BatchNormRunning, &params, by_channel(norm, THREADS, 0))?;
+        gpu.launch(apply, &params, grid.launch(0))
+    }
 }
 
+#[allow(clippy::too_many_arguments, reason = "an operation's operands")]
 pub(super) fn backward(
     gpu: &Gpu,
     at: Addresses,
@@ -51,5 +224,58 @@ pub(super) fn backward(
     into: Gradients,
     work: Slot,
 ) -> Result<()> {
-    todo!()
+    let precision = x.precision();
+    let images = [x, y, dy, into.x, into.shortcut].map(|slot| at.of(slot));
+    let (grid, shared) = prepare(gpu, norm, precision, &images, at.of(work));
+    let [x, y, dy, dx, dshortcut] = images;
+    let params = BatchNormParams {
+        x,
+        y,
+        gamma: at.of(gamma),
+        saved: at.of(saved),
+        dy,
+        dx,
+        dgamma: at.of(into.gamma),
+        dbeta: at.of(into.beta),
+        dshortcut,
+        batch: u32::from(statistics == Statistics::Batch),
+        ..shared
+    };
+    let sums = kernel(precision, Kernel::BatchNormGradientSumsF32, Kernel::BatchNormGradientSumsBf16);
+    let gradient = kernel(precision, Kernel::BatchNormGradientF32, Kernel::BatchNormGradientBf16);
+    // SAFETY: all operands lie in the arena and have the shapes that the kernels take them for; the workspace has what
+    // `floats` says that this grid needs.
+    unsafe {
+        gpu.launch(sums, &params, grid.launch(2 * grid.width * THREADS * 4))?;
+        gpu.launch(Kernel::BatchNormSums, &params, by_channel(norm, ADDED_CHANNELS, 16 * THREADS))?;
+        gpu.launch(gradient, &params, grid.launch(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_and_channel_is_some_threads_and_the_workspace_holds_all_sums() {
+        let rows = (1..300).chain([1000, 4095, 12_544, 100_352, 0x7fff_ffff]);
+        for rows in rows {
+            for channels in (1..70).chain([200, 512, 2048]).filter(|channels| rows * channels < 1 << 31) {
+                for multiprocessors in [1, 2, 132] {
+                    let floats = floats(rows, channels, multiprocessors);
+                    for width in [1, 4, 8].into_iter().filter(|width| channels % width == 0) {
+                        let grid = Grid::new(rows, channels, width, multiprocessors);
+                        let what = format!("{rows} x {channels} on {multiprocessors}: {grid:?}");
+                        assert!(grid.across.is_power_of_two() && grid.across <= 32, "{what}");
+                        assert!(grid.blocks * grid.across * width >= channels, "{what}");
+                        assert!((grid.blocks - 1) * grid.across * width < channels, "{what}");
+                        assert!(grid.splits * grid.split_rows >= rows, "{what}");
+                        assert!((grid.splits - 1) * grid.split_rows < rows, "no block without rows: {what}");
+                        assert!(grid.splits <= 65_535 && grid.split_rows <= u32::MAX as usize, "{what}");
+                        assert!(channels * (2 + 2 * grid.splits) <= floats, "{what}");
+                    }
+                }
+            }
+        }
+    }
 }

@@ -148,8 +148,8 @@ pub fn forward_training(
             let Weights { gamma, beta, mean, variance } = weights;
             let ([x, gamma, beta, shortcut], [y, mean, variance, saved]) =
                 floats.split([x, gamma, beta, shortcut], [y, mean, variance, saved]);
-            cpu::statistics(norm, x, mean, variance, saved);
-            cpu::normalise(norm, x, saved, gamma, beta, shortcut, relu, y);
+            let low = cpu::statistics(norm, x, mean, variance, saved);
+            cpu::normalise(norm, x, saved, &low, gamma, beta, shortcut, relu, y);
             Ok(())
         }
         #[cfg(gpu)]
@@ -180,7 +180,7 @@ pub fn forward_inference(
             let ([x, gamma, beta, mean, variance, shortcut], [y, saved]) =
                 floats.split([x, gamma, beta, mean, variance, shortcut], [y, saved]);
             cpu::running(norm, mean, variance, saved);
-            cpu::normalise(norm, x, saved, gamma, beta, shortcut, relu, y);
+            cpu::normalise(norm, x, saved, &[], gamma, beta, shortcut, relu, y);
             Ok(())
         }
         #[cfg(gpu)]

@@ -1,6 +1,8 @@
-//! `max_pool` on the CPU: a task to a row of pixels, of the output forward, of the images backward.
+//! `max_pool` on the CPU: a task to a row of pixels, of the output forward. Backward the maxima's places are found, again
+//! by rows of the output, and each row of the images gathers from the windows that hold it.
 
 use super::MaxPool;
+use multiversion::multiversion;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -18,68 +20,83 @@ fn windows(pool: &MaxPool, at: usize, count: usize) -> Range<usize> {
 }
 
 pub(super) fn forward(pool: &MaxPool, x: &[f32], y: &mut [f32]) {
-    let (c, row) = (pool.channels, pool.width * pool.channels);
-    y.par_chunks_exact_mut(pool.out_width() * c).enumerate().for_each(|(at, y)| {
-        let image = &x[at / pool.out_height() * pool.height * row..][..pool.height * row];
-        for (q, y) in y.chunks_exact_mut(c).enumerate() {
-            y.fill(f32::NEG_INFINITY);
-            for h in window(pool, at % pool.out_height(), pool.height) {
-                for w in window(pool, q, pool.width) {
-                    let x = &image[h * row + w * c..][..c];
-                    y.iter_mut().zip(x).for_each(|(y, x)| {
-                        if *x > *y || x.is_nan() {
-                            *y = *x;
-                        }
-                    });
-                }
-            }
-        }
+    let image = pool.height * pool.width * pool.channels;
+    y.par_chunks_exact_mut(pool.out_width() * pool.channels).enumerate().for_each(|(at, y)| {
+        let rows = window(pool, at % pool.out_height(), pool.height);
+        maxima(pool, &x[at / pool.out_height() * image..][..image], rows, y);
     });
 }
 
-pub(super) fn backward(pool: &MaxPool, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32]) {
-    let (c, row) = (pool.channels, pool.width * pool.channels);
-    let (out_row, [_, p, q, _]) = (pool.out_width() * c, pool.output_shape());
-    dx.par_chunks_exact_mut(row).enumerate().for_each(|(at, dx)| {
-        let (n, h) = (at / pool.height, at % pool.height);
-        let image = &x[n * pool.height * row..][..pool.height * row];
-        dx.fill(0.0);
-        for (w, dx) in dx.chunks_exact_mut(c).enumerate() {
-            for top in windows(pool, h, p) {
-                for left in windows(pool, w, q) {
-                    let out = (n * p + top) * out_row + left * c;
-                    let (y, dy) = (&y[out..][..c], &dy[out..][..c]);
-                    let x = &image[h * row + w * c..][..c];
-                    for channel in 0..c {
-                        let most = y[channel];
-                        if x[channel] == most && first(pool, image, [top, left], [h, w], channel, most) {
-                            dx[channel] += dy[channel];
-                        }
-                    }
+/// A row of the output, of windows over these rows of an image.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn maxima(pool: &MaxPool, image: &[f32], rows: Range<usize>, y: &mut [f32]) {
+    let c = pool.channels;
+    for (q, y) in y.chunks_exact_mut(c).enumerate() {
+        y.fill(f32::NEG_INFINITY);
+        for h in rows.clone() {
+            for w in window(pool, q, pool.width) {
+                for (y, x) in y.iter_mut().zip(&image[(h * pool.width + w) * c..][..c]) {
+                    *y = if (*x > *y) | x.is_nan() { *x } else { *y };
                 }
-            }
-        }
-    });
-}
-
-/// Whether no pixel of a window before (h, w) is its maximum too.
-fn first(
-    pool: &MaxPool,
-    image: &[f32],
-    [top, left]: [usize; 2],
-    [h, w]: [usize; 2],
-    channel: usize,
-    most: f32,
-) -> bool {
-    for row in window(pool, top, pool.height) {
-        for column in window(pool, left, pool.width) {
-            if (row, column) == (h, w) {
-                return true;
-            }
-            if image[(row * pool.width + column) * pool.channels + channel] == most {
-                return false;
             }
         }
     }
-    true
+}
+
+/// The same, and the place of each maximum among the image's pixels: the first of equal ones, the last NaN.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn places(pool: &MaxPool, image: &[f32], rows: Range<usize>, most: &mut [f32], places: &mut [u32]) {
+    let c = pool.channels;
+    for (q, places) in places.chunks_exact_mut(c).enumerate() {
+        let columns = window(pool, q, pool.width);
+        most.fill(f32::NEG_INFINITY);
+        places.fill((rows.start * pool.width + columns.start) as u32);
+        for h in rows.clone() {
+            for w in columns.clone() {
+                let place = h * pool.width + w;
+                for ((x, most), at) in image[place * c..][..c].iter().zip(&mut *most).zip(&mut *places) {
+                    let more = (*x > *most) | x.is_nan();
+                    *most = if more { *x } else { *most };
+                    *at = if more { place as u32 } else { *at };
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn backward(pool: &MaxPool, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    let (c, [_, p, q, _]) = (pool.channels, pool.output_shape());
+    let image = pool.height * pool.width * c;
+    let mut at = vec![0; dy.len()];
+    at.par_chunks_exact_mut(q * c).enumerate().for_each_init(
+        || vec![0.0; c],
+        |most, (row, at)| {
+            let rows = window(pool, row % p, pool.height);
+            places(pool, &x[row / p * image..][..image], rows, most, at);
+        },
+    );
+    dx.par_chunks_exact_mut(pool.width * c).enumerate().for_each(|(row, dx)| {
+        let (n, h) = (row / pool.height, row % pool.height);
+        let of_image = n * p * q * c..(n + 1) * p * q * c;
+        gather(pool, h, &at[of_image.clone()], &dy[of_image], dx);
+    });
+}
+
+/// Row `h` of an image's gradient from its windows' gradients and the places of their maxima.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn gather(pool: &MaxPool, h: usize, places: &[u32], dy: &[f32], dx: &mut [f32]) {
+    let (c, [_, p, q, _]) = (pool.channels, pool.output_shape());
+    for (w, dx) in dx.chunks_exact_mut(c).enumerate() {
+        let place = (h * pool.width + w) as u32;
+        dx.fill(0.0);
+        for top in windows(pool, h, p) {
+            for left in windows(pool, w, q) {
+                let out = (top * q + left) * c;
+                let from = places[out..][..c].iter().zip(&dy[out..][..c]);
+                for (dx, (at, dy)) in dx.iter_mut().zip(from) {
+                    *dx += if *at == place { *dy } else { 0.0 };
+                }
+            }
+        }
+    }
 }

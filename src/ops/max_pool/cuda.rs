@@ -1,12 +1,71 @@
-//! `max_pool` on a GPU.
-#![allow(unused, clippy::too_many_arguments)]
+//! `max_pool` on a GPU: a thread to some channels of a pixel.
 
 use super::MaxPool;
-use crate::device::{Addresses, Gpu};
-use crate::{Result, Slot};
+use crate::device::{Addresses, Gpu, Kernel, Launch, Params};
+use crate::ops::operand::channels_at_once;
+use crate::{Precision, Result, Slot};
+use std::mem::offset_of;
+
+/// Mirrors `MaxPoolParams` of kernels/max_pool.cu.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct MaxPoolParams {
+    x: u64,
+    y: u64,
+    dy: u64,
+    dx: u64,
+    threads: u32,
+    channels: u32,
+    height: u32,
+    width: u32,
+    out_height: u32,
+    out_width: u32,
+    kernel: u32,
+    stride: u32,
+    padding: u32,
+    wide: u32,
+}
+const _: () = assert!(size_of::<MaxPoolParams>() == 72 && offset_of!(MaxPoolParams, threads) == 32);
+// SAFETY: repr(C), no padding, as asserted by size.
+unsafe impl Params for MaxPoolParams {}
+
+/// Launches a thread for every pixel of `of` and every `width` of its channels.
+fn run(
+    gpu: &Gpu,
+    kernels: [Kernel; 2],
+    pool: &MaxPool,
+    precision: Precision,
+    of: [usize; 4],
+    [x, y, dy, dx]: [u64; 4],
+) -> Result<()> {
+    let width = channels_at_once(precision, pool.channels, &[x, y, dy, dx]);
+    let threads = of.iter().product::<usize>() / width;
+    let params = MaxPoolParams {
+        x,
+        y,
+        dy,
+        dx,
+        threads: threads as u32,
+        channels: pool.channels as u32,
+        height: pool.height as u32,
+        width: pool.width as u32,
+        out_height: pool.out_height() as u32,
+        out_width: pool.out_width() as u32,
+        kernel: pool.kernel as u32,
+        // Beyond any image there is one window, whatever the stride.
+        stride: pool.stride.min(1 << 31) as u32,
+        padding: pool.padding as u32,
+        wide: u32::from(width > 1),
+    };
+    let kernel = kernels[usize::from(precision == Precision::Bf16)];
+    let launch = Launch { grid: [threads.div_ceil(256) as u32, 1, 1], threads: 256, shared_bytes: 0 };
+    // SAFETY: the operands have the pool's shapes and lie in the arena; a thread touches only pixels within them.
+    unsafe { gpu.launch(kernel, &params, launch) }
+}
 
 pub(super) fn forward(gpu: &Gpu, at: Addresses, pool: &MaxPool, x: Slot, y: Slot) -> Result<()> {
-    todo!()
+    let kernels = [Kernel::MaxPoolF32, Kernel::MaxPoolBf16];
+    run(gpu, kernels, pool, x.precision(), pool.output_shape(), [at.of(x), at.of(y), 0, 0])
 }
 
 pub(super) fn backward(
@@ -18,5 +77,7 @@ pub(super) fn backward(
     dy: Slot,
     dx: Slot,
 ) -> Result<()> {
-    todo!()
+    let kernels = [Kernel::MaxPoolGradientF32, Kernel::MaxPoolGradientBf16];
+    let operands = [x, y, dy, dx].map(|slot| at.of(slot));
+    run(gpu, kernels, pool, x.precision(), pool.input_shape(), operands)
 }

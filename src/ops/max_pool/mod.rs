@@ -1,5 +1,5 @@
 //! Max pooling over NHWC images, and its gradient. Where a window has its maximum more than once, the gradient goes to
-//! the first, as in PyTorch.
+//! the first, as in PyTorch; where it holds NaN, to the last NaN.
 
 mod cpu;
 #[cfg(gpu)]
@@ -49,8 +49,8 @@ impl MaxPool {
     /// A pool over images (n, h, w, c).
     ///
     /// # Errors
-    /// [`Error::Argument`] for an extent or stride of 0, a window larger than the padded image, and padding above half
-    /// a window.
+    /// [`Error::Argument`] for an extent or stride of 0, a window larger than the padded image, padding above half
+    /// a window, and tensors of 2^31 values or more.
     pub fn new(
         [batch, height, width, channels]: [usize; 4],
         kernel: usize,
@@ -64,19 +64,27 @@ impl MaxPool {
                 Extents(&images)
             )));
         }
-        if kernel > height + 2 * padding || kernel > width + 2 * padding || 2 * padding > kernel {
+        // In this order none of it overflows: 2 `padding` is below `kernel` + 1.
+        if padding > kernel / 2 || kernel - 2 * padding > height || kernel - 2 * padding > width {
             return Err(Error::Argument(format!(
                 "max_pool: windows of {kernel} x {kernel} with padding {padding} do not fit images of {height} x \
                  {width}: they must be no larger than the padded image, and the padding at most half of them"
             )));
         }
-        if images.iter().try_fold(1usize, |all, e| all.checked_mul(*e)).is_none_or(|len| len >= 1 << 31) {
+        let pool = MaxPool { batch, height, width, channels, kernel, stride, padding };
+        let small = |shape: [usize; 4]| {
+            let len = shape.iter().try_fold(1usize, |all, e| all.checked_mul(*e));
+            len.is_some_and(|len| len < 1 << 31)
+        };
+        // With padding, there may be more windows than pixels.
+        if !small(images) || kernel >= 1 << 31 || !small(pool.output_shape()) {
             return Err(Error::Argument(format!(
-                "max_pool: images {} have 2^31 values or more",
+                "max_pool: images {}, windows of {kernel} x {kernel}: no tensor may have 2^31 values, nor a window \
+                 as many rows",
                 Extents(&images)
             )));
         }
-        Ok(MaxPool { batch, height, width, channels, kernel, stride, padding })
+        Ok(pool)
     }
 
     /// Rows of an output image.
@@ -138,8 +146,8 @@ pub fn backward(arena: &mut Arena, pool: &MaxPool, x: Slot, y: Slot, dy: Slot, d
     check.apart(&reads, &[target])?;
     match arena.on() {
         On::Cpu(floats) => {
-            let ([x, y, dy], [dx]) = floats.split([x, y, dy], [dx]);
-            cpu::backward(pool, x, y, dy, dx);
+            let ([x, dy], [dx]) = floats.split([x, dy], [dx]);
+            cpu::backward(pool, x, dy, dx);
             Ok(())
         }
         #[cfg(gpu)]
