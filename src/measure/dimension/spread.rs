@@ -2,7 +2,8 @@
 //! the closed forms follow.
 
 use crate::ops::Neighbours;
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
@@ -103,11 +104,14 @@ pub(super) fn halves(
     (0..HALVINGS).into_par_iter().filter_map(halve).collect()
 }
 
-/// In which half each of `n` samples is.
+/// In which half each of `n` samples is. Halves are of one size: an estimate that changes with the number of samples,
+/// as on what is curved, would else differ between halves for that reason too.
 pub(super) fn sides(seed: u64, halving: u64, n: usize) -> Vec<bool> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(halving);
-    (0..n).map(|_| rng.random()).collect()
+    let mut sides: Vec<bool> = (0..n).map(|i| i % 2 == 0).collect();
+    sides.shuffle(&mut rng);
+    sides
 }
 
 /// The values of each half that are finite, where most are.
