@@ -264,6 +264,16 @@ def beside(results, theirs):
     return table(head, rows), bad
 
 
+def refused(results):
+    """What gave no value, and for how many samples."""
+    lines = [line for line in results.lines if not line["ambient"]]
+    without = {name: sum(line["estimates"][name].get("value") is None for line in lines) for name in results.names}
+    counts = [f"`{name}` for {count}" for name, count in without.items() if count]
+    if not counts:
+        return "Every estimator gave a value for every sample."
+    return f"Of {len(lines)} samples, no value was given by {', '.join(counts)}: these are left out."
+
+
 def page(results, theirs, args):
     import suite_peer
 
@@ -278,6 +288,7 @@ def page(results, theirs, args):
         "large_seeds": args.large_seeds,
         "peer_seeds": min(args.peer_seeds, args.seeds),
         "count": len(results.manifolds()),
+        "refused": refused(results),
         "summaries": "\n\n".join(f"**N = {n:,}**\n\n".replace(",", " ") + summary(results, n) for n in args.sizes),
         "compared": compared,
         "detail": detail(results),
