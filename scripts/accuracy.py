@@ -279,7 +279,7 @@ def page(results, theirs, args):
 
     compared, bad = beside(results, theirs)
     values = {
-        "revision": revision(),
+        "revision": args.revision,
         "date": datetime.date.today(),
         "chip": chip(),
         "skdim": version("scikit-dimension"),
@@ -323,6 +323,8 @@ def parse():
 
 def main():
     args = parse()
+    # Before the charts are drawn anew.
+    args.revision = revision()
     program = build("accuracy")
     STORE.mkdir(parents=True, exist_ok=True)
     own = STORE / f"sharpdim-{hashlib.sha256(Path(program).read_bytes()).hexdigest()[:12]}.jsonl"
