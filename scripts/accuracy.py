@@ -264,12 +264,22 @@ def beside(results, theirs):
     return table(head, rows), bad
 
 
+def refused(results):
+    """What gave no value, and for how many samples."""
+    lines = [line for line in results.lines if not line["ambient"]]
+    without = {name: sum(line["estimates"][name].get("value") is None for line in lines) for name in results.names}
+    counts = [f"`{name}` for {count}" for name, count in without.items() if count]
+    if not counts:
+        return "Every estimator gave a value for every sample."
+    return f"Of {len(lines)} samples, no value was given by {', '.join(counts)}: these are left out."
+
+
 def page(results, theirs, args):
     import suite_peer
 
     compared, bad = beside(results, theirs)
     values = {
-        "revision": revision(),
+        "revision": args.revision,
         "date": datetime.date.today(),
         "chip": chip(),
         "skdim": version("scikit-dimension"),
@@ -278,6 +288,7 @@ def page(results, theirs, args):
         "large_seeds": args.large_seeds,
         "peer_seeds": min(args.peer_seeds, args.seeds),
         "count": len(results.manifolds()),
+        "refused": refused(results),
         "summaries": "\n\n".join(f"**N = {n:,}**\n\n".replace(",", " ") + summary(results, n) for n in args.sizes),
         "compared": compared,
         "detail": detail(results),
@@ -312,6 +323,8 @@ def parse():
 
 def main():
     args = parse()
+    # Before the charts are drawn anew.
+    args.revision = revision()
     program = build("accuracy")
     STORE.mkdir(parents=True, exist_ok=True)
     own = STORE / f"sharpdim-{hashlib.sha256(Path(program).read_bytes()).hexdigest()[:12]}.jsonl"

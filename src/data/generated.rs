@@ -12,6 +12,16 @@ use std::f64::consts::{FRAC_PI_3, TAU};
 use std::path::{Path, PathBuf};
 
 /// The numbers that an image of [`Dataset::generated`](super::Dataset::generated) is drawn from.
+///
+/// ```
+/// use sharpdim::{Device, data::{Dataset, GENERATED_LATENTS, Preprocess}};
+/// use sharpdim::measure::{Estimator, Mle, intrinsic_dim};
+/// let plain = Preprocess { size: None, ..Preprocess::default() };
+/// let images = Dataset::generated(200, 32, 0)?.load(&plain, &|_| ())?;
+/// let found = intrinsic_dim(&Device::cpu(), &images.samples.points()?, &Estimator::Mle(Mle::default()))?;
+/// assert!(found.value < GENERATED_LATENTS as f64); // 400 images are few: estimates come out low
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 pub const GENERATED_LATENTS: usize = 7;
 
 /// An ellipse, the "organ", within a fixed bright ring. Positions and sizes are in half image sides.

@@ -198,6 +198,14 @@ pub struct Settings {
 }
 
 /// Samples of a manifold.
+///
+/// ```
+/// use sharpdim::data::manifolds::{Manifold, Settings};
+/// let sample = Manifold::Sphere { dim: 2 }.sample(10, &Settings::default())?;
+/// assert_eq!((sample.values.len(), sample.dim, sample.intrinsic_dim), (30, 3, 2));
+/// assert_eq!(sample.points()?.n(), 10);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ManifoldSample {
     /// Row-major: sample i is `values[i * dim .. (i + 1) * dim]`.

@@ -35,7 +35,8 @@ use std::sync::Arc;
 /// use sharpdim::Device;
 /// let device = Device::best();
 /// println!("{device}");
-/// # let _ = device;
+/// device.set_memory_limit(1 << 30); // of a GPU's; the CPU takes no notice
+/// assert_eq!(device.clone().name(), device.name());
 /// ```
 #[derive(Clone)]
 pub struct Device {
@@ -105,6 +106,14 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Unavailable`] where this build has no emulator.
+    ///
+    /// ```
+    /// use sharpdim::{Device, Error};
+    /// match Device::emulated(0) {
+    ///     Ok(emulated) => assert_eq!(emulated.name(), "emulated:0"),
+    ///     Err(error) => assert!(matches!(error, Error::Unavailable { .. })),
+    /// }
+    /// ```
     pub fn emulated(order: u64) -> Result<Self> {
         #[cfg(feature = "emulator")]
         {

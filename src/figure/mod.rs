@@ -79,6 +79,19 @@ impl Size {
 }
 
 /// A chart that is drawn.
+///
+/// ```
+/// use sharpdim::figure::{Axis, Histogram, Size};
+/// let size = Size { width: 400, height: 300 };
+/// let axis = Axis::linear("dimension");
+/// let figure = Histogram::new("Local dimension", axis, "images", &[2.0, 2.1, 2.4]).draw(size)?;
+/// assert_eq!((figure.title(), figure.size()), ("Local dimension", size));
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("local.svg");
+/// figure.write(&path)?; // as a path in .png would
+/// assert_eq!(std::fs::read_to_string(&path).unwrap(), figure.svg());
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Figure {
     size: Size,

@@ -21,7 +21,7 @@ const FONT: f64 = 11.0;
 ///
 /// let figure = Scatter::new("Two datasets", Axis::linear("intrinsic dimension"), Axis::log("K_F"))
 ///     .group("natural images", &[Marked::new("CIFAR-10", 24.1, 4.3e-4).x_interval(23.7, 24.5)])
-///     .group("digits", &[Marked::new("MNIST", 12.4, 9.1e-4)])
+///     .group("digits", &[Marked::new("MNIST", 12.4, 9.1e-4).y_interval(8.6e-4, 9.7e-4)])
 ///     .draw(Size::default())?;
 /// # assert!(figure.svg().contains("MNIST"));
 /// # Ok::<(), sharpdim::Error>(())

@@ -133,9 +133,12 @@ pub struct Curation {
 /// let points = Points::u8(&[10, 10, 90, 90, 200, 10, 10, 11], 2)?;
 /// let options = CurationOptions { near: Near::Distance(2.0), ..CurationOptions::default() };
 /// let found = curate(&Device::cpu(), &points, &[0, 0, 1, 1], &options, &|_| ())?;
-/// assert_eq!(found.near_duplicates[0].samples, [0, 3]);
+/// let group = &found.near_duplicates[0]; // a `Group`
+/// assert_eq!((&group.samples[..], group.classes, group.farthest_link), (&[0, 3][..], 2, 1.0));
 /// assert_eq!(found.left_out, [0, 3]);
-/// assert_eq!(found.all.max, 1.0);
+/// assert_eq!((found.all.max, found.all.pairs, found.all.samples), (1.0, 4, 4)); // a `Spread`
+/// assert_eq!((found.near_radius, found.sharpest[0].ratio()), (2.0, 1.0));
+/// assert!(found.contradictions.is_empty() && found.class_pairs[0].classes == [0, 1]);
 /// assert!(found.without_near_duplicates.is_some_and(|rest| rest.max < 0.01));
 /// # Ok::<(), sharpdim::Error>(())
 /// ```

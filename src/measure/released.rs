@@ -14,6 +14,18 @@ use rand_chacha::ChaCha8Rng;
 /// each batch it shuffles and cuts them again, and pairs the batch with each of those, element by element: of
 /// `samples`^2 ordered pairs it sees `samples`^2 / `batch`. Where batches are not of one size, as many are paired as
 /// both have (the released code stops with an error there).
+///
+/// ```
+/// use sharpdim::{Device, Points, measure::{Protocol, ReleasedProtocol, label_sharpness}};
+/// let points = Points::u8(&[0, 1, 10, 40, 90, 170], 1)?;
+/// let small = ReleasedProtocol { samples: 6, batch: 3, repeats: 2, seed: 0 };
+/// let found = label_sharpness(&Device::cpu(), &points, &[0, 0, 1, 0, 1, 1], Protocol::Released(small), 1, &|_| ())?;
+/// // What the definition says of the same draws, which hold all six samples: 10 is 9 from 1.
+/// let right = found.released.unwrap(); // a `Released`
+/// assert_eq!((right.definition.len(), right.definition_max()), (2, 1.0 / 9.0));
+/// assert!(right.infinite_draws <= 2);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReleasedProtocol {
     /// Samples in a draw; all of them where there are fewer (the released code stops with an error there).

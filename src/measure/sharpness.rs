@@ -10,6 +10,17 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
 /// Class-balanced draws, as the paper measures label sharpness.
+///
+/// ```
+/// use sharpdim::{Device, Points, measure::{PaperProtocol, Protocol, label_sharpness}};
+/// let points = Points::u8(&[0, 1, 10, 40, 90, 170], 1)?;
+/// let two_each = Protocol::Paper(PaperProtocol { samples: 4, repeats: 3, seed: 0 });
+/// let found = label_sharpness(&Device::cpu(), &points, &[0, 0, 1, 0, 1, 1], two_each, 1, &|_| ())?;
+/// // A `LabelSharpness`: K_F of each of three draws, and the greatest of them.
+/// assert_eq!((found.protocol, found.draws.len()), (two_each, 3));
+/// assert!(found.draws.contains(&found.max) && found.max == found.sharpest[0].ratio());
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PaperProtocol {
     /// Samples in a draw, shared equally among classes (a class that has fewer gives all it has).

@@ -37,6 +37,18 @@ pub(crate) use sharpness::one_label_each;
 pub use sharpness::{SharpPair, Sharpness, sharpness, sharpness_between, sharpness_with};
 
 /// What long work reports to: called with the fraction done, 0 to 1.
+///
+/// ```
+/// use sharpdim::ops::{Progress, neighbours_with};
+/// use sharpdim::{Device, Points};
+/// use std::sync::Mutex;
+/// let points = Points::u8(&[0, 0, 3, 4, 0, 1], 2)?;
+/// let seen = Mutex::new(Vec::new());
+/// let progress: Progress = &|done| seen.lock().unwrap().push(done);
+/// neighbours_with(&Device::cpu(), &points, 1, progress)?;
+/// assert!(seen.into_inner().unwrap().iter().all(|done| (0.0..=1.0).contains(done)));
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 pub type Progress<'a> = &'a (dyn Fn(f64) + Sync);
 
 /// The vector instructions that the CPU code uses here.

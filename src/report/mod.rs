@@ -2,6 +2,7 @@
 //! No scripts; all text, as file and class names, is escaped.
 //!
 //! ```
+//! use sharpdim::figure::{Axis, Histogram, Size};
 //! use sharpdim::report::{Column, Page, Picture, Section, Table};
 //!
 //! let pixels: Vec<u8> = (0..64).map(|i| i * 4).collect();
@@ -9,6 +10,7 @@
 //! let table = Table::new("Datasets", [Column::text("dataset"), Column::number("dimension")])
 //!     .row(["MNIST", "12.4"])?
 //!     .row(["CIFAR-10", "24.1"])?;
+//! let chart = Histogram::new("Local", Axis::linear("dimension"), "images", &[2.0, 2.5]).draw(Size::default())?;
 //! let page = Page::new("What was measured").section(
 //!     Section::new("Dimension")
 //!         .paragraph("By the estimator of Levina and Bickel.")
@@ -17,6 +19,10 @@
 //!         .warning("two images are equal")
 //!         .headline([("12.4", "intrinsic dimension", "12.2 .. 12.6")])
 //!         .pair(picture()?, picture()?, "the sharpest pair")
+//!         .pairs([(picture()?, picture()?, "the next")])
+//!         .gallery([picture()?])
+//!         .groups([(vec![picture()?, picture()?, picture()?], "near duplicates")])
+//!         .figure(&chart, "the dimension at each image")
 //!         .subsection(Section::new("By class").glossary([("3", "a digit"), ("8", "another")])),
 //! );
 //! assert!(page.html().starts_with("<!DOCTYPE html>"));
@@ -220,6 +226,14 @@ impl Section {
 /// # Errors
 ///
 /// [`crate::Error::Io`] where it cannot be written, [`crate::Error::Argument`] where `path` names no file.
+///
+/// ```
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("results.json");
+/// sharpdim::report::write_whole(&path, b"{}")?;
+/// assert_eq!(std::fs::read(&path).unwrap(), b"{}");
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     crate::whole_file::write(path, content)
 }

@@ -1,7 +1,7 @@
 //! Maximum likelihood from the distances to k neighbours (Levina & Bickel 2004, averaged as MacKay &
 //! Ghahramani 2005), for one k, over a range of k, and extrapolated to distance 0 (GeoMLE, Gomtsyan et al. 2019).
 
-use super::spread::{Z95, halves, independent, listed, mean, sharing, standard_error};
+use super::spread::{Z95, choose, halves, independent, listed, mean, sharing, standard_error};
 use super::{Duplicates, Estimate, Estimator, Excluded, infinite, nothing_left};
 use crate::ops::Neighbours;
 use crate::{Error, Result};
@@ -380,11 +380,14 @@ fn resample(neighbours: &Neighbours, geo: &GeoMle, bootstrap: usize) -> Result<R
         if neighbours.squared_distances(i)[0] == 0.0 {
             return Vec::new();
         }
-        let listed = neighbours.indices(i).iter().zip(neighbours.squared_distances(i)).take(geo.neighbours());
-        let squared: Vec<f64> =
-            listed.filter(|(j, _)| drawn[**j as usize]).map(|(_, s)| *s).take(geo.to).collect();
+        let listed = neighbours.squared_distances(i);
+        let listed = &listed[..geo.neighbours().min(listed.len())];
+        let mut squared = vec![0.0; geo.to];
         // Too few of the listed were drawn: once in many millions.
-        if squared.len() < geo.to { Vec::new() } else { squared }
+        if choose(neighbours.indices(i), listed, |j| drawn[j], &mut squared) < geo.to {
+            squared.clear();
+        }
+        squared
     };
     let squared: Vec<Vec<f64>> = (0..n).map(list).collect();
     let (mut sums, mut counts) = (vec![0.0; ks], vec![0usize; ks]);

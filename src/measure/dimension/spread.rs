@@ -2,7 +2,8 @@
 //! the closed forms follow.
 
 use crate::ops::Neighbours;
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
@@ -92,22 +93,44 @@ pub(super) fn halves(
         let side = sides(seed, halving, n);
         let reference = neighbours.reference().map(|reference| sides(seed, HALVINGS + halving, reference));
         let others = reference.as_ref().unwrap_or(&side);
-        let within = |i: usize| {
-            let listed = neighbours.indices(i)[..reach].iter().zip(neighbours.squared_distances(i));
-            let near: Vec<f64> =
-                listed.filter(|(j, _)| others[**j as usize] == side[i]).map(|(_, s)| *s).take(k).collect();
-            if near.len() == k { value(&near) } else { f64::NAN }
+        let mut near = vec![0.0; k];
+        let mut within = |i: usize| {
+            let squared = &neighbours.squared_distances(i)[..reach];
+            let found = choose(neighbours.indices(i), squared, |j| others[j] == side[i], &mut near);
+            if found == k { value(&near) } else { f64::NAN }
         };
         halve(&side, kept.iter().map(|i| (*i, within(*i))))
     };
     (0..HALVINGS).into_par_iter().filter_map(halve).collect()
 }
 
-/// In which half each of `n` samples is.
+/// Writes the first of these `squared` distances whose neighbour is wanted to `near`, as many as it holds, and says how
+/// many. It takes no branch on what is wanted: where chance decides that, processors guess wrongly half of the time.
+pub(super) fn choose(
+    indices: &[u32],
+    squared: &[f64],
+    wanted: impl Fn(usize) -> bool,
+    near: &mut [f64],
+) -> usize {
+    let mut found = 0;
+    for (j, squared) in indices.iter().zip(squared) {
+        if found == near.len() {
+            break;
+        }
+        near[found] = *squared;
+        found += usize::from(wanted(*j as usize));
+    }
+    found
+}
+
+/// In which half each of `n` samples is. Halves are of one size: an estimate that changes with the number of samples,
+/// as on what is curved, would else differ between halves for that reason too.
 pub(super) fn sides(seed: u64, halving: u64, n: usize) -> Vec<bool> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(halving);
-    (0..n).map(|_| rng.random()).collect()
+    let mut sides: Vec<bool> = (0..n).map(|i| i % 2 == 0).collect();
+    sides.shuffle(&mut rng);
+    sides
 }
 
 /// The values of each half that are finite, where most are.

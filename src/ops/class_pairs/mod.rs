@@ -51,6 +51,14 @@ pub fn class_pairs(device: &Device, points: &Points<'_>, labels: &[u32]) -> Resu
 }
 
 /// As [`class_pairs`], telling `progress` how far it is.
+///
+/// ```
+/// use sharpdim::{Device, Points, ops::{ClassPair, class_pairs_with}};
+/// let points = Points::u8(&[0, 2, 5, 9], 1)?;
+/// let found: Vec<ClassPair> = class_pairs_with(&Device::cpu(), &points, &[0, 0, 1, 1], &|done| println!("{done}"))?;
+/// assert!(found.iter().any(|pair| pair.classes == [1, 1] && pair.sharpest.distance == 4.0));
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 pub fn class_pairs_with(
     device: &Device,
     points: &Points<'_>,

@@ -16,6 +16,14 @@ pub use between::neighbours_between;
 
 /// The `k` nearest other samples of each of `n` samples, nearest first; ties go to the lower index. Or, found by
 /// [`neighbours_between`], the `k` nearest reference samples of each of `n` queries.
+///
+/// ```
+/// use sharpdim::{Device, Points, ops::{Neighbours, neighbours}};
+/// let found: Neighbours = neighbours(&Device::cpu(), &Points::u8(&[0, 0, 3, 4, 0, 1], 2)?, 2)?;
+/// assert_eq!((found.n(), found.k(), found.reference()), (3, 2, None));
+/// assert!(found.distances(0).eq([1.0, 5.0]));
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Neighbours {
     n: usize,
@@ -84,6 +92,14 @@ pub fn neighbours(device: &Device, points: &Points<'_>, k: usize) -> Result<Neig
 }
 
 /// As [`neighbours`], telling `progress` how far it is.
+///
+/// ```
+/// use sharpdim::{Device, Points, ops::neighbours_with};
+/// let points = Points::u8(&[0, 0, 3, 4, 0, 1], 2)?;
+/// let nearest = neighbours_with(&Device::cpu(), &points, 1, &|done| println!("{:.0} %", 100.0 * done))?;
+/// assert_eq!(nearest.indices(0), [2]);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 pub fn neighbours_with(
     device: &Device,
     points: &Points<'_>,

@@ -45,6 +45,14 @@ pub fn pairs_within(
 }
 
 /// As [`pairs_within`], telling `progress` how far it is.
+///
+/// ```
+/// use sharpdim::{Device, Points, ops::pairs_within_with};
+/// let points = Points::u8(&[0, 0, 3, 4, 0, 1], 2)?;
+/// let found = pairs_within_with(&Device::cpu(), &points, 1.0, 100, &|done| println!("{:.0} %", 100.0 * done))?;
+/// assert_eq!(found, [(0, 2, 1.0)]);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 pub fn pairs_within_with(
     device: &Device,
     points: &Points<'_>,

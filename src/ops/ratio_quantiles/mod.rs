@@ -52,6 +52,14 @@ pub fn ratio_quantiles(
 }
 
 /// As [`ratio_quantiles`], telling `progress` how far it is.
+///
+/// ```
+/// use sharpdim::{Device, Points, ops::ratio_quantiles_with};
+/// let (points, labels) = (Points::u8(&[0, 5, 1, 4], 1)?, [0, 1, 1, 1]);
+/// let found = ratio_quantiles_with(&Device::cpu(), &points, &labels, &[1.0], &|done| println!("{done}"))?;
+/// assert_eq!(found, [1.0]);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 pub fn ratio_quantiles_with(
     device: &Device,
     points: &Points<'_>,

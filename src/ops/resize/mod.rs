@@ -32,6 +32,13 @@ impl Pixels<'_> {
 }
 
 /// Height, width and channels of an image.
+///
+/// ```
+/// use sharpdim::{Device, ops::resize::{Extents, Pixels, resize}};
+/// let rgb: Extents = [1, 1, 3];
+/// assert_eq!(resize(&Device::cpu(), Pixels::F32(&[1.0, 2.0, 3.0]), rgb, [1, 2], true)?, [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 pub type Extents = [usize; 3];
 
 /// Resizes a batch of images to `size`, height and width: bilinear, half-pixel centres, antialiased on

@@ -15,6 +15,11 @@ use std::collections::HashMap;
 pub use between::sharpness_between;
 
 /// Two samples, with different labels unless another word is said.
+///
+/// ```
+/// use sharpdim::ops::SharpPair;
+/// assert_eq!(SharpPair { pair: [1, 2], distance: 4.0 }.ratio(), 0.25);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SharpPair {
     /// The samples, the lower index first; between two sets, that of the first set and that of the second.
@@ -78,6 +83,14 @@ pub fn sharpness(device: &Device, points: &Points<'_>, labels: &[u32], top: usiz
 }
 
 /// As [`sharpness`], telling `progress` how far it is.
+///
+/// ```
+/// use sharpdim::{Device, Points, ops::sharpness_with};
+/// let points = Points::u8(&[0, 0, 3, 4, 0, 1], 2)?;
+/// let found = sharpness_with(&Device::cpu(), &points, &[0, 1, 0], 1, &|done| println!("{done}"))?;
+/// assert_eq!((found.pairs_compared, found.pairs_differing), (3, 2));
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
 pub fn sharpness_with(
     device: &Device,
     points: &Points<'_>,
