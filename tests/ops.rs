@@ -1,5 +1,5 @@
 //! Operations on every device, against naive oracles: neighbours, sharpness, the two between two sets, duplicates,
-//! counts and distances of pairs, 16-bit floats, resize.
+//! counts and distances of pairs, 16-bit floats, resize; and the operations of networks.
 //! GPU devices join where the build has them (`--features emulator`, `--features cuda`).
 
 mod support;
@@ -7,6 +7,7 @@ mod support;
 mod ops {
     mod between;
     mod class_pairs;
+    mod conv2d;
     mod counts;
     mod duplicates;
     mod halves;
