@@ -3,7 +3,8 @@
 // (k, r, s, c), y and dy (n, p, q, k), stride S and padding Z, x being 0 outside the image:
 //
 //   forward  y[n,p,q,k]  = b[k] + sum over r, s, c of x[n, p S - Z + r, q S - Z + s, c] w[k,r,s,c]
-//   input    dx[n,h,w,c] = sum over k and those r, s for which h = p S - Z + r and w = q S - Z + s of dy[n,p,q,k] w[k,r,s,c]
+//   input    dx[n,h,w,c] = sum over k and those r, s for which h = p S - Z + r and w = q S - Z + s of
+//                          dy[n,p,q,k] w[k,r,s,c]
 //   weight   dw[k,r,s,c] = sum over n, p, q of dy[n,p,q,k] x[n, p S - Z + r, q S - Z + s, c]
 //
 //            rows              columns    summed over           left operand      right operand
@@ -54,7 +55,8 @@ struct Conv2dParams {
     // out_height, -.
     Divisor inner, outer, outer_more;
 };
-static_assert(sizeof(Conv2dParams) == 120 && offsetof(Conv2dParams, batch) == 32 && offsetof(Conv2dParams, inner) == 96);
+static_assert(sizeof(Conv2dParams) == 120 && offsetof(Conv2dParams, batch) == 32);
+static_assert(offsetof(Conv2dParams, inner) == 96);
 
 // ---- the product's extents ------------------------------------------------------------------------------------------
 
@@ -66,7 +68,8 @@ struct Work {
     uint32_t row_class, column_class, high, wide, first_row_tap, first_column_tap, row_taps, column_taps;
 };
 
-template <Pass PASS> __device__ __forceinline__ Work work_of(const Conv2dParams& p, uint32_t lines_down, uint32_t lines_across) {
+template <Pass PASS>
+__device__ __forceinline__ Work work_of(const Conv2dParams& p, uint32_t lines_down, uint32_t lines_across) {
     Work work{};
     uint32_t tile = blockIdx.x;
     // Neighbouring blocks share rows: the images' side, which is the longer.
@@ -273,8 +276,10 @@ template <class T, class Side> struct Columns {
     template <class Put> __device__ __forceinline__ void visit(int i, int count, Put put) const {
         uint32_t pixel = at + uint32_t(Side::depth(i));
         uint32_t line = divided(pixel, by_width), image = divided(line, by_height);
-        int row = int(line - image * out_height) * stride - padding, col = int(pixel - line * out_width) * stride - padding;
-        uint32_t base = ((image * uint32_t(height) + uint32_t(row)) * uint32_t(width) + uint32_t(col)) * uint32_t(channels);
+        int row = int(line - image * out_height) * stride - padding;
+        int col = int(pixel - line * out_width) * stride - padding;
+        uint32_t first = (image * uint32_t(height) + uint32_t(row)) * uint32_t(width) + uint32_t(col);
+        uint32_t base = first * uint32_t(channels);
         int r = tap_row, s = tap_column, c = channel;
 #pragma unroll
         for (int e = 0; e < count; e++) {

@@ -165,10 +165,11 @@ fn run(device: &Device, conv: &Conv2d, precision: Precision, data: &Data, offset
         arena.write(slot, values).unwrap();
     }
     // What an operation leaves of this shows.
-    let spoil = |arena: &mut Arena, slot: Slot| arena.write(slot, &vec![f32::NAN; slot.len()]).unwrap();
+    let spoil = |arena: &mut Arena, slots: &[Slot]| {
+        slots.iter().for_each(|slot| arena.write(*slot, &vec![f32::NAN; slot.len()]).unwrap());
+    };
     let mut forward = |arena: &mut Arena, bias, relu| {
-        spoil(arena, y);
-        spoil(arena, work);
+        spoil(arena, &[y, work]);
         conv2d::forward(arena, conv, x, w, bias, relu, y, work).unwrap();
         arena.to_vec(y).unwrap()
     };
@@ -176,18 +177,18 @@ fn run(device: &Device, conv: &Conv2d, precision: Precision, data: &Data, offset
     let positive = forward(&mut arena, b, true);
     let y = forward(&mut arena, b, false);
 
-    [dx, work].map(|slot| spoil(&mut arena, slot));
+    spoil(&mut arena, &[dx, work]);
     conv2d::backward_input(&mut arena, conv, dy, w, false, dx, work).unwrap();
     let first = arena.to_vec(dx).unwrap();
     arena.write(dx, &data.dx).unwrap();
-    spoil(&mut arena, work);
+    spoil(&mut arena, &[work]);
     conv2d::backward_input(&mut arena, conv, dy, w, true, dx, work).unwrap();
     let added = arena.to_vec(dx).unwrap();
 
-    [dw, db, work].map(|slot| spoil(&mut arena, slot));
+    spoil(&mut arena, &[dw, db, work]);
     conv2d::backward_weight(&mut arena, conv, x, dy, dw, Slot::NONE, work).unwrap();
     let alone = arena.to_vec(dw).unwrap();
-    [dw, work].map(|slot| spoil(&mut arena, slot));
+    spoil(&mut arena, &[dw, work]);
     conv2d::backward_weight(&mut arena, conv, x, dy, dw, db, work).unwrap();
     let dw = arena.to_vec(dw).unwrap();
     assert!(bits(&alone).eq(bits(&dw)), "the weights' gradient, with the bias' or without");
