@@ -168,7 +168,7 @@ fn run(device: &Device, conv: &Conv2d, precision: Precision, data: &Data, offset
     let spoil = |arena: &mut Arena, slots: &[Slot]| {
         slots.iter().for_each(|slot| arena.write(*slot, &vec![f32::NAN; slot.len()]).unwrap());
     };
-    let mut forward = |arena: &mut Arena, bias, relu| {
+    let forward = |arena: &mut Arena, bias, relu| {
         spoil(arena, &[y, work]);
         conv2d::forward(arena, conv, x, w, bias, relu, y, work).unwrap();
         arena.to_vec(y).unwrap()
