@@ -146,11 +146,18 @@ impl Plan {
     }
 }
 
-/// The first class of pixels of the input's gradient is the largest: its rows of pixels and pixels in a row; and the
-/// most taps that any class has along an axis.
+/// Of the input's gradient: the rows of pixels and pixels in a row of the first class, which is the largest; and the
+/// most taps that any class has, in all.
 fn largest_class(conv: &Conv2d) -> ([usize; 2], usize) {
-    let pixels = [conv.height, conv.width].map(|extent| extent.div_ceil(conv.stride));
-    (pixels, conv.kernel.div_ceil(conv.stride))
+    let (stride, extents) = (conv.stride, [conv.height, conv.width]);
+    // An image smaller than the stride lacks classes, and maybe the one with the most taps.
+    let taps = extents.map(|extent| {
+        let taps = |class: usize| {
+            conv.kernel / stride + usize::from((class + conv.padding) % stride < conv.kernel % stride)
+        };
+        (0..stride.min(extent)).map(taps).max().unwrap_or(0)
+    });
+    (extents.map(|extent| extent.div_ceil(stride)), taps[0] * taps[1])
 }
 
 /// `aligned`: which operands start at a multiple of 16 bytes.
@@ -162,7 +169,7 @@ fn plan(conv: &Conv2d, pass: Pass, precision: Precision, aligned: Whole, multipr
         Pass::Input => {
             let ([high, wide], taps) = largest_class(conv);
             let classes = conv.stride.min(conv.height) * conv.stride.min(conv.width);
-            let depth = taps * taps * conv.out_channels;
+            let depth = taps * conv.out_channels;
             (conv.batch * high * wide, conv.in_channels, depth, classes, [k, c], conv.input_len())
         }
         Pass::Weight => (conv.out_channels, conv.patch(), conv.pixels(), 1, [k, c], conv.weight_len()),
