@@ -10,6 +10,7 @@ mod ops {
     mod batch_norm;
     mod between;
     mod class_pairs;
+    mod conv2d;
     mod convert;
     mod counts;
     mod cross_entropy;

@@ -135,4 +135,26 @@ kernels! {
     AvgPoolGradientF32 = avg_pool_gradient_f32, emulate_avg_pool_gradient_f32 in "avg_pool", 48 bytes, 0 shared;
     AvgPoolBf16 = avg_pool_bf16, emulate_avg_pool_bf16 in "avg_pool", 48 bytes, 0 shared;
     AvgPoolGradientBf16 = avg_pool_gradient_bf16, emulate_avg_pool_gradient_bf16 in "avg_pool", 48 bytes, 0 shared;
+    Conv2dForwardF32 = conv2d_forward_f32, emulate_conv2d_forward_f32 in "conv2d", 120 bytes, 49152 shared;
+    Conv2dForwardF32Wide = conv2d_forward_f32_wide, emulate_conv2d_forward_f32_wide in "conv2d", 120 bytes, 65536 shared;
+    Conv2dForwardF32Any = conv2d_forward_f32_any, emulate_conv2d_forward_f32_any in "conv2d", 120 bytes, 24576 shared;
+    Conv2dForwardBf16 = conv2d_forward_bf16, emulate_conv2d_forward_bf16 in "conv2d", 120 bytes, 49152 shared;
+    Conv2dForwardBf16Wide = conv2d_forward_bf16_wide, emulate_conv2d_forward_bf16_wide in "conv2d", 120 bytes, 65536 shared;
+    Conv2dForwardBf16Any = conv2d_forward_bf16_any, emulate_conv2d_forward_bf16_any in "conv2d", 120 bytes, 24576 shared;
+    Conv2dInputF32 = conv2d_input_f32, emulate_conv2d_input_f32 in "conv2d", 120 bytes, 49152 shared;
+    Conv2dInputF32Wide = conv2d_input_f32_wide, emulate_conv2d_input_f32_wide in "conv2d", 120 bytes, 65536 shared;
+    Conv2dInputF32Any = conv2d_input_f32_any, emulate_conv2d_input_f32_any in "conv2d", 120 bytes, 24576 shared;
+    Conv2dInputBf16 = conv2d_input_bf16, emulate_conv2d_input_bf16 in "conv2d", 120 bytes, 49152 shared;
+    Conv2dInputBf16Wide = conv2d_input_bf16_wide, emulate_conv2d_input_bf16_wide in "conv2d", 120 bytes, 65536 shared;
+    Conv2dInputBf16Any = conv2d_input_bf16_any, emulate_conv2d_input_bf16_any in "conv2d", 120 bytes, 24576 shared;
+    Conv2dWeightF32 = conv2d_weight_f32, emulate_conv2d_weight_f32 in "conv2d", 120 bytes, 49152 shared;
+    Conv2dWeightF32Wide = conv2d_weight_f32_wide, emulate_conv2d_weight_f32_wide in "conv2d", 120 bytes, 65536 shared;
+    Conv2dWeightF32Any = conv2d_weight_f32_any, emulate_conv2d_weight_f32_any in "conv2d", 120 bytes, 24576 shared;
+    Conv2dWeightBf16 = conv2d_weight_bf16, emulate_conv2d_weight_bf16 in "conv2d", 120 bytes, 49152 shared;
+    Conv2dWeightBf16Wide = conv2d_weight_bf16_wide, emulate_conv2d_weight_bf16_wide in "conv2d", 120 bytes, 65536 shared;
+    Conv2dWeightBf16Any = conv2d_weight_bf16_any, emulate_conv2d_weight_bf16_any in "conv2d", 120 bytes, 24576 shared;
+    Conv2dSumF32 = conv2d_sum_f32, emulate_conv2d_sum_f32 in "conv2d", 48 bytes, 0 shared;
+    Conv2dSumBf16 = conv2d_sum_bf16, emulate_conv2d_sum_bf16 in "conv2d", 48 bytes, 0 shared;
+    Conv2dBiasF32 = conv2d_bias_f32, emulate_conv2d_bias_f32 in "conv2d", 32 bytes, 0 shared;
+    Conv2dBiasBf16 = conv2d_bias_bf16, emulate_conv2d_bias_bf16 in "conv2d", 32 bytes, 0 shared;
 }

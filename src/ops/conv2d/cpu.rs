@@ -313,7 +313,7 @@ pub(super) fn backward_weight(
         (0..conv.kernel).map(|r| (r, r * row..(r + 1) * row)).collect()
     };
     let most = k.div_ceil(TASKS.div_ceil(columns.len()).min(8)).max(CHANNELS);
-    let tasks: Vec<((usize, Range<usize>), Range<usize>)> =
+    let tasks: Vec<_> =
         columns.iter().flat_map(|part| pieces(k, most).map(|filters| (part.clone(), filters))).collect();
     let (spaces, dw) = (Spaces::new(work, block(conv)), Shared::new(dw));
     tasks.into_par_iter().for_each(|((r, columns), filters)| {
