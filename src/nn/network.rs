@@ -41,6 +41,8 @@ pub struct Network {
     labelled: bool,
     ran: Option<Mode>,
     differentiated: bool,
+    /// Weights moved since the forward pass: its logits stand, but gradients would be of neither weights.
+    moved: bool,
     /// Steps of the optimiser.
     steps: u32,
     /// Batches that each normalisation's running statistics are of.
@@ -63,6 +65,7 @@ impl Network {
             labelled: false,
             ran: None,
             differentiated: false,
+            moved: false,
             steps: 0,
             batches: vec![0; norms],
         };
@@ -163,7 +166,7 @@ impl Network {
         }
         (self.ran, self.differentiated) = (None, false);
         self.plan.programs[self.program].forward(&mut self.arena, mode, self.plan.count)?;
-        self.ran = Some(mode);
+        (self.ran, self.moved) = (Some(mode), false);
         if mode == Mode::Training {
             self.batches.iter_mut().for_each(|batches| *batches += 1);
         }
@@ -203,11 +206,18 @@ impl Network {
     /// The gradients of the mean loss over the batch, of the last forward pass.
     ///
     /// # Errors
-    /// [`Error::Argument`] where none are planned, there was no forward pass or no labels are set, and where the batch
+    /// [`Error::Argument`] where none are planned, there was no forward pass since weights
+    /// moved or no labels are set, and where the batch
     /// has fewer images than planned and weights' gradients are wanted; [`Error::Device`] where the device fails.
     pub fn backward(&mut self) -> Result<()> {
         let mode = self.mode()?;
         self.labels()?;
+        if self.moved {
+            return Err(Error::Argument(format!(
+                "{}: weights moved since this batch's forward pass: run it again",
+                self.plan.name()
+            )));
+        }
         match self.plan.settings().purpose {
             Purpose::Inference => return Err(self.plan.not_planned("gradients")),
             Purpose::InputGradient => {}
@@ -289,7 +299,7 @@ impl Network {
     }
 
     /// One step of training: forward in training mode, losses, gradients, optimiser. Returns the batch's mean loss
-    /// before the step.
+    /// before the step; logits and gradients can be read after it.
     ///
     /// # Errors
     /// As [`set_images`](Self::set_images), [`set_labels`](Self::set_labels), [`forward`](Self::forward) and
@@ -302,7 +312,7 @@ impl Network {
         self.write_rate(rate)?;
         self.arena.write(self.plan.count, &[(self.steps % MOST_STEPS) as f32])?;
         self.plan.training_step(&mut self.arena, self.program)?;
-        self.ran = Some(Mode::Training);
+        (self.ran, self.differentiated) = (Some(Mode::Training), true);
         self.batches.iter_mut().for_each(|batches| *batches += 1);
         self.stepped();
         let losses = self.rows_of(self.passes().losses)?;
@@ -504,9 +514,9 @@ impl Network {
         }
     }
 
-    /// Weights moved: what was computed by the old ones stays readable, and is not to be used for another step.
     fn stepped(&mut self) {
         self.steps += 1;
+        self.moved = true;
     }
 
     fn entry(&self, name: &str, slot: impl Fn(&super::plan::Place) -> Slot) -> Result<(&Entry, Slot)> {
