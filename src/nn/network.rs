@@ -100,7 +100,7 @@ impl Network {
         let image = self.image_len();
         let settings = self.plan.settings();
         let (rows, [height, width], channels) = (images.len() / image, settings.size, settings.channels);
-        if rows == 0 || images.len() % image != 0 {
+        if rows == 0 || !images.len().is_multiple_of(image) {
             let len = images.len();
             return Err(Error::Argument(format!(
                 "{}: {len} values are no whole number of images of {height} x {width} x {channels}, of {image} values",

@@ -166,10 +166,11 @@ impl State {
             .filter_map(|tensor| wanted.get(tensor.name.as_str()).map(|entry| (tensor, *entry)))
             .filter(|(tensor, entry)| tensor.shape != entry.shape)
             .collect();
-        if missing.is_empty() && unexpected.is_empty() {
-            if let Some(reason) = other_ends(network, entries, &shapes) {
-                return Some(reason);
-            }
+        if missing.is_empty()
+            && unexpected.is_empty()
+            && let Some(reason) = other_ends(network, entries, &shapes)
+        {
+            return Some(reason);
         }
         let mut reasons = Vec::new();
         if !missing.is_empty() {

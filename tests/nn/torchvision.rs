@@ -89,10 +89,10 @@ fn case(model: Model, channels: usize, mode: Mode) {
     let size = wanted.iter().map(|v| v * v).sum::<f64>().sqrt();
     let error = logits.iter().zip(&wanted).map(|(g, w)| (f64::from(*g) - w).powi(2)).sum::<f64>().sqrt();
     println!("{case}: logits: {:.1e}", error / size);
-    assert!(error <= 1e-5 * size, "{case}: logits {logits:?}, torchvision's {wanted:?}");
+    assert!(error <= TOLERANCE * size, "{case}: logits {logits:?}, torchvision's {wanted:?}");
     let losses = network.losses().unwrap();
     let loss = losses.iter().map(|v| f64::from(*v)).sum::<f64>() / batch as f64;
-    crate::support::close(loss, kept("loss")[0], 1e-5, || format!("{case}: loss"));
+    crate::support::close(loss, kept("loss")[0], TOLERANCE, || format!("{case}: loss"));
 
     let mut worst = Worst::new();
     let gradients = kept("gradients");
@@ -126,7 +126,8 @@ fn case(model: Model, channels: usize, mode: Mode) {
     }
     drop(network);
 
-    let adam = Adam { weight_decay: 1e-4, ..Adam::default() };
+    // A large eps: with the usual one a gradient of 0 but for rounding moves a weight a whole step.
+    let adam = Adam { weight_decay: 1e-4, eps: 1e-3, ..Adam::default() };
     let purpose = Purpose::Training(Optimiser::Adam(adam));
     let plan = Plan::new(&Device::cpu(), model, &Settings { purpose, ..settings }).unwrap();
     let first = state(&plan, seed);
@@ -146,7 +147,7 @@ fn case(model: Model, channels: usize, mode: Mode) {
         moved.iter_mut().zip(first).for_each(|(w, first)| *w -= first);
         worst.add(name, seed, at, &moved, &rows);
     }
-    worst.check(&format!("{case}: three steps of Adam"), 2e-3);
+    worst.check(&format!("{case}: three steps of Adam"), 1e-3);
 }
 
 fn residual(model: Model) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes networks.safetensors: what torchvision's networks give for weights and images that anyone can make again.
 
-    python tests/vectors/networks.py        # torch 2.15, torchvision 0.29, numpy, safetensors; some minutes
+    python tests/vectors/networks.py        # torch 2.15, torchvision 0.29, numpy, safetensors; a quarter of an hour on two slow cores
 
 Weights are too large to keep. They are a hash of (seed, tensor, element), the same here and in tests/nn/vectors.rs, and
 so are the images; only results are kept. All arithmetic here is in float64, on weights and images that were rounded to
@@ -27,7 +27,8 @@ A case is named NETWORK.CHANNELS.MODE. What is kept of it:
                             difference estimates the difference's square norm.
     statistics              (mode train) the same of each running_mean and running_var after the forward pass
     steps                   (mode train) the same of each parameter less its first value, after three steps of Adam on
-                            the batch, rate 1e-3 (ResNets) or 1e-4 (VGGs), weight decay 1e-4 added to the gradient
+                            the batch, rate 1e-3 (ResNets) or 1e-4 (VGGs), weight decay 1e-4 added to the gradient,
+                            eps 1e-3: with Adam's own 1e-8 a gradient of 0 but for rounding moves a weight a whole step
 In mode train VGG's dropout drops by Philox 4x32-10 as sharpdim does: key (0, 0), counter (place / 4, layer, step, 0),
 a value of a word below 2^31 falls; layer 0 and 1, step 0, 1, 2; places in C order of (n, values).
 """
@@ -168,7 +169,7 @@ def case(name, size, batch, seed, channels, mode):
     images = torch.from_numpy(images).reshape(shape)
     labels = torch.arange(batch) % classes
     rate = 1e-3 if name.startswith("resnet") else 1e-4
-    adam = torch.optim.Adam(model.parameters(), lr=rate, weight_decay=1e-4)
+    adam = torch.optim.Adam(model.parameters(), lr=rate, eps=1e-3, weight_decay=1e-4)
 
     logits, loss, gradients = passes(model, images, labels)
     rows = lambda tensors: np.stack([products(seed, row, tensor) for row, tensor in enumerate(tensors)])
