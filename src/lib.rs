@@ -8,6 +8,7 @@
 //! - [`measure`]: the measures, with the field's conventions as types.
 //! - [`ops`]: the operations behind them, each for the CPU and in CUDA: exact neighbours, label
 //!   sharpness over all pairs, resizing.
+//! - [`nn`]: ResNets and VGGs, whose training the measures are set against.
 //! - [`Device`]: where they run.
 //! - `figure` and `report`: charts as SVG and PNG, and pages of HTML (feature `figures`, a default).
 //!
@@ -33,11 +34,11 @@ mod error;
 #[cfg(feature = "figures")]
 pub mod figure;
 pub mod measure;
+pub mod nn;
 pub mod ops;
 mod points;
 #[cfg(feature = "figures")]
 pub mod report;
-#[cfg(feature = "figures")]
 mod whole_file;
 
 pub use device::{Arena, Device, Layout, Precision, Recording, Slot};

@@ -2,17 +2,23 @@
 
 use crate::{Error, Result};
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Writes `content` beside `path` and renames it.
+/// Writes `content` to `path`.
+#[cfg(feature = "figures")]
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<()> {
+    replace(path, |beside| fs::write(beside, content))
+}
+
+/// Has a new file written beside `path`, at the path that `write` is given, and renames it.
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     let beside = beside(path)?;
-    let written = OpenOptions::new().write(true).create_new(true).open(&beside).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_all()
-    });
+    let open = |options: &mut OpenOptions| options.write(true).open(&beside);
+    let written = open(OpenOptions::new().create_new(true))
+        .and_then(|_| write(&beside))
+        .and_then(|()| open(&mut OpenOptions::new())?.sync_all());
     written.and_then(|()| fs::rename(&beside, path)).map_err(|source| {
         // The first error is the one to report.
         _ = fs::remove_file(&beside);

@@ -31,7 +31,7 @@ mod read;
 mod select;
 mod source;
 mod stored;
-mod tensors;
+pub(crate) mod tensors;
 
 pub use generated::GENERATED_LATENTS;
 pub use load::{Color, Loaded, OnBad, Preprocess, Samples, Scale};

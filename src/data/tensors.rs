@@ -35,14 +35,37 @@ pub(super) fn only_file(folder: &Path, names: &[String]) -> Result<Option<PathBu
     }
 }
 
-/// Opens a file with the tensors `images` or `features`, and `labels`; or `train_images` and so on.
-pub(super) fn open_file(path: &Path, split: Split) -> Result<Found> {
+/// Gives every tensor of a file, in the order of their bytes, to `visit`, which says what is wrong with one.
+pub(crate) fn visit(
+    path: &Path,
+    mut visit: impl FnMut(&str, &TensorInfo, &[u8]) -> Result<(), String>,
+) -> Result<()> {
+    let (file, tensors) = open(path)?;
+    let mut ordered: Vec<(&String, &TensorInfo)> = tensors.iter().collect();
+    ordered.sort_by_key(|(_, info)| info.data_offsets);
+    for (name, info) in ordered {
+        let bytes = map(&file, info)?;
+        let (start, end) = info.data_offsets;
+        let bytes =
+            bytes.get(0..end - start).map_err(|_| file.wrong("was cut short while it was being read"))?;
+        visit(name, info, bytes).map_err(|reason| file.wrong(format!("tensor {name} {reason}")))?;
+    }
+    Ok(())
+}
+
+/// A file, and the tensors that its header names, each of which is where it claims to be.
+fn open(path: &Path) -> Result<(Stream<'static>, Tensors)> {
     let mut file = Stream::open(path)?;
     let header = read_header(&mut file)?;
     let tensors = parse(&file, &header)?;
     let len = file.unread().map_or(0, |(_, range)| range.end - range.start);
     check(&file, &tensors, len)?;
+    Ok((file, tensors))
+}
 
+/// Opens a file with the tensors `images` or `features`, and `labels`; or `train_images` and so on.
+pub(super) fn open_file(path: &Path, split: Split) -> Result<Found> {
+    let (file, tensors) = open(path)?;
     let names: Vec<String> = tensors.keys().cloned().collect();
     let name = array::named(&names, &IMAGES_OR_FEATURES, split)
         .or_else(|| only_matrix(&tensors).filter(|_| split == Split::Train))

@@ -1,0 +1,38 @@
+//! Networks: ResNet-18, -34 and -50 and VGG-13, -16 and -19 as torchvision defines them, their forward and backward
+//! passes, optimisers and weights.
+//!
+//! A [`Plan`] lays out a network's tensors and steps for images of one size in batches of one size; a [`Network`] is a
+//! plan with its memory. While it runs nothing is allocated and nothing waits for the host: passes are lists of
+//! operations of [`ops`](crate::ops), in f32 on the CPU, in f32 or bf16 on GPUs.
+//!
+//! ```
+//! use sharpdim::Device;
+//! use sharpdim::nn::{Model, Network, Optimiser, Plan, Purpose, Settings};
+//! use sharpdim::ops::adam::Adam;
+//! let adam = Adam { weight_decay: 1e-4, ..Adam::default() };
+//! let purpose = Purpose::Training(Optimiser::Adam(adam));
+//! let settings = Settings { batch: 4, size: [32, 32], channels: 1, purpose, ..Settings::default() };
+//! let plan = Plan::new(&Device::cpu(), Model::ResNet18, &settings)?;
+//! println!("{plan}");
+//! let mut network = Network::new(plan, 0)?;
+//! // Four images, NHWC, and their labels.
+//! let images: Vec<f32> = (0..4 * 32 * 32).map(|i| (i % 251) as f32).collect();
+//! let loss = network.train(&images, &[0, 1, 0, 1], 1e-3)?;
+//! assert!(loss.is_finite());
+//! # Ok::<(), sharpdim::Error>(())
+//! ```
+
+mod graph;
+mod init;
+mod model;
+mod network;
+mod plan;
+mod program;
+mod state;
+
+pub use model::Model;
+#[doc(hidden)]
+pub use model::Topology;
+pub use network::Network;
+pub use plan::{Bytes, Mode, Optimiser, Plan, Purpose, Settings};
+pub use state::{Numbers, State, StateTensor};

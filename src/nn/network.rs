@@ -1,0 +1,538 @@
+//! A network with its memory: batches in, logits, losses and gradients out, weights moved, saved and loaded.
+
+use super::graph::{Entry, Role};
+use super::init;
+use super::model::Topology;
+use super::plan::{Mode, Optimiser, Plan, Purpose};
+use super::program::Program;
+use super::state::{Numbers, State, StateTensor, turned};
+use crate::ops::cross_entropy::CrossEntropy;
+use crate::ops::norm;
+use crate::{Arena, Error, Result, Slot};
+use std::ops::Range;
+use std::path::Path;
+
+/// Steps that dropout tells apart: what one f32 counts exactly.
+const MOST_STEPS: u32 = 1 << 24;
+
+/// A network on a device.
+///
+/// ```
+/// use sharpdim::Device;
+/// use sharpdim::nn::{Mode, Model, Network, Plan, Purpose, Settings};
+/// let purpose = Purpose::InputGradient;
+/// let settings = Settings { batch: 2, size: [32, 32], purpose, ..Settings::default() };
+/// let mut network = Network::new(Plan::new(&Device::cpu(), Model::ResNet18, &settings)?, 0)?;
+/// // One image, of a batch of up to two.
+/// network.set_images(&vec![0.5; 32 * 32 * 3])?;
+/// network.set_labels(&[1])?;
+/// network.forward(Mode::Evaluation)?;
+/// assert_eq!(network.logits()?.len(), 2);
+/// network.backward()?;
+/// assert_eq!(network.input_gradient()?.len(), 32 * 32 * 3);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub struct Network {
+    plan: Plan,
+    arena: Arena,
+    /// Which of the plan's programs the batch is in, how many images it has, and what was done with it.
+    program: usize,
+    rows: usize,
+    labelled: bool,
+    ran: Option<Mode>,
+    differentiated: bool,
+    /// Weights moved since the forward pass: its logits stand, but gradients would be of neither weights.
+    moved: bool,
+    /// Steps of the optimiser.
+    steps: u32,
+    /// Batches that each normalisation's running statistics are of.
+    batches: Vec<i64>,
+}
+
+impl Network {
+    /// Allocates what was planned, and draws weights as torchvision does: the same for the same seed, on any device.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where there is not that much memory, [`Error::Argument`] for bf16 on the CPU.
+    pub fn new(plan: Plan, seed: u64) -> Result<Self> {
+        let arena = plan.layout.build(&plan.device)?;
+        let norms = plan.entries.iter().filter(|entry| entry.role == Role::Batches).count();
+        let mut network = Network {
+            plan,
+            arena,
+            program: 0,
+            rows: 0,
+            labelled: false,
+            ran: None,
+            differentiated: false,
+            moved: false,
+            steps: 0,
+            batches: vec![0; norms],
+        };
+        let plain = matches!(network.plan.topology, Topology::Plain { .. });
+        for (at, (entry, place)) in network.plan.entries.iter().zip(&network.plan.places).enumerate() {
+            // Random values have no order to turn.
+            if entry.role != Role::Batches {
+                network.arena.write(place.value, &init::values(entry, at, plain, seed))?;
+            }
+        }
+        network.plan.round(&mut network.arena)?;
+        Ok(network)
+    }
+
+    /// Its plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The optimiser's steps so far: Adam's t, and what dropout's random numbers are counted by.
+    pub fn steps(&self) -> u32 {
+        self.steps
+    }
+
+    /// Sets a batch: images (n, h, w, c), n being [`Settings::batch`](super::Settings::batch) or
+    /// [`last_batch`](super::Settings::last_batch). Fewer do for what is computed image by image: passes in
+    /// [`Mode::Evaluation`], and gradients of images. Labels are to be set anew.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for values that are no whole images, no image, or more than a batch.
+    pub fn set_images(&mut self, images: &[f32]) -> Result<()> {
+        let image = self.image_len();
+        let settings = self.plan.settings();
+        let (rows, [height, width], channels) = (images.len() / image, settings.size, settings.channels);
+        if rows == 0 || !images.len().is_multiple_of(image) {
+            let len = images.len();
+            return Err(Error::Argument(format!(
+                "{}: {len} values are no whole number of images of {height} x {width} x {channels}, of {image} values",
+                self.plan.name()
+            )));
+        }
+        let fitting = self.plan.programs.iter().enumerate().filter(|(_, program)| program.batch >= rows);
+        let Some((program, passes)) = fitting.min_by_key(|(_, program)| program.batch) else {
+            let most = self.plan.programs.iter().map(|program| program.batch).max().unwrap_or(0);
+            return Err(Error::Argument(format!(
+                "{}: {rows} images, its batches have {most} or fewer",
+                self.plan.name()
+            )));
+        };
+        let (batch, slot) = (passes.batch, passes.images);
+        if rows == batch {
+            self.arena.write(slot, images)?;
+        } else {
+            let mut padded = images.to_vec();
+            padded.resize(batch * image, 0.0);
+            self.arena.write(slot, &padded)?;
+        }
+        (self.program, self.rows) = (program, rows);
+        (self.labelled, self.ran, self.differentiated) = (false, None, false);
+        Ok(())
+    }
+
+    /// Sets the labels of the batch's images.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for another number of labels than of images; [`Error::Data`] for one that is no class.
+    pub fn set_labels(&mut self, labels: &[u32]) -> Result<()> {
+        if labels.len() != self.rows {
+            let (given, rows) = (labels.len(), self.rows);
+            return Err(Error::Argument(format!("{given} labels for a batch of {rows} images")));
+        }
+        let batch = self.passes().batch;
+        let loss = CrossEntropy::new(batch, self.plan.settings().classes)?;
+        let mut padded = labels.to_vec();
+        padded.resize(batch, 0);
+        loss.write_labels(&mut self.arena, self.plan.programs[self.program].labels, &padded)?;
+        self.labelled = true;
+        self.differentiated = false;
+        Ok(())
+    }
+
+    /// The logits of the batch's images. In [`Mode::Training`] the running statistics move.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where no images are set; in [`Mode::Training`] where it is not planned, or where the batch
+    /// has fewer images than planned, or a batch normalisation sees a single pixel; [`Error::Device`] where the device
+    /// fails.
+    pub fn forward(&mut self, mode: Mode) -> Result<()> {
+        if self.rows == 0 {
+            return Err(Error::Argument(format!("{}: no images are set", self.plan.name())));
+        }
+        if mode == Mode::Training {
+            if matches!(self.plan.settings().purpose, Purpose::Inference | Purpose::InputGradient) {
+                return Err(self.plan.not_planned("passes in training mode"));
+            }
+            self.whole("training mode")?;
+            self.arena.write(self.plan.count, &[(self.steps % MOST_STEPS) as f32])?;
+        }
+        (self.ran, self.differentiated) = (None, false);
+        self.plan.programs[self.program].forward(&mut self.arena, mode, self.plan.count)?;
+        (self.ran, self.moved) = (Some(mode), false);
+        if mode == Mode::Training {
+            self.batches.iter_mut().for_each(|batches| *batches += 1);
+        }
+        Ok(())
+    }
+
+    /// The logits (n, classes) of the last forward pass.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where there was none; [`Error::Device`] where the device failed.
+    pub fn logits(&self) -> Result<Vec<f32>> {
+        self.mode()?;
+        self.rows_of(self.passes().logits)
+    }
+
+    /// Each image's cross-entropy (n), of the last forward pass.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where there was none, or no labels are set; [`Error::Device`] where the device failed.
+    pub fn losses(&mut self) -> Result<Vec<f32>> {
+        self.mode()?;
+        self.labels()?;
+        self.plan.programs[self.program].loss(&mut self.arena)?;
+        self.rows_of(self.passes().losses)
+    }
+
+    /// An activation (n, h, w, c) of the last forward pass, of those in [`Settings::taps`](super::Settings::taps).
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where it is not kept, or there was no pass; [`Error::Device`] where the device failed.
+    pub fn activation(&self, name: &str) -> Result<Vec<f32>> {
+        let (_, slot) = self.plan.tap(self.program, name)?;
+        self.mode()?;
+        self.rows_of(slot)
+    }
+
+    /// The gradients of the mean loss over the batch, of the last forward pass.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where none are planned, there was no forward pass since weights
+    /// moved or no labels are set, and where the batch
+    /// has fewer images than planned and weights' gradients are wanted; [`Error::Device`] where the device fails.
+    pub fn backward(&mut self) -> Result<()> {
+        let mode = self.mode()?;
+        self.labels()?;
+        if self.moved {
+            return Err(Error::Argument(format!(
+                "{}: weights moved since this batch's forward pass: run it again",
+                self.plan.name()
+            )));
+        }
+        match self.plan.settings().purpose {
+            Purpose::Inference => return Err(self.plan.not_planned("gradients")),
+            Purpose::InputGradient => {}
+            Purpose::Gradients | Purpose::Training(_) => self.whole("gradients of weights")?,
+        }
+        let passes = &self.plan.programs[self.program];
+        passes.backward(&mut self.arena, mode, self.plan.count, self.rows)?;
+        self.differentiated = true;
+        Ok(())
+    }
+
+    /// The images' gradient (n, h, w, c).
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where it is not planned, or there was no backward pass; [`Error::Device`] where the device
+    /// failed.
+    pub fn input_gradient(&self) -> Result<Vec<f32>> {
+        let slot = self.passes().gradient;
+        if slot.is_empty() {
+            return Err(self.plan.not_planned("gradients of images"));
+        }
+        self.gradients()?;
+        self.rows_of(slot)
+    }
+
+    /// The gradient of a weight, in the shape of the state dict.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where it is not planned, no weight has this name, or there was no backward pass;
+    /// [`Error::Device`] where the device failed.
+    pub fn parameter_gradient(&self, name: &str) -> Result<Vec<f32>> {
+        let (entry, slot) = self.entry(name, |place| place.gradient)?;
+        if self.plan.gradient.is_empty() {
+            return Err(self.plan.not_planned("gradients of weights"));
+        }
+        if slot.is_empty() {
+            return Err(Error::Argument(format!("{name} is no weight: it has no gradient")));
+        }
+        self.gradients()?;
+        self.theirs(entry, slot)
+    }
+
+    /// A weight or running statistic, in the shape of the state dict.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where none has this name; [`Error::Device`] where the device failed.
+    pub fn parameter(&self, name: &str) -> Result<Vec<f32>> {
+        let (entry, slot) = self.entry(name, |place| place.value)?;
+        self.theirs(entry, slot)
+    }
+
+    /// The Euclidean norm of all weights' gradients together.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where they are not planned, or there was no backward pass; [`Error::Device`] where the
+    /// device fails.
+    pub fn gradient_norm(&mut self) -> Result<f32> {
+        if self.plan.gradient.is_empty() {
+            return Err(self.plan.not_planned("gradients of weights"));
+        }
+        self.gradients()?;
+        let work = self.plan.programs[self.program].workspace;
+        norm::norm(&mut self.arena, self.plan.gradient, self.plan.norm, work)?;
+        Ok(self.arena.to_vec(self.plan.norm)?[0])
+    }
+
+    /// One step of the optimiser by the gradients of the last backward pass, with a learning rate.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where no optimiser is planned, or there was no backward pass; [`Error::Device`] where the
+    /// device fails.
+    pub fn step(&mut self, rate: f32) -> Result<()> {
+        self.plan.optimiser()?;
+        self.gradients()?;
+        self.write_rate(rate)?;
+        self.plan.update(&mut self.arena)?;
+        self.stepped();
+        Ok(())
+    }
+
+    /// One step of training: forward in training mode, losses, gradients, optimiser. Returns the batch's mean loss
+    /// before the step; logits and gradients can be read after it.
+    ///
+    /// # Errors
+    /// As [`set_images`](Self::set_images), [`set_labels`](Self::set_labels), [`forward`](Self::forward) and
+    /// [`step`](Self::step).
+    pub fn train(&mut self, images: &[f32], labels: &[u32], rate: f32) -> Result<f32> {
+        self.plan.optimiser()?;
+        self.set_images(images)?;
+        self.whole("training mode")?;
+        self.set_labels(labels)?;
+        self.write_rate(rate)?;
+        self.arena.write(self.plan.count, &[(self.steps % MOST_STEPS) as f32])?;
+        self.plan.training_step(&mut self.arena, self.program)?;
+        (self.ran, self.differentiated) = (Some(Mode::Training), true);
+        self.batches.iter_mut().for_each(|batches| *batches += 1);
+        self.stepped();
+        let losses = self.rows_of(self.passes().losses)?;
+        Ok((losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / losses.len() as f64) as f32)
+    }
+
+    /// Runs images (h, w, c), any number of them, through the network in evaluation mode, batch by batch, and gives
+    /// each batch's kept activations to `visit`: which images they are of, the activation's name as
+    /// [`Settings::taps`](super::Settings::taps) has it, and its values (n, h, w, c). Only one batch is in memory.
+    ///
+    /// ```
+    /// use sharpdim::Device;
+    /// use sharpdim::nn::{Model, Network, Plan, Settings};
+    /// let taps = vec!["layer1".into(), "last_hidden".into()];
+    /// let settings = Settings { batch: 2, size: [32, 32], channels: 1, taps, ..Settings::default() };
+    /// let mut network = Network::new(Plan::new(&Device::cpu(), Model::ResNet18, &settings)?, 0)?;
+    /// let images = vec![vec![1.0; 32 * 32]; 3];
+    /// let mut last = Vec::new();
+    /// network.activations(&images, |rows, name, values| {
+    ///     if name == "last_hidden" {
+    ///         assert_eq!(values.len(), rows.len() * 512);
+    ///         last.extend_from_slice(values);
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!(last.len(), 3 * 512);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where no activation is kept, or an image has another number of values; [`Error::Device`]
+    /// where the device fails; and what `visit` returns.
+    pub fn activations<I: AsRef<[f32]>>(
+        &mut self,
+        images: impl IntoIterator<Item = I>,
+        mut visit: impl FnMut(Range<usize>, &str, &[f32]) -> Result<()>,
+    ) -> Result<()> {
+        let taps = self.plan.settings().taps.clone();
+        if taps.is_empty() {
+            return Err(Error::Argument(format!(
+                "{}: no activation is kept: name some in settings.taps",
+                self.plan.name()
+            )));
+        }
+        let (image, most) = (self.image_len(), self.plan.settings().batch);
+        let mut images = images.into_iter();
+        let (mut batch, mut done) = (Vec::with_capacity(most * image), 0);
+        loop {
+            batch.clear();
+            let mut rows = 0;
+            for values in images.by_ref().take(most) {
+                let values = values.as_ref();
+                if values.len() != image {
+                    return Err(Error::Argument(format!(
+                        "image {} has {} values: {} takes {image}",
+                        done + rows,
+                        values.len(),
+                        self.plan.name()
+                    )));
+                }
+                batch.extend_from_slice(values);
+                rows += 1;
+            }
+            if rows == 0 {
+                return Ok(());
+            }
+            self.set_images(&batch)?;
+            self.forward(Mode::Evaluation)?;
+            for tap in &taps {
+                visit(done..done + rows, tap, &self.activation(tap)?)?;
+            }
+            done += rows;
+        }
+    }
+
+    /// Its weights and running statistics, under torchvision's names.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device failed.
+    pub fn state(&self) -> Result<State> {
+        let mut batches = self.batches.iter();
+        let tensors = self.plan.entries.iter().zip(&self.plan.places).map(|(entry, place)| {
+            let numbers = match entry.role {
+                Role::Batches => Numbers::I64(batches.next().copied().into_iter().collect()),
+                _ => Numbers::F32(self.theirs(entry, place.value)?),
+            };
+            Ok(StateTensor { name: entry.name.clone(), shape: entry.shape.clone(), numbers })
+        });
+        Ok(State { tensors: tensors.collect::<Result<_>>()? })
+    }
+
+    /// Takes another's weights and running statistics. Nothing is changed where they do not fit. The optimiser's
+    /// memory stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for tensors that are missing, not expected, of another shape, or not finite;
+    /// [`Error::Device`] where the device fails.
+    pub fn load_state(&mut self, state: &State) -> Result<()> {
+        if let Some(reason) = state.mismatch(self.plan.name(), &self.plan.entries) {
+            return Err(Error::Argument(reason));
+        }
+        let mut norms = 0;
+        for (entry, place) in self.plan.entries.iter().zip(&self.plan.places) {
+            let numbers = state.get(&entry.name).map(|tensor| &tensor.numbers);
+            match (entry.role, numbers) {
+                (Role::Batches, numbers) => {
+                    self.batches[norms] = match numbers {
+                        Some(Numbers::I64(count)) => count[0],
+                        _ => 0,
+                    };
+                    norms += 1;
+                }
+                (Role::Filters(shape), Some(Numbers::F32(values))) => {
+                    self.arena.write(place.value, &turned(values, shape, false))?;
+                }
+                (_, Some(Numbers::F32(values))) => self.arena.write(place.value, values)?,
+                _ => unreachable!("the state was found to match"),
+            }
+        }
+        self.ran = None;
+        self.plan.round(&mut self.arena)
+    }
+
+    /// Writes its weights and running statistics to a safetensors file that PyTorch loads as it is: see
+    /// [`State::save`].
+    ///
+    /// # Errors
+    /// As [`State::save`].
+    pub fn save(&self, path: &Path) -> Result<()> {
+        self.state()?.save(path)
+    }
+
+    /// Reads weights and running statistics from a safetensors file: see [`State::read`] and
+    /// [`load_state`](Self::load_state).
+    ///
+    /// # Errors
+    /// As [`State::read`]; [`Error::Format`] for those of another network.
+    pub fn load(&mut self, path: &Path) -> Result<()> {
+        let state = State::read(path)?;
+        match state.mismatch(self.plan.name(), &self.plan.entries) {
+            Some(reason) => Err(Error::format(path, reason)),
+            None => self.load_state(&state),
+        }
+    }
+
+    fn image_len(&self) -> usize {
+        let settings = self.plan.settings();
+        settings.size[0] * settings.size[1] * settings.channels
+    }
+
+    fn passes(&self) -> &Program {
+        &self.plan.programs[self.program]
+    }
+
+    /// The first images' part of a tensor of the batch.
+    fn rows_of(&self, slot: Slot) -> Result<Vec<f32>> {
+        let one = slot.len() / self.passes().batch;
+        self.arena.to_vec(slot.part(0, one * self.rows))
+    }
+
+    /// That the batch has as many images as were planned.
+    fn whole(&self, what: &str) -> Result<()> {
+        let (rows, planned) = (self.rows, self.passes().batch);
+        if rows == planned {
+            return Ok(());
+        }
+        let sizes: Vec<String> = self.plan.programs.iter().map(|program| program.batch.to_string()).collect();
+        Err(Error::Argument(format!(
+            "{}: {what} wants a whole batch, of {} images, not {rows}: plan one with settings.last_batch",
+            self.plan.name(),
+            sizes.join(" or ")
+        )))
+    }
+
+    fn mode(&self) -> Result<Mode> {
+        self.ran.ok_or_else(|| {
+            Error::Argument(format!("{}: no forward pass was run on this batch", self.plan.name()))
+        })
+    }
+
+    fn labels(&self) -> Result<()> {
+        if self.labelled {
+            return Ok(());
+        }
+        Err(Error::Argument(format!("{}: this batch has no labels", self.plan.name())))
+    }
+
+    fn gradients(&self) -> Result<()> {
+        if self.differentiated {
+            return Ok(());
+        }
+        Err(Error::Argument(format!("{}: no backward pass was run on this batch", self.plan.name())))
+    }
+
+    fn write_rate(&mut self, rate: f32) -> Result<()> {
+        match self.plan.optimiser()? {
+            Optimiser::Adam(adam) => self.arena.write(self.plan.rate, &adam.step(rate, self.steps + 1)),
+            Optimiser::Sgd(_) => self.arena.write(self.plan.rate, &[rate]),
+        }
+    }
+
+    fn stepped(&mut self) {
+        self.steps += 1;
+        self.moved = true;
+    }
+
+    fn entry(&self, name: &str, slot: impl Fn(&super::plan::Place) -> Slot) -> Result<(&Entry, Slot)> {
+        let found = self.plan.entries.iter().zip(&self.plan.places).find(|(entry, _)| entry.name == name);
+        match found.filter(|(entry, _)| entry.role != Role::Batches) {
+            Some((entry, place)) => Ok((entry, slot(place))),
+            None => Err(Error::Argument(format!("{} has no weight {name:?}", self.plan.name()))),
+        }
+    }
+
+    /// A tensor in the state dict's order.
+    fn theirs(&self, entry: &Entry, slot: Slot) -> Result<Vec<f32>> {
+        let values = self.arena.to_vec(slot)?;
+        match entry.role {
+            Role::Filters(shape) if shape[2] * shape[3] > 1 => Ok(turned(&values, shape, true)),
+            _ => Ok(values),
+        }
+    }
+}

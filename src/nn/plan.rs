@@ -1,0 +1,455 @@
+//! What a network is asked for, and what comes of it before anything is allocated: where each tensor lies, the steps
+//! of every pass, and how much memory it all takes.
+
+use super::graph::{Entry, Graph, Node, Role};
+use super::model::{Model, Topology};
+use super::program::{Context, Program, Wants, norm_workspace};
+use crate::ops::adam::{self, Adam};
+use crate::ops::convert;
+use crate::ops::sgd::{self, Sgd};
+use crate::{Arena, Device, Error, Layout, Precision, Result, Slot};
+use std::fmt;
+
+/// Each weight begins at a multiple of so many values in the one tensor of all weights, the rest being 0: any vector
+/// load, and the 128 bytes of a cache line in bf16 too.
+const STEP: usize = 64;
+
+/// Whether batch normalisation takes the batch's statistics and dropout drops, or neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// The batch's statistics, which move the running ones, and dropout: PyTorch's `train()`.
+    Training,
+    /// The running statistics and no dropout: PyTorch's `eval()`.
+    Evaluation,
+}
+
+/// How weights are moved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Optimiser {
+    /// Adam or AdamW: two more values for each weight.
+    Adam(Adam),
+    /// Stochastic gradient descent: one more value for each weight.
+    Sgd(Sgd),
+}
+
+/// Which passes are planned: memory is set aside for these only.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Purpose {
+    /// Forward passes in evaluation mode. Activations give their memory to later ones.
+    Inference,
+    /// The same, and the gradient of the loss by the images: what attacks need. Weights get none.
+    InputGradient,
+    /// Forward passes in either mode, and the gradients of all weights and of the images.
+    Gradients,
+    /// Forward passes in either mode, the gradients of all weights, and an optimiser. Images get no gradient.
+    Training(Optimiser),
+}
+
+impl Purpose {
+    fn wants(self) -> Wants {
+        let (parameters, input) = match self {
+            Purpose::Inference => (false, false),
+            Purpose::InputGradient => (false, true),
+            Purpose::Gradients => (true, true),
+            Purpose::Training(_) => (true, false),
+        };
+        Wants { parameters, input }
+    }
+
+    /// As messages have it: "for training".
+    fn words(self) -> &'static str {
+        match self {
+            Purpose::Inference => "inference",
+            Purpose::InputGradient => "gradients of images",
+            Purpose::Gradients => "gradients of weights and images",
+            Purpose::Training(Optimiser::Adam(_)) => "training with Adam",
+            Purpose::Training(Optimiser::Sgd(_)) => "training with SGD",
+        }
+    }
+}
+
+/// What a network is planned for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Images in a batch. Passes in evaluation mode that compute no gradients of weights take fewer as well.
+    pub batch: usize,
+    /// A second size of batches, for an epoch's last one: it shares the weights, and the memory of the first.
+    pub last_batch: Option<usize>,
+    /// Channels of an image.
+    pub channels: usize,
+    /// Classes: logits of an image.
+    pub classes: usize,
+    /// Height and width of images.
+    pub size: [usize; 2],
+    /// What activations and the weights in products are stored as; master weights are f32 always.
+    pub precision: Precision,
+    /// Which passes are planned.
+    pub purpose: Purpose,
+    /// Activations that stay until the next forward pass, of [`Model::activations`].
+    pub taps: Vec<String>,
+    /// Probability of a value to fall in VGG's classifier, in training mode.
+    pub dropout: f32,
+    /// Dropout's seed.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    /// Inference of one image of 224 x 224 and three channels, two classes, f32, dropout 0.5.
+    fn default() -> Self {
+        Settings {
+            batch: 1,
+            last_batch: None,
+            channels: 3,
+            classes: 2,
+            size: [224, 224],
+            precision: Precision::F32,
+            purpose: Purpose::Inference,
+            taps: Vec::new(),
+            dropout: 0.5,
+            seed: 0,
+        }
+    }
+}
+
+/// Bytes of a network's memory, by what they are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes {
+    /// Weights, their bf16 copy where there is one, and running statistics.
+    pub weights: usize,
+    /// Gradients of weights.
+    pub gradients: usize,
+    /// The optimiser's memory.
+    pub optimiser: usize,
+    /// Images, activations and their gradients.
+    pub activations: usize,
+    /// What operations scribble on.
+    pub workspace: usize,
+}
+
+impl Bytes {
+    /// All of them.
+    pub fn total(&self) -> usize {
+        self.weights + self.gradients + self.optimiser + self.activations + self.workspace
+    }
+}
+
+/// Where an entry of the state dict lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Its master values; none for [`Role::Batches`].
+    pub value: Slot,
+    pub gradient: Slot,
+    /// What products read: the bf16 copy, or the master values.
+    pub factor: Slot,
+}
+
+/// A network's shapes, steps and memory on a device: nothing is allocated yet.
+///
+/// ```
+/// use sharpdim::Device;
+/// use sharpdim::nn::{Model, Plan, Settings};
+/// let settings = Settings { batch: 8, size: [64, 64], ..Settings::default() };
+/// let plan = Plan::new(&Device::cpu(), Model::ResNet18, &settings)?;
+/// assert_eq!(plan.parameters(), 11_177_538);
+/// println!("{plan}");
+/// # assert!(plan.bytes().weights >= 4 * plan.parameters() && plan.bytes().gradients == 0);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub(super) device: Device,
+    pub(super) topology: Topology,
+    pub(super) settings: Settings,
+    pub(super) entries: Vec<Entry>,
+    pub(super) places: Vec<Place>,
+    pub(super) programs: Vec<Program>,
+    /// All weights, padding between them.
+    pub(super) weights: Slot,
+    pub(super) gradient: Slot,
+    /// Adam's m and v, or SGD's buffer.
+    pub(super) moments: [Slot; 2],
+    /// The weights in bf16, or none.
+    copy: Slot,
+    /// The step's number, for dropout.
+    pub(super) count: Slot,
+    /// What the optimiser is told at each step.
+    pub(super) rate: Slot,
+    /// The norm of all gradients.
+    pub(super) norm: Slot,
+    pub(super) layout: Layout,
+    bytes: Bytes,
+}
+
+impl Plan {
+    /// Plans a network. On the CPU the workspace is for as many threads as rayon has here: run it in the same pool.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a batch, channels or classes of 0; for images smaller than
+    /// [`Model::least_size`]; for tensors of 2^31 values or more; for an activation that the model does not have; for
+    /// a dropout that is no probability below 1; and for training where some batch normalisation would see a single
+    /// pixel, which has no variance.
+    pub fn new(device: &Device, model: Model, settings: &Settings) -> Result<Self> {
+        Self::of(device, &model.topology(), settings)
+    }
+
+    /// As [`new`](Self::new), of any topology.
+    #[doc(hidden)]
+    pub fn of(device: &Device, topology: &Topology, settings: &Settings) -> Result<Self> {
+        let &Settings { batch, last_batch, channels, classes, size: [height, width], .. } = settings;
+        let name = topology.name();
+        let extents = [("batch", batch), ("last_batch", last_batch.unwrap_or(1)), ("channels", channels)];
+        for (what, extent) in extents.into_iter().chain([("classes", classes)]) {
+            if extent == 0 {
+                return Err(Error::Argument(format!("{name}: {what} is 0: it must be 1 or more")));
+            }
+        }
+        let known = topology.activations();
+        if let Some(tap) = settings.taps.iter().find(|tap| !known.contains(tap)) {
+            let known = known.join(", ");
+            return Err(Error::Argument(format!("{name} has no activation {tap:?}: it has {known}")));
+        }
+        let taps: Vec<&str> = settings.taps.iter().map(|tap| topology.module(tap)).collect();
+        let mut sizes = vec![batch];
+        sizes.extend(last_batch.filter(|last| *last != batch));
+        let graphs: Vec<Graph> = sizes
+            .iter()
+            .map(|batch| Graph::new(topology, [*batch, height, width, channels], classes, &taps))
+            .collect::<Result<_>>()?;
+        if matches!(settings.purpose, Purpose::Training(_)) {
+            for (graph, batch) in graphs.iter().zip(&sizes) {
+                let single = |node: &Node| matches!(node, Node::Norm { norm, .. } if norm.rows == 1);
+                if graph.nodes.iter().any(single) {
+                    return Err(Error::Argument(format!(
+                        "{name} cannot train on batches of {batch} image of {height} x {width}: some of its batch \
+                         normalisations would see one pixel, which has no variance; take more images, or larger ones"
+                    )));
+                }
+            }
+        }
+
+        let entries = graphs[0].entries.clone();
+        let wants = settings.purpose.wants();
+        let mut layout = Layout::new(settings.precision);
+        let (parameter_starts, parameters) = starts(&entries, Role::is_parameter);
+        let (statistic_starts, statistics) = starts(&entries, Role::is_statistic);
+        let weights = layout.f32(parameters);
+        let gradient = if wants.parameters { layout.f32(parameters) } else { Slot::NONE };
+        let (moments, rate) = match settings.purpose {
+            Purpose::Training(Optimiser::Adam(_)) => {
+                ([layout.f32(parameters), layout.f32(parameters)], layout.f32(3))
+            }
+            Purpose::Training(Optimiser::Sgd(_)) => ([layout.f32(parameters), Slot::NONE], layout.f32(1)),
+            _ => ([Slot::NONE; 2], Slot::NONE),
+        };
+        let statistics = layout.f32(statistics);
+        let copy = match settings.precision {
+            Precision::F32 => Slot::NONE,
+            Precision::Bf16 => layout.values(parameters),
+        };
+        let (count, norm) = (layout.f32(1), layout.f32(1));
+        let places: Vec<Place> = entries
+            .iter()
+            .zip(parameter_starts.iter().zip(&statistic_starts))
+            .map(|(entry, (start, statistic))| {
+                let len = entry.len();
+                let part = |of: Slot| if of.is_empty() { Slot::NONE } else { of.part(*start, len) };
+                match entry.role {
+                    Role::Batches => Place { value: Slot::NONE, gradient: Slot::NONE, factor: Slot::NONE },
+                    Role::RunningMean | Role::RunningVariance => {
+                        let value = statistics.part(*statistic, len);
+                        Place { value, gradient: Slot::NONE, factor: value }
+                    }
+                    _ => {
+                        let value = part(weights);
+                        let factor = if copy.is_empty() { value } else { part(copy) };
+                        Place { value, gradient: part(gradient), factor }
+                    }
+                }
+            })
+            .collect();
+
+        let context = Context {
+            device,
+            places: &places,
+            wants,
+            dropout: settings.dropout,
+            seed: settings.seed,
+            taps: &taps,
+            workspace: if wants.parameters { norm_workspace(device, parameters) } else { 0 },
+        };
+        // Batches of either size use the same memory, one at a time.
+        let shared = layout.clone();
+        let mut programs = Vec::new();
+        for graph in &graphs {
+            let mut own = shared.clone();
+            programs.push(Program::new(graph, &context, &mut own)?);
+            if own.bytes() > layout.bytes() {
+                layout = own;
+            }
+        }
+        let bytes = |slots: &[Slot]| slots.iter().map(|slot| slot.len() * slot.precision().bytes()).sum();
+        let mut all = Bytes {
+            weights: bytes(&[weights, statistics, copy]),
+            gradients: bytes(&[gradient]),
+            optimiser: bytes(&moments),
+            activations: 0,
+            workspace: programs.iter().map(|program| bytes(&[program.workspace])).max().unwrap_or(0),
+        };
+        all.activations = layout.bytes() - all.total();
+        Ok(Plan {
+            device: device.clone(),
+            topology: topology.clone(),
+            settings: settings.clone(),
+            entries,
+            places,
+            programs,
+            weights,
+            gradient,
+            moments,
+            copy,
+            count,
+            rate,
+            norm,
+            layout,
+            bytes: all,
+        })
+    }
+
+    /// What it was planned for.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The device that it is for.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The network's name.
+    pub fn name(&self) -> &str {
+        self.topology.name()
+    }
+
+    /// How many weights it has, running statistics apart.
+    pub fn parameters(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.role.is_parameter()).map(Entry::len).sum()
+    }
+
+    /// Names and shapes of its state dict, in torchvision's order.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.entries.iter().map(|entry| (entry.name.as_str(), entry.shape.as_slice()))
+    }
+
+    /// The memory that it takes.
+    pub fn bytes(&self) -> Bytes {
+        self.bytes
+    }
+
+    /// The shape of an image's activation (h, w, c); of linear layers (1, 1, values).
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for an activation that is not kept.
+    pub fn activation_shape(&self, name: &str) -> Result<[usize; 3]> {
+        self.tap(0, name).map(|(shape, _)| shape)
+    }
+
+    /// Shape and place of an activation that stays.
+    pub(super) fn tap(&self, program: usize, name: &str) -> Result<([usize; 3], Slot)> {
+        let module = self.topology.module(name);
+        let taps = &self.programs[program].taps;
+        let wanted = self.settings.taps.iter().any(|tap| tap == name);
+        match taps.iter().find(|(tap, ..)| tap == module).filter(|_| wanted) {
+            Some((_, shape, slot)) => Ok((*shape, *slot)),
+            None => Err(Error::Argument(format!(
+                "{}: the activation {name:?} is not kept: settings.taps names [{}]",
+                self.name(),
+                self.settings.taps.join(", ")
+            ))),
+        }
+    }
+
+    /// Brings the bf16 weights up to date with the master ones.
+    pub(super) fn round(&self, arena: &mut Arena) -> Result<()> {
+        if self.copy.is_empty() { Ok(()) } else { convert::copy(arena, self.weights, self.copy) }
+    }
+
+    /// One step of training on a batch that is in place: forward, losses, gradients of the mean loss, and the
+    /// optimiser. It calls operations and nothing else, so that it can be recorded once and run again; what changes
+    /// from step to step (images, labels, the step's number, what the optimiser is told) is written before.
+    pub(super) fn training_step(&self, arena: &mut Arena, program: usize) -> Result<()> {
+        let passes = &self.programs[program];
+        passes.forward(arena, Mode::Training, self.count)?;
+        passes.loss(arena)?;
+        passes.backward(arena, Mode::Training, self.count, passes.batch)?;
+        self.update(arena)
+    }
+
+    /// The optimiser's step from the gradients that are there.
+    pub(super) fn update(&self, arena: &mut Arena) -> Result<()> {
+        let [m, v] = self.moments;
+        match self.optimiser()? {
+            Optimiser::Adam(adam) => {
+                adam::update(arena, &adam, self.weights, self.gradient, m, v, self.rate, self.copy)
+            }
+            Optimiser::Sgd(sgd) => {
+                sgd::update(arena, &sgd, self.weights, self.gradient, m, self.rate, self.copy)
+            }
+        }
+    }
+
+    pub(super) fn optimiser(&self) -> Result<Optimiser> {
+        match self.settings.purpose {
+            Purpose::Training(optimiser) => Ok(optimiser),
+            _ => Err(self.not_planned("an optimiser")),
+        }
+    }
+
+    /// The error that something was not asked for.
+    pub(super) fn not_planned(&self, what: &str) -> Error {
+        let words = self.settings.purpose.words();
+        Error::Argument(format!("{}: this network is planned for {words}, not for {what}", self.name()))
+    }
+}
+
+/// Where each entry that `is` asks for starts in one tensor of them all, and how long that is.
+fn starts(entries: &[Entry], is: impl Fn(Role) -> bool) -> (Vec<usize>, usize) {
+    let mut end = 0;
+    let starts = entries.iter().map(|entry| {
+        let start = end;
+        if is(entry.role) {
+            end += entry.len().next_multiple_of(STEP);
+        }
+        start
+    });
+    (starts.collect(), end)
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { batch, last_batch, channels, classes, size: [height, width], .. } = &self.settings;
+        let bytes = |bytes: usize| match bytes as f64 {
+            b if b >= 1e9 => format!("{:.2} GB", b / 1e9),
+            b if b >= 1e6 => format!("{:.1} MB", b / 1e6),
+            b => format!("{:.1} kB", b / 1e3),
+        };
+        let Bytes { weights, gradients, optimiser, activations, workspace } = self.bytes;
+        let last = last_batch.map_or(String::new(), |last| format!(" (and {last})"));
+        write!(
+            f,
+            "{}, {:.1} million weights, {classes} classes; {} in {} on {}: batches of {batch}{last} images of \
+             {height} x {width} x {channels}; {} of memory: weights {}, their gradients {}, optimiser {}, \
+             activations {}, workspace {}",
+            self.name(),
+            self.parameters() as f64 / 1e6,
+            self.settings.purpose.words(),
+            self.settings.precision.name(),
+            self.device.name(),
+            bytes(self.bytes.total()),
+            bytes(weights),
+            bytes(gradients),
+            bytes(optimiser),
+            bytes(activations),
+            bytes(workspace),
+        )
+    }
+}

@@ -1,0 +1,83 @@
+//! Networks of few channels on every device, against the CPU: a step of training, and gradients of images.
+
+use super::made::{images, parameters, state};
+use super::same::{adam, tiny_plain, tiny_residual};
+use crate::support::devices;
+use sharpdim::Device;
+use sharpdim::nn::{Mode, Network, Plan, Purpose, Settings, Topology};
+
+fn of(device: &Device, topology: &Topology, settings: &Settings) -> Network {
+    let mut network = Network::new(Plan::of(device, topology, settings).unwrap(), 0).unwrap();
+    network.load_state(&state(network.plan(), 5)).unwrap();
+    network
+}
+
+/// That two tensors differ by less than 1e-4 of their norm.
+#[track_caller]
+fn near(got: &[f32], want: &[f32], what: &str) {
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let size = norm(&mut want.iter().map(|v| f64::from(*v)));
+    let difference = norm(&mut got.iter().zip(want).map(|(g, w)| f64::from(*g) - f64::from(*w)));
+    assert_eq!(got.len(), want.len(), "{what}");
+    assert!(difference <= 1e-4 * size, "{what}: off by {difference:.1e}, its norm is {size:.1e}");
+}
+
+fn topologies() -> [(Topology, [usize; 2]); 3] {
+    [(tiny_plain(), [12, 10]), (tiny_residual(false), [33, 33]), (tiny_residual(true), [33, 33])]
+}
+
+#[test]
+fn a_step_of_training_on_every_device() {
+    for (topology, size) in topologies() {
+        let settings = Settings { batch: 3, size, purpose: adam(), ..Settings::default() };
+        let (images, labels) = images(3, [3, size[0], size[1], 3], 2);
+        let run = |device: &Device| {
+            let mut network = of(device, &topology, &settings);
+            let loss = network.train(&images, &labels, 1e-3).unwrap();
+            (network, loss)
+        };
+        let (cpu, loss) = run(&Device::cpu());
+        for device in devices() {
+            let name = device.name();
+            let (network, got) = run(&device);
+            near(&[got], &[loss], &format!("{name}: loss"));
+            near(&network.logits().unwrap(), &cpu.logits().unwrap(), &format!("{name}: logits"));
+            for weight in parameters(&cpu) {
+                let (got, want) = [&network, &cpu].map(|n| n.parameter_gradient(&weight).unwrap()).into();
+                near(&got, &want, &format!("{name}: gradient of {weight}"));
+                let (got, want) = [&network, &cpu].map(|n| n.parameter(&weight).unwrap()).into();
+                near(&got, &want, &format!("{name}: {weight}"));
+            }
+            if matches!(topology, Topology::Residual { .. }) {
+                for weight in ["bn1.running_mean", "layer2.0.downsample.1.running_var"] {
+                    let (got, want) = [&network, &cpu].map(|n| n.parameter(weight).unwrap()).into();
+                    near(&got, &want, &format!("{name}: {weight}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_of_images_on_every_device() {
+    for (topology, size) in topologies() {
+        let purpose = Purpose::InputGradient;
+        let settings = Settings { batch: 4, size, purpose, ..Settings::default() };
+        // Fewer images than a batch.
+        let (images, labels) = images(3, [3, size[0], size[1], 3], 2);
+        let run = |device: &Device| {
+            let mut network = of(device, &topology, &settings);
+            network.set_images(&images).unwrap();
+            network.set_labels(&labels).unwrap();
+            network.forward(Mode::Evaluation).unwrap();
+            network.backward().unwrap();
+            (network.losses().unwrap(), network.input_gradient().unwrap())
+        };
+        let (losses, gradient) = run(&Device::cpu());
+        for device in devices() {
+            let (got_losses, got) = run(&device);
+            near(&got_losses, &losses, &format!("{}: losses", device.name()));
+            near(&got, &gradient, &format!("{}: the images' gradient", device.name()));
+        }
+    }
+}
