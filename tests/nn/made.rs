@@ -53,8 +53,8 @@ pub fn state(plan: &Plan, seed: u64) -> State {
             }
             "weight" => draw(&|u| 0.5 + 0.1 * u),
             "running_mean" => draw(&|u| 0.1 * u),
-            "running_var" => draw(&|u| 1.0 + 0.5 * u),
-            _ if is_norm(layer) => draw(&|u| 0.5 * u),
+            "running_var" => draw(&|u| 4.0 + 2.0 * u),
+            _ if is_norm(layer) => draw(&|u| if u < 0.0 { -1.125 } else { 1.125 }),
             _ => draw(&|u| 0.1 * u),
         };
         StateTensor { name: name.to_string(), shape: shape.to_vec(), numbers }

@@ -14,8 +14,8 @@ of a word is u = (word >> 11) / 2^52 - 1, from -1 to below 1. Tensor i of the st
     filters and matrices    u sqrt(6 / inputs), inputs being the product of all extents but the first
     batch norm's weight     0.5 + 0.1 u
     running_mean            0.1 u
-    running_var             1 + 0.5 u
-    a bias                  0.5 u in batch norm, else 0.1 u
+    running_var             4 + 2 u
+    a bias                  1.125, of u's sign, in batch norm, else 0.1 u
     num_batches_tracked     0
 in C order of PyTorch's shapes. Images (n, c, h, w) are u of tensor 10000; image i's label is i modulo the classes.
 
@@ -44,15 +44,17 @@ from safetensors.numpy import save_file
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 IMAGES, PRODUCTS = 10000, 20000
 
-# Name, height and width, batch, and the seed: one for which no activation lies so near to 0, and no two so near each
-# other in a max pool's window, that rounding to float32 on the way decides which gradient flows.
+# Name, height and width, batch, and the seed: the first for which no activation lies so near to 0, and no two so near
+# each other in a max pool's window, that rounding to float32 on the way decides which gradient flows. PyTorch's own
+# gradients in float32 say so: they must be within SMOOTH of those in float64.
+SMOOTH = 2e-5
 CASES = [
     ("resnet18", (33, 40), 4, 1),
-    ("resnet34", (33, 40), 4, 2),
-    ("resnet50", (33, 40), 4, 3),
-    ("vgg13", (64, 40), 2, 1),
+    ("resnet34", (33, 40), 4, 1),
+    ("resnet50", (33, 40), 4, 1),
+    ("vgg13", (64, 40), 2, 2),
     ("vgg16", (64, 40), 2, 2),
-    ("vgg19", (64, 40), 2, 1),
+    ("vgg19", (64, 40), 2, 2),
 ]
 
 
@@ -142,9 +144,12 @@ def network(name, channels, classes, seed):
         elif kind == "running_mean":
             u *= 0.1
         elif kind == "running_var":
-            u = 1.0 + 0.5 * u
+            u = 4.0 + 2.0 * u
+        elif layer in norms:
+            # Some two deviations from 0, so that few values lie so near it that rounding decides whether ReLU lets them by.
+            u = np.where(u < 0, -1.125, 1.125)
         else:
-            u *= 0.5 if layer in norms else 0.1
+            u *= 0.1
         with torch.no_grad():
             value.copy_(torch.from_numpy(u.astype(np.float32).astype(np.float64)).reshape(value.shape))
     return model
@@ -158,6 +163,19 @@ def passes(model, images, labels):
     loss = torch.nn.functional.cross_entropy(logits, labels)
     loss.backward()
     return logits, loss, [images.grad] + [p.grad for p in model.parameters()]
+
+
+def rounding(name, size, batch, seed, channels, mode):
+    """How far PyTorch's own gradients in float32 are from those in float64, of a tensor's norm, at worst."""
+    classes = 3 if channels == 3 else 2
+    found = []
+    for dtype in (torch.float64, torch.float32):
+        model = network(name, channels, classes, seed).to(dtype)
+        model.train(mode == "train")
+        shape = (batch, channels, *size)
+        images = torch.from_numpy(uniform(seed, IMAGES, int(np.prod(shape))).astype(np.float32)).reshape(shape)
+        found.append(passes(model, images.to(dtype), torch.arange(batch) % classes)[2])
+    return max(float((b.double() - a).norm() / a.norm()) for a, b in zip(*found))
 
 
 def case(name, size, batch, seed, channels, mode):
@@ -200,6 +218,9 @@ def main():
         if name.startswith("resnet"):
             both += [(1, "train"), (3, "eval")]
         for channels, mode in both:
+            off = rounding(name, size, batch, seed, channels, mode)
+            if off > SMOOTH:
+                sys.exit(f"{name}, {channels} channels, {mode}: float32 is off by {off:.1e}: try another seed")
             out |= case(name, size, batch, seed, channels, mode)
             print(name, channels, mode, out[f"{name}.{channels}.{mode}.loss"], file=sys.stderr)
     out["shapes"] = np.array([[*size, batch, seed] for _, size, batch, seed in CASES], dtype=np.int64)

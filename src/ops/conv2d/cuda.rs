@@ -434,7 +434,7 @@ mod tests {
             let divisor = Divisor::new(by);
             let quotient = |n: u64| match divisor.multiplier {
                 0 => n,
-                multiplier => (n * u64::from(multiplier) >> 32) >> divisor.shift,
+                multiplier => ((n * u64::from(multiplier)) >> 32) >> divisor.shift,
             };
             let multiples = (0..60).map(|i| (i * 37_123_457 % (1 << 31)) / by as u64 * by as u64);
             for n in (0..1000).chain(multiples.flat_map(near)).chain(near((1 << 31) - 2)) {
@@ -494,7 +494,9 @@ mod tests {
                         Pass::Input => {
                             let pixels = |extent: usize, class: usize| (class..extent).step_by(s).count();
                             let taps = |class: usize| {
-                                (0..r).filter(|tap| (class + conv.padding + s * r - tap) % s == 0).count()
+                                (0..r)
+                                    .filter(|tap| (class + conv.padding + s * r - tap).is_multiple_of(s))
+                                    .count()
                             };
                             for row in 0..s.min(conv.height) {
                                 for column in 0..s.min(conv.width) {

@@ -418,7 +418,12 @@ fn pack(
     for (panels, columns) in chunks.iter_mut().zip(blocks(columns, DEPTH)) {
         let depth = columns.len();
         let units = units(depth, isa);
-        panels.resize(range.len().div_ceil(LANES) * units * LANES, 0);
+        let len = range.len().div_ceil(LANES) * units * LANES;
+        if panels.len() < len {
+            // Fresh pages, which are zeros as they come: they are touched first by the threads that fill them.
+            *panels = vec![0; len];
+        }
+        panels.truncate(len);
         panels.par_chunks_mut(units * LANES).enumerate().for_each_init(
             || vec![0u8; LANES * DEPTH],
             |bytes, (p, panel)| {
