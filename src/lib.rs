@@ -50,3 +50,8 @@ pub use points::{Points, Values};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Those of docs/networks.md.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/networks.md")]
+struct Networks;

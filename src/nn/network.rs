@@ -8,7 +8,7 @@ use super::program::Program;
 use super::state::{Numbers, State, StateTensor, turned};
 use crate::ops::cross_entropy::CrossEntropy;
 use crate::ops::norm;
-use crate::{Arena, Error, Result, Slot};
+use crate::{Arena, Error, Recording, Result, Slot};
 use std::ops::Range;
 use std::path::Path;
 
@@ -34,6 +34,8 @@ const MOST_STEPS: u32 = 1 << 24;
 /// ```
 pub struct Network {
     plan: Plan,
+    /// On GPUs, each program's step of training, recorded when it is first taken.
+    recorded: Vec<Option<Recording>>,
     arena: Arena,
     /// Which of the plan's programs the batch is in, how many images it has, and what was done with it.
     program: usize,
@@ -58,6 +60,7 @@ impl Network {
         let arena = plan.layout.build(&plan.device)?;
         let norms = plan.entries.iter().filter(|entry| entry.role == Role::Batches).count();
         let mut network = Network {
+            recorded: plan.programs.iter().map(|_| None).collect(),
             plan,
             arena,
             program: 0,
@@ -298,8 +301,8 @@ impl Network {
         Ok(())
     }
 
-    /// One step of training: forward in training mode, losses, gradients, optimiser. Returns the batch's mean loss
-    /// before the step; logits and gradients can be read after it.
+    /// One step of training: forward in training mode, losses, gradients, optimiser; on a GPU one CUDA graph. Returns
+    /// the batch's mean loss before the step; logits and gradients can be read after it.
     ///
     /// # Errors
     /// As [`set_images`](Self::set_images), [`set_labels`](Self::set_labels), [`forward`](Self::forward) and
@@ -311,12 +314,26 @@ impl Network {
         self.set_labels(labels)?;
         self.write_rate(rate)?;
         self.arena.write(self.plan.count, &[(self.steps % MOST_STEPS) as f32])?;
-        self.plan.training_step(&mut self.arena, self.program)?;
+        self.training_step()?;
         (self.ran, self.differentiated) = (Some(Mode::Training), true);
         self.batches.iter_mut().for_each(|batches| *batches += 1);
         self.stepped();
         let losses = self.rows_of(self.passes().losses)?;
         Ok((losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / losses.len() as f64) as f32)
+    }
+
+    /// The batch's step: on a GPU one recorded piece of work, a CUDA graph.
+    fn training_step(&mut self) -> Result<()> {
+        let (plan, program) = (&self.plan, self.program);
+        if self.recorded[program].is_none() {
+            match self.arena.record(|arena| plan.training_step(arena, program)) {
+                Ok(recording) => self.recorded[program] = Some(recording),
+                // The CPU launches nothing, and so has nothing to record.
+                Err(Error::Unavailable { .. }) => return plan.training_step(&mut self.arena, program),
+                Err(other) => return Err(other),
+            }
+        }
+        self.recorded[program].iter().try_for_each(|step| step.run(&mut self.arena))
     }
 
     /// Runs images (h, w, c), any number of them, through the network in evaluation mode, batch by batch, and gives

@@ -1,9 +1,10 @@
-//! Networks of few channels on every device, against the CPU: a step of training, and gradients of images.
+//! Networks of few channels on every device, against the CPU: steps of training, gradients of images, and both in bf16.
 
 use super::made::{images, parameters, state};
 use super::same::{adam, tiny_plain, tiny_residual};
 use crate::support::devices;
 use sharpdim::Device;
+use sharpdim::Precision;
 use sharpdim::nn::{Mode, Network, Plan, Purpose, Settings, Topology};
 
 fn of(device: &Device, topology: &Topology, settings: &Settings) -> Network {
@@ -27,13 +28,15 @@ fn topologies() -> [(Topology, [usize; 2]); 3] {
 }
 
 #[test]
-fn a_step_of_training_on_every_device() {
+fn steps_of_training_on_every_device() {
     for (topology, size) in topologies() {
         let settings = Settings { batch: 3, size, purpose: adam(), ..Settings::default() };
         let (images, labels) = images(3, [3, size[0], size[1], 3], 2);
         let run = |device: &Device| {
             let mut network = of(device, &topology, &settings);
-            let loss = network.train(&images, &labels, 1e-3).unwrap();
+            // On a GPU the first step is recorded, the second runs the recording again, at another rate.
+            network.train(&images, &labels, 1e-3).unwrap();
+            let loss = network.train(&images, &labels, 3e-3).unwrap();
             (network, loss)
         };
         let (cpu, loss) = run(&Device::cpu());
@@ -78,6 +81,44 @@ fn gradients_of_images_on_every_device() {
             let (got_losses, got) = run(&device);
             near(&got_losses, &losses, &format!("{}: losses", device.name()));
             near(&got, &gradient, &format!("{}: the images' gradient", device.name()));
+        }
+    }
+}
+
+/// Each layer rounds what it stores once, by 2^-8 of it at most, which later layers pass on; roundings of many values
+/// are of both signs, so that twice the square root of the number of layers is generous for their norm. Gradients pass
+/// all layers twice, and where a value near 0 was rounded to the other side of it ReLU lets another one by: of them the
+/// direction is looked at.
+#[test]
+fn bf16_is_as_near_as_its_roundings() {
+    for (topology, size) in topologies() {
+        let of_precision = |device: &Device, precision| {
+            let settings = Settings { batch: 3, size, precision, purpose: adam(), ..Settings::default() };
+            let (images, labels) = images(3, [3, size[0], size[1], 3], 2);
+            let mut network = of(device, &topology, &settings);
+            let loss = network.train(&images, &labels, 1e-3).unwrap();
+            (network, loss)
+        };
+        let (cpu, loss) = of_precision(&Device::cpu(), Precision::F32);
+        let weights = parameters(&cpu);
+        let layers = weights.iter().filter(|name| name.ends_with("weight")).count() as f64;
+        for device in devices().iter().filter(|device| device.name() != "cpu") {
+            let (network, got) = of_precision(device, Precision::Bf16);
+            let bound = 2.0 * layers.sqrt() / 256.0;
+            let (logits, want) = (network.logits().unwrap(), cpu.logits().unwrap());
+            let dot = |a: &[f32], b: &[f32]| {
+                a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>()
+            };
+            let difference: Vec<f32> = logits.iter().zip(&want).map(|(g, w)| g - w).collect();
+            let off = (dot(&difference, &difference) / dot(&want, &want)).sqrt();
+            println!("{device}: logits are off by {off:.1e}, {bound:.1e} are allowed; loss {got} for {loss}");
+            assert!(off > 0.0 && off <= bound, "{device}: logits are off by {off:.1e}");
+            let all = |network: &Network| -> Vec<f32> {
+                weights.iter().flat_map(|name| network.parameter_gradient(name).unwrap()).collect()
+            };
+            let (gradient, want) = (all(&network), all(&cpu));
+            let cosine = dot(&gradient, &want) / (dot(&gradient, &gradient) * dot(&want, &want)).sqrt();
+            assert!(cosine > 0.95, "{device}: gradients are turned, cosine {cosine:.4}");
         }
     }
 }
