@@ -60,6 +60,15 @@ impl Check {
         }
     }
 
+    /// That a workspace has the floats that this shape needs.
+    pub(crate) fn workspace(self, work: Slot, needed: usize) -> Result<()> {
+        let (name, given) = (self.0, work.len());
+        if given >= needed {
+            return Ok(());
+        }
+        Err(Error::Argument(format!("{name}: a workspace of {given} values, this shape needs {needed}")))
+    }
+
     /// That no operand that is written shares memory with another operand.
     pub(crate) fn apart(self, reads: &[(&str, Slot)], writes: &[(&str, Slot)]) -> Result<()> {
         for (at, (what, slot)) in writes.iter().enumerate() {

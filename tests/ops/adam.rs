@@ -1,6 +1,7 @@
 //! `adam`: every device against the formula in f64 and PyTorch, and all devices to the same bits.
 
-use crate::support::arenas::{Held, LENGTHS, all_stored, hold, near, precisions, pytorch, pytorch_f32, same};
+use crate::support::arenas::{Held, LENGTHS, hold, near, pytorch, pytorch_f32, same};
+use crate::support::tensors::{precisions, stored};
 use crate::support::{Random, devices};
 use sharpdim::ops::adam::{self, Adam};
 use sharpdim::{Device, Precision, Slot};
@@ -59,12 +60,12 @@ fn steps_are_those_of_the_formula_and_of_all_devices_to_the_bit() {
                 for offset in [0, 1, 4] {
                     for copy in precisions(&device) {
                         let what = format!("{device}: {adam:?}, {len} values, offset {offset}");
-                        let mut held = start(&device, offset, &weights, (len, *copy));
+                        let mut held = start(&device, offset, &weights, (len, copy));
                         for (t, gradient) in gradients.iter().enumerate() {
                             step(&mut held, &adam, rate, t as u32 + 1, gradient);
                         }
                         let got = [0, 2, 3].map(|which| held.values(which));
-                        same(&held.values(5), &all_stored(&got[0], *copy), &what);
+                        same(&held.values(5), &stored(&got[0], copy), &what);
                         same(&held.values(1), &gradients[steps - 1], &what);
                         let Some(first) = &first else {
                             for i in 0..len {

@@ -1,6 +1,7 @@
 //! `convert`: between the precisions of a device, to the nearest and ties to even.
 
-use crate::support::arenas::{LENGTHS, all_stored, hold, precisions, same};
+use crate::support::arenas::{LENGTHS, hold, same};
+use crate::support::tensors::{precisions, stored};
 use crate::support::{Random, devices};
 use sharpdim::ops::convert;
 
@@ -25,12 +26,12 @@ fn every_direction_rounds_to_the_nearest_and_ties_to_even() {
                 for len in LENGTHS {
                     for offset in [0, 1, 4] {
                         let x = values(len);
-                        let mut held = hold(&device, offset, [(&x, *from), (&vec![5.0; len], *to)]);
+                        let mut held = hold(&device, offset, [(&x, from), (&vec![5.0; len], to)]);
                         let [source, target] = held.slots;
                         convert::copy(&mut held.arena, source, target).unwrap();
-                        let x = all_stored(&x, *from);
+                        let x = stored(&x, from);
                         let what = format!("{device}: {from:?} to {to:?}, {len} values, offset {offset}");
-                        same(&held.values(1), &all_stored(&x, *to), &what);
+                        same(&held.values(1), &stored(&x, to), &what);
                         same(&held.values(0), &x, &what);
                     }
                 }

@@ -1,6 +1,7 @@
 //! `cross_entropy`: every device against the definition in f64, finite differences of it, and PyTorch.
 
-use crate::support::arenas::{all_stored, hold, precisions, pytorch, pytorch_f32, same};
+use crate::support::arenas::{hold, pytorch, pytorch_f32, same};
+use crate::support::tensors::{precisions, stored};
 use crate::support::{Random, devices};
 use sharpdim::ops::cross_entropy::{self, CrossEntropy};
 use sharpdim::{Arena, Device, Error, Precision, bf16};
@@ -37,7 +38,7 @@ fn run(
     let [z, of, losses, gradient] = held.slots;
     cross_entropy::forward(&mut held.arena, &loss, z, of, losses).unwrap();
     cross_entropy::backward(&mut held.arena, &loss, z, of, scale, gradient).unwrap();
-    same(&held.values(0), &all_stored(logits, precision), "the logits");
+    same(&held.values(0), &stored(logits, precision), "the logits");
     (held.values(2), held.values(3))
 }
 
@@ -62,8 +63,8 @@ fn losses_and_gradients_are_those_of_the_definition() {
             for device in devices() {
                 for precision in precisions(&device) {
                     let (losses, gradient) =
-                        run(&device, [batch, classes], (&logits, *precision), &labels, (scale, offset));
-                    let z: Vec<f64> = all_stored(&logits, *precision).into_iter().map(f64::from).collect();
+                        run(&device, [batch, classes], (&logits, precision), &labels, (scale, offset));
+                    let z: Vec<f64> = stored(&logits, precision).into_iter().map(f64::from).collect();
                     for (image, z) in z.chunks(classes).enumerate() {
                         let what = format!("{device}: {precision:?}, {batch} x {classes}, image {image}");
                         let label = labels[image] as usize;
@@ -77,7 +78,7 @@ fn losses_and_gradients_are_those_of_the_definition() {
                             let exact = (z[class] - most).exp() / sum - f64::from(u8::from(class == label));
                             let want = f64::from(scale) * exact;
                             let error = (f64::from(got[class]) - want).abs();
-                            let allowed = bound(want, f64::from(scale), *precision);
+                            let allowed = bound(want, f64::from(scale), precision);
                             assert!(error <= allowed, "{what}, class {class}: {} for {want}", got[class]);
                             // The formula itself, where there are few classes to go through.
                             if classes <= 10 {

@@ -1,6 +1,7 @@
 //! `dropout`: every device drops what an independent Philox says, of values and of gradients alike.
 
-use crate::support::arenas::{LENGTHS, all_stored, hold, precisions, same, stored};
+use crate::support::arenas::{LENGTHS, hold, same};
+use crate::support::tensors::{precisions, stored, stored_one};
 use crate::support::{Random, devices};
 use sharpdim::ops::dropout::{self, Dropout};
 use sharpdim::{Device, Error, Precision};
@@ -30,7 +31,7 @@ fn naive(dropout: &Dropout, step: u32, x: &[f32], precision: Precision) -> Vec<f
     let factor = 1.0 / (1.0 - dropout.probability);
     let kept = |place: usize, v: f32| {
         let falls = f64::from(word(dropout.seed, dropout.layer, step, place as u64)) < below;
-        if falls { 0.0 } else { stored(stored(v, precision) * factor, precision) }
+        if falls { 0.0 } else { stored_one(stored_one(v, precision) * factor, precision) }
     };
     x.iter().enumerate().map(|(place, v)| kept(place, *v)).collect()
 }
@@ -55,18 +56,15 @@ fn every_device_drops_what_philox_says() {
                     let mut x = Random::new(at as u64).floats(len, Random::normal);
                     x[len / 2] = f32::NAN;
                     let dropout = Dropout::new([0.5, 0.1, 0.9][at % 3], seed, 3 + at as u32).unwrap();
-                    let want = naive(&dropout, step, &x, *precision);
+                    let want = naive(&dropout, step, &x, precision);
                     let what = format!("{device}: {precision:?}, {len} values, offset {offset}");
-                    let operands = [
-                        (&x[..], *precision),
-                        (&[step as f32], Precision::F32),
-                        (&vec![5.0; len], *precision),
-                    ];
+                    let operands =
+                        [(&x[..], precision), (&[step as f32], Precision::F32), (&vec![5.0; len], precision)];
                     let mut held = hold(&device, offset, operands);
                     let [from, step, to] = held.slots;
                     dropout::apply(&mut held.arena, &dropout, from, step, to).unwrap();
                     same(&held.values(2), &want, &what);
-                    same(&held.values(0), &all_stored(&x, *precision), &what);
+                    same(&held.values(0), &stored(&x, precision), &what);
                     // In place.
                     dropout::apply(&mut held.arena, &dropout, from, step, from).unwrap();
                     same(&held.values(0), &want, &what);

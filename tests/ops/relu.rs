@@ -1,6 +1,7 @@
 //! `relu`, its gradient and `add`: every device to the bits of the definition.
 
-use crate::support::arenas::{LENGTHS, all_stored, hold, precisions, same, stored};
+use crate::support::arenas::{LENGTHS, hold, same};
+use crate::support::tensors::{precisions, stored, stored_one};
 use crate::support::{Random, devices};
 use sharpdim::ops::relu;
 use sharpdim::{Device, Error, Layout, Precision};
@@ -20,7 +21,7 @@ fn everywhere(check: impl Fn(&Device, Precision, usize, usize, &str)) {
             for len in LENGTHS {
                 for offset in [0, 1] {
                     let what = format!("{device}: {precision:?}, {len} values, offset {offset}");
-                    check(&device, *precision, len, offset, &what);
+                    check(&device, precision, len, offset, &what);
                 }
             }
         }
@@ -34,7 +35,7 @@ fn relu_is_the_larger_of_a_value_and_0_and_keeps_nan() {
         let mut held = hold(device, offset, [(&x, precision), (&vec![5.0; len], precision)]);
         let [from, to] = held.slots;
         relu::forward(&mut held.arena, from, to).unwrap();
-        let x = all_stored(&x, precision);
+        let x = stored(&x, precision);
         let want: Vec<f32> = x.iter().map(|v| if v.is_nan() || *v >= 0.0 { *v } else { 0.0 }).collect();
         same(&held.values(1), &want, what);
         same(&held.values(0), &x, what);
@@ -58,10 +59,10 @@ fn the_gradient_of_relu_is_that_of_finite_differences() {
         let derivative = |x: f64| ((relu(x + 1e-4) - relu(x - 1e-4)) / 2e-4).round();
         let want = x.iter().zip(&gradient);
         let want: Vec<f32> = want
-            .map(|(x, g)| if derivative(f64::from(*x)) == 1.0 { stored(*g, precision) } else { 0.0 })
+            .map(|(x, g)| if derivative(f64::from(*x)) == 1.0 { stored_one(*g, precision) } else { 0.0 })
             .collect();
         same(&held.values(1), &want, what);
-        same(&held.values(0), &all_stored(&y, precision), what);
+        same(&held.values(0), &stored(&y, precision), what);
     });
 }
 
@@ -72,8 +73,9 @@ fn no_gradient_passes_where_the_output_is_not_above_0() {
         let mut held = hold(device, offset, [(&y, precision), (&gradient, precision)]);
         let [out, slope] = held.slots;
         relu::backward(&mut held.arena, out, slope).unwrap();
-        let y = all_stored(&y, precision);
-        let want = y.iter().zip(&gradient).map(|(y, g)| if *y > 0.0 { stored(*g, precision) } else { 0.0 });
+        let y = stored(&y, precision);
+        let want =
+            y.iter().zip(&gradient).map(|(y, g)| if *y > 0.0 { stored_one(*g, precision) } else { 0.0 });
         same(&held.values(1), &want.collect::<Vec<f32>>(), what);
     });
 }
@@ -85,8 +87,8 @@ fn sums_are_rounded_once() {
         let mut held = hold(device, offset, [(&x, precision), (&y, precision)]);
         let [from, to] = held.slots;
         relu::add(&mut held.arena, from, to).unwrap();
-        let (x, y) = (all_stored(&x, precision), all_stored(&y, precision));
-        let want = x.iter().zip(&y).map(|(x, y)| stored(x + y, precision));
+        let (x, y) = (stored(&x, precision), stored(&y, precision));
+        let want = x.iter().zip(&y).map(|(x, y)| stored_one(x + y, precision));
         same(&held.values(1), &want.collect::<Vec<f32>>(), what);
         same(&held.values(0), &x, what);
     });

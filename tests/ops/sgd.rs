@@ -1,6 +1,7 @@
 //! `sgd`: every device against the formula in f64 and PyTorch, and all devices to the same bits.
 
-use crate::support::arenas::{Held, LENGTHS, all_stored, hold, near, precisions, pytorch, pytorch_f32, same};
+use crate::support::arenas::{Held, LENGTHS, hold, near, pytorch, pytorch_f32, same};
+use crate::support::tensors::{precisions, stored};
 use crate::support::{Random, devices};
 use sharpdim::ops::sgd::{self, Sgd};
 use sharpdim::{Device, Precision, Slot};
@@ -47,10 +48,10 @@ fn steps_are_those_of_the_formula_and_of_all_devices_to_the_bit() {
                 for offset in [0, 1, 4] {
                     for copy in precisions(&device) {
                         let what = format!("{device}: {sgd:?}, {len} values, offset {offset}");
-                        let mut held = start(&device, offset, &weights, (len, *copy));
+                        let mut held = start(&device, offset, &weights, (len, copy));
                         gradients.iter().for_each(|gradient| step(&mut held, &sgd, gradient));
                         let got = [0, 2].map(|which| held.values(which));
-                        same(&held.values(4), &all_stored(&got[0], *copy), &what);
+                        same(&held.values(4), &stored(&got[0], copy), &what);
                         same(&held.values(1), &gradients[steps - 1], &what);
                         let Some(first) = &first else {
                             for i in 0..len {

@@ -1,31 +1,13 @@
 //! Tensors for tests of operations on arenas: with margins that must stay as they are, at any alignment, and PyTorch's
 //! numbers (tests/vectors/training.py).
 
-use sharpdim::{Arena, Device, Layout, Precision, Slot, bf16};
+use sharpdim::{Arena, Device, Layout, Precision, Slot};
 
 /// Lengths that are less than a vector, end within one, and fill more than a block.
 pub const LENGTHS: [usize; 7] = [1, 3, 4, 255, 257, 1000, 2051];
 
 /// What is stored before and after each tensor.
 const MARGIN: f32 = 77.0;
-
-/// The precisions that a device computes in.
-pub fn precisions(device: &Device) -> &'static [Precision] {
-    if device.name() == "cpu" { &[Precision::F32] } else { &[Precision::F32, Precision::Bf16] }
-}
-
-/// A number as it is stored.
-pub fn stored(value: f32, precision: Precision) -> f32 {
-    match precision {
-        Precision::F32 => value,
-        Precision::Bf16 => bf16::from_f32(value).to_f32(),
-    }
-}
-
-/// Numbers as they are stored.
-pub fn all_stored(values: &[f32], precision: Precision) -> Vec<f32> {
-    values.iter().map(|v| stored(*v, precision)).collect()
-}
 
 /// Tensors in an arena of their own.
 pub struct Held<const N: usize> {

@@ -16,12 +16,17 @@ pub fn precisions(device: &Device) -> Vec<Precision> {
     }
 }
 
+/// A value as a precision stores it.
+pub fn stored_one(value: f32, precision: Precision) -> f32 {
+    match precision {
+        Precision::F32 => value,
+        Precision::Bf16 => bf16::from_f32(value).to_f32(),
+    }
+}
+
 /// The values as a precision stores them.
 pub fn stored(values: &[f32], precision: Precision) -> Vec<f32> {
-    match precision {
-        Precision::F32 => values.to_vec(),
-        Precision::Bf16 => values.iter().map(|v| bf16::from_f32(*v).to_f32()).collect(),
-    }
+    values.iter().map(|v| stored_one(*v, precision)).collect()
 }
 
 /// What storing `want` as this precision costs at most.

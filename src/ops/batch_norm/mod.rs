@@ -103,15 +103,6 @@ impl BatchNorm {
         0
     }
 
-    fn check_workspace(&self, device: &Device, work: Slot) -> Result<()> {
-        let needed = self.workspace_len(device);
-        if work.len() >= needed {
-            return Ok(());
-        }
-        let given = work.len();
-        Err(Error::Argument(format!("batch_norm: a workspace of {given} values, this shape needs {needed}")))
-    }
-
     fn shape(&self) -> [usize; 2] {
         [self.rows, self.channels]
     }
@@ -217,7 +208,7 @@ fn check_forward(
     let writes = [("the output", y), ("what is saved", saved), ("the workspace", work), small[2], small[3]];
     check.alike(&[reads[0], reads[1], writes[0]])?;
     check.apart(&reads, &writes)?;
-    norm.check_workspace(arena.device(), work)
+    Check("batch_norm").workspace(work, norm.workspace_len(arena.device()))
 }
 
 /// The gradients of x, gamma, beta and the shortcut, from dy and what [`forward_training`] (`Statistics::Batch`) or
@@ -267,7 +258,7 @@ pub fn backward(
     check.alike(&[reads[0], reads[1], reads[2], writes[0], writes[1]])?;
     check.floats(&[reads[3], reads[4], writes[2], writes[3], writes[4]])?;
     check.apart(&reads, &writes)?;
-    norm.check_workspace(arena.device(), work)?;
+    Check("batch_norm").workspace(work, norm.workspace_len(arena.device()))?;
     match arena.on() {
         On::Cpu(floats) => {
             let ([x, y, gamma, saved, dy], [dx, dgamma, dbeta, shortcut]) =

@@ -164,15 +164,6 @@ impl Conv2d {
         let _ = (device, precision);
         cpu::workspace_len(self)
     }
-
-    fn check_workspace(&self, device: &Device, precision: crate::Precision, work: Slot) -> Result<()> {
-        let needed = self.workspace_len(device, precision);
-        if work.len() >= needed {
-            return Ok(());
-        }
-        let given = work.len();
-        Err(Error::Argument(format!("conv2d: a workspace of {given} values, this shape needs {needed}")))
-    }
 }
 
 /// y = x * w + b, and its positive part where `relu`: x (n, h, w, c), w (k, r, s, c), b (k) in f32 or
@@ -201,7 +192,7 @@ pub fn forward(
     let precision = check.alike(&[reads[0], reads[1], ("the output", y)])?;
     check.floats(&[reads[2], ("the workspace", work)])?;
     check.apart(&reads, &[("the output", y), ("the workspace", work)])?;
-    conv.check_workspace(arena.device(), precision, work)?;
+    Check("conv2d").workspace(work, conv.workspace_len(arena.device(), precision))?;
     match arena.on() {
         On::Cpu(floats) => {
             let ([x, w, bias], [y, work]) = floats.split([x, w, bias], [y, work]);
@@ -235,7 +226,7 @@ pub fn backward_input(
     let precision = check.alike(&[reads[0], reads[1], ("the images' gradient", dx)])?;
     check.floats(&[("the workspace", work)])?;
     check.apart(&reads, &[("the images' gradient", dx), ("the workspace", work)])?;
-    conv.check_workspace(arena.device(), precision, work)?;
+    Check("conv2d").workspace(work, conv.workspace_len(arena.device(), precision))?;
     match arena.on() {
         On::Cpu(floats) => {
             let ([dy, w], [dx, work]) = floats.split([dy, w], [dx, work]);
@@ -272,7 +263,7 @@ pub fn backward_weight(
     let precision = check.alike(&reads)?;
     check.floats(&writes)?;
     check.apart(&reads, &writes)?;
-    conv.check_workspace(arena.device(), precision, work)?;
+    Check("conv2d").workspace(work, conv.workspace_len(arena.device(), precision))?;
     match arena.on() {
         On::Cpu(floats) => {
             let ([x, dy], [dw, db, work]) = floats.split([x, dy], [dw, db, work]);
