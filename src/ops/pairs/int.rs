@@ -267,6 +267,7 @@ impl<'a> IntTiles<'a> {
             let all_wide = Shared(self.wide.as_mut_ptr());
             // A task takes its block through all these columns before it begins another, so that the
             // block's sums stay in the second-level cache.
+            // Two blocks at a time at most, so that threads end together.
             tasks.par_iter().with_max_len(2).for_each_init(
                 Default::default,
                 |(own_sums, own_wide), (block_rows, block_cols)| {
@@ -419,11 +420,11 @@ fn pack(
         let depth = columns.len();
         let units = units(depth, isa);
         let len = range.len().div_ceil(LANES) * units * LANES;
-        if panels.len() < len {
+        if panels.capacity() < len {
             // Fresh pages, which are zeros as they come: they are touched first by the threads that fill them.
             *panels = vec![0; len];
         }
-        panels.truncate(len);
+        panels.resize(len, 0);
         panels.par_chunks_mut(units * LANES).enumerate().for_each_init(
             || vec![0u8; LANES * DEPTH],
             |bytes, (p, panel)| {
