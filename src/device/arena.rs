@@ -41,6 +41,17 @@ impl Precision {
     }
 }
 
+impl std::str::FromStr for Precision {
+    type Err = Error;
+
+    /// From its [`name`](Self::name).
+    fn from_str(name: &str) -> Result<Self> {
+        [Precision::F32, Precision::Bf16].into_iter().find(|precision| precision.name() == name).ok_or_else(
+            || Error::Argument(format!("'{name}' is no precision: f32 and bf16 (on GPUs) are")),
+        )
+    }
+}
+
 /// Where a tensor lies in an [`Arena`]: its first byte, how many values it has, and what they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slot {
