@@ -40,6 +40,21 @@ pub enum Error {
     #[error("{0}")]
     Data(String),
 
+    /// Training came to a loss that is not finite. The weights are those before that step.
+    #[error("step {step} (epoch {epoch}): the loss is {loss}: {layer} is the first with a value that is not finite; {advice}")]
+    Diverged {
+        /// The optimiser's step, from 1 on.
+        step: u32,
+        /// The epoch that it is in, from 1 on.
+        epoch: u32,
+        /// The loss: an infinity or NaN.
+        loss: f32,
+        /// The layer, or the weights, in the order of the forward pass.
+        layer: String,
+        /// What would help.
+        advice: String,
+    },
+
     /// The device asked for does not exist here, or this build cannot use it.
     #[error("{device} is unavailable: {reason}")]
     Unavailable {

@@ -11,4 +11,5 @@ mod nn {
     mod same;
     mod state;
     mod torchvision;
+    mod trainer;
 }

@@ -24,6 +24,7 @@ mod folder;
 mod generated;
 mod idx;
 mod image_file;
+mod images;
 mod load;
 pub mod manifolds;
 mod npy;
@@ -34,6 +35,7 @@ mod stored;
 pub(crate) mod tensors;
 
 pub use generated::GENERATED_LATENTS;
+pub use images::Images;
 pub use load::{Color, Loaded, OnBad, Preprocess, Samples, Scale};
 pub use select::Selection;
 
@@ -284,6 +286,38 @@ impl Dataset {
     /// ```
     pub fn select(&self, selection: &Selection) -> Result<Self> {
         select::select(self, selection)
+    }
+
+    /// Two datasets without an image in common, of as many images of each class: to train on, and to test on. Where
+    /// a number is no multiple of the number of classes, the first classes have one image more. Images keep
+    /// their order.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a part without images; [`Error::Data`] where a class has fewer images than both parts
+    /// take of it.
+    ///
+    /// ```
+    /// use sharpdim::data::Dataset;
+    /// let (train, test) = Dataset::generated(50, 16, 0)?.split(60, 31, 7)?;
+    /// assert_eq!((train.class_counts(), test.class_counts()), (vec![30, 30], vec![16, 15]));
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn split(&self, train: usize, test: usize, seed: u64) -> Result<(Self, Self)> {
+        select::split(self, train, test, seed)
+    }
+
+    /// As many images of each class, `count` in all: one part of [`split`](Self::split).
+    ///
+    /// # Errors
+    /// As [`split`](Self::split).
+    ///
+    /// ```
+    /// use sharpdim::data::Dataset;
+    /// assert_eq!(Dataset::generated(50, 16, 0)?.balanced(31, 7)?.class_counts(), [16, 15]);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn balanced(&self, count: usize, seed: u64) -> Result<Self> {
+        select::balanced(self, count, seed)
     }
 
     /// Decodes and preprocesses all images, in parallel. `progress` is called from any thread with the

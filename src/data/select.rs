@@ -47,16 +47,62 @@ pub(super) fn select(dataset: &Dataset, selection: &Selection) -> Result<Dataset
     if kept.is_empty() {
         return Err(Error::Argument("the selection keeps no images".into()));
     }
+    let class_names = chosen.iter().map(|class| dataset.class_names[*class].clone()).collect();
+    Ok(keep(dataset, kept, class_names))
+}
+
+/// The dataset of some images, in their order, with their new labels.
+fn keep(dataset: &Dataset, mut kept: Vec<(usize, u32)>, class_names: Vec<String>) -> Dataset {
     kept.sort_unstable();
-    Ok(Dataset {
+    Dataset {
         source: dataset.source.clone(),
         index: kept.iter().map(|(at, _)| dataset.index[*at]).collect(),
         labels: kept.iter().map(|(_, label)| *label).collect(),
-        class_names: chosen.iter().map(|class| dataset.class_names[*class].clone()).collect(),
+        class_names,
         labelled: dataset.labelled,
         notes: dataset.notes.clone(),
         format: dataset.format,
-    })
+    }
+}
+
+pub(super) fn split(dataset: &Dataset, train: usize, test: usize, seed: u64) -> Result<(Dataset, Dataset)> {
+    let [train, test] = parts(dataset, [("train on", train), ("test on", test)], seed)?;
+    Ok((train, test))
+}
+
+pub(super) fn balanced(dataset: &Dataset, count: usize, seed: u64) -> Result<Dataset> {
+    let [part] = parts(dataset, [("take", count)], seed)?;
+    Ok(part)
+}
+
+/// Parts without an image in common, each of as many images of every class, and what each is for.
+fn parts<const P: usize>(dataset: &Dataset, sizes: [(&str, usize); P], seed: u64) -> Result<[Dataset; P]> {
+    let classes = dataset.class_names.len();
+    if let Some((what, _)) = sizes.iter().find(|(_, size)| *size == 0) {
+        return Err(Error::Argument(format!("0 images to {what}: at least 1 is needed")));
+    }
+    let mut kept: [Vec<(usize, u32)>; P] = std::array::from_fn(|_| Vec::new());
+    for class in 0..classes {
+        let members: Vec<usize> =
+            (0..dataset.len()).filter(|at| dataset.labels[*at] as usize == class).collect();
+        // The first classes have what is left over.
+        let each = sizes.map(|(_, size)| size / classes + usize::from(class < size % classes));
+        let wanted = each.iter().sum();
+        let drawn = shuffled(members, wanted, seed, class as u64).map_err(|have| {
+            let words: Vec<String> =
+                sizes.iter().zip(each).map(|((what, _), each)| format!("{each} to {what}")).collect();
+            Error::Data(format!(
+                "class {:?} has {have} images, too few for {}: take fewer images",
+                dataset.class_names[class],
+                words.join(" and ")
+            ))
+        })?;
+        let mut drawn = drawn.into_iter().map(|at| (at, class as u32));
+        for (kept, each) in kept.iter_mut().zip(each) {
+            kept.extend(drawn.by_ref().take(each));
+        }
+    }
+    Ok(kept.map(|kept| keep(dataset, kept, dataset.class_names.clone())))
 }
 
 fn chosen(dataset: &Dataset, names: &[String]) -> Result<Vec<usize>> {
@@ -76,7 +122,14 @@ fn chosen(dataset: &Dataset, names: &[String]) -> Result<Vec<usize>> {
 }
 
 /// `count` of the members, in their order, or how many there are.
-fn draw(mut members: Vec<usize>, count: usize, seed: u64, stream: u64) -> Result<Vec<usize>, usize> {
+fn draw(members: Vec<usize>, count: usize, seed: u64, stream: u64) -> Result<Vec<usize>, usize> {
+    let mut drawn = shuffled(members, count, seed, stream)?;
+    drawn.sort_unstable();
+    Ok(drawn)
+}
+
+/// `count` of the members, in random order, or how many there are.
+fn shuffled(mut members: Vec<usize>, count: usize, seed: u64, stream: u64) -> Result<Vec<usize>, usize> {
     if count > members.len() {
         return Err(members.len());
     }
@@ -90,7 +143,6 @@ fn draw(mut members: Vec<usize>, count: usize, seed: u64, stream: u64) -> Result
         members.swap(at, at + step as usize);
     }
     members.truncate(count);
-    members.sort_unstable();
     Ok(members)
 }
 

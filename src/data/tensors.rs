@@ -53,6 +53,18 @@ pub(crate) fn visit(
     Ok(())
 }
 
+/// What a file says of itself under a name, beside its tensors.
+pub(crate) fn metadata(path: &Path, name: &str) -> Result<Option<String>> {
+    let mut file = Stream::open(path)?;
+    let header = read_header(&mut file)?;
+    let entries: BTreeMap<String, &RawValue> = serde_json::from_slice(&header)
+        .map_err(|e| file.wrong(format!("its header is not that of a safetensors file: {e}")))?;
+    let Some(all) = entries.get("__metadata__") else { return Ok(None) };
+    let mut all: BTreeMap<String, String> = serde_json::from_str(all.get())
+        .map_err(|e| file.wrong(format!("its metadata are not texts by name: {e}")))?;
+    Ok(all.remove(name))
+}
+
 /// A file, and the tensors that its header names, each of which is where it claims to be.
 fn open(path: &Path) -> Result<(Stream<'static>, Tensors)> {
     let mut file = Stream::open(path)?;

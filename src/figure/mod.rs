@@ -104,6 +104,32 @@ impl Figure {
         Figure { size: plan.size, title: plan.title.to_string(), shapes: frame.shapes }
     }
 
+    /// Figures side by side, from left to right, as one whose title is `title`.
+    ///
+    /// ```
+    /// use sharpdim::figure::{Axis, Figure, Histogram, Size};
+    /// let size = Size { width: 300, height: 300 };
+    /// let one = Histogram::new("One", Axis::linear("x"), "images", &[1.0, 2.0]).draw(size)?;
+    /// let both = Figure::beside("Twice the same", &[one.clone(), one])?;
+    /// assert_eq!(both.size(), Size { width: 600, height: 300 });
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where they are together wider than a figure may be, or where there are none.
+    pub fn beside(title: impl Into<String>, figures: &[Figure]) -> Result<Self> {
+        let height = figures.iter().map(|figure| figure.size.height).max().unwrap_or(0);
+        let width = figures.iter().fold(0u32, |width, figure| width.saturating_add(figure.size.width));
+        let size = Size { width, height };
+        size.check()?;
+        let (mut shapes, mut left) = (Vec::new(), 0.0);
+        for figure in figures {
+            shapes.extend(figure.shapes.iter().map(|shape| shape.moved([left, 0.0])));
+            left += f64::from(figure.size.width);
+        }
+        Ok(Figure { size, title: title.into(), shapes })
+    }
+
     /// The figure's title, for those who cannot see it.
     pub fn title(&self) -> &str {
         &self.title

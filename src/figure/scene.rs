@@ -105,6 +105,21 @@ pub(super) enum Shape {
     },
 }
 
+impl Shape {
+    /// The same, so many pixels further right and further down.
+    pub(super) fn moved(&self, by: [f64; 2]) -> Self {
+        let to = |[x, y]: [f64; 2]| [x + by[0], y + by[1]];
+        let mut shape = self.clone();
+        match &mut shape {
+            Shape::Path { points, .. } => points.iter_mut().for_each(|point| *point = to(*point)),
+            Shape::Circle { centre, .. } => *centre = to(*centre),
+            Shape::Text(text) => text.at = to(text.at),
+            Shape::Group { shapes, .. } => shapes.iter_mut().for_each(|shape| *shape = shape.moved(by)),
+        }
+        shape
+    }
+}
+
 /// A line from `from` to `to`.
 pub(super) fn line(from: [f64; 2], to: [f64; 2], stroke: Stroke) -> Shape {
     Shape::Path { points: vec![from, to], closed: false, fill: None, stroke: Some(stroke) }

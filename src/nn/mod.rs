@@ -22,17 +22,22 @@
 //! # Ok::<(), sharpdim::Error>(())
 //! ```
 
+mod checkpoint;
 mod graph;
 mod init;
 mod model;
 mod network;
 mod plan;
 mod program;
+mod recipe;
 mod state;
+mod trainer;
 
 pub use model::Model;
 #[doc(hidden)]
 pub use model::Topology;
 pub use network::Network;
 pub use plan::{Bytes, Mode, Optimiser, Plan, Purpose, Settings};
+pub use recipe::{Normalise, Recipe};
 pub use state::{Numbers, State, StateTensor};
+pub use trainer::{Epoch, Progress, Trainer};

@@ -8,6 +8,7 @@ use super::program::Program;
 use super::state::{Numbers, State, StateTensor, turned};
 use crate::ops::cross_entropy::CrossEntropy;
 use crate::ops::norm;
+use crate::ops::take_images::Choice;
 use crate::{Arena, Error, Recording, Result, Slot};
 use std::ops::Range;
 use std::path::Path;
@@ -33,10 +34,12 @@ const MOST_STEPS: u32 = 1 << 24;
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
 pub struct Network {
-    plan: Plan,
+    pub(super) plan: Plan,
     /// On GPUs, each program's step of training, recorded when it is first taken.
     recorded: Vec<Option<Recording>>,
-    arena: Arena,
+    /// The same of steps on images that stay on the device.
+    recorded_taken: Vec<Option<Recording>>,
+    pub(super) arena: Arena,
     /// Which of the plan's programs the batch is in, how many images it has, and what was done with it.
     program: usize,
     rows: usize,
@@ -46,9 +49,9 @@ pub struct Network {
     /// Weights moved since the forward pass: its logits stand, but gradients would be of neither weights.
     moved: bool,
     /// Steps of the optimiser.
-    steps: u32,
+    pub(super) steps: u32,
     /// Batches that each normalisation's running statistics are of.
-    batches: Vec<i64>,
+    pub(super) batches: Vec<i64>,
 }
 
 impl Network {
@@ -61,6 +64,7 @@ impl Network {
         let norms = plan.entries.iter().filter(|entry| entry.role == Role::Batches).count();
         let mut network = Network {
             recorded: plan.programs.iter().map(|_| None).collect(),
+            recorded_taken: plan.programs.iter().map(|_| None).collect(),
             plan,
             arena,
             program: 0,
@@ -110,15 +114,8 @@ impl Network {
                 self.plan.name()
             )));
         }
-        let fitting = self.plan.programs.iter().enumerate().filter(|(_, program)| program.batch >= rows);
-        let Some((program, passes)) = fitting.min_by_key(|(_, program)| program.batch) else {
-            let most = self.plan.programs.iter().map(|program| program.batch).max().unwrap_or(0);
-            return Err(Error::Argument(format!(
-                "{}: {rows} images, its batches have {most} or fewer",
-                self.plan.name()
-            )));
-        };
-        let (batch, slot) = (passes.batch, passes.images);
+        self.fit(rows)?;
+        let (batch, slot) = (self.passes().batch, self.passes().images);
         if rows == batch {
             self.arena.write(slot, images)?;
         } else {
@@ -126,6 +123,19 @@ impl Network {
             padded.resize(batch * image, 0.0);
             self.arena.write(slot, &padded)?;
         }
+        Ok(())
+    }
+
+    /// Makes the next batch one of so many images, in the smallest program that has room for them.
+    fn fit(&mut self, rows: usize) -> Result<()> {
+        let fitting = self.plan.programs.iter().enumerate().filter(|(_, program)| program.batch >= rows);
+        let Some((program, _)) = fitting.min_by_key(|(_, program)| program.batch) else {
+            let most = self.plan.programs.iter().map(|program| program.batch).max().unwrap_or(0);
+            return Err(Error::Argument(format!(
+                "{}: {rows} images, its batches have {most} or fewer",
+                self.plan.name()
+            )));
+        };
         (self.program, self.rows) = (program, rows);
         (self.labelled, self.ran, self.differentiated) = (false, None, false);
         Ok(())
@@ -165,7 +175,7 @@ impl Network {
                 return Err(self.plan.not_planned("passes in training mode"));
             }
             self.whole("training mode")?;
-            self.arena.write(self.plan.count, &[(self.steps % MOST_STEPS) as f32])?;
+            self.write_count()?;
         }
         (self.ran, self.differentiated) = (None, false);
         self.plan.programs[self.program].forward(&mut self.arena, mode, self.plan.count)?;
@@ -296,7 +306,7 @@ impl Network {
         self.plan.optimiser()?;
         self.gradients()?;
         self.write_rate(rate)?;
-        self.plan.update(&mut self.arena)?;
+        self.plan.update(&mut self.arena, self.program)?;
         self.stepped();
         Ok(())
     }
@@ -313,8 +323,10 @@ impl Network {
         self.whole("training mode")?;
         self.set_labels(labels)?;
         self.write_rate(rate)?;
-        self.arena.write(self.plan.count, &[(self.steps % MOST_STEPS) as f32])?;
-        self.training_step()?;
+        self.write_count()?;
+        run_recorded(&mut self.recorded[self.program], &mut self.arena, |arena| {
+            self.plan.training_step(arena, self.program)
+        })?;
         (self.ran, self.differentiated) = (Some(Mode::Training), true);
         self.batches.iter_mut().for_each(|batches| *batches += 1);
         self.stepped();
@@ -322,18 +334,56 @@ impl Network {
         Ok((losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / losses.len() as f64) as f32)
     }
 
-    /// The batch's step: on a GPU one recorded piece of work, a CUDA graph.
-    fn training_step(&mut self) -> Result<()> {
-        let (plan, program) = (&self.plan, self.program);
-        if self.recorded[program].is_none() {
-            match self.arena.record(|arena| plan.training_step(arena, program)) {
-                Ok(recording) => self.recorded[program] = Some(recording),
-                // The CPU launches nothing, and so has nothing to record.
-                Err(Error::Unavailable { .. }) => return plan.training_step(&mut self.arena, program),
-                Err(other) => return Err(other),
+    /// The images that stay on the device, in parts, and the factors and offsets of their channels.
+    pub(super) fn set_data(&mut self, parts: [&[u8]; 2], scale: &[f32]) -> Result<()> {
+        let mut from = 0;
+        for part in parts {
+            self.arena.write_bytes(self.plan.data.images, from, part)?;
+            from += part.len();
+        }
+        self.arena.write(self.plan.data.scale, scale)
+    }
+
+    /// A step of training on images that stay on the device: which, their labels, and where in the table their
+    /// results go. Nothing is read back: on a GPU the step is launched, and not waited for.
+    pub(super) fn train_taken(&mut self, choices: &[Choice], labels: &[u32], from: usize, rate: f32) -> Result<()> {
+        self.choose(choices, labels, from)?;
+        self.whole("training mode")?;
+        self.write_rate(rate)?;
+        self.write_count()?;
+        run_recorded(&mut self.recorded_taken[self.program], &mut self.arena, |arena| {
+            self.plan.taken_step(arena, self.program)
+        })?;
+        self.batches.iter_mut().for_each(|batches| *batches += 1);
+        self.stepped();
+        Ok(())
+    }
+
+    /// The losses of images that stay on the device, and whether they are told right, into the table.
+    pub(super) fn test_taken(&mut self, choices: &[Choice], labels: &[u32], from: usize) -> Result<()> {
+        self.choose(choices, labels, from)?;
+        self.plan.taken_test(&mut self.arena, self.program)
+    }
+
+    /// The layer whose output is the first that is not finite, on a batch of images that stay on the device.
+    pub(super) fn first_not_finite(&mut self, choices: &[Choice], mode: Mode, step: u32) -> Result<Option<String>> {
+        for (entry, place) in self.plan.entries.iter().zip(&self.plan.places) {
+            if self.arena.to_vec(place.value)?.iter().any(|value| !value.is_finite()) {
+                return Ok(Some(format!("the weights of {}", entry.name)));
             }
         }
-        self.recorded[program].iter().try_for_each(|step| step.run(&mut self.arena))
+        self.choose(choices, &vec![0; choices.len()], 0)?;
+        self.arena.write(self.plan.count, &[(step % MOST_STEPS) as f32])?;
+        let passes = &self.plan.programs[self.program];
+        passes.take(&mut self.arena, &self.plan.data)?;
+        passes.first_not_finite(&mut self.arena, mode, self.plan.count)
+    }
+
+    fn choose(&mut self, choices: &[Choice], labels: &[u32], from: usize) -> Result<()> {
+        self.fit(choices.len())?;
+        self.set_labels(labels)?;
+        self.plan.programs[self.program].choose(&mut self.arena, choices)?;
+        self.arena.write(self.plan.data.place, &[from as f32, choices.len() as f32])
     }
 
     /// Runs images (h, w, c), any number of them, through the network in evaluation mode, batch by batch, and gives
@@ -531,6 +581,10 @@ impl Network {
         }
     }
 
+    fn write_count(&mut self) -> Result<()> {
+        self.arena.write(self.plan.count, &[(self.steps % MOST_STEPS) as f32])
+    }
+
     fn stepped(&mut self) {
         self.steps += 1;
         self.moved = true;
@@ -545,11 +599,28 @@ impl Network {
     }
 
     /// A tensor in the state dict's order.
-    fn theirs(&self, entry: &Entry, slot: Slot) -> Result<Vec<f32>> {
+    pub(super) fn theirs(&self, entry: &Entry, slot: Slot) -> Result<Vec<f32>> {
         let values = self.arena.to_vec(slot)?;
         match entry.role {
             Role::Filters(shape) if shape[2] * shape[3] > 1 => Ok(turned(&values, shape, true)),
             _ => Ok(values),
         }
     }
+}
+
+/// Work on the batch: on a GPU taken down when it is first done, and one CUDA graph from then on.
+fn run_recorded(
+    recorded: &mut Option<Recording>,
+    arena: &mut Arena,
+    work: impl Fn(&mut Arena) -> Result<()>,
+) -> Result<()> {
+    if recorded.is_none() {
+        match arena.record(&work) {
+            Ok(recording) => *recorded = Some(recording),
+            // The CPU launches nothing, and so has nothing to record.
+            Err(Error::Unavailable { .. }) => return work(arena),
+            Err(other) => return Err(other),
+        }
+    }
+    recorded.iter().try_for_each(|step| step.run(arena))
 }

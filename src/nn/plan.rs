@@ -5,7 +5,8 @@ use super::graph::{Entry, Graph, Node, Role};
 use super::model::{Model, Topology};
 use super::program::{Context, Program, Wants, norm_workspace};
 use crate::ops::adam::{self, Adam};
-use crate::ops::convert;
+use crate::ops::guard::Guard;
+use crate::ops::{convert, norm};
 use crate::ops::sgd::{self, Sgd};
 use crate::{Arena, Device, Error, Layout, Precision, Result, Slot};
 use std::fmt;
@@ -91,10 +92,13 @@ pub struct Settings {
     pub dropout: f32,
     /// Dropout's seed.
     pub seed: u64,
+    /// The greatest norm of all weights' gradients together: longer ones are shortened to it before a step, as
+    /// PyTorch's `clip_grad_norm_` does.
+    pub clip: Option<f32>,
 }
 
 impl Default for Settings {
-    /// Inference of one image of 224 x 224 and three channels, two classes, f32, dropout 0.5.
+    /// Inference of one image of 224 x 224 and three channels, two classes, f32, dropout 0.5, no clipping.
     fn default() -> Self {
         Settings {
             batch: 1,
@@ -107,6 +111,7 @@ impl Default for Settings {
             taps: Vec::new(),
             dropout: 0.5,
             seed: 0,
+            clip: None,
         }
     }
 }
@@ -120,7 +125,9 @@ pub struct Bytes {
     pub gradients: usize,
     /// The optimiser's memory.
     pub optimiser: usize,
-    /// Images, activations and their gradients.
+    /// Images that stay on the device.
+    pub data: usize,
+    /// Batches of images, activations and their gradients.
     pub activations: usize,
     /// What operations scribble on.
     pub workspace: usize,
@@ -129,8 +136,23 @@ pub struct Bytes {
 impl Bytes {
     /// All of them.
     pub fn total(&self) -> usize {
-        self.weights + self.gradients + self.optimiser + self.activations + self.workspace
+        self.weights + self.gradients + self.optimiser + self.data + self.activations + self.workspace
     }
+}
+
+/// The images that stay on the device, and what was found of them in this epoch: all [`Slot::NONE`] where none do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Data {
+    /// Bytes (n, h, w, c).
+    pub images: Slot,
+    /// Factor and offset of each channel.
+    pub scale: Slot,
+    /// Each image's loss, then whether it was told right.
+    pub table: Slot,
+    /// Where in the table the batch begins, and how many images it has.
+    pub place: Slot,
+    /// Whether a loss was not finite.
+    pub halt: Slot,
 }
 
 /// Where an entry of the state dict lies.
@@ -141,6 +163,8 @@ pub(super) struct Place {
     pub gradient: Slot,
     /// What products read: the bf16 copy, or the master values.
     pub factor: Slot,
+    /// What the optimiser remembers of it.
+    pub moments: [Slot; 2],
 }
 
 /// A network's shapes, steps and memory on a device: nothing is allocated yet.
@@ -176,6 +200,8 @@ pub struct Plan {
     pub(super) rate: Slot,
     /// The norm of all gradients.
     pub(super) norm: Slot,
+    /// What batches are taken from, and where their results go.
+    pub(super) data: Data,
     pub(super) layout: Layout,
     bytes: Bytes,
 }
@@ -195,6 +221,16 @@ impl Plan {
     /// As [`new`](Self::new), of any topology.
     #[doc(hidden)]
     pub fn of(device: &Device, topology: &Topology, settings: &Settings) -> Result<Self> {
+        Self::holding(device, topology, settings, 0)
+    }
+
+    /// As [`of`](Self::of), with so many images staying on the device, 8 bits a value, for batches to be taken from.
+    pub(super) fn holding(
+        device: &Device,
+        topology: &Topology,
+        settings: &Settings,
+        images: usize,
+    ) -> Result<Self> {
         let &Settings { batch, last_batch, channels, classes, size: [height, width], .. } = settings;
         let name = topology.name();
         let extents = [("batch", batch), ("last_batch", last_batch.unwrap_or(1)), ("channels", channels)];
@@ -202,6 +238,9 @@ impl Plan {
             if extent == 0 {
                 return Err(Error::Argument(format!("{name}: {what} is 0: it must be 1 or more")));
             }
+        }
+        if let Some(clip) = settings.clip.filter(|clip| !(clip.is_finite() && *clip > 0.0)) {
+            return Err(Error::Argument(format!("{name}: gradients clipped to {clip}: it must be above 0")));
         }
         let known = topology.activations();
         if let Some(tap) = settings.taps.iter().find(|tap| !known.contains(tap)) {
@@ -247,22 +286,44 @@ impl Plan {
             Precision::Bf16 => layout.values(parameters),
         };
         let (count, norm) = (layout.f32(1), layout.f32(1));
+        let data = match images {
+            0 => Data {
+                images: Slot::NONE,
+                scale: Slot::NONE,
+                table: Slot::NONE,
+                place: Slot::NONE,
+                halt: Slot::NONE,
+            },
+            images => Data {
+                images: layout.bytes_of(images * height * width * channels),
+                scale: layout.f32(2 * channels),
+                table: layout.f32(2 * images),
+                place: layout.f32(2),
+                halt: layout.f32(1),
+            },
+        };
         let places: Vec<Place> = entries
             .iter()
             .zip(parameter_starts.iter().zip(&statistic_starts))
             .map(|(entry, (start, statistic))| {
                 let len = entry.len();
                 let part = |of: Slot| if of.is_empty() { Slot::NONE } else { of.part(*start, len) };
+                let none = Place {
+                    value: Slot::NONE,
+                    gradient: Slot::NONE,
+                    factor: Slot::NONE,
+                    moments: [Slot::NONE; 2],
+                };
                 match entry.role {
-                    Role::Batches => Place { value: Slot::NONE, gradient: Slot::NONE, factor: Slot::NONE },
+                    Role::Batches => none,
                     Role::RunningMean | Role::RunningVariance => {
                         let value = statistics.part(*statistic, len);
-                        Place { value, gradient: Slot::NONE, factor: value }
+                        Place { value, factor: value, ..none }
                     }
                     _ => {
                         let value = part(weights);
                         let factor = if copy.is_empty() { value } else { part(copy) };
-                        Place { value, gradient: part(gradient), factor }
+                        Place { value, gradient: part(gradient), factor, moments: moments.map(part) }
                     }
                 }
             })
@@ -275,6 +336,7 @@ impl Plan {
             dropout: settings.dropout,
             seed: settings.seed,
             taps: &taps,
+            data: images,
             workspace: if wants.parameters { norm_workspace(device, parameters) } else { 0 },
         };
         // Batches of either size use the same memory, one at a time.
@@ -292,6 +354,7 @@ impl Plan {
             weights: bytes(&[weights, statistics, copy]),
             gradients: bytes(&[gradient]),
             optimiser: bytes(&moments),
+            data: bytes(&[data.images]),
             activations: 0,
             workspace: programs.iter().map(|program| bytes(&[program.workspace])).max().unwrap_or(0),
         };
@@ -310,6 +373,7 @@ impl Plan {
             count,
             rate,
             norm,
+            data,
             layout,
             bytes: all,
         })
@@ -381,18 +445,44 @@ impl Plan {
         passes.forward(arena, Mode::Training, self.count)?;
         passes.loss(arena)?;
         passes.backward(arena, Mode::Training, self.count, passes.batch)?;
-        self.update(arena)
+        self.update(arena, program)
+    }
+
+    /// As [`training_step`](Self::training_step), on images that are taken from those that stay on the device. What
+    /// was found goes into the table; from a loss on that is not finite, weights stay as they are.
+    pub(super) fn taken_step(&self, arena: &mut Arena, program: usize) -> Result<()> {
+        let passes = &self.programs[program];
+        passes.take(arena, &self.data)?;
+        passes.forward(arena, Mode::Training, self.count)?;
+        passes.loss(arena)?;
+        passes.tally(arena, &self.data)?;
+        passes.backward(arena, Mode::Training, self.count, passes.batch)?;
+        self.update(arena, program)
+    }
+
+    /// A batch in evaluation mode, taken likewise.
+    pub(super) fn taken_test(&self, arena: &mut Arena, program: usize) -> Result<()> {
+        let passes = &self.programs[program];
+        passes.take(arena, &self.data)?;
+        passes.forward(arena, Mode::Evaluation, self.count)?;
+        passes.loss(arena)?;
+        passes.tally(arena, &self.data)
     }
 
     /// The optimiser's step from the gradients that are there.
-    pub(super) fn update(&self, arena: &mut Arena) -> Result<()> {
+    pub(super) fn update(&self, arena: &mut Arena, program: usize) -> Result<()> {
         let [m, v] = self.moments;
+        let mut guard = Guard { halt: self.data.halt, ..Guard::NONE };
+        if let Some(most) = self.settings.clip {
+            norm::norm(arena, self.gradient, self.norm, self.programs[program].workspace)?;
+            guard = Guard { norm: self.norm, most, ..guard };
+        }
         match self.optimiser()? {
             Optimiser::Adam(adam) => {
-                adam::update(arena, &adam, self.weights, self.gradient, m, v, self.rate, self.copy)
+                adam::update(arena, &adam, self.weights, self.gradient, m, v, self.rate, self.copy, guard)
             }
             Optimiser::Sgd(sgd) => {
-                sgd::update(arena, &sgd, self.weights, self.gradient, m, self.rate, self.copy)
+                sgd::update(arena, &sgd, self.weights, self.gradient, m, self.rate, self.copy, guard)
             }
         }
     }
@@ -432,13 +522,14 @@ impl fmt::Display for Plan {
             b if b >= 1e6 => format!("{:.1} MB", b / 1e6),
             b => format!("{:.1} kB", b / 1e3),
         };
-        let Bytes { weights, gradients, optimiser, activations, workspace } = self.bytes;
+        let Bytes { weights, gradients, optimiser, data, activations, workspace } = self.bytes;
+        let data = if data == 0 { String::new() } else { format!("images {}, ", bytes(data)) };
         let last = last_batch.map_or(String::new(), |last| format!(" (and {last})"));
         write!(
             f,
             "{}, {:.1} million weights, {classes} classes; {} in {} on {}: batches of {batch}{last} images of \
              {height} x {width} x {channels}; {} of memory: weights {}, their gradients {}, optimiser {}, \
-             activations {}, workspace {}",
+             {data}activations {}, workspace {}",
             self.name(),
             self.parameters() as f64 / 1e6,
             self.settings.purpose.words(),

@@ -2,13 +2,15 @@
 //! reads gives its memory to what comes after.
 
 use super::graph::{Graph, Node, Role};
-use super::plan::{Mode, Place};
+use super::plan::{Data, Mode, Place};
 use crate::ops::avg_pool::{self, AvgPool};
 use crate::ops::batch_norm::{self, BatchNorm, Gradients, Statistics, Weights};
 use crate::ops::conv2d::{self, Conv2d};
 use crate::ops::cross_entropy::{self, CrossEntropy};
 use crate::ops::dropout::{self, Dropout};
 use crate::ops::max_pool::{self, MaxPool};
+use crate::ops::take_images::{self, Choice, TakeImages};
+use crate::ops::tally::{self, Tally};
 use crate::ops::{norm, relu};
 use crate::{Arena, Device, Layout, Precision, Result, Slot};
 
@@ -140,6 +142,8 @@ pub(super) struct Context<'a> {
     pub seed: u64,
     /// Modules whose activations stay.
     pub taps: &'a [&'a str],
+    /// Images that stay on the device.
+    pub data: usize,
     /// The least workspace, for what runs outside the passes.
     pub workspace: usize,
 }
@@ -161,6 +165,10 @@ pub(super) struct Program {
     pub workspace: Slot,
     /// Names, shapes of one image's values, and slots of what stays.
     pub taps: Vec<(String, [usize; 3], Slot)>,
+    /// Where images stay on the device: how batches are taken of them, what is taken, and how results are kept.
+    data: Option<(TakeImages, Slot, Tally)>,
+    /// The layer that each step of the forward pass is of.
+    layers: Vec<String>,
 }
 
 /// What a program's steps share while it is made.
@@ -172,6 +180,8 @@ struct Making<'a> {
     backward: Vec<Step>,
     /// The tensor that a batch normalisation saved its statistics in, by the value that it wrote.
     saved: Vec<Option<usize>>,
+    /// The layer that each step of the forward pass is of.
+    layers: Vec<String>,
 }
 
 impl Program {
@@ -196,18 +206,27 @@ impl Program {
             forward: Vec::new(),
             backward: Vec::new(),
             saved: vec![None; graph.values.len()],
+            layers: Vec::new(),
         };
         for node in &graph.nodes {
             making.forward(node)?;
         }
         let gradient = making.backward(loss, logits)?;
-        let Making { mut tensors, forward, backward, .. } = making;
+        let Making { mut tensors, forward, backward, layers, .. } = making;
         if let Some(gradient) = gradient {
             tensors[gradient].kept = true;
         }
 
         let labels = layout.f32(batch);
         let losses = layout.f32(batch);
+        let data = match context.data {
+            0 => None,
+            images => {
+                let [_, height, width, channels] = graph.values[0];
+                let take = TakeImages::new(images, batch, [height, width, channels])?;
+                Some((take, layout.f32(take.choices_len()), Tally::new(batch, classes, images)?))
+            }
+        };
         let workspace =
             forward.iter().chain(&backward).map(|step| step.workspace(context.device, layout.precision()));
         let workspace = layout.f32(workspace.fold(context.workspace, usize::max));
@@ -231,12 +250,55 @@ impl Program {
             loss,
             backward,
             slots,
+            data,
+            layers,
         })
     }
 
     /// Logits of the images.
     pub fn forward(&self, arena: &mut Arena, mode: Mode, step: Slot) -> Result<()> {
         self.forward.iter().try_for_each(|one| self.run(one, arena, mode, step, 0.0))
+    }
+
+    /// Which images the next batch is of, and what is done to them.
+    pub fn choose(&self, arena: &mut Arena, choices: &[Choice]) -> Result<()> {
+        let (take, slot, _) = self.of_data();
+        take.write_choices(arena, *slot, choices)
+    }
+
+    /// The chosen images, from those that stay on the device.
+    pub fn take(&self, arena: &mut Arena, data: &Data) -> Result<()> {
+        let (take, choices, _) = self.of_data();
+        take_images::take(arena, take, data.images, *choices, data.scale, self.images)
+    }
+
+    /// Losses and what was told right, into the table.
+    pub fn tally(&self, arena: &mut Arena, data: &Data) -> Result<()> {
+        let (.., tally) = self.of_data();
+        let (logits, labels, losses) = (self.logits, self.labels, self.losses);
+        tally::record(arena, tally, logits, labels, losses, data.place, data.table, data.halt)
+    }
+
+    fn of_data(&self) -> &(TakeImages, Slot, Tally) {
+        self.data.as_ref().expect("planned with images that stay on the device")
+    }
+
+    /// The layer whose output is the first, in a forward pass on the images that are there, to have a value that is
+    /// not finite; `None` where all are.
+    pub fn first_not_finite(&self, arena: &mut Arena, mode: Mode, count: Slot) -> Result<Option<String>> {
+        for (step, layer) in self.forward.iter().zip(&self.layers) {
+            self.run(step, arena, mode, count, 0.0)?;
+            let written = match *step {
+                Step::Conv { y, .. } | Step::Norm { y, .. } | Step::Relu { y, .. } => y,
+                Step::MaxPool { y, .. } | Step::AvgPool { y, .. } => y,
+                Step::Dropout { x, .. } => x,
+                _ => continue,
+            };
+            if arena.to_vec(self.slots[written])?.iter().any(|value| !value.is_finite()) {
+                return Ok(Some(layer.clone()));
+            }
+        }
+        Ok(None)
     }
 
     /// Each image's loss.
@@ -342,6 +404,19 @@ impl Making<'_> {
             Node::Dropout { layer, x } => Step::Dropout { dropout: self.dropout(layer)?, x },
         };
         self.forward.push(step);
+        let of = |entry: usize| {
+            let name = &self.graph.entries[entry].name;
+            name.strip_suffix(".weight").unwrap_or(name).to_owned()
+        };
+        let before = self.layers.last().map_or("the images", String::as_str);
+        self.layers.push(match *node {
+            Node::Conv { weight, .. } => of(weight),
+            Node::Norm { gamma, .. } => of(gamma),
+            Node::Relu { .. } => format!("the ReLU after {before}"),
+            Node::MaxPool { .. } => format!("the max pool after {before}"),
+            Node::AvgPool { .. } => format!("the average pool after {before}"),
+            Node::Dropout { .. } => format!("dropout after {before}"),
+        });
         Ok(())
     }
 

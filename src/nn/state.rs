@@ -266,7 +266,7 @@ fn each<T: Send, const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> T + Sy
     bytes.as_chunks().0.par_iter().map(|bytes| value(*bytes)).collect()
 }
 
-fn bytes<T: Copy + Sync, const N: usize>(values: &[T], bytes: impl Fn(T) -> [u8; N] + Sync) -> Vec<u8> {
+pub(super) fn bytes<T: Copy + Sync, const N: usize>(values: &[T], bytes: impl Fn(T) -> [u8; N] + Sync) -> Vec<u8> {
     let mut all = vec![0; N * values.len()];
     all.as_chunks_mut().0.par_iter_mut().zip(values).for_each(|(out, value)| *out = bytes(*value));
     all

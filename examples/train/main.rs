@@ -1,0 +1,173 @@
+//! Trains a network on a labelled image dataset, from random weights: shows how it goes, keeps checkpoints, goes on
+//! where another run stopped. The library does the training; this binary asks for it and shows what was found.
+
+mod args;
+mod curves;
+#[path = "../measure/failure.rs"]
+mod failure;
+mod inputs;
+mod outputs;
+mod progress;
+
+use args::Args;
+use failure::Failure;
+use inputs::Inputs;
+use outputs::Folder;
+use progress::Watch;
+use serde_json::json;
+use sharpdim::nn::{Epoch, Trainer};
+use sharpdim::{Device, Error};
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// The exit code after Ctrl-C, as shells have it.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let done = Args::read().and_then(|args| {
+        let (text, code) = run(&args)?;
+        print(&text)?;
+        Ok(code)
+    });
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            // Not eprintln!, which panics where stderr is closed.
+            let _ = writeln!(io::stderr(), "train: {}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Trains; returns what is printed, and the exit code.
+fn run(args: &Args) -> Result<(String, u8), Failure> {
+    let device = Device::parse(&args.device).map_err(|error| match error {
+        Error::Argument(message) => Failure::usage(message),
+        _ => error.into(),
+    })?;
+    let folder = Folder::open(&args.out, args.resume, args.restart)?;
+    let stop = on_interrupt()?;
+    let inputs = Inputs::load(args, &stop)?;
+    let recipe = args.recipe(&device, inputs.classes())?;
+    let mut trainer = Trainer::new(&device, &inputs.train, &inputs.test, recipe)?;
+    let mut watch = Watch::start(args.quiet, &trainer);
+    watch.say(&format!("{}", trainer.network().plan()));
+    if let Some(reason) = device.fallback() {
+        watch.say(&format!("On the CPU: {reason}"));
+    }
+    if args.resume {
+        if folder.checkpoint.exists() {
+            trainer.load(&folder.checkpoint)?;
+            watch.resumed(&trainer);
+        } else {
+            watch.say(&format!("{} has no checkpoint yet: from the beginning", args.out.display()));
+        }
+    }
+    folder.results(&trainer)?;
+
+    let every = Duration::from_secs_f64(args.save_every);
+    let mut saved = Instant::now();
+    let mut stopped = false;
+    while !trainer.is_finished() {
+        let progress = trainer.step()?;
+        watch.show(&progress);
+        stopped = stop.load(Ordering::Relaxed) && !trainer.is_finished();
+        if stopped {
+            break;
+        }
+        // Before the metrics: what they say has happened is then never lost.
+        if saved.elapsed() >= every && !trainer.is_finished() {
+            folder.save(&mut trainer)?;
+            saved = Instant::now();
+        }
+        if progress.finished.is_some() {
+            folder.results(&trainer)?;
+        }
+    }
+    watch.end();
+    folder.save(&mut trainer)?;
+    folder.results(&trainer)?;
+    if !stopped {
+        folder.weights(&trainer)?;
+    }
+    let text = if args.json {
+        as_json(&device, &trainer, &folder, stopped)
+    } else {
+        as_text(&device, &trainer, &inputs, &folder, stopped)
+    };
+    Ok((text, if stopped { INTERRUPTED } else { 0 }))
+}
+
+/// Set by the first Ctrl-C; the second one ends the process at once.
+fn on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let set = stop.clone();
+    ctrlc::set_handler(move || {
+        if set.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED.into());
+        }
+        let _ = writeln!(io::stderr(), "\ntrain: stopping after this batch; once more stops at once, unsaved");
+    })
+    .map_err(|error| Failure::new(format!("cannot listen for Ctrl-C: {error}")))?;
+    Ok(stop)
+}
+
+fn as_json(device: &Device, trainer: &Trainer, folder: &Folder, stopped: bool) -> String {
+    let last = trainer.history().last();
+    let of = |value: fn(&Epoch) -> f64| last.map(value);
+    json!({
+        "test_accuracy": of(|epoch| epoch.test_accuracy),
+        "test_loss": of(|epoch| epoch.test_loss),
+        "train_accuracy": of(|epoch| epoch.train_accuracy),
+        "train_loss": of(|epoch| epoch.train_loss),
+        "epochs": trainer.history().len(),
+        "images_per_second": speed(trainer.history()),
+        "device": device.name(),
+        "checkpoint": folder.checkpoint.display().to_string(),
+        "stopped": stopped,
+    })
+    .to_string()
+}
+
+/// Training images a second, of all epochs together.
+fn speed(history: &[Epoch]) -> Option<f64> {
+    let seconds: f64 = history.iter().map(|epoch| epoch.seconds).sum();
+    let images: f64 = history.iter().map(|epoch| epoch.seconds * epoch.images_per_second).sum();
+    (seconds > 0.0).then(|| images / seconds)
+}
+
+fn as_text(device: &Device, trainer: &Trainer, inputs: &Inputs, folder: &Folder, stopped: bool) -> String {
+    let mut lines = vec![
+        format!("Network          {} from random weights, seed {}", trainer.network().plan().name(), trainer.recipe().seed),
+        format!("Images           {}", inputs.described()),
+    ];
+    if let Some(epoch) = trainer.history().last() {
+        let accuracy = |part: f64| format!("{:.1} %", 100.0 * part);
+        lines.push(format!("Epochs           {} of {}", epoch.epoch, trainer.recipe().epochs));
+        lines.push(format!("Test accuracy    {}, loss {:.4}", accuracy(epoch.test_accuracy), epoch.test_loss));
+        lines.push(format!("Train accuracy   {}, loss {:.4}", accuracy(epoch.train_accuracy), epoch.train_loss));
+    }
+    if let Some(speed) = speed(trainer.history()) {
+        lines.push(format!("Speed            {speed:.1} images/s in training, on {}", device.name()));
+    }
+    let files: Vec<String> = folder.written(stopped).iter().map(|path| path.display().to_string()).collect();
+    lines.push(format!("Written          {}", files.join("\n                 ")));
+    if stopped {
+        lines.push("Stopped          the same command with --resume goes on".into());
+    }
+    lines.join("\n")
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        // Whoever reads has read enough, as `head` does.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("cannot write the result: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

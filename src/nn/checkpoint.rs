@@ -1,0 +1,154 @@
+//! Checkpoints: all that a training needs to go on to the same bits, in one safetensors file that is written whole or
+//! not at all.
+
+use super::graph::Role;
+use super::network::Network;
+use super::plan::Optimiser;
+use super::state::{Numbers, State, StateTensor, bytes, turned};
+use crate::data::tensors;
+use crate::{Error, Result, Slot, whole_file};
+use safetensors::{Dtype, View};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The name of what a checkpoint says of itself, a JSON object, in the file's metadata.
+const METADATA: &str = "sharpdim.training";
+/// Before torchvision's name of a weight or statistic.
+const WEIGHTS: &str = "model.";
+/// Before the name of a weight, what the optimiser remembers of it: Adam's m and v, SGD's buffer.
+const MOMENTS: [&str; 2] = ["optimiser.first.", "optimiser.second."];
+/// What was found in the epoch that is under way: each image's loss, then whether it was told right.
+const TABLE: &str = "epoch.table";
+
+/// A tensor that is read off the device when it is written: only one is in memory at a time.
+struct Lazy<'a> {
+    shape: Vec<usize>,
+    dtype: Dtype,
+    read: Box<dyn Fn() -> Result<Vec<u8>> + 'a>,
+    /// Where an error is left, as nothing can be returned.
+    failed: &'a RefCell<Option<Error>>,
+}
+
+impl View for Lazy<'_> {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let bytes = (self.read)().unwrap_or_else(|error| {
+            self.failed.borrow_mut().get_or_insert(error);
+            vec![0; self.data_len()]
+        });
+        Cow::Owned(bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.dtype.bitsize() / 8
+    }
+}
+
+/// Writes a network, its optimiser's memory, the table of the epoch, and what `about` says.
+pub(super) fn save(network: &Network, about: &Value, path: &Path) -> Result<()> {
+    let (plan, arena) = (&network.plan, &network.arena);
+    let failed = RefCell::new(None);
+    let mut tensors: Vec<(String, Lazy<'_>)> = Vec::new();
+    let mut add = |name: String, shape: Vec<usize>, dtype, read: Box<dyn Fn() -> Result<Vec<u8>> + '_>| {
+        tensors.push((name, Lazy { shape, dtype, read, failed: &failed }));
+    };
+    let mut batches = network.batches.iter();
+    for (entry, place) in plan.entries.iter().zip(&plan.places) {
+        if entry.role == Role::Batches {
+            let count = batches.next().copied().unwrap_or(0);
+            let read = Box::new(move || Ok(count.to_le_bytes().to_vec()));
+            add(format!("{WEIGHTS}{}", entry.name), Vec::new(), Dtype::I64, read);
+            continue;
+        }
+        let slots = [(WEIGHTS, place.value), (MOMENTS[0], place.moments[0]), (MOMENTS[1], place.moments[1])];
+        for (prefix, slot) in slots.into_iter().filter(|(_, slot)| !slot.is_empty()) {
+            let read = Box::new(move || Ok(bytes(&network.theirs(entry, slot)?, f32::to_le_bytes)));
+            add(format!("{prefix}{}", entry.name), entry.shape.clone(), Dtype::F32, read);
+        }
+    }
+    let table = plan.data.table;
+    let read = Box::new(move || Ok(bytes(&arena.to_vec(table)?, f32::to_le_bytes)));
+    add(TABLE.into(), vec![2, table.len() / 2], Dtype::F32, read);
+
+    let metadata = HashMap::from([(METADATA.to_owned(), about.to_string())]);
+    let written = whole_file::replace_from_folder(path, |beside| {
+        safetensors::serialize_to_file(tensors, Some(metadata), beside).map_err(|error| match error {
+            safetensors::SafeTensorError::IoError(error) => error,
+            error => std::io::Error::other(error),
+        })?;
+        match failed.borrow_mut().take() {
+            // The file must not take the old one's place.
+            Some(error) => Err(std::io::Error::other(error.to_string())),
+            None => Ok(()),
+        }
+    });
+    written
+}
+
+/// What a checkpoint says of itself.
+pub(super) fn about(path: &Path) -> Result<Value> {
+    let text = tensors::metadata(path, METADATA)?.ok_or_else(|| {
+        Error::format(path, format!("is no checkpoint of a training: its metadata have no {METADATA:?}"))
+    })?;
+    serde_json::from_str(&text)
+        .map_err(|error| Error::format(path, format!("its metadata {METADATA:?} are no JSON: {error}")))
+}
+
+/// Reads a network, its optimiser's memory and the epoch's table. Nothing is changed where something does not fit.
+pub(super) fn load(network: &mut Network, path: &Path) -> Result<()> {
+    let (mut weights, mut moments) = (State::default(), [State::default(), State::default()]);
+    let mut table = None;
+    for tensor in State::read(path)?.tensors {
+        let with = |name: &str| StateTensor { name: name.to_owned(), ..tensor.clone() };
+        if let Some(name) = tensor.name.strip_prefix(WEIGHTS) {
+            weights.tensors.push(with(name));
+        } else if let Some(name) = tensor.name.strip_prefix(MOMENTS[0]) {
+            moments[0].tensors.push(with(name));
+        } else if let Some(name) = tensor.name.strip_prefix(MOMENTS[1]) {
+            moments[1].tensors.push(with(name));
+        } else if tensor.name == TABLE {
+            table = Some(tensor);
+        }
+    }
+    let plan = &network.plan;
+    if let Some(reason) = weights.mismatch(plan.name(), &plan.entries) {
+        return Err(Error::format(path, reason));
+    }
+    let wrong = |name: &str| Error::format(path, format!("lacks the tensor {name}, of the shape it should have"));
+    let floats = |tensor: Option<&StateTensor>, shape: &[usize]| match tensor {
+        Some(StateTensor { shape: given, numbers: Numbers::F32(values), .. }) if given == shape => {
+            Some(values.clone())
+        }
+        _ => None,
+    };
+    let optimisers = match plan.optimiser()? {
+        Optimiser::Adam(_) => 2,
+        Optimiser::Sgd(_) => 1,
+    };
+    let mut writes: Vec<(Slot, Vec<f32>)> = Vec::new();
+    for (entry, place) in plan.entries.iter().zip(&plan.places).filter(|(entry, _)| entry.role.is_parameter()) {
+        for of in 0..optimisers {
+            let values = floats(moments[of].get(&entry.name), &entry.shape)
+                .ok_or_else(|| wrong(&format!("{}{}", MOMENTS[of], entry.name)))?;
+            let ours = match entry.role {
+                Role::Filters(shape) => turned(&values, shape, false),
+                _ => values,
+            };
+            writes.push((place.moments[of], ours));
+        }
+    }
+    let len = plan.data.table.len();
+    writes.push((plan.data.table, floats(table.as_ref(), &[2, len / 2]).ok_or_else(|| wrong(TABLE))?));
+    network.load_state(&weights)?;
+    writes.iter().try_for_each(|(slot, values)| network.arena.write(*slot, values))
+}

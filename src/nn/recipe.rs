@@ -1,0 +1,276 @@
+//! How a network is trained: every setting, with the paper's as defaults.
+
+use super::model::Model;
+use super::plan::Optimiser;
+use crate::data::Images;
+use crate::ops::adam::Adam;
+use crate::ops::take_images::Choice;
+use crate::{Device, Error, Precision, Result};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde_json::{Map, Value, json};
+
+/// Draws of a crop until it fits, as torchvision does it.
+const CROP_DRAWS: usize = 10;
+/// Ratios of width to height that a crop may have, torchvision's.
+const RATIOS: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
+/// Streams of random numbers, by what they are for; an epoch has one of each.
+const ORDER: u64 = 1 << 32;
+const AUGMENTATION: u64 = 2 << 32;
+
+/// Settings of a training.
+///
+/// ```
+/// use sharpdim::Device;
+/// use sharpdim::nn::{Model, Recipe};
+/// let recipe = Recipe { epochs: 20, flip: true, ..Recipe::paper(Model::ResNet18, &Device::cpu()) };
+/// assert_eq!((recipe.batch, recipe.rate), (40, 1e-3));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// The network.
+    pub model: Model,
+    /// Classes: logits of an image.
+    pub classes: usize,
+    /// Times that each training image is seen.
+    pub epochs: u32,
+    /// Images in a batch. An epoch's last batch has those that are left.
+    pub batch: usize,
+    /// How weights are moved.
+    pub optimiser: Optimiser,
+    /// Learning rate.
+    pub rate: f32,
+    /// Probability of a value to fall in VGG's classifier.
+    pub dropout: f32,
+    /// bf16, on GPUs, is mixed precision: master weights and sums are f32.
+    pub precision: Precision,
+    /// What is made of pixels.
+    pub normalise: Normalise,
+    /// Whether every second training image, at random, is mirrored.
+    pub flip: bool,
+    /// The least and greatest part of a training image's area that is cut out at random, of a ratio of width to height
+    /// from 3/4 to 4/3, and enlarged to the image's size; torchvision's `RandomResizedCrop` has 0.08 and 1. It is
+    /// enlarged bilinearly, without antialiasing.
+    pub crop: Option<[f32; 2]>,
+    /// The greatest norm of all weights' gradients together.
+    pub clip: Option<f32>,
+    /// Training stops when the test loss has not fallen for so many epochs.
+    pub patience: Option<u32>,
+    /// Of first weights, order, dropout and augmentation.
+    pub seed: u64,
+}
+
+/// What a network gets of a pixel's value v, 0 to 255.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Normalise {
+    /// v itself.
+    None,
+    /// v / 255: from 0 to 1.
+    #[default]
+    Unit,
+    /// (v - mean) / standard deviation, of all training images, for each channel.
+    Standard,
+}
+
+impl Recipe {
+    /// The settings of Konz & Mazurowski 2024: Adam with weight decay 1e-4 (added to the gradient), 100 epochs, no
+    /// augmentation; learning rate 1e-3 for ResNets, 1e-4 for VGGs (1e-6 for VGGs on SVHN is for you to set); batches
+    /// of 40 for ResNet-18, 25 for ResNet-34, 12 for ResNet-50, 6 for VGGs; mixed precision on GPUs, f32 on the CPU; two
+    /// classes.
+    pub fn paper(model: Model, device: &Device) -> Self {
+        let (batch, rate) = match model {
+            Model::ResNet18 => (40, 1e-3),
+            Model::ResNet34 => (25, 1e-3),
+            Model::ResNet50 => (12, 1e-3),
+            Model::Vgg13 | Model::Vgg16 | Model::Vgg19 => (6, 1e-4),
+        };
+        Recipe {
+            model,
+            classes: 2,
+            epochs: 100,
+            batch,
+            optimiser: Optimiser::Adam(Adam { weight_decay: 1e-4, ..Adam::default() }),
+            rate,
+            dropout: 0.5,
+            precision: if device.name() == "cpu" { Precision::F32 } else { Precision::Bf16 },
+            normalise: Normalise::Unit,
+            flip: false,
+            crop: None,
+            clip: None,
+            patience: None,
+            seed: 0,
+        }
+    }
+
+    /// What the plan of a network does not check.
+    pub(super) fn check(&self) -> Result<()> {
+        let bad = |why: String| Err(Error::Argument(why));
+        if !(self.rate.is_finite() && self.rate > 0.0) {
+            return bad(format!("a learning rate of {}: it must be above 0", self.rate));
+        }
+        if self.epochs == 0 {
+            return bad("0 epochs: at least 1 is needed".into());
+        }
+        if self.patience == Some(0) {
+            return bad("patience of 0 epochs: at least 1 is needed".into());
+        }
+        match self.crop {
+            Some([least, most]) if !(0.0 < least && least <= most && most <= 1.0) => {
+                bad(format!("crops of {least} to {most} of the area: they must be above 0, rising, and at most 1"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// By name, what a training that goes on must have in common with the one that it continues.
+    pub(super) fn settings(&self, name: &str) -> Map<String, Value> {
+        let optimiser = match self.optimiser {
+            Optimiser::Adam(Adam { beta1, beta2, eps, weight_decay, decoupled }) => json!({
+                "name": if decoupled { "adamw" } else { "adam" },
+                "beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay,
+            }),
+            Optimiser::Sgd(sgd) => json!({
+                "name": "sgd", "momentum": sgd.momentum, "nesterov": sgd.nesterov,
+                "weight_decay": sgd.weight_decay,
+            }),
+        };
+        let normalise = match self.normalise {
+            Normalise::None => "none",
+            Normalise::Unit => "unit",
+            Normalise::Standard => "standard",
+        };
+        let all = json!({
+            "model": name, "classes": self.classes, "batch": self.batch, "optimiser": optimiser,
+            "learning rate": self.rate, "dropout": self.dropout, "precision": self.precision.name(),
+            "normalise": normalise, "flip": self.flip, "crop": self.crop, "clip": self.clip, "seed": self.seed,
+        });
+        match all {
+            Value::Object(all) => all,
+            _ => unreachable!("an object was made"),
+        }
+    }
+
+    /// Factors, then offsets, of each channel.
+    pub(super) fn scale(&self, images: &Images) -> Vec<f32> {
+        let channels = images.shape()[2];
+        match self.normalise {
+            Normalise::None => [vec![1.0; channels], vec![0.0; channels]].concat(),
+            Normalise::Unit => [vec![1.0 / 255.0; channels], vec![0.0; channels]].concat(),
+            Normalise::Standard => {
+                // Exact: 2^32 pixels of 255^2 have room in 64 bits.
+                let (mut sums, mut squares) = (vec![0u64; channels], vec![0u64; channels]);
+                for pixel in images.pixels().chunks_exact(channels) {
+                    for ((value, sum), square) in pixel.iter().zip(&mut sums).zip(&mut squares) {
+                        *sum += u64::from(*value);
+                        *square += u64::from(*value).pow(2);
+                    }
+                }
+                let count = (images.pixels().len() / channels) as f64;
+                let moments = sums.iter().zip(&squares).map(|(sum, square)| {
+                    let mean = *sum as f64 / count;
+                    let variance = (*square as f64 / count - mean * mean).max(0.0);
+                    // A channel that does not vary becomes 0.
+                    (mean, if variance > 0.0 { variance.sqrt() } else { 1.0 })
+                });
+                let (scale, shift) = moments.map(|(mean, sd)| ((1.0 / sd) as f32, (-mean / sd) as f32)).unzip();
+                [scale, shift].map(|values: Vec<f32>| values).concat()
+            }
+        }
+    }
+
+    /// The training images of an epoch, in its order: a function of seed and epoch alone.
+    pub(super) fn epoch(&self, epoch: u32, images: usize, [height, width, _]: [usize; 3]) -> Vec<Choice> {
+        let stream = |of: u64| {
+            let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+            random.set_stream(of | u64::from(epoch));
+            random
+        };
+        // Fisher-Yates; the product's high word is below `left`, its bias below left / 2^64.
+        let mut order: Vec<u32> = (0..images as u32).collect();
+        let mut random = stream(ORDER);
+        for at in 0..images {
+            let left = (images - at) as u128;
+            let step = (u128::from(random.next_u64()) * left) >> 64;
+            order.swap(at, at + step as usize);
+        }
+        let mut random = stream(AUGMENTATION);
+        let choice = |row| {
+            let mut choice = Choice::whole(row, height, width);
+            if let Some(areas) = self.crop {
+                let [top, left, height, width] = crop(&mut random, [height, width], areas.map(f64::from));
+                choice = Choice { top, left, height, width, ..choice };
+            }
+            Choice { flip: self.flip && random.next_u64() >> 63 == 1, ..choice }
+        };
+        order.into_iter().map(choice).collect()
+    }
+}
+
+/// A number from 0 to below 1.
+fn fraction(random: &mut ChaCha8Rng) -> f64 {
+    (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// Top, left, height and width of a random part of an image, in whole pixels, as torchvision draws it.
+fn crop(random: &mut ChaCha8Rng, [height, width]: [usize; 2], [least, most]: [f64; 2]) -> [f32; 4] {
+    let (rows, columns) = (height as f64, width as f64);
+    let place = |random: &mut ChaCha8Rng, room: f64| (fraction(random) * (room + 1.0)).floor();
+    for _ in 0..CROP_DRAWS {
+        let area = rows * columns * (least + (most - least) * fraction(random));
+        let [low, high] = RATIOS.map(f64::ln);
+        let ratio = (low + (high - low) * fraction(random)).exp();
+        let (w, h) = ((area * ratio).sqrt().round(), (area / ratio).sqrt().round());
+        if (1.0..=columns).contains(&w) && (1.0..=rows).contains(&h) {
+            let (top, left) = (place(random, rows - h), place(random, columns - w));
+            return [top, left, h, w].map(|v| v as f32);
+        }
+    }
+    // The greatest part in the middle that has an allowed ratio.
+    let (w, h) = match columns / rows {
+        ratio if ratio < RATIOS[0] => (columns, (columns / RATIOS[0]).round()),
+        ratio if ratio > RATIOS[1] => ((rows * RATIOS[1]).round(), rows),
+        _ => (columns, rows),
+    };
+    [((rows - h) / 2.0).floor(), ((columns - w) / 2.0).floor(), h, w].map(|v| v as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crops_are_inside_and_of_the_areas_asked_for() {
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        for [rows, columns] in [[32, 32], [7, 50], [50, 7], [1, 1], [224, 200]] {
+            let mut mean = 0.0;
+            for _ in 0..2000 {
+                let [top, left, h, w] = crop(&mut random, [rows, columns], [0.3, 0.9]).map(f64::from);
+                assert!(top >= 0.0 && left >= 0.0 && h >= 1.0 && w >= 1.0);
+                assert!(top + h <= rows as f64 && left + w <= columns as f64);
+                mean += h * w / (rows * columns) as f64 / 2000.0;
+            }
+            if rows == columns && rows > 1 {
+                // Uniform from 0.3 to 0.9; those that do not fit are large ones.
+                assert!((0.5..0.62).contains(&mean), "{mean}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_epoch_has_every_image_once_in_an_order_of_its_own() {
+        let recipe = Recipe { seed: 3, ..Recipe::paper(Model::ResNet18, &Device::cpu()) };
+        let rows = |epoch| -> Vec<u32> {
+            recipe.epoch(epoch, 101, [8, 8, 1]).iter().map(|choice| choice.row).collect()
+        };
+        let sorted = |mut rows: Vec<u32>| {
+            rows.sort_unstable();
+            rows
+        };
+        assert_eq!(sorted(rows(0)), (0..101).collect::<Vec<_>>());
+        assert_eq!(sorted(rows(1)), sorted(rows(0)));
+        assert!(rows(0) != rows(1) && rows(0) == rows(0));
+        let flipping = Recipe { flip: true, ..recipe };
+        let flipped = flipping.epoch(0, 1000, [8, 8, 1]).iter().filter(|choice| choice.flip).count();
+        assert!((420..580).contains(&flipped), "{flipped}");
+    }
+}

@@ -1,0 +1,439 @@
+//! Training: images that stay on the device, epochs of steps and tests, and going on where another run stopped.
+
+use super::checkpoint;
+use super::model::Topology;
+use super::network::Network;
+use super::plan::{Mode, Plan, Purpose, Settings};
+use super::recipe::Recipe;
+use crate::data::Images;
+use crate::ops::take_images::Choice;
+use crate::{Device, Error, Result};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use std::time::Instant;
+
+/// What an epoch came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Epoch {
+    /// Its number, from 1 on.
+    pub epoch: u32,
+    /// Mean cross-entropy of the training images, each as it was before the step that it was in.
+    pub train_loss: f64,
+    /// The part of the training images that was told right, likewise.
+    pub train_accuracy: f64,
+    /// Mean cross-entropy of the test images after the epoch, in evaluation mode.
+    pub test_loss: f64,
+    /// The part of the test images that is told right then.
+    pub test_accuracy: f64,
+    /// Seconds that its steps of training took.
+    pub seconds: f64,
+    /// Training images a second in them.
+    pub images_per_second: f64,
+}
+
+/// What [`Trainer::step`] did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// The epoch, from 1 on.
+    pub epoch: u32,
+    /// Batches of the epoch that are done, those of its test included.
+    pub done: usize,
+    /// Batches that an epoch has.
+    pub of: usize,
+    /// Images of the batch.
+    pub images: usize,
+    /// Whether it was a batch of the test.
+    pub testing: bool,
+    /// What the epoch came to, where this was its last batch.
+    pub finished: Option<Epoch>,
+}
+
+/// Trains a network: its images stay on the device as 8-bit values and are normalised there, and a step on a GPU is one
+/// CUDA graph, of which nothing is read back before the epoch's end.
+///
+/// The same recipe, images and kind of device give the same bits, whether a training ran in one piece or went on from
+/// [checkpoints](Self::save).
+///
+/// ```
+/// use sharpdim::Device;
+/// use sharpdim::data::{Dataset, Images, Preprocess};
+/// use sharpdim::nn::{Model, Recipe, Trainer};
+/// let (train, test) = Dataset::generated(12, 32, 0)?.split(16, 8, 0)?;
+/// let load = |part: Dataset| {
+///     let how = Preprocess { size: Some((32, 32)), ..Preprocess::default() };
+///     Images::new(part.load(&how, &|_finished| {})?)
+/// };
+/// let device = Device::cpu();
+/// let recipe = Recipe { epochs: 2, batch: 8, ..Recipe::paper(Model::ResNet18, &device) };
+/// let mut trainer = Trainer::new(&device, &load(train)?, &load(test)?, recipe)?;
+/// while !trainer.is_finished() {
+///     if let Some(epoch) = trainer.step()?.finished {
+///         println!("epoch {}: test accuracy {:.1} %", epoch.epoch, 100.0 * epoch.test_accuracy);
+///     }
+/// }
+/// assert_eq!(trainer.history().len(), 2);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub struct Trainer {
+    network: Network,
+    recipe: Recipe,
+    /// Of the training images, then of those of the test.
+    labels: Vec<u32>,
+    train: usize,
+    shape: [usize; 3],
+    /// What both sets of images are, for checkpoints.
+    images: Map<String, Value>,
+    history: Vec<Epoch>,
+    /// Batches of the epoch that are done.
+    done: usize,
+    /// Seconds that the epoch's training took before `since`, when the stretch began that is not counted yet.
+    seconds: f64,
+    since: Option<Instant>,
+    /// The training images in the epoch's order; made when it begins.
+    order: Vec<Choice>,
+}
+
+impl Trainer {
+    /// A training from random weights.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for settings that make no sense, as [`Plan::new`], or for images whose shapes differ;
+    /// [`Error::Data`] for a label that is no class; [`Error::Device`] where the device has not enough memory.
+    pub fn new(device: &Device, train: &Images, test: &Images, recipe: Recipe) -> Result<Self> {
+        let topology = recipe.model.topology();
+        Self::of(device, &topology, train, test, recipe)
+    }
+
+    /// As [`new`](Self::new), of any topology.
+    #[doc(hidden)]
+    pub fn of(
+        device: &Device,
+        topology: &Topology,
+        train: &Images,
+        test: &Images,
+        recipe: Recipe,
+    ) -> Result<Self> {
+        recipe.check()?;
+        let shape = train.shape();
+        if test.shape() != shape {
+            let words = |[height, width, channels]: [usize; 3]| format!("{height} x {width} x {channels}");
+            return Err(Error::Argument(format!(
+                "training images are {}, test images {}: they must be alike; resize them, or make all gray or RGB",
+                words(shape),
+                words(test.shape())
+            )));
+        }
+        let labels = [train.labels(), test.labels()].concat();
+        if let Some(at) = labels.iter().position(|label| *label as usize >= recipe.classes) {
+            let (what, number) =
+                if at < train.len() { ("training", at) } else { ("test", at - train.len()) };
+            return Err(Error::Data(format!(
+                "{what} image {number} is of class {}: the network has {} classes, 0 to {}",
+                labels[at],
+                recipe.classes,
+                recipe.classes - 1
+            )));
+        }
+        let batch = recipe.batch.min(train.len());
+        let settings = Settings {
+            batch,
+            last_batch: Some(train.len() % batch.max(1)).filter(|last| *last > 0),
+            channels: shape[2],
+            classes: recipe.classes,
+            size: [shape[0], shape[1]],
+            precision: recipe.precision,
+            purpose: Purpose::Training(recipe.optimiser),
+            dropout: recipe.dropout,
+            seed: recipe.seed,
+            clip: recipe.clip,
+            ..Settings::default()
+        };
+        let plan = Plan::holding(device, topology, &settings, labels.len())?;
+        let mut network = Network::new(plan, recipe.seed)?;
+        network.set_data([train.pixels(), test.pixels()], &recipe.scale(train))?;
+        let images = [("training images", train), ("test images", test)];
+        Ok(Trainer {
+            network,
+            labels,
+            train: train.len(),
+            shape,
+            images: images.into_iter().map(|(what, images)| (what.to_owned(), described(images).into())).collect(),
+            recipe,
+            history: Vec::new(),
+            done: 0,
+            seconds: 0.0,
+            since: None,
+            order: Vec::new(),
+        })
+    }
+
+    /// Goes on where a checkpoint stopped. More epochs, and another patience, may be asked for than were then; all
+    /// else must be the same.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be read; [`Error::Format`] where it is cut short, no checkpoint, or one of other
+    /// images or settings, and which; then the training is as it was.
+    pub fn load(&mut self, path: &Path) -> Result<()> {
+        let about = checkpoint::about(path)?;
+        let wrong = |what: &str| Error::format(path, format!("its metadata do not say {what}"));
+        let theirs = about.get("settings").and_then(Value::as_object).ok_or_else(|| wrong("its settings"))?;
+        let ours = self.settings();
+        let differing: Vec<String> = ours
+            .iter()
+            .filter(|(name, value)| theirs.get(*name) != Some(value))
+            .map(|(name, value)| {
+                let there = theirs.get(name).map_or("nothing".into(), in_words);
+                format!("{name}: {there} there, {} here", in_words(value))
+            })
+            .collect();
+        if !differing.is_empty() {
+            return Err(Error::format(
+                path,
+                format!("is of a training with other settings ({})", differing.join("; ")),
+            ));
+        }
+        let number = |name: &str| about.get(name).and_then(Value::as_u64);
+        let steps = number("steps").and_then(|steps| u32::try_from(steps).ok()).ok_or_else(|| wrong("its steps"))?;
+        let done = number("batches").map(|done| done as usize).filter(|done| *done < self.batches());
+        let done = done.ok_or_else(|| wrong("where in its epoch it is"))?;
+        let seconds = about.get("seconds").and_then(Value::as_f64).ok_or_else(|| wrong("its time"))?;
+        let history = about.get("history").and_then(Value::as_array).ok_or_else(|| wrong("its history"))?;
+        let history: Option<Vec<Epoch>> = history.iter().map(Epoch::of).collect();
+        let history = history.ok_or_else(|| wrong("what its epochs came to"))?;
+        checkpoint::load(&mut self.network, path)?;
+        self.network.steps = steps;
+        (self.history, self.done, self.seconds, self.since) = (history, done, seconds, None);
+        self.order.clear();
+        Ok(())
+    }
+
+    /// Writes a checkpoint. What was at the path stays until all of the new file is on disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written; [`Error::Diverged`] where the training came to a loss that is not
+    /// finite: such a state is not written; [`Error::Device`] where the device fails.
+    pub fn save(&mut self, path: &Path) -> Result<()> {
+        self.check()?;
+        self.pause()?;
+        let about = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "settings": self.settings(),
+            "steps": self.network.steps(),
+            "batches": self.done,
+            "seconds": self.seconds,
+            "history": self.history.iter().map(Epoch::json).collect::<Vec<_>>(),
+        });
+        checkpoint::save(&self.network, &about, path)
+    }
+
+    /// Trains on the next batch, or, at an epoch's end, tests on the next one. On a GPU it waits for the device at an
+    /// epoch's end only.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where the training is finished; [`Error::Diverged`] where a loss is not finite, which on a GPU
+    /// is found at the end of the epoch's steps, and then says which step it was; [`Error::Device`] where the device
+    /// fails.
+    pub fn step(&mut self) -> Result<Progress> {
+        if self.is_finished() {
+            return Err(Error::Argument(format!(
+                "the training is finished: it had {} epochs",
+                self.history.len()
+            )));
+        }
+        let epoch = self.history.len() as u32 + 1;
+        if self.order.is_empty() {
+            self.order = self.recipe.epoch(epoch, self.train, self.shape);
+        }
+        let (choices, from) = self.batch(self.done);
+        let labels: Vec<u32> = choices.iter().map(|choice| self.labels[choice.row as usize]).collect();
+        let testing = self.done >= self.training_batches();
+        if testing {
+            self.network.test_taken(&choices, &labels, from)?;
+        } else {
+            self.since.get_or_insert_with(Instant::now);
+            self.network.train_taken(&choices, &labels, from, self.recipe.rate)?;
+        }
+        self.done += 1;
+        // The CPU has nothing to wait for.
+        let cpu = self.network.plan().device().name() == "cpu";
+        let phase_ends = self.done == self.training_batches() || self.done == self.batches();
+        if cpu || phase_ends {
+            self.check()?;
+        }
+        if phase_ends {
+            self.pause()?;
+        }
+        let done = self.done;
+        let finished = if done == self.batches() { Some(self.finish(epoch)?) } else { None };
+        Ok(Progress { epoch, done, of: self.batches(), images: choices.len(), testing, finished })
+    }
+
+    /// Whether all epochs are done, or the test loss has not fallen for as many as the recipe's patience.
+    pub fn is_finished(&self) -> bool {
+        let epochs = self.history.len();
+        let best = self.history.iter().enumerate().min_by(|(_, a), (_, b)| a.test_loss.total_cmp(&b.test_loss));
+        let waited = best.map_or(0, |(at, _)| epochs - 1 - at);
+        epochs >= self.recipe.epochs as usize
+            || self.recipe.patience.is_some_and(|patience| waited >= patience as usize)
+    }
+
+    /// What each finished epoch came to.
+    pub fn history(&self) -> &[Epoch] {
+        &self.history
+    }
+
+    /// Its settings.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// The network as it is now.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The network as it is now, to be used further.
+    pub fn into_network(self) -> Network {
+        self.network
+    }
+
+    /// Batches that an epoch has, of training and of its test.
+    pub fn batches(&self) -> usize {
+        let test = self.labels.len() - self.train;
+        self.training_batches() + test.div_ceil(self.network.plan().settings().batch)
+    }
+
+    fn training_batches(&self) -> usize {
+        self.train.div_ceil(self.network.plan().settings().batch)
+    }
+
+    /// The images of a batch of the epoch, and where in its table they begin.
+    fn batch(&self, at: usize) -> (Vec<Choice>, usize) {
+        let most = self.network.plan().settings().batch;
+        match at.checked_sub(self.training_batches()) {
+            None => {
+                let from = at * most;
+                (self.order[from..self.train.min(from + most)].to_vec(), from)
+            }
+            Some(at) => {
+                let from = self.train + at * most;
+                let rows = from..self.labels.len().min(from + most);
+                let [height, width, _] = self.shape;
+                (rows.map(|row| Choice::whole(row as u32, height, width)).collect(), from)
+            }
+        }
+    }
+
+    /// Counts the time of training up to now: nothing is under way after it.
+    fn pause(&mut self) -> Result<()> {
+        if let Some(since) = self.since.take() {
+            self.network.arena.synchronise()?;
+            self.seconds += since.elapsed().as_secs_f64();
+        }
+        Ok(())
+    }
+
+    /// The mean loss and the part told right of some images of the table.
+    fn found(&self, from: usize, len: usize) -> Result<(f64, f64)> {
+        let table = self.network.plan.data.table;
+        let mean = |from: usize| -> Result<f64> {
+            let values = self.network.arena.to_vec(table.part(from, len))?;
+            Ok(values.iter().map(|value| f64::from(*value)).sum::<f64>() / len as f64)
+        };
+        Ok((mean(from)?, mean(self.labels.len() + from)?))
+    }
+
+    fn finish(&mut self, epoch: u32) -> Result<Epoch> {
+        let (train_loss, train_accuracy) = self.found(0, self.train)?;
+        let (test_loss, test_accuracy) = self.found(self.train, self.labels.len() - self.train)?;
+        let seconds = std::mem::take(&mut self.seconds);
+        let images_per_second = if seconds > 0.0 { self.train as f64 / seconds } else { 0.0 };
+        let finished =
+            Epoch { epoch, train_loss, train_accuracy, test_loss, test_accuracy, seconds, images_per_second };
+        self.history.push(finished);
+        self.done = 0;
+        self.order.clear();
+        Ok(finished)
+    }
+
+    /// That no loss was not finite; else which was the first, and where it came from.
+    fn check(&mut self) -> Result<()> {
+        let data = self.network.plan.data;
+        if self.network.arena.to_vec(data.halt)?[0] == 0.0 {
+            return Ok(());
+        }
+        let losses = self.network.arena.to_vec(data.table.part(0, self.labels.len()))?;
+        for at in 0..self.done {
+            let (choices, from) = self.batch(at);
+            let Some(loss) = losses[from..from + choices.len()].iter().find(|loss| !loss.is_finite()) else {
+                continue;
+            };
+            let training = self.training_batches();
+            let mode = if at < training { Mode::Training } else { Mode::Evaluation };
+            // Steps that came after the loss changed no weight, but were counted.
+            let before = self.network.steps() - self.done.min(training) as u32 + at.min(training) as u32;
+            let layer = self.network.first_not_finite(&choices, mode, before)?;
+            let rate = self.recipe.rate;
+            return Err(Error::Diverged {
+                step: before + u32::from(at < training),
+                epoch: self.history.len() as u32 + 1,
+                loss: *loss,
+                layer: layer.unwrap_or_else(|| "the loss itself".into()),
+                advice: match self.recipe.clip {
+                    Some(_) => format!("take a learning rate below {rate}"),
+                    None => format!("take a learning rate below {rate}, or clip gradients"),
+                },
+            });
+        }
+        unreachable!("the table has the loss that stopped the optimiser")
+    }
+
+    /// By name, what a checkpoint must have in common with this training.
+    fn settings(&self) -> Map<String, Value> {
+        let mut settings = self.recipe.settings(self.network.plan().name());
+        settings.extend(self.images.clone());
+        settings
+    }
+}
+
+impl Epoch {
+    fn json(&self) -> Value {
+        let Epoch { epoch, train_loss, train_accuracy, test_loss, test_accuracy, seconds, images_per_second } =
+            *self;
+        json!({
+            "epoch": epoch, "train_loss": train_loss, "train_accuracy": train_accuracy,
+            "test_loss": test_loss, "test_accuracy": test_accuracy,
+            "seconds": seconds, "images_per_second": images_per_second,
+        })
+    }
+
+    fn of(value: &Value) -> Option<Self> {
+        let number = |name: &str| value.get(name).and_then(Value::as_f64);
+        Some(Epoch {
+            epoch: value.get("epoch")?.as_u64()?.try_into().ok()?,
+            train_loss: number("train_loss")?,
+            train_accuracy: number("train_accuracy")?,
+            test_loss: number("test_loss")?,
+            test_accuracy: number("test_accuracy")?,
+            seconds: number("seconds")?,
+            images_per_second: number("images_per_second")?,
+        })
+    }
+}
+
+/// Images, so that others are told from them.
+fn described(images: &Images) -> String {
+    let [height, width, channels] = images.shape();
+    let mut sum = flate2::Crc::new();
+    sum.update(images.pixels());
+    images.labels().iter().for_each(|label| sum.update(&label.to_le_bytes()));
+    format!("{} of {height} x {width} x {channels}, checksum {:08x}", images.len(), sum.sum())
+}
+
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "none".into(),
+        other => other.to_string(),
+    }
+}
