@@ -6,6 +6,7 @@ use super::model::{Model, Topology};
 use super::program::{Context, Program, Wants, norm_workspace};
 use crate::ops::adam::{self, Adam};
 use crate::ops::convert;
+use crate::ops::guard::Guard;
 use crate::ops::sgd::{self, Sgd};
 use crate::{Arena, Device, Error, Layout, Precision, Result, Slot};
 use std::fmt;
@@ -388,11 +389,19 @@ impl Plan {
     pub(super) fn update(&self, arena: &mut Arena) -> Result<()> {
         let [m, v] = self.moments;
         match self.optimiser()? {
-            Optimiser::Adam(adam) => {
-                adam::update(arena, &adam, self.weights, self.gradient, m, v, self.rate, self.copy)
-            }
+            Optimiser::Adam(adam) => adam::update(
+                arena,
+                &adam,
+                self.weights,
+                self.gradient,
+                m,
+                v,
+                self.rate,
+                self.copy,
+                Guard::NONE,
+            ),
             Optimiser::Sgd(sgd) => {
-                sgd::update(arena, &sgd, self.weights, self.gradient, m, self.rate, self.copy)
+                sgd::update(arena, &sgd, self.weights, self.gradient, m, self.rate, self.copy, Guard::NONE)
             }
         }
     }
