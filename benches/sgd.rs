@@ -3,6 +3,7 @@
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use sharpdim::ops::guard::Guard;
 use sharpdim::ops::sgd::{self, Sgd};
 use support::{VALUES, floats_of, on_arenas};
 
@@ -14,7 +15,7 @@ fn bench(c: &mut Criterion) {
         |layout, _| (floats_of::<3>(layout), layout.f32(1), layout.values(VALUES)),
         |size| (5 * 4 + size) * VALUES,
         |arena, ([weights, gradient, buffer], rate, copy)| {
-            sgd::update(arena, &sgd, weights, gradient, buffer, rate, copy)
+            sgd::update(arena, &sgd, weights, gradient, buffer, rate, copy, Guard::NONE)
         },
     );
 }

@@ -1,13 +1,14 @@
 // One step of Adam or AdamW for n weights, floats all, with a copy of the new weights for the next step's products:
 //
-// g' = g + coupled w,  m = beta1 m + rest1 g',  v = beta2 v + rest2 g' g',
+// g' = factor g + coupled w,  m = beta1 m + rest1 g',  v = beta2 v + rest2 g' g',
 // w = w shrunk - size m / (sqrt(v) / root + eps),  copy = w
 // with (rate, unbias1, unbias2) read from memory, so that a recorded launch takes each step's: size = rate / unbias1,
-// root = sqrt(unbias2), shrunk = 1 - rate decay or 1. Every operation is rounded by itself, in the order of
+// root = sqrt(unbias2), shrunk = 1 - rate decay or 1, and factor of common/guard.cuh, which may end the launch too. Every operation is rounded by itself, in the order of
 // src/ops/adam/cpu.rs: the same bits.
 //
 // A thread owns 4 values, which it reads and writes by 16 bytes, or one of those left; blocks of 256 in one row.
 // Bound: bytes, 28 a weight and the copy's.
+#include "common/guard.cuh"
 #include "common/vectors.cuh"
 
 // Mirrored in src/ops/adam/cuda.rs.
@@ -16,15 +17,18 @@ struct AdamParams {
     uint64_t gradient;       // read
     uint64_t step;           // 3 floats: learning rate, 1 - beta1^t, 1 - beta2^t
     uint64_t copy;           // written: floats or bf16
+    uint64_t halt, norm;     // one float each, or 0
     uint64_t len, vectors;
     float beta1, beta2, eps, decay;
     uint32_t decoupled;  // whether decay is AdamW's
     uint32_t copy_kind;  // 0: there is no copy, 1: floats, 2: bf16
+    float most;          // the greatest norm that gradients keep
+    uint32_t unused;
 };
-static_assert(sizeof(AdamParams) == 88 && offsetof(AdamParams, beta1) == 64);
+static_assert(sizeof(AdamParams) == 112 && offsetof(AdamParams, beta1) == 80);
 
 struct AdamStep {
-    float beta1, rest1, beta2, rest2, eps, coupled, shrunk, size, root;
+    float beta1, rest1, beta2, rest2, eps, coupled, shrunk, size, root, factor;
 
     __device__ __forceinline__ explicit AdamStep(const AdamParams& p) {
         const float* step = at<const float>(p.step);
@@ -36,10 +40,11 @@ struct AdamStep {
         shrunk = p.decoupled ? __fsub_rn(1.0f, __fmul_rn(rate, p.decay)) : 1.0f;
         size = __fdiv_rn(rate, step[1]);
         root = __fsqrt_rn(step[2]);
+        factor = gradient_factor(p.norm, p.most);
     }
 
     __device__ __forceinline__ void update(float& w, float g, float& m, float& v) const {
-        g = __fadd_rn(g, __fmul_rn(coupled, w));
+        g = __fadd_rn(__fmul_rn(g, factor), __fmul_rn(coupled, w));
         m = __fadd_rn(__fmul_rn(beta1, m), __fmul_rn(rest1, g));
         v = __fadd_rn(__fmul_rn(beta2, v), __fmul_rn(__fmul_rn(rest2, g), g));
         float below = __fadd_rn(__fdiv_rn(__fsqrt_rn(v), root), eps);
@@ -49,7 +54,7 @@ struct AdamStep {
 
 SHARPDIM_KERNEL(256, adam, AdamParams) {
     Share mine = share(p.len, p.vectors, 4);
-    if (!mine.any) return;
+    if (!mine.any || halted(p.halt)) return;
     AdamStep step(p);
     float* weights = at<float>(p.weights) + mine.first;
     float* m = at<float>(p.m) + mine.first;

@@ -46,9 +46,10 @@ impl std::str::FromStr for Precision {
 
     /// From its [`name`](Self::name).
     fn from_str(name: &str) -> Result<Self> {
-        [Precision::F32, Precision::Bf16].into_iter().find(|precision| precision.name() == name).ok_or_else(
-            || Error::Argument(format!("'{name}' is no precision: f32 and bf16 (on GPUs) are")),
-        )
+        [Precision::F32, Precision::Bf16]
+            .into_iter()
+            .find(|precision| precision.name() == name)
+            .ok_or_else(|| Error::Argument(format!("'{name}' is no precision: f32 and bf16 (on GPUs) are")))
     }
 }
 
@@ -138,6 +139,24 @@ impl Layout {
     /// A tensor of `len` 32-bit floats, whatever the plan's precision.
     pub fn f32(&mut self, len: usize) -> Slot {
         self.slot(len, Precision::F32)
+    }
+
+    /// A tensor of `len` bytes, such as images of one byte a value, for [`Arena::write_bytes`]: kept as the 32-bit words
+    /// that hold them, `len.div_ceil(4)` values of the slot.
+    ///
+    /// ```
+    /// use sharpdim::{Device, Layout, Precision};
+    /// let mut layout = Layout::new(Precision::F32);
+    /// let image = layout.bytes_of(6);
+    /// assert_eq!(image.len(), 2);
+    /// let mut arena = layout.build(&Device::cpu())?;
+    /// arena.write_bytes(image, 0, &[0, 64, 128])?;
+    /// arena.write_bytes(image, 3, &[192, 255, 1])?;
+    /// assert!(arena.write_bytes(image, 6, &[0; 3]).is_err());
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn bytes_of(&mut self, len: usize) -> Slot {
+        self.f32(len.div_ceil(4))
     }
 
     fn slot(&mut self, len: usize, precision: Precision) -> Slot {
@@ -272,6 +291,29 @@ impl Arena {
         Ok(())
     }
 
+    /// Sets bytes `from .. from + bytes.len()` of a tensor of [`Layout::bytes_of`]; the others stay.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where the tensor ends before; [`Error::Device`] where the device fails.
+    pub fn write_bytes(&mut self, slot: Slot, from: usize, bytes: &[u8]) -> Result<()> {
+        let has = slot.len * slot.precision.bytes();
+        if from > has || bytes.len() > has - from {
+            let len = bytes.len();
+            return Err(Error::Argument(format!(
+                "{len} bytes from byte {from} on of a tensor of {has} bytes"
+            )));
+        }
+        match &mut self.memory {
+            Memory::Cpu(all) => {
+                bytes_in_mut(&mut all[slot.at / 4..][..slot.len])[from..][..bytes.len()]
+                    .copy_from_slice(bytes);
+            }
+            #[cfg(gpu)]
+            Memory::Gpu(gpu, buffer) => gpu.write(buffer, slot.at + from, bytes)?,
+        }
+        Ok(())
+    }
+
     /// Sets a tensor's values to 0. On a GPU it waits for nothing, and a recording holds it.
     ///
     /// ```
@@ -375,6 +417,18 @@ fn bytes_of<T: super::gpu::Plain>(values: &[T]) -> &[u8] {
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
 }
 
+/// The bytes that a tensor of [`Layout::bytes_of`] keeps, for operations on the CPU.
+pub(crate) fn bytes_in(words: &[f32]) -> &[u8] {
+    // SAFETY: a float is four bytes, all of them defined, and bytes may lie anywhere.
+    unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) }
+}
+
+/// The same, to be written: any four bytes are a float.
+fn bytes_in_mut(words: &mut [f32]) -> &mut [u8] {
+    // SAFETY: as above; the borrow of `words` is handed on.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), size_of_val(words)) }
+}
+
 /// A CPU's tensors.
 pub(crate) struct Floats<'a>(&'a mut [f32]);
 
@@ -462,6 +516,29 @@ mod tests {
         layout.release(a);
         assert_eq!(layout.values(300).at, 0);
         assert_eq!(layout.bytes(), 1280);
+    }
+
+    #[test]
+    fn bytes_lie_in_words_in_order() {
+        let mut layout = Layout::new(Precision::F32);
+        let (slot, after) = (layout.bytes_of(5), layout.f32(1));
+        let mut arena = layout.build(&Device::cpu()).unwrap();
+        assert_eq!(
+            (slot.len(), layout.bytes_of(0), layout.bytes_of(4).len()),
+            (2, Slot { at: 512, ..Slot::NONE }, 1)
+        );
+        arena.write(after, &[7.0]).unwrap();
+        arena.write_bytes(slot, 0, &[1, 2, 3]).unwrap();
+        arena.write_bytes(slot, 3, &[4, 5]).unwrap();
+        arena.write_bytes(slot, 8, &[]).unwrap();
+        arena.write_bytes(Slot::NONE, 0, &[]).unwrap();
+        let words = arena.to_vec(slot).unwrap();
+        assert_eq!(bytes_in(&words), [1, 2, 3, 4, 5, 0, 0, 0]);
+        for (from, len) in [(8, 1), (9, 0), (4, 5), (usize::MAX, 1)] {
+            let error = arena.write_bytes(slot, from, &vec![9; len]).unwrap_err().to_string();
+            assert_eq!(error, format!("{len} bytes from byte {from} on of a tensor of 8 bytes"));
+        }
+        assert_eq!(arena.to_vec(after).unwrap(), [7.0]);
     }
 
     #[test]

@@ -108,8 +108,8 @@ kernels! {
     CrossEntropyForwardBf16 = cross_entropy_forward_bf16, emulate_cross_entropy_forward_bf16 in "cross_entropy", 40 bytes, 0 shared;
     CrossEntropyBackwardF32 = cross_entropy_backward_f32, emulate_cross_entropy_backward_f32 in "cross_entropy", 40 bytes, 0 shared;
     CrossEntropyBackwardBf16 = cross_entropy_backward_bf16, emulate_cross_entropy_backward_bf16 in "cross_entropy", 40 bytes, 0 shared;
-    Adam = adam, emulate_adam in "adam", 88 bytes, 0 shared;
-    Sgd = sgd, emulate_sgd in "sgd", 72 bytes, 0 shared;
+    Adam = adam, emulate_adam in "adam", 112 bytes, 0 shared;
+    Sgd = sgd, emulate_sgd in "sgd", 96 bytes, 0 shared;
     NormPartials = norm_partials, emulate_norm_partials in "norm", 40 bytes, 64 shared;
     NormTotal = norm_total, emulate_norm_total in "norm", 40 bytes, 64 shared;
     ConvertF32F32 = convert_f32_f32, emulate_convert_f32_f32 in "convert", 32 bytes, 0 shared;
@@ -157,4 +157,8 @@ kernels! {
     Conv2dSumBf16 = conv2d_sum_bf16, emulate_conv2d_sum_bf16 in "conv2d", 48 bytes, 0 shared;
     Conv2dBiasF32 = conv2d_bias_f32, emulate_conv2d_bias_f32 in "conv2d", 32 bytes, 0 shared;
     Conv2dBiasBf16 = conv2d_bias_bf16, emulate_conv2d_bias_bf16 in "conv2d", 32 bytes, 0 shared;
+    TakeImagesF32 = take_images_f32, emulate_take_images_f32 in "take_images", 64 bytes, 0 shared;
+    TakeImagesBf16 = take_images_bf16, emulate_take_images_bf16 in "take_images", 64 bytes, 0 shared;
+    TallyF32 = tally_f32, emulate_tally_f32 in "tally", 64 bytes, 0 shared;
+    TallyBf16 = tally_bf16, emulate_tally_bf16 in "tally", 64 bytes, 0 shared;
 }

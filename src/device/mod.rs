@@ -16,8 +16,8 @@ mod recording;
 
 #[cfg(gpu)]
 pub(crate) use arena::Addresses;
-pub(crate) use arena::On;
 pub use arena::{Arena, Layout, Precision, Slot};
+pub(crate) use arena::{On, bytes_in};
 #[cfg(gpu)]
 pub(crate) use gpu::{Buffer, Gpu, Launch};
 #[cfg(gpu)]

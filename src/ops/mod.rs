@@ -11,6 +11,7 @@ mod counts;
 pub mod cross_entropy;
 pub mod dropout;
 mod duplicates;
+pub mod guard;
 pub mod max_pool;
 mod neighbours;
 pub mod norm;
@@ -22,6 +23,8 @@ pub mod relu;
 pub mod resize;
 pub mod sgd;
 mod sharpness;
+pub mod take_images;
+pub mod tally;
 #[cfg(gpu)]
 mod vectors;
 

@@ -4,6 +4,7 @@ use crate::support::arenas::{Held, LENGTHS, hold, near, pytorch, pytorch_f32, sa
 use crate::support::tensors::{precisions, stored};
 use crate::support::{Random, devices};
 use sharpdim::ops::adam::{self, Adam};
+use sharpdim::ops::guard::Guard;
 use sharpdim::{Device, Precision, Slot};
 
 const PLAIN: Adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0, decoupled: false };
@@ -23,7 +24,7 @@ fn step(held: &mut Held<6>, adam: &Adam, rate: f32, t: u32, gradient: &[f32]) {
     let [weights, g, m, v, step, copy] = held.slots;
     held.arena.write(g, gradient).unwrap();
     held.arena.write(step, &adam.step(rate, t)).unwrap();
-    adam::update(&mut held.arena, adam, weights, g, m, v, step, copy).unwrap();
+    adam::update(&mut held.arena, adam, weights, g, m, v, step, copy, Guard::NONE).unwrap();
 }
 
 /// One weight after these gradients, with its m and v: Kingma & Ba's algorithm 1, decay as Loshchilov & Hutter's
@@ -138,11 +139,13 @@ fn operands_that_do_not_fit_are_named() {
         let mut held = start(&device, 0, &[1.0; 8], (0, Precision::F32));
         let [weights, g, m, v, step, _] = held.slots;
         let arena = &mut held.arena;
-        let error = adam::update(arena, &PLAIN, weights, g, m.part(0, 7), v, step, Slot::NONE).unwrap_err();
+        let error = adam::update(arena, &PLAIN, weights, g, m.part(0, 7), v, step, Slot::NONE, Guard::NONE)
+            .unwrap_err();
         assert_eq!(error.to_string(), "adam: m has 7 values, its shape 8 needs 8");
-        let error = adam::update(arena, &PLAIN, weights, g, v, v, step, Slot::NONE).unwrap_err();
+        let error = adam::update(arena, &PLAIN, weights, g, v, v, step, Slot::NONE, Guard::NONE).unwrap_err();
         assert_eq!(error.to_string(), "adam: m is written, and shares memory with v");
-        let error = adam::update(arena, &PLAIN, weights, g, m, v, step.part(0, 2), Slot::NONE).unwrap_err();
+        let error = adam::update(arena, &PLAIN, weights, g, m, v, step.part(0, 2), Slot::NONE, Guard::NONE)
+            .unwrap_err();
         assert!(error.to_string().contains("the step has 2 values"), "{error}");
     }
 }

@@ -3,6 +3,7 @@
 use crate::support::devices;
 use sharpdim::ops::adam::{self, Adam};
 use sharpdim::ops::dropout::{self, Dropout};
+use sharpdim::ops::guard::Guard;
 use sharpdim::ops::relu;
 use sharpdim::{Arena, Device, Error, Layout, Precision, Result, Slot};
 
@@ -49,7 +50,7 @@ impl Step {
         dropout::apply(arena, &dropout, self.y, self.number, self.y)?;
         relu::add(arena, self.x, self.y)?;
         let adam = Adam { weight_decay: 0.01, ..Adam::default() };
-        adam::update(arena, &adam, self.weights, self.y, self.m, self.v, self.rates, Slot::NONE)
+        adam::update(arena, &adam, self.weights, self.y, self.m, self.v, self.rates, Slot::NONE, Guard::NONE)
     }
 
     fn bits(&self, arena: &Arena) -> Vec<u32> {

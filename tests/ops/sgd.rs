@@ -3,6 +3,7 @@
 use crate::support::arenas::{Held, LENGTHS, hold, near, pytorch, pytorch_f32, same};
 use crate::support::tensors::{precisions, stored};
 use crate::support::{Random, devices};
+use sharpdim::ops::guard::Guard;
 use sharpdim::ops::sgd::{self, Sgd};
 use sharpdim::{Device, Precision, Slot};
 
@@ -20,7 +21,7 @@ fn start(device: &Device, offset: usize, weights: &[f32], copy: (usize, Precisio
 fn step(held: &mut Held<5>, sgd: &Sgd, gradient: &[f32]) {
     let [weights, g, buffer, rate, copy] = held.slots;
     held.arena.write(g, gradient).unwrap();
-    sgd::update(&mut held.arena, sgd, weights, g, buffer, rate, copy).unwrap();
+    sgd::update(&mut held.arena, sgd, weights, g, buffer, rate, copy, Guard::NONE).unwrap();
 }
 
 /// One weight and its buffer after these gradients, in f64.
@@ -117,9 +118,10 @@ fn operands_that_do_not_fit_are_named() {
         let mut held = start(&device, 0, &[1.0; 8], (0, Precision::F32));
         let [weights, g, buffer, rate, _] = held.slots;
         let arena = &mut held.arena;
-        let short = sgd::update(arena, &PLAIN, weights, g, buffer.part(1, 7), rate, Slot::NONE).unwrap_err();
+        let short = sgd::update(arena, &PLAIN, weights, g, buffer.part(1, 7), rate, Slot::NONE, Guard::NONE)
+            .unwrap_err();
         assert_eq!(short.to_string(), "sgd: the buffer has 7 values, its shape 8 needs 8");
-        let shared = sgd::update(arena, &PLAIN, weights, g, buffer, rate, buffer).unwrap_err();
+        let shared = sgd::update(arena, &PLAIN, weights, g, buffer, rate, buffer, Guard::NONE).unwrap_err();
         assert_eq!(shared.to_string(), "sgd: the buffer is written, and shares memory with the copy");
     }
 }

@@ -13,6 +13,7 @@ pub(super) fn update(
     m: &mut [f32],
     v: &mut [f32],
     step: &[f32],
+    factor: f32,
 ) {
     let &Adam { beta1, beta2, eps, weight_decay, decoupled } = adam;
     let (rate, size, root) = (step[0], step[0] / step[1], step[2].sqrt());
@@ -20,7 +21,7 @@ pub(super) fn update(
     let pieces = weights.par_chunks_mut(PIECE).zip(gradient.par_chunks(PIECE));
     pieces.zip(m.par_chunks_mut(PIECE).zip(v.par_chunks_mut(PIECE))).for_each(|((w, g), (m, v))| {
         for (((w, g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
-            let g = g + coupled * *w;
+            let g = g * factor + coupled * *w;
             *m = beta1 * *m + (1.0 - beta1) * g;
             *v = beta2 * *v + (1.0 - beta2) * g * g;
             *w = *w * shrunk - size * *m / (v.sqrt() / root + eps);

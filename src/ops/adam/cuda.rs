@@ -1,6 +1,7 @@
 //! `adam` on a GPU.
 
 use super::Adam;
+use super::Guard;
 use crate::device::{Addresses, Gpu, Kernel, Params};
 use crate::ops::vectors::{Vectors, copy_kind};
 use crate::{Result, Slot};
@@ -16,6 +17,8 @@ struct AdamParams {
     gradient: u64,
     step: u64,
     copy: u64,
+    halt: u64,
+    norm: u64,
     len: u64,
     vectors: u64,
     beta1: f32,
@@ -24,8 +27,10 @@ struct AdamParams {
     decay: f32,
     decoupled: u32,
     copy_kind: u32,
+    most: f32,
+    unused: u32,
 }
-const _: () = assert!(size_of::<AdamParams>() == 88 && offset_of!(AdamParams, beta1) == 64);
+const _: () = assert!(size_of::<AdamParams>() == 112 && offset_of!(AdamParams, beta1) == 80);
 // SAFETY: repr(C), no padding, as asserted by size.
 unsafe impl Params for AdamParams {}
 
@@ -40,6 +45,7 @@ pub(super) fn update(
     v: Slot,
     step: Slot,
     copy: Slot,
+    guard: Guard,
 ) -> Result<()> {
     let operands = [weights, gradient, m, v, copy].map(|slot| (at.of(slot), slot.precision().bytes()));
     let split = Vectors::new(weights.len(), 4, &operands)?;
@@ -50,6 +56,8 @@ pub(super) fn update(
         gradient: at.of(gradient),
         step: at.of(step),
         copy: at.of(copy),
+        halt: at.of(guard.halt),
+        norm: at.of(guard.norm),
         len: split.len,
         vectors: split.vectors,
         beta1: adam.beta1,
@@ -58,8 +66,10 @@ pub(super) fn update(
         decay: adam.weight_decay,
         decoupled: adam.decoupled.into(),
         copy_kind: copy_kind(copy),
+        most: guard.most,
+        unused: 0,
     };
-    // SAFETY: every tensor lies in the arena; the step has 3 floats, the others `len` values, floats but for the copy,
-    // whose kind is told, as `mod.rs` checks.
+    // SAFETY: every tensor lies in the arena; the step has 3 floats, the guard's one each or no address, the others `len`
+    // values, floats but for the copy, whose kind is told, as `mod.rs` checks.
     unsafe { gpu.launch(Kernel::Adam, &params, split.launch()) }
 }

@@ -4,6 +4,7 @@ mod cpu;
 #[cfg(gpu)]
 mod cuda;
 
+use super::guard::Guard;
 use super::operand::Check;
 use crate::device::On;
 use crate::{Arena, Result, Slot};
@@ -15,6 +16,7 @@ use crate::{Arena, Result, Slot};
 ///
 /// ```
 /// use sharpdim::ops::adam::{self, Adam};
+/// use sharpdim::ops::guard::Guard;
 /// use sharpdim::{Device, Layout, Precision, Slot};
 /// let adam = Adam::default();
 /// let mut layout = Layout::new(Precision::F32);
@@ -22,7 +24,7 @@ use crate::{Arena, Result, Slot};
 /// let mut arena = layout.build(&Device::cpu())?;
 /// arena.write(gradient, &[123.0])?;
 /// arena.write(step, &adam.step(1e-3, 1))?;
-/// adam::update(&mut arena, &adam, weights, gradient, m, v, step, Slot::NONE)?;
+/// adam::update(&mut arena, &adam, weights, gradient, m, v, step, Slot::NONE, Guard::NONE)?;
 /// // The first step is one of the learning rate, whatever the gradient's size.
 /// assert!((arena.to_vec(weights)?[0] + 1e-3).abs() < 1e-8);
 /// # Ok::<(), sharpdim::Error>(())
@@ -56,11 +58,12 @@ impl Adam {
 }
 
 /// One step: weights, gradient, m and v f32 of one length, `step` from [`Adam::step`]. `copy` gets the new weights in
-/// bf16, for the next step's products; [`Slot::NONE`] where none is wanted.
+/// bf16, for the next step's products; [`Slot::NONE`] where none is wanted. `guard` may hold the step back or shorten the
+/// gradients; [`Guard::NONE`] does neither.
 ///
 /// # Errors
 /// [`Error::Argument`](crate::Error::Argument) for operands of different sizes, of another precision, or that share
-/// memory; [`Error::Device`](crate::Error::Device) where the device fails.
+/// memory, or a guard's `most` that is no norm; [`Error::Device`](crate::Error::Device) where the device fails.
 #[allow(clippy::too_many_arguments, reason = "an operation's operands")]
 pub fn update(
     arena: &mut Arena,
@@ -71,10 +74,12 @@ pub fn update(
     v: Slot,
     step: Slot,
     copy: Slot,
+    guard: Guard,
 ) -> Result<()> {
     let check = Check("adam");
     let len = [weights.len()];
-    let reads = [("the gradient", gradient), ("the step", step)];
+    let [halt, norm] = guard.reads();
+    let reads = [("the gradient", gradient), ("the step", step), halt, norm];
     let writes = [("the weights", weights), ("m", m), ("v", v), ("the copy", copy)];
     check.shape("the gradient", gradient, &len)?;
     check.shape("m", m, &len)?;
@@ -83,18 +88,22 @@ pub fn update(
     check.optional("the copy", copy, &len)?;
     check.floats(&reads)?;
     check.floats(&writes[..3])?;
+    guard.check(check)?;
     check.apart(&reads, &writes)?;
     match arena.on() {
         On::Cpu(floats) => {
-            let ([gradient, step], [weights, m, v, copy]) =
-                floats.split([gradient, step], [weights, m, v, copy]);
-            cpu::update(adam, weights, gradient, m, v, step);
+            let ([gradient, step, halt, norm], [weights, m, v, copy]) =
+                floats.split([gradient, step, guard.halt, guard.norm], [weights, m, v, copy]);
+            if Guard::halts(halt) {
+                return Ok(());
+            }
+            cpu::update(adam, weights, gradient, m, v, step, guard.factor(norm));
             if !copy.is_empty() {
                 copy.copy_from_slice(weights);
             }
             Ok(())
         }
         #[cfg(gpu)]
-        On::Gpu(gpu, at) => cuda::update(gpu, at, adam, weights, gradient, m, v, step, copy),
+        On::Gpu(gpu, at) => cuda::update(gpu, at, adam, weights, gradient, m, v, step, copy, guard),
     }
 }

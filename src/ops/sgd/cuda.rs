@@ -1,5 +1,6 @@
 //! `sgd` on a GPU.
 
+use super::Guard;
 use super::Sgd;
 use crate::device::{Addresses, Gpu, Kernel, Params};
 use crate::ops::vectors::{Vectors, copy_kind};
@@ -15,14 +16,18 @@ struct SgdParams {
     gradient: u64,
     rate: u64,
     copy: u64,
+    halt: u64,
+    norm: u64,
     len: u64,
     vectors: u64,
     momentum: f32,
     decay: f32,
     nesterov: u32,
     copy_kind: u32,
+    most: f32,
+    unused: u32,
 }
-const _: () = assert!(size_of::<SgdParams>() == 72 && offset_of!(SgdParams, momentum) == 56);
+const _: () = assert!(size_of::<SgdParams>() == 96 && offset_of!(SgdParams, momentum) == 72);
 // SAFETY: repr(C), no padding, as asserted by size.
 unsafe impl Params for SgdParams {}
 
@@ -36,6 +41,7 @@ pub(super) fn update(
     buffer: Slot,
     rate: Slot,
     copy: Slot,
+    guard: Guard,
 ) -> Result<()> {
     let operands = [weights, gradient, buffer, copy].map(|slot| (at.of(slot), slot.precision().bytes()));
     let split = Vectors::new(weights.len(), 4, &operands)?;
@@ -45,14 +51,18 @@ pub(super) fn update(
         gradient: at.of(gradient),
         rate: at.of(rate),
         copy: at.of(copy),
+        halt: at.of(guard.halt),
+        norm: at.of(guard.norm),
         len: split.len,
         vectors: split.vectors,
         momentum: sgd.momentum,
         decay: sgd.weight_decay,
         nesterov: sgd.nesterov.into(),
         copy_kind: copy_kind(copy),
+        most: guard.most,
+        unused: 0,
     };
-    // SAFETY: every tensor lies in the arena; the rate is a float, the others have `len` values, floats but for the
-    // copy, whose kind is told, as `mod.rs` checks.
+    // SAFETY: every tensor lies in the arena; the rate is a float, the guard's operands are one each or no address, the
+    // others have `len` values, floats but for the copy, whose kind is told, as `mod.rs` checks.
     unsafe { gpu.launch(Kernel::Sgd, &params, split.launch()) }
 }
