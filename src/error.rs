@@ -41,7 +41,9 @@ pub enum Error {
     Data(String),
 
     /// Training came to a loss that is not finite. The weights are those before that step.
-    #[error("step {step} (epoch {epoch}): the loss is {loss}: {layer} is the first with a value that is not finite; {advice}")]
+    #[error(
+        "step {step} (epoch {epoch}): the loss is {loss}: {layer} is the first with a value that is not finite; {advice}"
+    )]
     Diverged {
         /// The optimiser's step, from 1 on.
         step: u32,

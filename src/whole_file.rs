@@ -12,8 +12,9 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> Result<()> {
     replace(path, |beside| fs::write(beside, content))
 }
 
+#[cfg(feature = "figures")]
 /// Has a new file written beside `path`, at the path that `write` is given, and renames it.
-pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     let beside = beside(path)?;
     let open = |options: &mut OpenOptions| options.write(true).open(&beside);
     let written = open(OpenOptions::new().create_new(true))
@@ -57,6 +58,7 @@ fn sync_folder(path: &Path) {
     }
 }
 
+#[cfg(feature = "figures")]
 /// A name in the same folder that no other write uses: a rename across file systems is no rename.
 fn beside(path: &Path) -> Result<PathBuf> {
     static WRITES: AtomicU64 = AtomicU64::new(0);

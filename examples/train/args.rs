@@ -234,7 +234,10 @@ impl Args {
         let adam = |decoupled| Optimiser::Adam(Adam { weight_decay, decoupled, ..Adam::default() });
         let precision = self.precision.unwrap_or(paper.precision);
         if precision == Precision::Bf16 && device.name() == "cpu" {
-            return Err(Error::Argument("--precision bf16: the CPU computes in f32; bf16 needs a GPU".into()).into());
+            return Err(Error::Argument(
+                "--precision bf16: the CPU computes in f32; bf16 needs a GPU".into(),
+            )
+            .into());
         }
         Ok(Recipe {
             classes: self.outputs.unwrap_or(classes),

@@ -21,7 +21,8 @@ pub fn draw(trainer: &Trainer) -> Result<Figure> {
     let loss = Axis::linear("cross-entropy");
     let loss = chart("Loss", loss, [|epoch| epoch.train_loss, |epoch| epoch.test_loss])?;
     let percent = Axis::linear("images told right, %");
-    let accuracy = [|epoch: &Epoch| 100.0 * epoch.train_accuracy, |epoch: &Epoch| 100.0 * epoch.test_accuracy];
+    let accuracy =
+        [|epoch: &Epoch| 100.0 * epoch.train_accuracy, |epoch: &Epoch| 100.0 * epoch.test_accuracy];
     let accuracy = chart("Accuracy", percent, accuracy)?;
     let name = trainer.network().plan().name();
     Figure::beside(format!("{name}: loss and accuracy by epoch"), &[loss, accuracy])

@@ -39,7 +39,8 @@ impl Inputs {
     pub fn described(&self) -> String {
         let [height, width, channels] = self.train.shape();
         let classes = self.train.class_names();
-        let names = if classes.len() > 4 { format!("{} classes", classes.len()) } else { classes.join(" and ") };
+        let names =
+            if classes.len() > 4 { format!("{} classes", classes.len()) } else { classes.join(" and ") };
         format!(
             "{}: {names}; {} to train on, {} to test on, {height} x {width} x {channels}",
             self.name,
@@ -57,7 +58,8 @@ fn choose(args: &Args) -> Result<(String, Dataset, Dataset), Failure> {
         let (train, test) = labelled(all, args)?.split(args.train, args.test, args.seed)?;
         return Ok(("generated images".into(), train, test));
     };
-    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into());
+    let name =
+        path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into());
     let open = |split| labelled(Dataset::open_with(path, &OpenOptions { split })?, args);
     let (train, test) = if args.test_part {
         let (train, test) = (open(Split::Train)?, open(Split::Test)?);

@@ -3,7 +3,6 @@
 
 mod args;
 mod curves;
-#[path = "../measure/failure.rs"]
 mod failure;
 mod inputs;
 mod outputs;
@@ -109,7 +108,8 @@ fn on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
         if set.swap(true, Ordering::Relaxed) {
             std::process::exit(INTERRUPTED.into());
         }
-        let _ = writeln!(io::stderr(), "\ntrain: stopping after this batch; once more stops at once, unsaved");
+        let _ =
+            writeln!(io::stderr(), "\ntrain: stopping after this batch; once more stops at once, unsaved");
     })
     .map_err(|error| Failure::new(format!("cannot listen for Ctrl-C: {error}")))?;
     Ok(stop)
@@ -141,14 +141,26 @@ fn speed(history: &[Epoch]) -> Option<f64> {
 
 fn as_text(device: &Device, trainer: &Trainer, inputs: &Inputs, folder: &Folder, stopped: bool) -> String {
     let mut lines = vec![
-        format!("Network          {} from random weights, seed {}", trainer.network().plan().name(), trainer.recipe().seed),
+        format!(
+            "Network          {} from random weights, seed {}",
+            trainer.network().plan().name(),
+            trainer.recipe().seed
+        ),
         format!("Images           {}", inputs.described()),
     ];
     if let Some(epoch) = trainer.history().last() {
         let accuracy = |part: f64| format!("{:.1} %", 100.0 * part);
         lines.push(format!("Epochs           {} of {}", epoch.epoch, trainer.recipe().epochs));
-        lines.push(format!("Test accuracy    {}, loss {:.4}", accuracy(epoch.test_accuracy), epoch.test_loss));
-        lines.push(format!("Train accuracy   {}, loss {:.4}", accuracy(epoch.train_accuracy), epoch.train_loss));
+        lines.push(format!(
+            "Test accuracy    {}, loss {:.4}",
+            accuracy(epoch.test_accuracy),
+            epoch.test_loss
+        ));
+        lines.push(format!(
+            "Train accuracy   {}, loss {:.4}",
+            accuracy(epoch.train_accuracy),
+            epoch.train_loss
+        ));
     }
     if let Some(speed) = speed(trainer.history()) {
         lines.push(format!("Speed            {speed:.1} images/s in training, on {}", device.name()));

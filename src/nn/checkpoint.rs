@@ -23,11 +23,14 @@ const MOMENTS: [&str; 2] = ["optimiser.first.", "optimiser.second."];
 /// What was found in the epoch that is under way: each image's loss, then whether it was told right.
 const TABLE: &str = "epoch.table";
 
+/// Reads a tensor's bytes.
+type Read<'a> = Box<dyn Fn() -> Result<Vec<u8>> + 'a>;
+
 /// A tensor that is read off the device when it is written: only one is in memory at a time.
 struct Lazy<'a> {
     shape: Vec<usize>,
     dtype: Dtype,
-    read: Box<dyn Fn() -> Result<Vec<u8>> + 'a>,
+    read: Read<'a>,
     /// Where an error is left, as nothing can be returned.
     failed: &'a RefCell<Option<Error>>,
 }
@@ -55,11 +58,11 @@ impl View for Lazy<'_> {
 }
 
 /// Writes a network, its optimiser's memory, the table of the epoch, and what `about` says.
-pub(super) fn save(network: &Network, about: &Value, path: &Path) -> Result<()> {
+pub(super) fn save<'a>(network: &'a Network, about: &Value, path: &Path) -> Result<()> {
     let (plan, arena) = (&network.plan, &network.arena);
     let failed = RefCell::new(None);
     let mut tensors: Vec<(String, Lazy<'_>)> = Vec::new();
-    let mut add = |name: String, shape: Vec<usize>, dtype, read: Box<dyn Fn() -> Result<Vec<u8>> + '_>| {
+    let mut add = |name: String, shape: Vec<usize>, dtype, read: Read<'a>| {
         tensors.push((name, Lazy { shape, dtype, read, failed: &failed }));
     };
     let mut batches = network.batches.iter();
@@ -81,7 +84,7 @@ pub(super) fn save(network: &Network, about: &Value, path: &Path) -> Result<()> 
     add(TABLE.into(), vec![2, table.len() / 2], Dtype::F32, read);
 
     let metadata = HashMap::from([(METADATA.to_owned(), about.to_string())]);
-    let written = whole_file::replace_from_folder(path, |beside| {
+    whole_file::replace_from_folder(path, |beside| {
         safetensors::serialize_to_file(tensors, Some(metadata), beside).map_err(|error| match error {
             safetensors::SafeTensorError::IoError(error) => error,
             error => std::io::Error::other(error),
@@ -91,8 +94,7 @@ pub(super) fn save(network: &Network, about: &Value, path: &Path) -> Result<()> 
             Some(error) => Err(std::io::Error::other(error.to_string())),
             None => Ok(()),
         }
-    });
-    written
+    })
 }
 
 /// What a checkpoint says of itself.
@@ -124,7 +126,8 @@ pub(super) fn load(network: &mut Network, path: &Path) -> Result<()> {
     if let Some(reason) = weights.mismatch(plan.name(), &plan.entries) {
         return Err(Error::format(path, reason));
     }
-    let wrong = |name: &str| Error::format(path, format!("lacks the tensor {name}, of the shape it should have"));
+    let wrong =
+        |name: &str| Error::format(path, format!("lacks the tensor {name}, of the shape it should have"));
     let floats = |tensor: Option<&StateTensor>, shape: &[usize]| match tensor {
         Some(StateTensor { shape: given, numbers: Numbers::F32(values), .. }) if given == shape => {
             Some(values.clone())
@@ -136,7 +139,8 @@ pub(super) fn load(network: &mut Network, path: &Path) -> Result<()> {
         Optimiser::Sgd(_) => 1,
     };
     let mut writes: Vec<(Slot, Vec<f32>)> = Vec::new();
-    for (entry, place) in plan.entries.iter().zip(&plan.places).filter(|(entry, _)| entry.role.is_parameter()) {
+    for (entry, place) in plan.entries.iter().zip(&plan.places).filter(|(entry, _)| entry.role.is_parameter())
+    {
         for of in 0..optimisers {
             let values = floats(moments[of].get(&entry.name), &entry.shape)
                 .ok_or_else(|| wrong(&format!("{}{}", MOMENTS[of], entry.name)))?;

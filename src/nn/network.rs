@@ -346,7 +346,13 @@ impl Network {
 
     /// A step of training on images that stay on the device: which, their labels, and where in the table their
     /// results go. Nothing is read back: on a GPU the step is launched, and not waited for.
-    pub(super) fn train_taken(&mut self, choices: &[Choice], labels: &[u32], from: usize, rate: f32) -> Result<()> {
+    pub(super) fn train_taken(
+        &mut self,
+        choices: &[Choice],
+        labels: &[u32],
+        from: usize,
+        rate: f32,
+    ) -> Result<()> {
         self.choose(choices, labels, from)?;
         self.whole("training mode")?;
         self.write_rate(rate)?;
@@ -366,7 +372,12 @@ impl Network {
     }
 
     /// The layer whose output is the first that is not finite, on a batch of images that stay on the device.
-    pub(super) fn first_not_finite(&mut self, choices: &[Choice], mode: Mode, step: u32) -> Result<Option<String>> {
+    pub(super) fn first_not_finite(
+        &mut self,
+        choices: &[Choice],
+        mode: Mode,
+        step: u32,
+    ) -> Result<Option<String>> {
         for (entry, place) in self.plan.entries.iter().zip(&self.plan.places) {
             if self.arena.to_vec(place.value)?.iter().any(|value| !value.is_finite()) {
                 return Ok(Some(format!("the weights of {}", entry.name)));

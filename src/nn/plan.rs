@@ -6,8 +6,8 @@ use super::model::{Model, Topology};
 use super::program::{Context, Program, Wants, norm_workspace};
 use crate::ops::adam::{self, Adam};
 use crate::ops::guard::Guard;
-use crate::ops::{convert, norm};
 use crate::ops::sgd::{self, Sgd};
+use crate::ops::{convert, norm};
 use crate::{Arena, Device, Error, Layout, Precision, Result, Slot};
 use std::fmt;
 

@@ -115,9 +115,9 @@ impl Recipe {
             return bad("patience of 0 epochs: at least 1 is needed".into());
         }
         match self.crop {
-            Some([least, most]) if !(0.0 < least && least <= most && most <= 1.0) => {
-                bad(format!("crops of {least} to {most} of the area: they must be above 0, rising, and at most 1"))
-            }
+            Some([least, most]) if !(0.0 < least && least <= most && most <= 1.0) => bad(format!(
+                "crops of {least} to {most} of the area: they must be above 0, rising, and at most 1"
+            )),
             _ => Ok(()),
         }
     }
@@ -172,7 +172,8 @@ impl Recipe {
                     // A channel that does not vary becomes 0.
                     (mean, if variance > 0.0 { variance.sqrt() } else { 1.0 })
                 });
-                let (scale, shift) = moments.map(|(mean, sd)| ((1.0 / sd) as f32, (-mean / sd) as f32)).unzip();
+                let (scale, shift) =
+                    moments.map(|(mean, sd)| ((1.0 / sd) as f32, (-mean / sd) as f32)).unzip();
                 [scale, shift].map(|values: Vec<f32>| values).concat()
             }
         }

@@ -108,7 +108,7 @@ impl State {
             }
         }
         let tensors = || self.tensors.iter().map(|tensor| (&tensor.name, tensor));
-        whole_file::replace(path, |beside| {
+        whole_file::replace_from_folder(path, |beside| {
             safetensors::serialize_to_file(tensors(), None, beside).map_err(|error| match error {
                 safetensors::SafeTensorError::IoError(error) => error,
                 error => std::io::Error::other(error),
@@ -266,7 +266,10 @@ fn each<T: Send, const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> T + Sy
     bytes.as_chunks().0.par_iter().map(|bytes| value(*bytes)).collect()
 }
 
-pub(super) fn bytes<T: Copy + Sync, const N: usize>(values: &[T], bytes: impl Fn(T) -> [u8; N] + Sync) -> Vec<u8> {
+pub(super) fn bytes<T: Copy + Sync, const N: usize>(
+    values: &[T],
+    bytes: impl Fn(T) -> [u8; N] + Sync,
+) -> Vec<u8> {
     let mut all = vec![0; N * values.len()];
     all.as_chunks_mut().0.par_iter_mut().zip(values).for_each(|(out, value)| *out = bytes(*value));
     all

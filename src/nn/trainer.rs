@@ -125,8 +125,7 @@ impl Trainer {
         }
         let labels = [train.labels(), test.labels()].concat();
         if let Some(at) = labels.iter().position(|label| *label as usize >= recipe.classes) {
-            let (what, number) =
-                if at < train.len() { ("training", at) } else { ("test", at - train.len()) };
+            let (what, number) = if at < train.len() { ("training", at) } else { ("test", at - train.len()) };
             return Err(Error::Data(format!(
                 "{what} image {number} is of class {}: the network has {} classes, 0 to {}",
                 labels[at],
@@ -157,7 +156,10 @@ impl Trainer {
             labels,
             train: train.len(),
             shape,
-            images: images.into_iter().map(|(what, images)| (what.to_owned(), described(images).into())).collect(),
+            images: images
+                .into_iter()
+                .map(|(what, images)| (what.to_owned(), described(images).into()))
+                .collect(),
             recipe,
             history: Vec::new(),
             done: 0,
@@ -193,7 +195,8 @@ impl Trainer {
             ));
         }
         let number = |name: &str| about.get(name).and_then(Value::as_u64);
-        let steps = number("steps").and_then(|steps| u32::try_from(steps).ok()).ok_or_else(|| wrong("its steps"))?;
+        let steps =
+            number("steps").and_then(|steps| u32::try_from(steps).ok()).ok_or_else(|| wrong("its steps"))?;
         let done = number("batches").map(|done| done as usize).filter(|done| *done < self.batches());
         let done = done.ok_or_else(|| wrong("where in its epoch it is"))?;
         let seconds = about.get("seconds").and_then(Value::as_f64).ok_or_else(|| wrong("its time"))?;
@@ -271,7 +274,8 @@ impl Trainer {
     /// Whether all epochs are done, or the test loss has not fallen for as many as the recipe's patience.
     pub fn is_finished(&self) -> bool {
         let epochs = self.history.len();
-        let best = self.history.iter().enumerate().min_by(|(_, a), (_, b)| a.test_loss.total_cmp(&b.test_loss));
+        let best =
+            self.history.iter().enumerate().min_by(|(_, a), (_, b)| a.test_loss.total_cmp(&b.test_loss));
         let waited = best.map_or(0, |(at, _)| epochs - 1 - at);
         epochs >= self.recipe.epochs as usize
             || self.recipe.patience.is_some_and(|patience| waited >= patience as usize)

@@ -4,7 +4,8 @@ use super::same::{tiny_plain, tiny_residual};
 use crate::support::devices;
 use sharpdim::data::{Color, Dataset, Images, Preprocess};
 use sharpdim::nn::{
-    Epoch, Mode, Model, Network, Normalise, Optimiser, Plan, Purpose, Recipe, Settings, State, Topology, Trainer,
+    Epoch, Mode, Model, Network, Normalise, Optimiser, Plan, Purpose, Recipe, Settings, State, Topology,
+    Trainer,
 };
 use sharpdim::ops::adam::Adam;
 use sharpdim::ops::sgd::Sgd;
@@ -65,9 +66,11 @@ fn told(logits: &[f32], label: u32) -> (f64, bool) {
 #[test]
 fn an_epoch_is_a_step_and_a_test() {
     let (train, test) = (generated(8, 33, 3, 0), generated(6, 33, 3, 1));
-    for (topology, normalise) in
-        [(tiny_residual(false), Normalise::Unit), (tiny_plain(), Normalise::Standard), (tiny_plain(), Normalise::None)]
-    {
+    for (topology, normalise) in [
+        (tiny_residual(false), Normalise::Unit),
+        (tiny_plain(), Normalise::Standard),
+        (tiny_plain(), Normalise::None),
+    ] {
         let recipe = Recipe { batch: 8, epochs: 2, dropout: 0.0, normalise, ..recipe() };
         let mut trainer = Trainer::of(&Device::cpu(), &topology, &train, &test, recipe.clone()).unwrap();
         run(&mut trainer);
@@ -87,7 +90,8 @@ fn an_epoch_is_a_step_and_a_test() {
             let moments: Vec<(f64, f64)> = (0..3)
                 .map(|channel| {
                     let mean = of(channel).sum::<f64>() / (all.len() / 3) as f64;
-                    let variance = of(channel).map(|v| (v - mean).powi(2)).sum::<f64>() / (all.len() / 3) as f64;
+                    let variance =
+                        of(channel).map(|v| (v - mean).powi(2)).sum::<f64>() / (all.len() / 3) as f64;
                     match normalise {
                         Normalise::None => (0.0, 1.0),
                         Normalise::Unit => (0.0, 255.0),
@@ -197,8 +201,13 @@ fn every_device_trains_as_the_cpu_does() {
         let cpu = ran(&Device::cpu());
         for device in devices() {
             let other = ran(&device);
-            for (got, want) in results(&other).into_iter().flatten().zip(results(&cpu).into_iter().flatten()) {
-                assert!((got - want).abs() <= 2e-3 * want.abs().max(0.1), "{}: {got} for {want}", device.name());
+            for (got, want) in results(&other).into_iter().flatten().zip(results(&cpu).into_iter().flatten())
+            {
+                assert!(
+                    (got - want).abs() <= 2e-3 * want.abs().max(0.1),
+                    "{}: {got} for {want}",
+                    device.name()
+                );
             }
             let names = cpu.network().plan().entries().map(|(name, _)| name.to_owned());
             for name in names.filter(|name| !name.contains("num_batches")) {
@@ -206,7 +215,11 @@ fn every_device_trains_as_the_cpu_does() {
                 let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|v| v * v).sum::<f64>().sqrt();
                 let size = norm(&mut want.iter().map(|v| f64::from(*v)));
                 let off = norm(&mut got.iter().zip(&want).map(|(g, w)| f64::from(g - w)));
-                assert!(off <= 1e-3 * size.max(1e-2), "{}: {name} is off by {off:.1e} of {size:.1e}", device.name());
+                assert!(
+                    off <= 1e-3 * size.max(1e-2),
+                    "{}: {name} is off by {off:.1e} of {size:.1e}",
+                    device.name()
+                );
             }
         }
     }
@@ -244,9 +257,9 @@ fn gradients_are_shortened() {
         sum.sqrt()
     };
     let free = moved(None);
-    assert!(free > 0.1 * 0.02, "{free}");
+    assert!(free > 0.1 * 0.002, "{free}");
     // A step is the rate times the gradient.
-    assert!((moved(Some(0.02)) - 0.1 * 0.02).abs() < 1e-6);
+    assert!((moved(Some(0.002)) - 0.1 * 0.002).abs() < 1e-8);
     assert!((moved(Some(1e6)) - free).abs() < 1e-9);
 }
 
@@ -358,7 +371,10 @@ fn checkpoints_of_other_trainings_are_refused() {
         load(Recipe { seed: 1, rate: 0.5, ..recipe() }),
         &["learning rate: 0.001", "there, 0.5 here", "seed: 5 there, 1 here"],
     );
-    says(load(Recipe { clip: Some(2.0), flip: true, ..recipe() }), &["clip: none there, 2", "flip: false there"]);
+    says(
+        load(Recipe { clip: Some(2.0), flip: true, ..recipe() }),
+        &["clip: none there, 2", "flip: false there"],
+    );
     let mut of_others = trainer(&Device::cpu(), &tiny_residual(false), recipe());
     says(of_others.load(&path), &["model: tiny vgg there, tiny resnet here"]);
     let (train, test) = (generated(10, 33, 1, 0), generated(6, 33, 1, 1));
