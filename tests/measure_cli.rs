@@ -5,6 +5,9 @@
 #[path = "data/make.rs"]
 mod make;
 
+#[path = "support/binary.rs"]
+mod binary;
+
 mod measure_cli {
     mod bad;
     mod estimators;

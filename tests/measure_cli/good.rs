@@ -262,7 +262,7 @@ fn help_teaches_and_ends_well() {
 #[test]
 fn a_closed_pipe_is_no_error() {
     for args in [&["--per-class", "30"][..], &["--help"]] {
-        let mut child = Command::new(binary())
+        let mut child = Command::new(crate::binary::binary("measure"))
             .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,24 +1,10 @@
 //! Runs `measure` and checks what holds of every run: no panic, an error on stderr alone, and JSON that is
 //! one object with the promised fields and nothing else on stdout.
 
+use crate::binary::binary;
 use serde_json::Value;
 use std::ffi::OsStr;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
-
-/// The binary. `cargo test` builds it, beside the folder of this test's own; `cargo test --test measure_cli`
-/// does not: after a change, `cargo build --example measure` must come first, with the same profile.
-pub fn binary() -> PathBuf {
-    let test = std::env::current_exe().expect("the path of this test");
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps/<test>");
-    let binary = profile.join("examples").join(format!("measure{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        binary.exists(),
-        "{} is not there: `cargo test` builds it (with --test it does not: `cargo build --example measure`)",
-        binary.display()
-    );
-    binary
-}
 
 pub struct Ran {
     pub code: i32,
@@ -28,7 +14,8 @@ pub struct Ran {
 
 #[track_caller]
 pub fn run(args: &[impl AsRef<OsStr>]) -> Ran {
-    let output = Command::new(binary()).args(args).stdin(Stdio::null()).output().expect("measure runs");
+    let output =
+        Command::new(binary("measure")).args(args).stdin(Stdio::null()).output().expect("measure runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     let ran = Ran {
         code: output.status.code().expect("no signal ended it"),
