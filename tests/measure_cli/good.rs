@@ -1,6 +1,7 @@
 //! Runs that succeed: the numbers agree with the library's, and table and JSON with each other.
 
-use super::ran::{binary, json, run};
+use super::ran::{json, run};
+use crate::binary::binary;
 use crate::make::{Folder, idx_images, idx_labels, noise, npy, png, rgb_png};
 use sharpdim::Device;
 use sharpdim::data::{Dataset, Preprocess};
@@ -262,7 +263,7 @@ fn help_teaches_and_ends_well() {
 #[test]
 fn a_closed_pipe_is_no_error() {
     for args in [&["--per-class", "30"][..], &["--help"]] {
-        let mut child = Command::new(crate::binary::binary("measure"))
+        let mut child = Command::new(binary("measure"))
             .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
