@@ -12,7 +12,9 @@ fn bench(c: &mut Criterion) {
     on_arenas(
         c,
         "tally",
-        |layout, _| (layout.values(batch * classes), [batch, batch, 2, 2 * len, 1].map(|len| layout.f32(len))),
+        |layout, _| {
+            (layout.values(batch * classes), [batch, batch, 2, 2 * len, 1].map(|len| layout.f32(len)))
+        },
         |size| size * batch * classes,
         |arena, (logits, [labels, losses, place, table, halt])| {
             arena.write(place, &[1000.0, batch as f32])?;
