@@ -3,8 +3,8 @@
 // g' = factor g + coupled w,  m = beta1 m + rest1 g',  v = beta2 v + rest2 g' g',
 // w = w shrunk - size m / (sqrt(v) / root + eps),  copy = w
 // with (rate, unbias1, unbias2) read from memory, so that a recorded launch takes each step's: size = rate / unbias1,
-// root = sqrt(unbias2), shrunk = 1 - rate decay or 1, and factor of common/guard.cuh, which may end the launch too. Every operation is rounded by itself, in the order of
-// src/ops/adam/cpu.rs: the same bits.
+// root = sqrt(unbias2), shrunk = 1 - rate decay or 1, and factor of common/guard.cuh, which may end the launch too. Every
+// operation is rounded by itself, in the order of src/ops/adam/cpu.rs: the same bits.
 //
 // A thread owns 4 values, which it reads and writes by 16 bytes, or one of those left; blocks of 256 in one row.
 // Bound: bytes, 28 a weight and the copy's.

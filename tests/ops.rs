@@ -16,6 +16,7 @@ mod ops {
     mod cross_entropy;
     mod dropout;
     mod duplicates;
+    mod guard;
     mod halves;
     mod max_pool;
     mod neighbours;
@@ -28,4 +29,6 @@ mod ops {
     mod resize;
     mod sgd;
     mod sharpness;
+    mod take_images;
+    mod tally;
 }

@@ -5,6 +5,9 @@ use sharpdim::ops::adam::{self, Adam};
 use sharpdim::ops::dropout::{self, Dropout};
 use sharpdim::ops::guard::Guard;
 use sharpdim::ops::relu;
+use sharpdim::ops::sgd::{self, Sgd};
+use sharpdim::ops::take_images::{self, Choice, TakeImages};
+use sharpdim::ops::tally::{self, Tally};
 use sharpdim::{Arena, Device, Error, Layout, Precision, Result, Slot};
 
 /// Devices that record.
@@ -81,6 +84,69 @@ fn runs_of_a_recording_are_calls_of_what_was_recorded() {
         recording.run(&mut recorded).unwrap();
         other.run(&mut recorded).unwrap();
         assert_eq!(recorded.to_vec(step.weights).unwrap(), [0.0; Step::LEN], "{device}");
+    }
+}
+
+/// What a run of `a_recording_takes_the_images_that_its_tensors_name` is told: images, labels, losses and the place.
+type Told = ([u32; 3], [f32; 3], [f32; 3], [f32; 2]);
+
+#[test]
+fn a_recording_takes_the_images_that_its_tensors_name() {
+    // Images of 2 x 2 pixels, whose values are taken for logits of 4 classes; weights follow the batch.
+    let op = TakeImages::new(5, 3, [2, 2, 1]).unwrap();
+    let counts = Tally::new(3, 4, 8).unwrap();
+    let set: Vec<u8> = vec![0, 0, 9, 0, 1, 0, 0, 0, 0, 0, 0, 2, 5, 5, 0, 0, 0, 8, 0, 0];
+    let told: [Told; 4] = [
+        ([0, 1, 2], [2.0, 0.0, 1.0], [0.1, 0.2, 0.3], [0.0, 3.0]),
+        ([4, 3, 3], [1.0, 0.0, 1.0], [0.4, 0.5, f32::NAN], [3.0, 2.0]),
+        ([2, 2, 4], [3.0, 0.0, 0.0], [0.7, f32::INFINITY, 0.9], [5.0, 3.0]),
+        ([1, 0, 0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [0.0, 1.0]),
+    ];
+    let build = |device: &Device| {
+        let mut layout = Layout::new(Precision::F32);
+        let bytes = layout.bytes_of(set.len());
+        let slots = [op.choices_len(), 2, 12, 3, 3, 2, 16, 1, 12, 12, 1].map(|len| layout.f32(len));
+        let mut arena = layout.build(device).unwrap();
+        arena.write_bytes(bytes, 0, &set).unwrap();
+        arena.write(slots[1], &[0.5, 1.0]).unwrap();
+        arena.write(slots[10], &[0.125]).unwrap();
+        (arena, bytes, slots)
+    };
+    let tell = |arena: &mut Arena, slots: &[Slot; 11], told: &Told| {
+        let choices = told.0.map(|row| Choice { flip: row == 4, ..Choice::whole(row, 2, 2) });
+        op.write_choices(arena, slots[0], &choices).unwrap();
+        for (slot, values) in [(slots[3], &told.1[..]), (slots[4], &told.2), (slots[5], &told.3)] {
+            arena.write(slot, values).unwrap();
+        }
+    };
+    let work = |arena: &mut Arena, set: Slot, slots: &[Slot; 11]| {
+        let [choices, scale, x, labels, losses, place, table, halt, weights, buffer, rate] = *slots;
+        take_images::take(arena, &op, set, choices, scale, x)?;
+        tally::record(arena, &counts, x, labels, losses, place, table, halt)?;
+        let guard = Guard { halt, ..Guard::NONE };
+        sgd::update(arena, &Sgd::default(), weights, x, buffer, rate, Slot::NONE, guard)
+    };
+    let state = |arena: &Arena, slots: &[Slot; 11]| -> Vec<Vec<f32>> {
+        [2, 6, 7, 8, 9].iter().map(|at| arena.to_vec(slots[*at]).unwrap()).collect()
+    };
+    for device in gpus() {
+        let (mut direct, set, slots) = build(&Device::cpu());
+        let (mut recorded, ..) = build(&device);
+        let recording = recorded.record(|arena| work(arena, set, &slots)).unwrap();
+        let mut halts = Vec::new();
+        for told in &told {
+            tell(&mut direct, &slots, told);
+            work(&mut direct, set, &slots).unwrap();
+            tell(&mut recorded, &slots, told);
+            recording.run(&mut recorded).unwrap();
+            assert_eq!(state(&recorded, &slots), state(&direct, &slots), "{device}: {told:?}");
+            halts.push(recorded.to_vec(slots[7]).unwrap()[0]);
+        }
+        assert_eq!(halts, [0.0, 0.0, 1.0, 1.0], "{device}");
+        let table = recorded.to_vec(slots[6]).unwrap();
+        assert_eq!(table[8..], [1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0], "{device}");
+        // Two steps, of pixels 9 / 2 + 1 and 0 / 2 + 1, and none after the loss that was not finite.
+        assert_eq!(recorded.to_vec(slots[8]).unwrap()[2], -0.125 * (5.5 + 1.0), "{device}");
     }
 }
 

@@ -1,7 +1,7 @@
-"""Writes training.safetensors: PyTorch's cross-entropy, optimisers and gradient norm, on fixed numbers.
+"""Writes training.safetensors: PyTorch's cross-entropy, optimisers, gradient norm and boxes of images, on fixed numbers.
 
 Run with a Python that has torch and safetensors: python tests/vectors/training.py. tests/ops/{cross_entropy,adam,sgd,
-norm}.rs read it. PyTorch computes in float64, from inputs and settings that are float32 numbers: what remains between
+guard,norm,take_images}.rs read it. PyTorch computes in float64, from inputs and settings that are float32 numbers: what remains between
 its results and those of a float32 computation is that computation's own rounding.
 """
 
@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 STEPS, WEIGHTS = 5, 203
+# The greatest norm of gradients that clip_grad_norm_ leaves as they are.
+MOST = 3.5
 
 # Settings as the tests have them, by the name of their case.
 OPTIMISERS = {
@@ -52,6 +54,23 @@ for name, (kind, settings) in OPTIMISERS.items():
         if key in ("exp_avg", "exp_avg_sq", "momentum_buffer") and value is not None:
             tensors[f"{name}.{key}"] = value.detach().clone()
 
+# Steps with gradients that clip_grad_norm_ shortened: of the five norms, some are above the bound and some below.
+for name in ("adam", "sgd_momentum"):
+    kind, settings = OPTIMISERS[name]
+    settings = {key: as_float32(value) for key, value in settings.items()}
+    if kind is not torch.optim.SGD:
+        settings |= {"betas": (as_float32(0.9), as_float32(0.999)), "eps": as_float32(1e-8)}
+    weights = torch.nn.Parameter(tensors["weights"].double())
+    optimiser = kind([weights], **settings)
+    after, norms = [], []
+    for gradient in tensors["gradients"]:
+        weights.grad = gradient.double()
+        norms.append(torch.nn.utils.clip_grad_norm_([weights], MOST))
+        optimiser.step()
+        after.append(weights.detach().clone())
+    assert min(norms) < MOST < max(norms), norms
+    tensors[f"{name}.clipped"] = torch.stack(after)
+
 # clip_grad_norm_ returns the norm of all gradients.
 parameter = torch.nn.Parameter(torch.zeros(STEPS, WEIGHTS, dtype=torch.float64))
 parameter.grad = tensors["gradients"].double()
@@ -67,6 +86,18 @@ for classes in (1, 2, 10, 257):
     tensors[f"cross_entropy{classes}.labels"] = labels.float()
     tensors[f"cross_entropy{classes}.losses"] = losses.detach()
     tensors[f"cross_entropy{classes}.gradient"] = inputs.grad
+
+# Boxes of images, by row, top, left, height, width and whether flipped, resized to the images' own size.
+images = torch.randint(0, 256, (3, 9, 11, 3))
+boxes = [(0, 0, 0, 9, 11, 0), (1, 0, 0, 9, 11, 1), (2, 2, 3, 5, 4, 0), (2, 8, 10, 1, 1, 1), (0, 1, 0, 8, 1, 0), (1, 0, 4, 3, 7, 1)]
+taken = []
+for row, top, left, height, width, flip in boxes:
+    box = images[row, top : top + height, left : left + width].permute(2, 0, 1).double()
+    image = torch.nn.functional.interpolate(box[None], (9, 11), mode="bilinear", align_corners=False)[0]
+    taken.append((image.flip(2) if flip else image).permute(1, 2, 0))
+tensors["take_images.set"] = images.float()
+tensors["take_images.boxes"] = torch.tensor(boxes).float()
+tensors["take_images.taken"] = torch.stack(taken)
 
 save_file(
     {name: tensor.contiguous() for name, tensor in tensors.items()},

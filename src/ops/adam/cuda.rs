@@ -1,7 +1,6 @@
 //! `adam` on a GPU.
 
-use super::Adam;
-use super::Guard;
+use super::{Adam, Guard};
 use crate::device::{Addresses, Gpu, Kernel, Params};
 use crate::ops::vectors::{Vectors, copy_kind};
 use crate::{Result, Slot};

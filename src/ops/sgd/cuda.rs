@@ -1,7 +1,6 @@
 //! `sgd` on a GPU.
 
-use super::Guard;
-use super::Sgd;
+use super::{Guard, Sgd};
 use crate::device::{Addresses, Gpu, Kernel, Params};
 use crate::ops::vectors::{Vectors, copy_kind};
 use crate::{Result, Slot};

@@ -89,7 +89,9 @@ fn normalise(scale: &[f32], shift: &[f32], y: &mut [f32]) {
 /// A row of pixels from its end.
 fn flipped(op: &TakeImages, bytes: &[u8], y: &mut [f32]) {
     for (y, pixel) in y.chunks_exact_mut(op.channels).zip(bytes.rchunks_exact(op.channels)) {
-        as_floats(pixel, y);
+        for (y, byte) in y.iter_mut().zip(pixel) {
+            *y = f32::from(*byte);
+        }
     }
 }
 
