@@ -8,7 +8,7 @@
 //! - [`measure`]: the measures, with the field's conventions as types.
 //! - [`ops`]: the operations behind them, each for the CPU and in CUDA: exact neighbours, label
 //!   sharpness over all pairs, resizing.
-//! - [`nn`]: ResNets and VGGs, whose training the measures are set against.
+//! - [`nn`]: ResNets and VGGs and their training, which the measures are set against.
 //! - [`Device`]: where they run.
 //! - `figure` and `report`: charts as SVG and PNG, and pages of HTML (feature `figures`, a default).
 //!
@@ -55,3 +55,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/networks.md")]
 struct Networks;
+
+/// That of docs/training.md.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/training.md")]
+struct Training;

@@ -353,3 +353,25 @@ fn a_figure_is_written_whole() {
     assert_eq!(std::fs::read_to_string(folder.path().join("a.SVG")).unwrap(), figure.svg());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }
+
+#[test]
+fn figures_beside_each_other_are_the_pixels_of_each() {
+    let (left, right) = (
+        lines().draw(Size { width: 500, height: 300 }).unwrap(),
+        Histogram::new("Local", Axis::linear("dimension"), "images", &[1.0, 2.0, 2.5])
+            .draw(Size { width: 320, height: 260 })
+            .unwrap(),
+    );
+    let both = Figure::beside("Two", &[left.clone(), right.clone()]).unwrap();
+    assert_eq!((both.title(), both.size()), ("Two", Size { width: 820, height: 300 }));
+    let (all, one, two) =
+        (pixels(&both, "beside"), pixels(&left, "beside-left"), pixels(&right, "beside-right"));
+    for (from, part) in [(0, &one), (500, &two)] {
+        for (x, y, pixel) in part.enumerate_pixels() {
+            assert_eq!(all.get_pixel(from + x, y), pixel, "({x}, {y}) of the part from {from}");
+        }
+    }
+    assert!((260..300).all(|y| (500..820).all(|x| all.get_pixel(x, y).0 == [255; 3])));
+    assert!(matches!(Figure::beside("None", &[]), Err(Error::Argument(_))));
+    assert!(matches!(Figure::beside("Too wide", &vec![left; 21]), Err(Error::Argument(_))));
+}

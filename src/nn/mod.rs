@@ -1,9 +1,10 @@
 //! Networks: ResNet-18, -34 and -50 and VGG-13, -16 and -19 as torchvision defines them, their forward and backward
-//! passes, optimisers and weights.
+//! passes, optimisers and weights, and training them.
 //!
 //! A [`Plan`] lays out a network's tensors and steps for images of one size in batches of one size; a [`Network`] is a
 //! plan with its memory. While it runs nothing is allocated and nothing waits for the host: passes are lists of
-//! operations of [`ops`](crate::ops), in f32 on the CPU, in f32 or bf16 on GPUs.
+//! operations of [`ops`](crate::ops), in f32 on the CPU, in f32 or bf16 on GPUs. A [`Trainer`] takes images and a
+//! [`Recipe`] to a trained network, with checkpoints to go on from.
 //!
 //! ```
 //! use sharpdim::Device;

@@ -2,7 +2,7 @@
 
 use super::make::*;
 use proptest::prelude::*;
-use sharpdim::data::{Color, Dataset, OnBad, Preprocess, Scale};
+use sharpdim::data::{Color, Dataset, Images, OnBad, Preprocess, Scale};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// An NPY dataset of one image.
@@ -166,4 +166,35 @@ fn scale_none_keeps_8_bits() {
     let loaded = load(single("|u1", [1, 2, 1], &[5, 6]).path(), &how).unwrap();
     let values = values(&loaded);
     assert!(values.iter().all(|v| (5.0..=6.0).contains(v)) && values.contains(&5.0) && values.contains(&6.0));
+}
+
+#[test]
+fn images_for_networks_are_rounded_to_bytes() {
+    // Halves go to the even neighbour.
+    let shape = [2, 4, 1];
+    let of = |pixels: [f32; 8]| {
+        let folder = single("<f4", shape, &pixels.map(f32::to_le_bytes).concat());
+        let as_they_are = Preprocess { scale: Scale::None, size: None, ..Preprocess::default() };
+        Images::new(load(folder.path(), &as_they_are).unwrap())
+    };
+    let images = of([0.0, 0.49, 0.5, 1.5, 2.51, 254.5, 255.0, 255.49]).unwrap();
+    assert_eq!(images.pixels(), [0, 0, 0, 2, 3, 254, 255, 255]);
+    assert_eq!((images.len(), images.shape(), images.labels()), (1, shape, &[0][..]));
+    for (at, bad) in [-0.51, 255.5, 1e9].into_iter().enumerate() {
+        let mut pixels = [7.0; 8];
+        pixels[at] = bad;
+        let error = of(pixels).unwrap_err().to_string();
+        assert!(error.contains("images.npy#0") && error.contains("from 0 to 255"), "{error}");
+    }
+    // Of resized ones it is the nearest byte.
+    let dataset = Dataset::generated(3, 16, 0).unwrap();
+    let loaded = dataset.load(&Preprocess { size: Some((21, 9)), ..Preprocess::default() }, &|_| {}).unwrap();
+    let floats = values(&loaded);
+    let images = Images::new(loaded).unwrap();
+    assert!(images.pixels().iter().zip(&floats).all(|(byte, v)| (f32::from(*byte) - v).abs() <= 0.5));
+    // Features are no images.
+    let folder = Folder::new();
+    folder.file("features.npy", npy("<f4", &[2, 1], &[1.0f32, 2.0].map(f32::to_le_bytes).concat()));
+    let features = Dataset::open(folder.path()).unwrap().load(&Preprocess::default(), &|_| {}).unwrap();
+    assert!(Images::new(features).unwrap_err().to_string().contains("are features"));
 }

@@ -120,3 +120,46 @@ fn selections_that_make_no_sense() {
     assert_says(select(of(&[]), None), &["keeps no images"]);
     assert_says(select(None, Some(0)), &["keeps no images"]);
 }
+
+/// 40 images, 4 of each class "0" .. "9"; splits of 10 and 13: one of each, and two of the first three.
+#[test]
+fn a_split_is_balanced_and_shares_nothing() {
+    let (_folder, dataset) = numbered(40);
+    for seed in 0..20 {
+        let (train, test) = dataset.split(10, 13, seed).unwrap();
+        assert_eq!(train.class_counts(), [1; 10]);
+        assert_eq!(test.class_counts(), [2, 2, 2, 1, 1, 1, 1, 1, 1, 1]);
+        let (a, b) = (pixels(&train), pixels(&test));
+        assert!(a.iter().all(|pixel| !b.contains(pixel)), "seed {seed}: {a:?} and {b:?}");
+        // The labels are the images' own: the pixel is its number, and its class that modulo 10.
+        for (part, pixels) in [(&train, &a), (&test, &b)] {
+            assert!(pixels.windows(2).all(|two| two[0] < two[1]), "images keep their order");
+            for (pixel, label) in pixels.iter().zip(part.labels()) {
+                assert_eq!(*pixel as u32 % 10, *label);
+            }
+        }
+        assert_eq!(pixels(&dataset.split(10, 13, seed).unwrap().0), a);
+        assert_eq!(pixels(&dataset.balanced(10, seed).unwrap()), a, "as the first part of a split");
+    }
+    let drawn: Vec<Vec<f32>> = (0..5).map(|seed| pixels(&dataset.split(10, 10, seed).unwrap().0)).collect();
+    assert!(drawn.windows(2).all(|two| two[0] != two[1]));
+}
+
+#[test]
+fn a_split_takes_all_there_is_but_no_more() {
+    let (_folder, dataset) = numbered(40);
+    let (train, test) = dataset.split(30, 10, 0).unwrap();
+    let mut all = [pixels(&train), pixels(&test)].concat();
+    all.sort_by(f32::total_cmp);
+    assert_eq!(all, (0..40).map(|at| at as f32).collect::<Vec<_>>());
+    let message = |train, test| dataset.split(train, test, 0).unwrap_err().to_string();
+    let too_few = message(31, 10);
+    assert_eq!(
+        too_few,
+        "class \"0\" has 4 images, too few for 4 to train on and 1 to test on: take fewer images"
+    );
+    assert!(message(0, 10).contains("0 images to train on"));
+    assert!(message(10, 0).contains("0 images to test on"));
+    let balanced = dataset.balanced(41, 0).unwrap_err().to_string();
+    assert_eq!(balanced, "class \"0\" has 4 images, too few for 5 to take: take fewer images");
+}
