@@ -1,8 +1,9 @@
 //! The command line of `train`: every setting with the paper's value as default, and what it means to the library.
 
+use crate::chosen::Chosen;
 use crate::failure::Failure;
 use clap::{Parser, ValueEnum};
-use sharpdim::data::{Color, Preprocess, Scale};
+use sharpdim::data::Color;
 use sharpdim::nn::{Model, Normalise, Optimiser, Recipe};
 use sharpdim::ops::adam::Adam;
 use sharpdim::ops::sgd::Sgd;
@@ -214,18 +215,22 @@ impl Args {
         Ok(args)
     }
 
-    pub fn preprocess(&self) -> Preprocess {
-        let size = self.size.unwrap_or(if self.data.is_some() { 224 } else { 64 });
-        let color = match (self.grayscale, self.rgb) {
-            (true, _) => Color::Grayscale,
-            (_, true) => Color::Rgb,
-            _ => Color::AsIs,
-        };
-        let scale = match self.scale {
-            ScaleBy::Max => Scale::Max,
-            ScaleBy::None => Scale::None,
-        };
-        Preprocess { scale, size: Some((size, size)), color, ..Preprocess::default() }
+    pub fn chosen(&self) -> Chosen {
+        Chosen {
+            data: self.data.clone(),
+            classes: self.classes.clone(),
+            train: self.train,
+            test: self.test,
+            test_part: self.test_part,
+            size: self.size.unwrap_or(if self.data.is_some() { 224 } else { 64 }),
+            scaled: matches!(self.scale, ScaleBy::Max),
+            color: match (self.grayscale, self.rgb) {
+                (true, _) => Color::Grayscale,
+                (_, true) => Color::Rgb,
+                _ => Color::AsIs,
+            },
+            seed: self.seed,
+        }
     }
 
     pub fn recipe(&self, device: &Device, classes: usize) -> Result<Recipe, Failure> {

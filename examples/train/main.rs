@@ -2,15 +2,16 @@
 //! where another run stopped. The library does the training; this binary asks for it and shows what was found.
 
 mod args;
+#[path = "../support/chosen.rs"]
+mod chosen;
 mod curves;
 mod failure;
-mod inputs;
 mod outputs;
 mod progress;
 
 use args::Args;
+use chosen::Parts;
 use failure::Failure;
-use inputs::Inputs;
 use outputs::Folder;
 use progress::Watch;
 use serde_json::json;
@@ -49,9 +50,11 @@ fn run(args: &Args) -> Result<(String, u8), Failure> {
     })?;
     let folder = Folder::open(&args.out, args.resume, args.restart)?;
     let stop = on_interrupt()?;
-    let inputs = Inputs::load(args, &stop)?;
-    let recipe = args.recipe(&device, inputs.classes())?;
-    let mut trainer = Trainer::new(&device, &inputs.train, &inputs.test, recipe)?;
+    let chosen = args.chosen();
+    let images = chosen.load(&stop)?;
+    let recipe = args.recipe(&device, images.train.class_names().len())?;
+    let mut trainer = Trainer::new(&device, &images.train, &images.test, recipe)?;
+    trainer.set_note(chosen.note());
     let mut watch = Watch::start(args.quiet, &trainer);
     watch.say(&format!("{}", trainer.network().plan()));
     if let Some(reason) = device.fallback() {
@@ -95,7 +98,7 @@ fn run(args: &Args) -> Result<(String, u8), Failure> {
     let text = if args.json {
         as_json(&device, &trainer, &folder, stopped)
     } else {
-        as_text(&device, &trainer, &inputs, &folder, stopped)
+        as_text(&device, &trainer, &images, &folder, stopped)
     };
     Ok((text, if stopped { INTERRUPTED } else { 0 }))
 }
@@ -139,14 +142,14 @@ fn speed(history: &[Epoch]) -> Option<f64> {
     (seconds > 0.0).then(|| images / seconds)
 }
 
-fn as_text(device: &Device, trainer: &Trainer, inputs: &Inputs, folder: &Folder, stopped: bool) -> String {
+fn as_text(device: &Device, trainer: &Trainer, images: &Parts, folder: &Folder, stopped: bool) -> String {
     let mut lines = vec![
         format!(
             "Network          {} from random weights, seed {}",
             trainer.network().plan().name(),
             trainer.recipe().seed
         ),
-        format!("Images           {}", inputs.described()),
+        format!("Images           {}", images.described()),
     ];
     if let Some(epoch) = trainer.history().last() {
         let accuracy = |part: f64| format!("{:.1} %", 100.0 * part);

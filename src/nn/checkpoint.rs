@@ -20,6 +20,8 @@ const METADATA: &str = "sharpdim.training";
 const WEIGHTS: &str = "model.";
 /// Before the name of a weight, what the optimiser remembers of it: Adam's m and v, SGD's buffer.
 const MOMENTS: [&str; 2] = ["optimiser.first.", "optimiser.second."];
+/// What the network is given of a pixel's value: each channel's factor, then its offset.
+pub(super) const SCALE: &str = "images.scale";
 /// What was found in the epoch that is under way: each image's loss, then whether it was told right.
 const TABLE: &str = "epoch.table";
 
@@ -79,6 +81,9 @@ pub(super) fn save<'a>(network: &'a Network, about: &Value, path: &Path) -> Resu
             add(format!("{prefix}{}", entry.name), entry.shape.clone(), Dtype::F32, read);
         }
     }
+    let scale = plan.data.scale;
+    let read = Box::new(move || Ok(bytes(&arena.to_vec(scale)?, f32::to_le_bytes)));
+    add(SCALE.into(), vec![2, scale.len() / 2], Dtype::F32, read);
     let table = plan.data.table;
     let read = Box::new(move || Ok(bytes(&arena.to_vec(table)?, f32::to_le_bytes)));
     add(TABLE.into(), vec![2, table.len() / 2], Dtype::F32, read);
@@ -104,6 +109,22 @@ pub(super) fn about(path: &Path) -> Result<Value> {
     })?;
     serde_json::from_str(&text)
         .map_err(|error| Error::format(path, format!("its metadata {METADATA:?} are no JSON: {error}")))
+}
+
+/// The weights of a checkpoint, and the factors and offsets of its images' channels.
+pub(super) fn weights(path: &Path) -> Result<(State, Vec<f32>)> {
+    let (mut weights, mut scale) = (State::default(), None);
+    for tensor in State::read(path)?.tensors {
+        if let Some(name) = tensor.name.strip_prefix(WEIGHTS) {
+            weights.tensors.push(StateTensor { name: name.to_owned(), ..tensor });
+        } else if tensor.name == SCALE {
+            scale = Some(tensor.numbers);
+        }
+    }
+    match scale {
+        Some(Numbers::F32(scale)) => Ok((weights, scale)),
+        _ => Err(Error::format(path, format!("lacks the tensor {SCALE} of floats"))),
+    }
 }
 
 /// Reads a network, its optimiser's memory and the epoch's table. Nothing is changed where something does not fit.

@@ -32,6 +32,7 @@ mod plan;
 mod program;
 mod recipe;
 mod state;
+mod trained;
 mod trainer;
 
 pub use model::Model;
@@ -41,4 +42,5 @@ pub use network::Network;
 pub use plan::{Bytes, Mode, Optimiser, Plan, Purpose, Settings};
 pub use recipe::{Normalise, Recipe};
 pub use state::{Numbers, State, StateTensor};
+pub use trained::Trained;
 pub use trainer::{Epoch, Progress, Trainer};

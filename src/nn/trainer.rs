@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::time::Instant;
 
+/// The setting that says what a network was trained on.
+pub(super) const TRAINING_IMAGES: &str = "training images";
+
 /// What an epoch came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Epoch {
@@ -91,6 +94,8 @@ pub struct Trainer {
     since: Option<Instant>,
     /// The training images in the epoch's order; made when it begins.
     order: Vec<Choice>,
+    class_names: Vec<String>,
+    note: String,
 }
 
 impl Trainer {
@@ -150,7 +155,7 @@ impl Trainer {
         let plan = Plan::holding(device, topology, &settings, labels.len())?;
         let mut network = Network::new(plan, recipe.seed)?;
         network.set_data([train.pixels(), test.pixels()], &recipe.scale(train))?;
-        let images = [("training images", train), ("test images", test)];
+        let images = [(TRAINING_IMAGES, train), ("test images", test)];
         Ok(Trainer {
             network,
             labels,
@@ -166,6 +171,8 @@ impl Trainer {
             seconds: 0.0,
             since: None,
             order: Vec::new(),
+            class_names: train.class_names().to_vec(),
+            note: String::new(),
         })
     }
 
@@ -225,6 +232,9 @@ impl Trainer {
             "batches": self.done,
             "seconds": self.seconds,
             "history": self.history.iter().map(Epoch::json).collect::<Vec<_>>(),
+            "shape": self.shape,
+            "class_names": self.class_names,
+            "note": self.note,
         });
         checkpoint::save(&self.network, &about, path)
     }
@@ -279,6 +289,11 @@ impl Trainer {
         let waited = best.map_or(0, |(at, _)| epochs - 1 - at);
         epochs >= self.recipe.epochs as usize
             || self.recipe.patience.is_some_and(|patience| waited >= patience as usize)
+    }
+
+    /// Has checkpoints say this too, as where the images are from: [`Trained::note`](super::Trained::note) gives it back.
+    pub fn set_note(&mut self, note: impl Into<String>) {
+        self.note = note.into();
     }
 
     /// What each finished epoch came to.
@@ -411,7 +426,7 @@ impl Epoch {
         })
     }
 
-    fn of(value: &Value) -> Option<Self> {
+    pub(super) fn of(value: &Value) -> Option<Self> {
         let number = |name: &str| value.get(name).and_then(Value::as_f64);
         Some(Epoch {
             epoch: value.get("epoch")?.as_u64()?.try_into().ok()?,
@@ -426,7 +441,7 @@ impl Epoch {
 }
 
 /// Images, so that others are told from them.
-fn described(images: &Images) -> String {
+pub(super) fn described(images: &Images) -> String {
     let [height, width, channels] = images.shape();
     let mut sum = flate2::Crc::new();
     sum.update(images.pixels());
