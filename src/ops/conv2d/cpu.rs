@@ -1,6 +1,8 @@
 //! `conv2d` on the CPU: blocks of the matrix of patches, each multiplied as soon as it is gathered. How the work is
 //! cut depends on the shape alone, so that results do not depend on the number of threads.
 
+mod winograd;
+
 use super::Conv2d;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -167,7 +169,8 @@ fn block(conv: &Conv2d) -> usize {
 
 pub(super) fn workspace_len(conv: &Conv2d) -> usize {
     // The images' gradient wants a block for patches' gradients, even where the forward pass gathers none.
-    block(conv) * rayon::current_num_threads()
+    let blocks = block(conv) * rayon::current_num_threads();
+    if winograd::pays(conv) { blocks.max(winograd::workspace_len(conv)) } else { blocks }
 }
 
 #[allow(clippy::too_many_arguments, reason = "an operation's operands")]
@@ -180,6 +183,9 @@ pub(super) fn forward(
     y: &mut [f32],
     work: &mut [f32],
 ) {
+    if winograd::pays(conv) {
+        return winograd::forward(conv, x, w, bias, relu, y, work);
+    }
     let (patch, k) = (conv.patch(), conv.out_channels);
     let blocks: Vec<Range<usize>> = pieces(conv.pixels(), PIXELS).collect();
     // Few pixels: filters are divided too, though each part gathers the patches again.
@@ -231,6 +237,9 @@ pub(super) fn backward_input(
     dx: &mut [f32],
     work: &mut [f32],
 ) {
+    if winograd::pays(conv) {
+        return winograd::backward_input(conv, dy, w, add, dx, work);
+    }
     let (patch, k, c) = (conv.patch(), conv.out_channels, conv.in_channels);
     if conv.is_product() {
         // dx = dy w, cut into blocks of pixels and, where those are few, of channels.
@@ -304,6 +313,12 @@ pub(super) fn backward_weight(
     db: &mut [f32],
     work: &mut [f32],
 ) {
+    if !db.is_empty() {
+        sum_rows(dy, db);
+    }
+    if winograd::pays(conv) {
+        return winograd::backward_weight(conv, x, dy, dw, work);
+    }
     let (patch, k) = (conv.patch(), conv.out_channels);
     // A task to some columns and filters: it alone goes through all pixels for them, in order.
     let row = conv.kernel * conv.in_channels;
@@ -340,9 +355,6 @@ pub(super) fn backward_weight(
             }
         })
     });
-    if !db.is_empty() {
-        sum_rows(dy, db);
-    }
 }
 
 /// The sum of all rows, in 64 bits and in their order.
