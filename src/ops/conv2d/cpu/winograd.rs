@@ -62,15 +62,15 @@ macro_rules! lanewise {
             #[inline(always)]
             fn $function(mut self, other: Lanes) -> Lanes {
                 for i in 0..LANES {
-                    self.0[i] = self.0[i] $sign other.0[i];
+                    self.0[i] $sign other.0[i];
                 }
                 self
             }
         }
     };
 }
-lanewise!(Add, add, +);
-lanewise!(Sub, sub, -);
+lanewise!(Add, add, +=);
+lanewise!(Sub, sub, -=);
 
 impl Mul<f32> for Lanes {
     type Output = Lanes;
@@ -228,11 +228,11 @@ impl Grid {
         let (row, column) = (tile / self.columns % self.rows * A::OUT, tile % self.columns * A::OUT);
         let (before, extent) = if around { (1, A::IN) } else { (0, A::OUT) };
         let mut pixels = [[None; MOST]; MOST];
-        for r in 0..extent {
-            for s in 0..extent {
+        for (r, pixels) in pixels.iter_mut().enumerate().take(extent) {
+            for (s, pixel) in pixels.iter_mut().enumerate().take(extent) {
                 let (row, column) = ((row + r).wrapping_sub(before), (column + s).wrapping_sub(before));
                 if row < self.height && column < self.width {
-                    pixels[r][s] = Some(((image * self.height + row) * self.width + column) * self.channels);
+                    *pixel = Some(((image * self.height + row) * self.width + column) * self.channels);
                 }
             }
         }
@@ -247,8 +247,8 @@ fn tiles<A: Algorithm>(conv: &Conv2d) -> usize {
 /// Whether the algorithms are defined for a convolution and pay.
 pub(super) fn pays(conv: &Conv2d) -> bool {
     [conv.kernel, conv.stride, conv.padding] == [3, 1, 1]
-        && conv.in_channels % PANEL == 0
-        && conv.out_channels % PANEL == 0
+        && conv.in_channels.is_multiple_of(PANEL)
+        && conv.out_channels.is_multiple_of(PANEL)
         && tiles::<Large>(conv) >= LEAST
 }
 
