@@ -388,7 +388,7 @@ fn large_offsets_are_as_exact() {
 /// images, which are of one chunk each, add up to those of both.
 #[test]
 fn the_weights_gradient_adds_up_over_chunks() {
-    let of = |batch| conv_of(([batch, 128, 128, 64], 64, 3, 1, 1));
+    let of = |batch| conv_of(([batch, 96, 96, 64], 64, 3, 1, 1));
     let data = Data::new(&of(2), 12);
     let dw = |part: std::ops::Range<usize>| {
         let conv = of(part.len());

@@ -26,7 +26,7 @@ const TILES: usize = 48;
 /// Values between one place's matrix and the next, beyond the matrix: places would share a cache's sets otherwise.
 const GAP: usize = LANES;
 /// Values of a chunk of transformed patches and gradients, about, in the weights' gradient.
-const CHUNK: usize = 8 << 20;
+const CHUNK: usize = 4 << 20;
 /// Tiles in a product of the weights' gradient, over which it sums.
 const DEPTH: usize = 96;
 /// Filters in a product of the weights' gradient: their sums stay in a core's cache from block to block.
