@@ -12,7 +12,7 @@ type Shape = ([usize; 4], usize, usize, usize, usize);
 
 /// Extents that hurt: one of each, channels that are no multiple of 16 bytes and those that are, more lines than a
 /// tile has, sums long enough to be split, strides beyond the kernel, pixels that no patch reaches.
-const SHAPES: [Shape; 20] = [
+const SHAPES: [Shape; 26] = [
     ([1, 1, 1, 1], 1, 1, 1, 0),
     ([2, 5, 4, 3], 8, 1, 1, 0),
     ([1, 6, 7, 8], 20, 1, 2, 0),
@@ -30,6 +30,13 @@ const SHAPES: [Shape; 20] = [
     ([2, 3, 9, 8], 16, 2, 1, 1),
     ([1, 10, 3, 8], 8, 3, 5, 2),
     ([1, 3, 2, 5], 3, 3, 4, 1),
+    // On the CPU by Winograd's algorithm: tiles of 4 x 4 pixels that images fill or not.
+    ([49, 1, 1, 64], 64, 3, 1, 1),
+    ([51, 2, 3, 64], 64, 3, 1, 1),
+    ([16, 5, 7, 128], 64, 3, 1, 1),
+    ([13, 7, 7, 64], 192, 3, 1, 1),
+    ([3, 14, 14, 64], 64, 3, 1, 1),
+    ([1, 33, 41, 64], 128, 3, 1, 1),
     // Linear layers.
     ([3, 1, 1, 65], 20, 1, 1, 0),
     ([2, 1, 1, 512], 136, 1, 1, 0),
@@ -321,24 +328,100 @@ fn orders_of_threads_make_no_difference() {
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    let conv = conv_of(([3, 24, 23, 5], 70, 3, 1, 1));
-    let data = Data::new(&conv, 6);
-    let [one, three] = [1, 3].map(|threads| {
-        crate::support::on_threads(threads, || run(&Device::cpu(), &conv, Precision::F32, &data, 0))
-    });
-    for (one, three) in [(one.y, three.y), (one.added, three.added), (one.dw, three.dw), (one.db, three.db)] {
-        assert_eq!(one, three);
+    // Patches of rows in tasks of their own, few weights for many pixels, and Winograd's algorithm.
+    let shapes = [
+        ([3, 24, 23, 5], 70, 3, 1, 1),
+        ([1, 70, 65, 3], 9, 3, 2, 1),
+        ([1, 65, 66, 4], 8, 1, 1, 0),
+        ([2, 24, 23, 64], 128, 3, 1, 1),
+    ];
+    for shape in shapes {
+        let conv = conv_of(shape);
+        let data = Data::new(&conv, 6);
+        let [one, three] = [1, 3].map(|threads| {
+            crate::support::on_threads(threads, || run(&Device::cpu(), &conv, Precision::F32, &data, 0))
+        });
+        for (one, three) in
+            [(one.y, three.y), (one.added, three.added), (one.dw, three.dw), (one.db, three.db)]
+        {
+            assert!(bits(&one).eq(bits(&three)), "{shape:?}");
+        }
     }
 }
 
-/// More pixels than a block of the CPU's has, and images of several blocks.
+/// More pixels than a block of the CPU's has, images of several blocks and bands of rows, and weights so few that their
+/// gradient is summed in slices.
 #[test]
 fn the_cpu_does_many_blocks() {
-    for shape in [([2, 33, 41, 3], 5, 3, 1, 1), ([1, 45, 30, 6], 70, 1, 1, 0), ([1, 67, 50, 2], 9, 3, 2, 1)] {
+    for shape in [
+        ([2, 33, 41, 3], 5, 3, 1, 1),
+        ([1, 45, 30, 6], 70, 1, 1, 0),
+        ([1, 67, 50, 2], 9, 3, 2, 1),
+        ([1, 131, 133, 3], 6, 7, 2, 3),
+        ([1, 70, 62, 3], 5, 3, 1, 1),
+        ([3, 60, 70, 6], 70, 1, 1, 0),
+        ([1, 40, 37, 130], 3, 3, 3, 1),
+    ] {
         let conv = conv_of(shape);
         let data = Data::new(&conv, 7);
         let got = run(&Device::cpu(), &conv, Precision::F32, &data, 0);
         check(&format!("{shape:?}"), &conv, &data, &got, of_products, of_products);
+    }
+}
+
+/// Values far from 0 beside their spread: Winograd's differences of them must not lose what the definition keeps.
+#[test]
+fn large_offsets_are_as_exact() {
+    for shape in [([3, 14, 13, 64], 64, 3, 1, 1), ([2, 9, 8, 20], 65, 3, 2, 1)] {
+        let conv = conv_of(shape);
+        let mut data = Data::new(&conv, 11);
+        data.x.iter_mut().for_each(|v| *v += 1000.0);
+        data.dy.iter_mut().for_each(|v| *v -= 300.0);
+        for device in devices() {
+            let got = run(&device, &conv, Precision::F32, &data, 0);
+            check(&format!("{} {shape:?}", device.name()), &conv, &data, &got, of_products, of_products);
+        }
+    }
+}
+
+/// More tiles than a chunk of Winograd's gradient of the weights has, too many for the definition: the gradients of two
+/// images, which are of one chunk each, add up to those of both.
+#[test]
+fn the_weights_gradient_adds_up_over_chunks() {
+    let of = |batch| conv_of(([batch, 96, 96, 64], 64, 3, 1, 1));
+    let data = Data::new(&of(2), 12);
+    let dw = |part: std::ops::Range<usize>| {
+        let conv = of(part.len());
+        let (x, dy) = (conv.input_len() / part.len(), conv.output_len() / part.len());
+        let mut layout = Layout::new(Precision::F32);
+        let slots = [conv.input_len(), conv.output_len(), conv.weight_len()].map(|len| layout.values(len));
+        let work = layout.f32(conv.workspace_len(&Device::cpu(), Precision::F32));
+        let mut arena = layout.build(&Device::cpu()).unwrap();
+        arena.write(slots[0], &data.x[part.start * x..part.end * x]).unwrap();
+        arena.write(slots[1], &data.dy[part.start * dy..part.end * dy]).unwrap();
+        conv2d::backward_weight(&mut arena, &conv, slots[0], slots[1], slots[2], Slot::NONE, work).unwrap();
+        wide(&arena.to_vec(slots[2]).unwrap())
+    };
+    let (both, first, second) = (dw(0..2), dw(0..1), dw(1..2));
+    let norm = both.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let error: f64 = both.iter().zip(first.iter().zip(&second)).map(|(b, (f, s))| (b - f - s).powi(2)).sum();
+    assert!(error.sqrt() <= 1e-5 * norm, "off by {:.1e} of the norm", error.sqrt() / norm);
+}
+
+/// Where Winograd's algorithm mixes pixels of a tile, what is not finite must reach at least what it reaches by the
+/// definition.
+#[test]
+fn nothing_hides_what_is_not_finite() {
+    let conv = conv_of(([3, 14, 14, 64], 64, 3, 1, 1));
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut data = Data::new(&conv, 13);
+        let (x, dy) = (conv.input_len() / 2 + 5, conv.output_len() / 3);
+        (data.x[x], data.dy[dy]) = (bad, bad);
+        let got = run(&Device::cpu(), &conv, Precision::F32, &data, 0);
+        products(&conv, |xi, wi, yi| {
+            assert!(xi != x || !got.y[yi].is_finite() && !got.dw[wi].is_finite());
+            assert!(yi != dy || !got.dx[xi].is_finite() && !got.dw[wi].is_finite());
+        });
     }
 }
 

@@ -1,6 +1,8 @@
 //! `conv2d` on the CPU: blocks of the matrix of patches, each multiplied as soon as it is gathered. How the work is
 //! cut depends on the shape alone, so that results do not depend on the number of threads.
 
+mod winograd;
+
 use super::Conv2d;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -14,6 +16,10 @@ const CHANNELS: usize = 64;
 const COLUMNS: usize = 512;
 /// Tasks that keep a usual number of threads busy to the end.
 const TASKS: usize = 64;
+/// Bands of rows of all images, in their gradient: fewer, as neighbouring bands both want the patches in between.
+const BANDS: usize = 32;
+/// Rows that a band has at least.
+const ROWS: usize = 8;
 
 /// A matrix: where it starts, and how far apart its rows and columns are.
 #[derive(Clone, Copy)]
@@ -167,7 +173,29 @@ fn block(conv: &Conv2d) -> usize {
 
 pub(super) fn workspace_len(conv: &Conv2d) -> usize {
     // The images' gradient wants a block for patches' gradients, even where the forward pass gathers none.
-    block(conv) * rayon::current_num_threads()
+    let blocks = block(conv) * rayon::current_num_threads();
+    if winograd::pays(conv) {
+        return blocks.max(winograd::workspace_len(conv));
+    }
+    blocks + turned(conv).max(Parts::of(conv).partial(conv))
+}
+
+/// Values of the weights as the forward pass turns them: none where pixels are too few to pay for it.
+fn turned(conv: &Conv2d) -> usize {
+    if conv.pixels() > 2 * PIXELS { conv.weight_len() } else { 0 }
+}
+
+/// `turned`\[column\]\[filter\] = `w`\[filter\]\[column\]: the order in which `gemm` copies them fast, for each block anew.
+fn turn(w: &[f32], patch: usize, turned: &mut [f32]) {
+    const LINES: usize = 16;
+    let k = w.len() / patch;
+    turned.par_chunks_mut(LINES * k).enumerate().for_each(|(at, turned)| {
+        for (filter, row) in w.chunks_exact(patch).enumerate() {
+            for (line, v) in turned.chunks_exact_mut(k).zip(&row[at * LINES..]) {
+                line[filter] = *v;
+            }
+        }
+    });
 }
 
 #[allow(clippy::too_many_arguments, reason = "an operation's operands")]
@@ -180,12 +208,22 @@ pub(super) fn forward(
     y: &mut [f32],
     work: &mut [f32],
 ) {
+    if winograd::pays(conv) {
+        return winograd::forward(conv, x, w, bias, relu, y, work);
+    }
     let (patch, k) = (conv.patch(), conv.out_channels);
     let blocks: Vec<Range<usize>> = pieces(conv.pixels(), PIXELS).collect();
     // Few pixels: filters are divided too, though each part gathers the patches again.
     let most = if blocks.len() < TASKS { k.div_ceil(TASKS.div_ceil(blocks.len())).max(CHANNELS) } else { k };
     let tasks: Vec<(Range<usize>, Range<usize>)> =
         blocks.iter().flat_map(|block| pieces(k, most).map(|filters| (block.clone(), filters))).collect();
+    let (weights, work) = work.split_at_mut(turned(conv));
+    let weights = if weights.is_empty() {
+        Matrix { values: w, row: 1, column: patch }
+    } else {
+        turn(w, patch, weights);
+        Matrix { values: weights, row: k, column: 1 }
+    };
     let (spaces, y) = (Spaces::new(work, block(conv)), Shared::new(y));
     tasks.into_par_iter().for_each(|(pixels, filters)| {
         spaces.with(|space| {
@@ -201,7 +239,7 @@ pub(super) fn forward(
                 y.multiply(
                     [pixels.len(), patch, filters.len()],
                     Matrix { values: patches, row: patch, column: 1 },
-                    Matrix { values: &w[filters.start * patch..filters.end * patch], row: 1, column: patch },
+                    Matrix { values: &weights.values[filters.start * weights.column..], ..weights },
                     (pixels.start * k + filters.start, k),
                     false,
                 );
@@ -231,6 +269,9 @@ pub(super) fn backward_input(
     dx: &mut [f32],
     work: &mut [f32],
 ) {
+    if winograd::pays(conv) {
+        return winograd::backward_input(conv, dy, w, add, dx, work);
+    }
     let (patch, k, c) = (conv.patch(), conv.out_channels, conv.in_channels);
     if conv.is_product() {
         // dx = dy w, cut into blocks of pixels and, where those are few, of channels.
@@ -254,16 +295,27 @@ pub(super) fn backward_input(
         });
         return;
     }
-    // The patches' gradient, block by block, each added where its patch lies: a task to an image, in whose gradient
-    // blocks come in order.
-    let (image, pixels) = (conv.height * conv.width * c, conv.out_height() * conv.out_width());
-    let spaces = Spaces::new(work, block(conv));
-    dx.par_chunks_exact_mut(image).zip(dy.par_chunks_exact(pixels * k)).for_each(|(dx, dy)| {
+    // The patches' gradient, block by block, each added where its patch lies: a task to a band of an image's rows, in
+    // whose gradient blocks come in order.
+    let bands = BANDS.div_ceil(conv.batch).min(conv.height.div_ceil(ROWS));
+    let tasks: Vec<(usize, Range<usize>)> = (0..conv.batch)
+        .flat_map(|image| pieces(conv.height, conv.height.div_ceil(bands)).map(move |rows| (image, rows)))
+        .collect();
+    let (width, q, pixels) = (conv.width * c, conv.out_width(), conv.out_height() * conv.out_width());
+    let (spaces, dx) = (Spaces::new(work, block(conv)), Shared::new(dx));
+    tasks.into_par_iter().for_each(|(image, rows)| {
+        let dy = &dy[image * pixels * k..(image + 1) * pixels * k];
+        // SAFETY: this task's rows are its alone.
+        let dx = unsafe { dx.part((image * conv.height + rows.start) * width, rows.len() * width) };
         if !add {
             dx.fill(0.0);
         }
+        // Output rows whose patches reach the band.
+        let first = (rows.start + conv.padding + 1).saturating_sub(conv.kernel).div_ceil(conv.stride);
+        let end = ((rows.end - 1 + conv.padding) / conv.stride + 1).min(conv.out_height());
         spaces.with(|space| {
-            for block in pieces(pixels, PIXELS) {
+            for block in pieces(end.saturating_sub(first) * q, PIXELS) {
+                let block = first * q + block.start..first * q + block.end;
                 let space = &mut space[..block.len() * patch];
                 // SAFETY: the space is this task's.
                 unsafe {
@@ -275,24 +327,57 @@ pub(super) fn backward_input(
                         false,
                     );
                 }
-                scatter(conv, space, block, dx);
+                scatter(conv, space, block, rows.clone(), dx);
             }
         });
     });
 }
 
-/// Adds gradients of an image's patches to the image's.
-fn scatter(conv: &Conv2d, patches: &[f32], pixels: Range<usize>, dx: &mut [f32]) {
+/// Adds gradients of an image's patches to those of some of its rows.
+fn scatter(conv: &Conv2d, patches: &[f32], pixels: Range<usize>, band: Range<usize>, dx: &mut [f32]) {
     let (c, width) = (conv.in_channels, conv.kernel * conv.in_channels);
     for (pixel, patch) in pixels.zip(patches.chunks_exact(conv.patch())) {
         let [_, p, q] = conv.place(pixel);
         let (rows, first_row) = conv.inside(p, conv.height);
         let (inside, first) = conv.inside(q, conv.width);
-        for (row, patch) in patch.chunks_exact(width).enumerate().filter(|(r, _)| rows.contains(r)) {
-            let row = (first_row + row - rows.start) * conv.width;
-            let out = &mut dx[(row + first) * c..][..inside.len() * c];
+        for (r, patch) in patch.chunks_exact(width).enumerate().filter(|(r, _)| rows.contains(r)) {
+            let row = first_row + r - rows.start;
+            if !band.contains(&row) {
+                continue;
+            }
+            let out = &mut dx[((row - band.start) * conv.width + first) * c..][..inside.len() * c];
             out.iter_mut().zip(&patch[inside.start * c..]).for_each(|(out, v)| *out += v);
         }
+    }
+}
+
+/// How the weights' gradient is cut.
+struct Parts {
+    /// Filter rows in a task, all of them where a product takes the images as they stand.
+    rows: usize,
+    /// Columns of the matrix of patches in a task.
+    columns: usize,
+    filters: usize,
+    /// Slices of the pixels, each with sums of its own, where the weights are too few for enough tasks.
+    slices: usize,
+}
+
+impl Parts {
+    fn of(conv: &Conv2d) -> Self {
+        let (patch, k) = (conv.patch(), conv.out_channels);
+        let row = conv.kernel * conv.in_channels;
+        let rows = if conv.is_product() { 1 } else { (COLUMNS / row).clamp(1, conv.kernel) };
+        let columns = if conv.is_product() { COLUMNS.min(patch) } else { rows * row };
+        let count = patch.div_ceil(columns);
+        let filters = k.div_ceil(TASKS.div_ceil(count).min(8)).max(CHANNELS).min(k);
+        let tasks = count * k.div_ceil(filters);
+        let slices = TASKS.div_ceil(tasks).min(conv.pixels().div_ceil(8 * PIXELS));
+        Parts { rows, columns, filters, slices }
+    }
+
+    /// Values of the slices' sums.
+    fn partial(&self, conv: &Conv2d) -> usize {
+        if self.slices > 1 { self.slices * conv.weight_len() } else { 0 }
     }
 }
 
@@ -304,44 +389,61 @@ pub(super) fn backward_weight(
     db: &mut [f32],
     work: &mut [f32],
 ) {
+    if !db.is_empty() {
+        sum_rows(dy, db);
+    }
+    if winograd::pays(conv) {
+        return winograd::backward_weight(conv, x, dy, dw, work);
+    }
     let (patch, k) = (conv.patch(), conv.out_channels);
-    // A task to some columns and filters: it alone goes through all pixels for them, in order.
-    let row = conv.kernel * conv.in_channels;
-    let columns: Vec<(usize, Range<usize>)> = if conv.is_product() {
-        pieces(patch, COLUMNS).map(|part| (0, part)).collect()
-    } else {
-        (0..conv.kernel).map(|r| (r, r * row..(r + 1) * row)).collect()
-    };
-    let most = k.div_ceil(TASKS.div_ceil(columns.len()).min(8)).max(CHANNELS);
-    let tasks: Vec<_> =
-        columns.iter().flat_map(|part| pieces(k, most).map(|filters| (part.clone(), filters))).collect();
-    let (spaces, dw) = (Spaces::new(work, block(conv)), Shared::new(dw));
-    tasks.into_par_iter().for_each(|((r, columns), filters)| {
+    // A task to some columns and filters: it alone goes through all pixels, or those of a slice, for them, in order.
+    let parts = Parts::of(conv);
+    let slice = conv.pixels().div_ceil(PIXELS).div_ceil(parts.slices) * PIXELS;
+    let tasks: Vec<_> = pieces(conv.pixels(), slice)
+        .enumerate()
+        .flat_map(|slice| pieces(patch, parts.columns).map(move |columns| (slice.clone(), columns)))
+        .flat_map(|(slice, columns)| {
+            pieces(k, parts.filters).map(move |filters| (slice.clone(), columns.clone(), filters))
+        })
+        .collect();
+    let (partial, work) = work.split_at_mut(parts.partial(conv));
+    let spaces = Spaces::new(work, block(conv));
+    let sums = Shared::new(if partial.is_empty() { &mut *dw } else { &mut *partial });
+    tasks.into_par_iter().for_each(|((slice, all), columns, filters)| {
         spaces.with(|space| {
-            for (at, pixels) in pieces(conv.pixels(), PIXELS).enumerate() {
+            for block in pieces(all.len(), PIXELS) {
+                let pixels = all.start + block.start..all.start + block.end;
                 let patches = if conv.is_product() {
-                    let patches = &x[pixels.start * patch + columns.start..];
-                    Matrix { values: patches, row: patch, column: 1 }
+                    Matrix { values: &x[pixels.start * patch + columns.start..], row: patch, column: 1 }
                 } else {
-                    let space = &mut space[..pixels.len() * row];
-                    gather(conv, x, pixels.clone(), r..r + 1, space);
-                    Matrix { values: space, row, column: 1 }
+                    let first = columns.start / (conv.kernel * conv.in_channels);
+                    let rows = first..(first + parts.rows).min(conv.kernel);
+                    let space = &mut space[..pixels.len() * columns.len()];
+                    gather(conv, x, pixels.clone(), rows, space);
+                    Matrix { values: space, row: columns.len(), column: 1 }
                 };
-                // SAFETY: this task's filters and columns are its alone.
+                // SAFETY: this task's slice, filters and columns are its alone.
                 unsafe {
-                    dw.multiply(
+                    sums.multiply(
                         [filters.len(), pixels.len(), columns.len()],
                         Matrix { values: &dy[pixels.start * k + filters.start..], row: 1, column: k },
                         patches,
-                        (filters.start * patch + columns.start, patch),
-                        at > 0,
+                        (slice * conv.weight_len() + filters.start * patch + columns.start, patch),
+                        block.start > 0,
                     );
                 }
             }
         })
     });
-    if !db.is_empty() {
-        sum_rows(dy, db);
+    if !partial.is_empty() {
+        const AT_ONCE: usize = 1 << 12;
+        let slices = conv.pixels().div_ceil(slice);
+        dw.par_chunks_mut(AT_ONCE).enumerate().for_each(|(at, dw)| {
+            dw.fill(0.0);
+            for sums in partial.chunks_exact(conv.weight_len()).take(slices) {
+                dw.iter_mut().zip(&sums[at * AT_ONCE..]).for_each(|(dw, sum)| *dw += sum);
+            }
+        });
     }
 }
 
