@@ -336,7 +336,7 @@ __device__ __forceinline__ double factor(double norm, float epsilon) {
 }
 
 // x0 + delta, rounded towards x0, in the range.
-__device__ __forceinline__ float from_origin(const PerturbParams& p, double origin, double delta) {
+__device__ __forceinline__ float beside(const PerturbParams& p, double origin, double delta) {
     if (delta == 0.0) return in_range(p, float(origin));
     double sum = __dadd_rn(origin, delta);
     return in_range(p, delta > 0.0 ? __double2float_rd(sum) : __double2float_ru(sum));
@@ -369,7 +369,7 @@ SHARPDIM_KERNEL(512, perturb_step_l2, PerturbParams) {
     double into = factor(image.norm(shared, [&](uint32_t i) { return image.moved(i, rate); }), told.epsilon);
     for (uint32_t i = threadIdx.x; i < p.values; i += block) {
         double delta = __dmul_rn(image.moved(i, rate), into);
-        image.leave_value(i, from_origin(p, image.of(p.origin, i), delta));
+        image.leave_value(i, beside(p, image.of(p.origin, i), delta));
     }
 }
 
@@ -382,7 +382,7 @@ SHARPDIM_KERNEL(512, perturb_step_apgd_l2, PerturbParams) {
     double rate = image.rate(shared, told.step);
     double first = factor(image.norm(shared, [&](uint32_t i) { return image.moved(i, rate); }), told.epsilon);
     auto z = [&](uint32_t i) {
-        return from_origin(p, image.of(p.origin, i), __dmul_rn(image.moved(i, rate), first));
+        return beside(p, image.of(p.origin, i), __dmul_rn(image.moved(i, rate), first));
     };
     // The second move, from x0.
     auto onwards = [&](uint32_t i) {
@@ -393,7 +393,7 @@ SHARPDIM_KERNEL(512, perturb_step_apgd_l2, PerturbParams) {
     bool both = alpha != 1.0;
     double second = both ? factor(image.norm(shared, onwards), told.epsilon) : 1.0;
     for (uint32_t i = threadIdx.x; i < p.values; i += block) {
-        float next = both ? from_origin(p, image.of(p.origin, i), __dmul_rn(onwards(i), second)) : z(i);
+        float next = both ? beside(p, image.of(p.origin, i), __dmul_rn(onwards(i), second)) : z(i);
         float before[1] = {float(image.of(p.x, i))};
         leave(p.other, image.start + i, before);
         image.leave_value(i, next);
@@ -438,7 +438,7 @@ SHARPDIM_KERNEL(512, perturb_noise_l2, PerturbParams) {
         for (uint32_t k = 0; k < 4; k++) {
             uint32_t i = 4 * four + k;
             if (i >= p.values) break;
-            image.leave_value(i, from_origin(p, image.of(p.origin, i), __dmul_rn(normal.of[k], by)));
+            image.leave_value(i, beside(p, image.of(p.origin, i), __dmul_rn(normal.of[k], by)));
         }
     }
 }
