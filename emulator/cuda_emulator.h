@@ -439,6 +439,30 @@ inline float __fadd_rn(float a, float b) { return a + b; }
 inline float __fsub_rn(float a, float b) { return a - b; }
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fdiv_rn(float a, float b) { return a / b; }
+
+namespace sharpdim_emulator {
+// `near` is a float next to a + rest (a of far more bits): the next one where it lies on the wrong side.
+inline float downwards(float near, double sum, double rest) {
+    return near > sum || (near == sum && rest < 0.0) ? std::nextafterf(near, -INFINITY) : near;
+}
+inline float upwards(float near, double sum, double rest) { return -downwards(-near, -sum, -rest); }
+// What rounding to 64 bits took from a + b (Knuth's two-sum).
+inline double lost(double a, double b) {
+    double sum = a + b, of_b = sum - a;
+    return (a - (sum - of_b)) + (b - of_b);
+}
+}  // namespace sharpdim_emulator
+// A sum of 0 is -0 where it is rounded downwards, but for two +0.
+inline float __fadd_rd(float a, float b) {
+    double sum = double(a) + double(b);
+    if (sum == 0.0) return std::signbit(a) || std::signbit(b) ? -0.0f : 0.0f;
+    return sharpdim_emulator::downwards(float(sum), sum, sharpdim_emulator::lost(a, b));
+}
+inline float __fadd_ru(float a, float b) { return -__fadd_rd(-a, -b); }
+inline float __fsub_rd(float a, float b) { return __fadd_rd(a, -b); }
+inline float __fsub_ru(float a, float b) { return __fadd_ru(a, -b); }
+inline float __double2float_rd(double v) { return sharpdim_emulator::downwards(float(v), v, 0.0); }
+inline float __double2float_ru(double v) { return sharpdim_emulator::upwards(float(v), v, 0.0); }
 inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
 inline float __fsqrt_rn(float a) { return std::sqrt(a); }
 inline float __frcp_rn(float a) { return 1.0f / a; }
@@ -453,6 +477,10 @@ inline float __fdividef(float a, float b) { return a / b; }
 inline float __saturatef(float a) { return a > 0.0f ? (a < 1.0f ? a : 1.0f) : 0.0f; }  // NaN gives 0
 inline float rsqrtf(float a) { return float(1.0 / std::sqrt(double(a))); }
 inline double rsqrt(double a) { return 1.0 / std::sqrt(a); }
+inline void sincospi(double a, double* sine, double* cosine) {
+    double angle = 3.141592653589793 * a;
+    *sine = std::sin(angle), *cosine = std::cos(angle);
+}
 // The host's libm has declarations of its own for some of these: hence macros.
 #define __expf(x) expf(x)
 #define __exp10f(x) exp10f(x)

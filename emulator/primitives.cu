@@ -314,6 +314,17 @@ SHARPDIM_KERNEL(32, test_arithmetic, TestParams) {
     out[n++] = __float_as_uint(wide.x + wide.y);
     out[n++] = unsigned(min(int(in[1]), 7) + max(int(in[1]), 7));
     out[n++] = __float_as_uint(__saturatef(f[3]) + __saturatef(f[0]));
+    out[n++] = __float_as_uint(__fadd_rd(f[0], f[5]));
+    out[n++] = __float_as_uint(__fadd_ru(f[0], f[5]));
+    out[n++] = __float_as_uint(__fsub_rd(f[0], f[5]));
+    out[n++] = __float_as_uint(__fsub_ru(f[0], f[5]));
+    out[n++] = __float_as_uint(__fadd_rd(f[0], f[1]));
+    out[n++] = __float_as_uint(__fadd_ru(f[0], f[1]));
+    out[n++] = __float_as_uint(__double2float_rd(double(f[1]) - double(f[5])));
+    out[n++] = __float_as_uint(__double2float_ru(double(f[1]) - double(f[5])));
+    double sine, cosine;
+    sincospi(double(f[0]), &sine, &cosine);
+    out[n++] = __float_as_uint(float(sine)) + unsigned(fabs(cosine) < 1e-15);
     out[n++] = unsigned(sizeof(float4) + alignof(float4) + alignof(float3) + alignof(uchar4) + alignof(double2));
 }
 

@@ -297,7 +297,7 @@ static void copies() {
 static void arithmetic() {
     Buffer<unsigned> in(std::vector<unsigned>{0x12345678, 0x9ABCDEF0, 5, 0, 0x80000000});
     Buffer<float> f(std::vector<float>{2.5f, -2.5f, 3e9f, NAN, 1.00390625f, 1e-8f});
-    Buffer<unsigned> out(33);
+    Buffer<unsigned> out(42);
     std::string error = launch(emulate_test_arithmetic, {in, f, out, 0, 0}, threads(1), 0);
     auto bits = [](float v) { return std::bit_cast<unsigned>(v); };
     int dot = 100, udot = 100;
@@ -337,6 +337,15 @@ static void arithmetic() {
                                    bits(12.5f),
                                    unsigned(int(0x9ABCDEF0) + 7),
                                    bits(1.0f),
+                                   bits(2.5f),
+                                   bits(2.5f) + 1,
+                                   bits(2.5f) - 1,
+                                   bits(2.5f),
+                                   bits(-0.0f),
+                                   bits(0.0f),
+                                   bits(-2.5f) + 1,
+                                   bits(-2.5f),
+                                   bits(1.0f) + 1,
                                    16 + 16 + 4 + 4 + 16};
     std::vector<unsigned> got = out.read();
     std::string detail = error;

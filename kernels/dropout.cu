@@ -1,8 +1,9 @@
 // Dropout of n values, of floats or bf16: y = word < threshold ? 0 : x * factor, where `word` is number place % 4 of
-// Philox 4x32-10 at the counter (place / 4, layer, step, 0); the same words as src/ops/dropout/cpu.rs.
+// Philox 4x32-10 at the counter (place / 4, layer, step, 0); the same words as src/ops/philox.rs.
 //
 // A thread owns a vector of 16 bytes, which is one counter's values or two's, or one value of those left; blocks of 256
 // in one row. The step is read from memory, so that a recorded launch drops anew at each. Bound: bytes.
+#include "common/philox.cuh"
 #include "common/vectors.cuh"
 
 // Mirrored in src/ops/dropout/cuda.rs.
@@ -19,18 +20,6 @@ struct DropoutParams {
 };
 static_assert(sizeof(DropoutParams) == 64 && offsetof(DropoutParams, key_low) == 40);
 
-// Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011.
-__device__ __forceinline__ uint4 philox(uint4 counter, uint32_t key_low, uint32_t key_high) {
-#pragma unroll
-    for (int round = 0; round < 10; round++) {
-        uint32_t high0 = __umulhi(0xD2511F53u, counter.x), low0 = 0xD2511F53u * counter.x;
-        uint32_t high1 = __umulhi(0xCD9E8D57u, counter.z), low1 = 0xCD9E8D57u * counter.z;
-        counter = make_uint4(high1 ^ counter.y ^ key_low, low1, high0 ^ counter.w ^ key_high, low0);
-        key_low += 0x9E3779B9u, key_high += 0xBB67AE85u;
-    }
-    return counter;
-}
-
 template <class T> __device__ __forceinline__ void dropout(const DropoutParams& p) {
     constexpr int each = in_vector<T>;
     Share mine = share(p.len, p.vectors, each);
@@ -45,7 +34,7 @@ template <class T> __device__ __forceinline__ void dropout(const DropoutParams& 
     if (!mine.vector) {
         uint4 four = words(mine.first);
         uint32_t at_place = uint32_t(mine.first % 4);
-        uint32_t word = at_place == 0 ? four.x : at_place == 1 ? four.y : at_place == 2 ? four.z : four.w;
+        uint32_t word = word_of(four, at_place);
         put(y, kept(word, to_float(*x)));
         return;
     }

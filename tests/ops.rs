@@ -22,6 +22,7 @@ mod ops {
     mod neighbours;
     mod norm;
     mod pairs_within;
+    mod perturb;
     mod points;
     mod ratio_quantiles;
     mod recordings;

@@ -51,13 +51,18 @@ __device__ __forceinline__ uint32_t pack(float low, float high) {
            __bfloat16_as_ushort(__float2bfloat16_rn(low));
 }
 
-// 8 bf16 from an address that is a multiple of 16; 4, of which only stores are needed, from a multiple of 8.
+// 8 bf16 from an address that is a multiple of 16; 4 from a multiple of 8.
 __device__ __forceinline__ void load(const __nv_bfloat16* from, float (&values)[8]) {
     uint4 words = *reinterpret_cast<const uint4*>(from);
     unpack(words.x, values[0], values[1]);
     unpack(words.y, values[2], values[3]);
     unpack(words.z, values[4], values[5]);
     unpack(words.w, values[6], values[7]);
+}
+__device__ __forceinline__ void load(const __nv_bfloat16* from, float (&values)[4]) {
+    uint2 words = *reinterpret_cast<const uint2*>(from);
+    unpack(words.x, values[0], values[1]);
+    unpack(words.y, values[2], values[3]);
 }
 __device__ __forceinline__ void store(__nv_bfloat16* to, const float (&values)[8]) {
     *reinterpret_cast<uint4*>(to) = make_uint4(pack(values[0], values[1]), pack(values[2], values[3]),

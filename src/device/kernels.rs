@@ -161,4 +161,15 @@ kernels! {
     TakeImagesBf16 = take_images_bf16, emulate_take_images_bf16 in "take_images", 64 bytes, 0 shared;
     TallyF32 = tally_f32, emulate_tally_f32 in "tally", 64 bytes, 0 shared;
     TallyBf16 = tally_bf16, emulate_tally_bf16 in "tally", 64 bytes, 0 shared;
+    PerturbGradientNorms = perturb_gradient_norms, emulate_perturb_gradient_norms in "perturb", 112 bytes, 128 shared;
+    PerturbNormalise = perturb_normalise, emulate_perturb_normalise in "perturb", 112 bytes, 0 shared;
+    PerturbStepLinf = perturb_step_linf, emulate_perturb_step_linf in "perturb", 112 bytes, 0 shared;
+    PerturbStepL2 = perturb_step_l2, emulate_perturb_step_l2 in "perturb", 112 bytes, 128 shared;
+    PerturbStepApgdLinf = perturb_step_apgd_linf, emulate_perturb_step_apgd_linf in "perturb", 112 bytes, 0 shared;
+    PerturbStepApgdL2 = perturb_step_apgd_l2, emulate_perturb_step_apgd_l2 in "perturb", 112 bytes, 128 shared;
+    PerturbAccumulate = perturb_accumulate, emulate_perturb_accumulate in "perturb", 112 bytes, 0 shared;
+    PerturbNoiseLinf = perturb_noise_linf, emulate_perturb_noise_linf in "perturb", 112 bytes, 0 shared;
+    PerturbNoiseL2 = perturb_noise_l2, emulate_perturb_noise_l2 in "perturb", 112 bytes, 128 shared;
+    PerturbKeep = perturb_keep, emulate_perturb_keep in "perturb", 112 bytes, 0 shared;
+    PerturbSquare = perturb_square, emulate_perturb_square in "perturb", 112 bytes, 0 shared;
 }

@@ -18,6 +18,8 @@ pub mod norm;
 mod operand;
 mod pairs;
 mod pairs_within;
+pub mod perturb;
+mod philox;
 mod ratio_quantiles;
 pub mod relu;
 pub mod resize;

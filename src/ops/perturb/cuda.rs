@@ -1,0 +1,153 @@
+//! Attacks' operations on a GPU.
+
+use super::operands::Work;
+use super::{Noise, Norm, Perturb};
+use crate::device::{Addresses, Gpu, Kernel, Launch, Params};
+use crate::ops::philox::key;
+use crate::{Error, Precision, Result, Slot};
+use std::mem::offset_of;
+
+/// Threads of a block of operations on values by themselves.
+const THREADS: usize = 256;
+
+/// Threads of a block that has an image, and bytes of shared memory: a double to each of its warps.
+const IMAGE: (u32, u32) = (512, 128);
+
+/// Mirrors `PerturbParams` of kernels/perturb.cu.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct PerturbParams {
+    origin: u64,
+    x: u64,
+    other: u64,
+    g: u64,
+    norms: u64,
+    controls: u64,
+    scale: u64,
+    y: u64,
+    key_low: u32,
+    key_high: u32,
+    values: u32,
+    width: u32,
+    channels: u32,
+    blocks: u32,
+    wide: u32,
+    g_kind: u32,
+    y_kind: u32,
+    kind: u32,
+    low: f32,
+    high: f32,
+}
+const _: () = assert!(size_of::<PerturbParams>() == 112 && offset_of!(PerturbParams, key_low) == 64);
+// SAFETY: repr(C), no padding, as asserted by size.
+unsafe impl Params for PerturbParams {}
+
+/// What kernels are told of a tensor's precision.
+fn kind_of(slot: Slot) -> u32 {
+    match slot.precision() {
+        _ if slot.is_empty() => 0,
+        Precision::F32 => 1,
+        Precision::Bf16 => 2,
+    }
+}
+
+/// How many values a thread takes, and how many blocks an image: four where every tensor's images start at multiples
+/// of four values.
+fn split(values: usize, tensors: &[(u64, usize)]) -> (usize, usize) {
+    let aligned = |&(address, bytes): &(u64, usize)| address.is_multiple_of(4 * bytes as u64);
+    let each = if values.is_multiple_of(4) && tensors.iter().all(aligned) { 4 } else { 1 };
+    (each, values.div_ceil(each * THREADS))
+}
+
+/// Whether an operation has a block to each image, and its kernel.
+fn kernel(work: Work) -> (bool, Kernel) {
+    match work {
+        Work::GradientNorms => (true, Kernel::PerturbGradientNorms),
+        Work::Normalise => (false, Kernel::PerturbNormalise),
+        Work::Step(Norm::Linf) => (false, Kernel::PerturbStepLinf),
+        Work::Step(Norm::L2) => (true, Kernel::PerturbStepL2),
+        Work::StepApgd(Norm::Linf) => (false, Kernel::PerturbStepApgdLinf),
+        Work::StepApgd(Norm::L2) => (true, Kernel::PerturbStepApgdL2),
+        Work::Accumulate => (false, Kernel::PerturbAccumulate),
+        Work::Noise(Noise::Ball, _) => (true, Kernel::PerturbNoiseL2),
+        Work::Noise(..) => (false, Kernel::PerturbNoiseLinf),
+        Work::Keep => (false, Kernel::PerturbKeep),
+        Work::Square(..) => (false, Kernel::PerturbSquare),
+    }
+}
+
+/// Originals, images to read, gradient, norms, controls, scales and shifts; images that move, what else is written, the
+/// network's input.
+pub(super) fn run(
+    gpu: &Gpu,
+    at: Addresses,
+    p: &Perturb,
+    work: Work,
+    reads: [Slot; 6],
+    writes: [Slot; 3],
+) -> Result<()> {
+    let [origin, from, g, norms, controls, scale] = reads;
+    let [x, other, y] = writes;
+    // No operation has both.
+    let x = if x.is_empty() { from } else { x };
+    let (of_image, kernel) = kernel(work);
+    let images = [origin, x, other, g, y].map(|slot| (at.of(slot), slot.precision().bytes()));
+    let values = p.height * p.width * p.channels;
+    let (each, blocks) = split(values, &images);
+    let blocks = if of_image { 1 } else { blocks };
+    let grid = p.batch.checked_mul(blocks).and_then(|grid| i32::try_from(grid).ok()).ok_or_else(|| {
+        Error::Argument(format!("perturb: a batch of {} images is too large for a launch", p.batch))
+    })?;
+    let [key_low, key_high] = key(work.seed());
+    // Every extent is below 2^31, as `Perturb::new` checks.
+    let params = PerturbParams {
+        origin: at.of(origin),
+        x: at.of(x),
+        other: at.of(other),
+        g: at.of(g),
+        norms: at.of(norms),
+        controls: at.of(controls),
+        scale: at.of(scale),
+        y: at.of(y),
+        key_low,
+        key_high,
+        values: values as u32,
+        width: p.width as u32,
+        channels: p.channels as u32,
+        blocks: blocks as u32,
+        wide: (each > 1).into(),
+        g_kind: kind_of(g),
+        y_kind: kind_of(y),
+        kind: work.purpose(),
+        low: p.low,
+        high: p.high,
+    };
+    let (threads, shared_bytes) = if of_image { IMAGE } else { (THREADS as u32, 0) };
+    let launch = Launch { grid: [grid as u32, 1, 1], threads, shared_bytes };
+    // SAFETY: all tensors that the kernel has lie in the arena, of the sizes that `operands.rs` checks; threads past an
+    // image's values do nothing, and what the controls say is compared, and is no index.
+    unsafe { gpu.launch(kernel, &params, launch) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_of_an_image_has_one_thread() {
+        for values in 1..5000 {
+            for tensors in
+                [&[(512, 4), (1024, 2), (0, 4)][..], &[(512, 4), (520, 2)], &[(516, 4)], &[(514, 2)]]
+            {
+                let (each, blocks) = split(values, tensors);
+                // As kernels/perturb.cu has it: all or none of a thread's values are the image's.
+                assert!(values % each == 0 && blocks * THREADS * each >= values);
+                assert!((blocks - 1) * THREADS * each < values);
+                assert_eq!(
+                    each == 4,
+                    values % 4 == 0 && tensors.iter().all(|(at, bytes)| at % (4 * *bytes as u64) == 0)
+                );
+            }
+        }
+    }
+}
