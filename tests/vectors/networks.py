@@ -46,15 +46,13 @@ IMAGES, PRODUCTS = 10000, 20000
 
 # Name, height and width, batch, and the seed: the first for which no activation lies so near to 0, and no two so near
 # each other in a max pool's window, that rounding to float32 on the way decides which gradient flows. PyTorch's own
-# gradients in float32 say so: they must be within SMOOTH of those in float64, and what its own three steps move each
-# tensor by within SMOOTH_STEPS. (The other side's roundings are its own: where they alone put one activation on the
-# other side of 0, a few tensors differ by some 1e-2, and the next seed is due.)
+# gradients in float32 say so: they must be within SMOOTH of those in float64. (The other side's roundings are its own:
+# where they alone put one activation on the other side of 0, a few tensors differ by some 1e-2, and the next seed is due.)
 SMOOTH = 2e-5
-SMOOTH_STEPS = 5e-4
 CASES = [
     ("resnet18", (33, 40), 4, 1),
     ("resnet34", (33, 40), 4, 2),
-    ("resnet50", (33, 40), 4, 5),
+    ("resnet50", (33, 40), 4, 2),
     ("vgg13", (64, 40), 1, 3),
     ("vgg16", (32, 40), 1, 1),
     ("vgg19", (32, 40), 1, 1),
@@ -168,66 +166,47 @@ def passes(model, images, labels):
     return logits, loss, [images.grad] + [p.grad for p in model.parameters()]
 
 
-def prepared(name, size, batch, seed, channels, mode):
-    """A network, images and labels, in float64."""
+def rounding(name, size, batch, seed, channels, mode):
+    """How far PyTorch's own gradients in float32 are from those in float64, of a tensor's norm, at worst."""
+    classes = 3 if channels == 3 else 2
+    found = []
+    for dtype in (torch.float64, torch.float32):
+        model = network(name, channels, classes, seed).to(dtype)
+        model.train(mode == "train")
+        shape = (batch, channels, *size)
+        images = torch.from_numpy(uniform(seed, IMAGES, int(np.prod(shape))).astype(np.float32)).reshape(shape)
+        found.append(passes(model, images.to(dtype), torch.arange(batch) % classes)[2])
+    return max(float((b.double() - a).norm() / a.norm()) for a, b in zip(*found))
+
+
+def case(name, size, batch, seed, channels, mode):
     classes = 3 if channels == 3 else 2
     model = network(name, channels, classes, seed)
     model.train(mode == "train")
     shape = (batch, channels, *size)
-    images = uniform(seed, IMAGES, int(np.prod(shape))).astype(np.float32)
-    return model, torch.from_numpy(images).double().reshape(shape), torch.arange(batch) % classes
-
-
-def movements(name, model, images, labels, first):
-    """What three steps of Adam move each parameter by, in float64. `first` is called after the first backward pass."""
-    start = [p.detach().to(torch.float32).clone() for p in model.parameters()]
+    images = uniform(seed, IMAGES, int(np.prod(shape))).astype(np.float32).astype(np.float64)
+    images = torch.from_numpy(images).reshape(shape)
+    labels = torch.arange(batch) % classes
     rate = 1e-3 if name.startswith("resnet") else 1e-4
     adam = torch.optim.Adam(model.parameters(), lr=rate, eps=1e-3, weight_decay=1e-4)
-    for step in range(3):
-        for module in model.modules():
-            if isinstance(module, Dropout):
-                module.step = step
-        found = passes(model, images, labels)
-        if step == 0:
-            first(found)
-        del found
-        adam.step()
-    return [p.detach().double() - q.double() for p, q in zip(model.parameters(), start)]
 
-
-def rounding(name, *how):
-    """How far PyTorch's own gradients in float32 are from those in float64, of a tensor's norm, at worst; and likewise
-    what three steps come to."""
-    gradients, moved = [], []
-    for dtype in (torch.float64, torch.float32):
-        model, images, labels = prepared(name, *how)
-        model, images = model.to(dtype), images.to(dtype)
-        keep = lambda found: gradients.append([g.detach().clone() for g in found[2]])
-        if how[-1] == "train":
-            moved.append(movements(name, model, images, labels, keep))
-        else:
-            keep(passes(model, images, labels))
-    off = lambda pair: max((float((b.double() - a).norm() / a.norm()) for a, b in zip(*pair)), default=0.0)
-    return off(gradients), off(moved) if moved else 0.0
-
-
-def case(name, size, batch, seed, channels, mode):
-    model, images, labels = prepared(name, size, batch, seed, channels, mode)
+    logits, loss, gradients = passes(model, images, labels)
     rows = lambda tensors: np.stack([products(seed, row, tensor) for row, tensor in enumerate(tensors)])
-    out = {}
-
-    def keep(found):
-        logits, loss, gradients = found
-        out.update(logits=logits.detach().numpy().copy(), loss=loss.detach().numpy().reshape(1).copy())
-        out["gradients"] = rows(gradients)
-        running = [v for k, v in model.state_dict().items() if "running" in k]
-        if mode == "train" and running:
-            out["statistics"] = rows(running)
-
+    out = {"logits": logits.detach().numpy(), "loss": loss.detach().numpy().reshape(1), "gradients": rows(gradients)}
+    del gradients
     if mode == "train":
-        out["steps"] = rows(movements(name, model, images, labels, keep))
-    else:
-        keep(passes(model, images, labels))
+        running = [v for k, v in model.state_dict().items() if "running" in k]
+        if running:
+            out["statistics"] = rows(running)
+        first = [p.detach().to(torch.float32) for p in model.parameters()]
+        adam.step()
+        for step in (1, 2):
+            for module in model.modules():
+                if isinstance(module, Dropout):
+                    module.step = step
+            passes(model, images, labels)
+            adam.step()
+        out["steps"] = rows([p.detach() - q.double() for p, q in zip(model.parameters(), first)])
     return {f"{name}.{channels}.{mode}.{key}": np.ascontiguousarray(value) for key, value in out.items()}
 
 
@@ -239,12 +218,9 @@ def main():
         if sys.argv[1:] and name not in sys.argv[1:]:
             continue
         for channels, mode in [(3, "train"), (3, "eval"), (1, "train"), (1, "eval")]:
-            off, steps = rounding(name, size, batch, seed, channels, mode)
-            if off > SMOOTH or steps > SMOOTH_STEPS:
-                sys.exit(
-                    f"{name}, {channels} channels, {mode}: float32 is off by {off:.1e}, after three steps by {steps:.1e}: "
-                    "try another seed"
-                )
+            off = rounding(name, size, batch, seed, channels, mode)
+            if off > SMOOTH:
+                sys.exit(f"{name}, {channels} channels, {mode}: float32 is off by {off:.1e}: try another seed")
             out |= case(name, size, batch, seed, channels, mode)
             print(name, channels, mode, out[f"{name}.{channels}.{mode}.loss"], file=sys.stderr)
     out["shapes"] = np.array([[*size, batch, seed] for _, size, batch, seed in CASES], dtype=np.int64)
