@@ -10,7 +10,6 @@ mod outputs;
 mod progress;
 
 use args::Args;
-use chosen::Parts;
 use failure::Failure;
 use outputs::Folder;
 use progress::Watch;
@@ -55,6 +54,9 @@ fn run(args: &Args) -> Result<(String, u8), Failure> {
     let recipe = args.recipe(&device, images.train.class_names().len())?;
     let mut trainer = Trainer::new(&device, &images.train, &images.test, recipe)?;
     trainer.set_note(chosen.note());
+    // They are on the device now.
+    let described = images.described();
+    drop(images);
     let mut watch = Watch::start(args.quiet, &trainer);
     watch.say(&format!("{}", trainer.network().plan()));
     if let Some(reason) = device.fallback() {
@@ -98,7 +100,7 @@ fn run(args: &Args) -> Result<(String, u8), Failure> {
     let text = if args.json {
         as_json(&device, &trainer, &folder, stopped)
     } else {
-        as_text(&device, &trainer, &images, &folder, stopped)
+        as_text(&device, &trainer, &described, &folder, stopped)
     };
     Ok((text, if stopped { INTERRUPTED } else { 0 }))
 }
@@ -142,14 +144,14 @@ fn speed(history: &[Epoch]) -> Option<f64> {
     (seconds > 0.0).then(|| images / seconds)
 }
 
-fn as_text(device: &Device, trainer: &Trainer, images: &Parts, folder: &Folder, stopped: bool) -> String {
+fn as_text(device: &Device, trainer: &Trainer, images: &str, folder: &Folder, stopped: bool) -> String {
     let mut lines = vec![
         format!(
             "Network          {} from random weights, seed {}",
             trainer.network().plan().name(),
             trainer.recipe().seed
         ),
-        format!("Images           {}", images.described()),
+        format!("Images           {images}"),
     ];
     if let Some(epoch) = trainer.history().last() {
         let accuracy = |part: f64| format!("{:.1} %", 100.0 * part);
