@@ -37,9 +37,10 @@ impl Shown<'_> {
         let trained = self.trained;
         let mut lines = vec![match trained.history.last() {
             Some(epoch) => format!(
-                "Network     {}, {} epochs, {:.1} % of its test images told right",
+                "Network     {}, {} {}, {:.1} % of its test images told right",
                 trained.model,
                 epoch.epoch,
+                if epoch.epoch == 1 { "epoch" } else { "epochs" },
                 100.0 * epoch.test_accuracy
             ),
             None => format!("Network     {}, no whole epoch", trained.model),

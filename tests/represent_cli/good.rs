@@ -36,7 +36,7 @@ fn a_table() {
     let ran = run(&[checkpoint(), "--layers", "input,last_hidden", "--part", "test"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     for words in [
-        "resnet18, 1 epochs",
+        "resnet18, 1 epoch,",
         "clear and lesion; 24 of 32 x 32 x 1, those it was tested on",
         "MLE, k = 20",
         "last_hidden",
