@@ -9,6 +9,7 @@
 //! - [`ops`]: the operations behind them, each for the CPU and in CUDA: exact neighbours, label
 //!   sharpness over all pairs, resizing.
 //! - [`nn`]: ResNets and VGGs and their training, which the measures are set against.
+//! - [`represent`]: both measures of a trained network's representations, layer by layer.
 //! - [`Device`]: where they run.
 //! - `figure` and `report`: charts as SVG and PNG, and pages of HTML (feature `figures`, a default).
 //!
@@ -39,6 +40,7 @@ pub mod ops;
 mod points;
 #[cfg(feature = "figures")]
 pub mod report;
+pub mod represent;
 mod whole_file;
 
 pub use device::{Arena, Device, Layout, Precision, Recording, Slot};
@@ -60,3 +62,8 @@ struct Networks;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/training.md")]
 struct Training;
+
+/// That of docs/representations.md.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/representations.md")]
+struct Representations;

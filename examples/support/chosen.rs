@@ -35,6 +35,7 @@ pub struct Parts {
 
 impl Chosen {
     /// For a checkpoint's note.
+    #[allow(dead_code, reason = "one of the examples writes notes, the others read them")]
     pub fn note(&self) -> String {
         let color = match self.color {
             Color::AsIs => "as it is",
@@ -151,6 +152,7 @@ fn of(path: &Path, error: Error) -> Error {
 
 impl Parts {
     /// In a line.
+    #[allow(dead_code, reason = "examples that show one part describe that one")]
     pub fn described(&self) -> String {
         let [height, width, channels] = self.train.shape();
         let classes = self.train.class_names();

@@ -82,6 +82,16 @@ impl Model {
         self.topology().activations()
     }
 
+    /// The module whose output is `last_hidden`: `layer4` of ResNets, `classifier.3` of VGGs.
+    ///
+    /// ```
+    /// use sharpdim::nn::Model;
+    /// assert_eq!((Model::ResNet50.last_hidden(), Model::Vgg16.last_hidden()), ("layer4", "classifier.3"));
+    /// ```
+    pub fn last_hidden(self) -> &'static str {
+        self.topology().module("last_hidden")
+    }
+
     /// The least height and width of images: 1 for ResNets, 32 for VGGs, which halve an image five times.
     pub fn least_size(self) -> usize {
         self.topology().least_size()

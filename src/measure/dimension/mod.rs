@@ -147,7 +147,7 @@ impl Estimator {
     }
 
     /// Whether its settings make sense.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let at_least = |name: &str, value: usize, least: usize| match value < least {
             true => Err(Error::Argument(format!("{self}: {name} must be at least {least}"))),
             false => Ok(()),

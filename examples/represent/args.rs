@@ -1,0 +1,159 @@
+//! The command line of `represent`: what can be asked for, what it teaches with --help, and what it means to the library.
+
+use crate::estimators;
+use crate::failure::Failure;
+use clap::{Parser, ValueEnum};
+use sharpdim::data::Split;
+use sharpdim::measure::Protocol;
+use sharpdim::represent::RepresentationOptions;
+use std::path::PathBuf;
+
+const ABOUT: &str = "\
+Measures the intrinsic dimension of a trained network's representations, layer by
+layer (Ansuini et al. 2019; Konz & Mazurowski, ICLR 2024).
+
+What a layer makes of an image is a vector; the images' vectors have a dimension as
+the images themselves have one. The curve along the network shows where it takes
+directions of the data away: d_data is that of the images, d_repr that of the last
+hidden layer. Both come from the same images, by the same estimator.
+
+CHECKPOINT is checkpoint.safetensors of a run of `train`. Without DATA, its training
+images are found again where it says they are.";
+
+const MORE: &str = "\
+Layers, of ResNets: input, maxpool, layer1 .. layer4, avgpool, fc; of VGGs: input,
+features.4 .. (each max pool), avgpool, classifier.0, .3 and .6; of all: last_hidden,
+which is layer4 or classifier.3. Depth is 0 for the images and 1 for the logits, with
+equal steps between.
+
+Examples:
+  train && represent trained/checkpoint.safetensors           the curve, of generated images
+  represent runs/scans/checkpoint.safetensors --out curve.png its picture as well
+  represent CHECKPOINT --layers input,last_hidden             d_data and d_repr only
+  represent CHECKPOINT --part test --estimator mle,twonn      of its test images
+  represent CHECKPOINT mnist --classes 3,8 --count 500        of other images
+  represent CHECKPOINT --sharpness --json                     K_F too; JSON for programs
+
+With --json, standard output has one object: layers (layer, depth, shape, values, dims,
+label_sharpness), d_data, d_repr, trained_on, n and more. Exit codes: 0, 1 for an
+error, 2 for a command line that makes no sense.";
+
+/// Measures the intrinsic dimension of a network's representations
+#[derive(Parser)]
+#[command(name = "represent", version, long_about = ABOUT, after_long_help = MORE)]
+pub struct Args {
+    /// Checkpoint of a training, as `train` writes it
+    pub checkpoint: PathBuf,
+
+    /// Folder or file of a dataset, as `measure` takes it; without it, the images of the training
+    pub data: Option<PathBuf>,
+
+    /// train or test images: of the training, or the parts of DATA
+    #[arg(long, value_enum, default_value_t = Part::Train)]
+    pub part: Part,
+
+    /// Of DATA, these classes only, by name
+    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "data")]
+    pub classes: Vec<String>,
+
+    /// Of DATA, draw so many images, as many of each class [default: all]
+    #[arg(long, value_name = "N", requires = "data")]
+    pub count: Option<usize>,
+
+    /// Layers by name, or all
+    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "all")]
+    pub layers: Vec<String>,
+
+    /// How dimensions are estimated: one or several
+    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "mle", value_parser = estimators::names())]
+    pub estimator: Vec<String>,
+
+    /// Neighbours of each image that the MLE uses
+    #[arg(long, value_name = "K", default_value_t = 20)]
+    pub k: usize,
+
+    /// Measure the label sharpness K_F of each layer too, over all pairs
+    #[arg(long)]
+    pub sharpness: bool,
+
+    /// Images that go through the network at once
+    #[arg(long, value_name = "B", default_value_t = 40)]
+    pub batch: usize,
+
+    /// Activations that are held in memory, in MiB; wider layers go to temporary files
+    #[arg(long, value_name = "MIB", default_value_t = 2048)]
+    pub memory: u64,
+
+    /// Seed of drawing images and of estimators that draw
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub seed: u64,
+
+    /// auto, cpu or cuda:I
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+
+    /// Draw dimension against depth, as PNG or SVG
+    #[arg(long, value_name = "FILE.png")]
+    pub out: Option<PathBuf>,
+
+    /// No progress
+    #[arg(long)]
+    pub quiet: bool,
+
+    /// One JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    Train,
+    Test,
+}
+
+impl Part {
+    pub fn split(self) -> Split {
+        match self {
+            Part::Train => Split::Train,
+            Part::Test => Split::Test,
+        }
+    }
+
+    /// What images of the training are called.
+    pub fn of_training(self) -> &'static str {
+        match self {
+            Part::Train => "trained on",
+            Part::Test => "tested on",
+        }
+    }
+}
+
+impl Args {
+    pub fn read() -> Result<Self, Failure> {
+        let args = Args::parse();
+        // Said before the work, not after it.
+        if let Some(path) = &args.out {
+            let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+            if !matches!(ending.as_deref(), Some("png" | "svg")) {
+                return Err(Failure::usage(format!(
+                    "--out {}: a file that ends in .png or .svg is wanted",
+                    path.display()
+                )));
+            }
+        }
+        if args.layers.iter().any(|layer| layer == "all") && args.layers.len() > 1 {
+            return Err(Failure::usage("--layers: all stands alone, or layers by name"));
+        }
+        Ok(args)
+    }
+
+    pub fn options(&self) -> RepresentationOptions {
+        RepresentationOptions {
+            layers: if self.layers == ["all"] { Vec::new() } else { self.layers.clone() },
+            estimators: estimators::named(&self.estimator, self.k, self.seed),
+            sharpness: self.sharpness.then_some(Protocol::AllPairs),
+            batch: self.batch,
+            memory: self.memory.saturating_mul(1 << 20),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Measures the dimension of a trained network's representations, layer by layer, as a table, as JSON and as a chart.
+//! The library does the measuring; this binary finds the images and shows what was found.
+
+mod args;
+#[path = "../support/chosen.rs"]
+mod chosen;
+#[path = "../measure/estimators.rs"]
+mod estimators;
+#[path = "../train/failure.rs"]
+mod failure;
+mod inputs;
+mod progress;
+mod shown;
+
+use args::Args;
+use failure::Failure;
+use inputs::Input;
+use progress::Watch;
+use sharpdim::nn::Trained;
+use sharpdim::represent::{relative_depth, representations};
+use sharpdim::{Device, Error};
+use shown::Shown;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let done = Args::read().and_then(|args| {
+        let text = run(&args)?;
+        print(&text)
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Not eprintln!, which panics where stderr is closed.
+            let _ = writeln!(io::stderr(), "represent: {}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Measures and writes what was asked for; returns what is printed.
+fn run(args: &Args) -> Result<String, Failure> {
+    let device = Device::parse(&args.device).map_err(|error| match error {
+        Error::Argument(message) => Failure::usage(message),
+        _ => error.into(),
+    })?;
+    let trained = Trained::read(&args.checkpoint)?;
+    let options = args.options();
+    // Before images are decoded.
+    for layer in &options.layers {
+        relative_depth(trained.model, layer).map_err(|error| Failure::usage(format!("--layers: {error}")))?;
+    }
+    let input = Input::load(args, &trained)?;
+    let watch = Watch::start(args.quiet);
+    let found = representations(&device, &trained, &input.images, &options, &|stage| watch.show(stage))?;
+    drop(watch);
+    let shown = Shown {
+        checkpoint: &args.checkpoint,
+        trained: &trained,
+        input: &input,
+        device: &device,
+        estimators: &options.estimators,
+        found: &found,
+        out: args.out.as_deref(),
+    };
+    if let Some(path) = &args.out {
+        shown.chart()?.write(path)?;
+    }
+    Ok(if args.json { shown.json().to_string() } else { shown.table() })
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        // Whoever reads has read enough, as `head` does.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("cannot write the result: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

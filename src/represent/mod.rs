@@ -1,0 +1,344 @@
+//! What a trained network makes of its images, layer by layer: the intrinsic dimension of its representations, and their
+//! label sharpness.
+//!
+//! A representation is what a layer gives of an image, taken as one long vector; its dimension is that of the images'
+//! vectors, by the same estimators as the images' own ([`measure`](crate::measure)). Along a network it first rises and then
+//! falls (Ansuini et al., *Intrinsic dimension of data representations in deep neural networks*, NeurIPS 2019); Konz &
+//! Mazurowski 2024 set the last hidden layer's, d_repr, against the dataset's, d_data, which bounds it in their theory.
+//!
+//! ```
+//! use sharpdim::Device;
+//! use sharpdim::data::{Dataset, Images, Preprocess};
+//! use sharpdim::nn::{Model, Recipe, Trained, Trainer};
+//! use sharpdim::represent::{RepresentationOptions, representations};
+//! let how = Preprocess { size: Some((32, 32)), ..Preprocess::default() };
+//! let images = Images::new(Dataset::generated(15, 32, 0)?.load(&how, &|_finished| {})?)?;
+//! let device = Device::cpu();
+//! let mut trainer = Trainer::new(&device, &images, &images, Recipe { epochs: 1, ..Recipe::paper(Model::ResNet18, &device) })?;
+//! while !trainer.is_finished() {
+//!     trainer.step()?;
+//! }
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = folder.path().join("checkpoint.safetensors");
+//! trainer.save(&path)?;
+//!
+//! let options = RepresentationOptions { layers: vec!["input".into(), "last_hidden".into()], ..Default::default() };
+//! let found = representations(&device, &Trained::read(&path)?, &images, &options, &|_stage| ())?;
+//! let [data, hidden] = &found[..] else { unreachable!("one for each layer") };
+//! println!("d_data {:.1}", data.dims[0].as_ref().map_or(f64::NAN, |found| found.value));
+//! assert_eq!((hidden.shape, hidden.values), ([1, 1, 512], 512));
+//! # Ok::<(), sharpdim::Error>(())
+//! ```
+
+mod matrix;
+
+use crate::data::Images;
+use crate::measure::{Estimate, Estimator, LabelSharpness, Mle, Protocol, intrinsic_dims, label_sharpness};
+use crate::nn::{Model, Purpose, Trained};
+use crate::{Device, Error, Points, Result};
+use matrix::{Matrix, Rows, held};
+use std::sync::Mutex;
+
+/// The name of the images themselves among activations.
+const INPUT: &str = "input";
+const LAST_HIDDEN: &str = "last_hidden";
+
+/// What is measured, and with how much memory.
+///
+/// ```
+/// use sharpdim::measure::{Estimator, TwoNn};
+/// use sharpdim::represent::RepresentationOptions;
+/// let options = RepresentationOptions {
+///     layers: vec!["input".into(), "last_hidden".into()],
+///     estimators: vec![Estimator::TwoNn(TwoNn::default())],
+///     ..RepresentationOptions::default()
+/// };
+/// assert_eq!((options.batch, options.memory), (40, 2 << 30));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct RepresentationOptions {
+    /// Of [`Model::activations`], each measured once. Empty: all, `last_hidden` left out, as it is one of the others
+    /// ([`Model::last_hidden`]).
+    pub layers: Vec<String>,
+    /// By which the dimension is estimated: the MLE with k = 20, as in the paper, by default.
+    pub estimators: Vec<Estimator>,
+    /// Which pairs label sharpness compares; `None`: it is not measured.
+    pub sharpness: Option<Protocol>,
+    /// Images that go through the network at once.
+    pub batch: usize,
+    /// Bytes of activations that are held in memory, 2 GiB by default: of the narrowest layers, those that have room. The
+    /// others' are written to files in the system's folder for temporary ones (`TMPDIR`), which go with the process, and
+    /// read from there. All layers come from one pass of the images.
+    pub memory: u64,
+}
+
+impl Default for RepresentationOptions {
+    fn default() -> Self {
+        RepresentationOptions {
+            layers: Vec::new(),
+            estimators: vec![Estimator::Mle(Mle::default())],
+            sharpness: None,
+            batch: 40,
+            memory: 2 << 30,
+        }
+    }
+}
+
+/// What was measured of a layer's activations.
+#[derive(Debug)]
+pub struct Representation {
+    /// Its name, of [`Model::activations`].
+    pub layer: String,
+    /// Its [`relative_depth`].
+    pub depth: f64,
+    /// Height, width and channels of an image's activation; (1, 1, values) of linear layers.
+    pub shape: [usize; 3],
+    /// How many values that are: the samples' extrinsic dimension.
+    pub values: usize,
+    /// The dimension by each estimator, in their order.
+    pub dims: Vec<Result<Estimate>>,
+    /// The label sharpness, in 1 / units of the activation, where it was asked for. Scales of layers differ, so that K_F
+    /// of one layer does not compare with another's as it is.
+    pub sharpness: Option<Result<LabelSharpness>>,
+}
+
+/// How far [`representations`] is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stage<'a> {
+    /// Images are going through the network.
+    Activations {
+        /// Images that are through.
+        done: usize,
+        /// Images in all.
+        of: usize,
+    },
+    /// A layer is being measured.
+    Measuring {
+        /// Its name.
+        layer: &'a str,
+        /// Layers measured before it.
+        done: usize,
+        /// Layers in all.
+        of: usize,
+        /// How much of it is done, from 0 to 1.
+        fraction: f64,
+    },
+}
+
+/// Where a layer stands among a network's activations: 0 for the images, 1 for the logits, and equal steps between one
+/// activation and the next, whatever is between them. `last_hidden` has the depth of the layer it is. (Ansuini et al. 2019
+/// count layers with weights; these are the modules whose outputs they take.)
+///
+/// # Errors
+/// [`Error::Argument`] for a name that is not among [`Model::activations`].
+///
+/// ```
+/// use sharpdim::{nn::Model, represent::relative_depth};
+/// assert_eq!(relative_depth(Model::ResNet18, "input")?, 0.0);
+/// assert_eq!(relative_depth(Model::ResNet18, "layer1")?, 2.0 / 7.0);
+/// assert_eq!(relative_depth(Model::ResNet18, "last_hidden")?, relative_depth(Model::ResNet18, "layer4")?);
+/// assert_eq!(relative_depth(Model::Vgg16, "classifier.6")?, 1.0);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn relative_depth(model: Model, layer: &str) -> Result<f64> {
+    let all = distinct(model);
+    let module = if layer == LAST_HIDDEN { model.last_hidden() } else { layer };
+    match all.iter().position(|name| name == module) {
+        Some(at) => Ok(at as f64 / (all.len() - 1) as f64),
+        None => Err(Error::Argument(format!(
+            "{model} has no activation {layer:?}: it has {}",
+            model.activations().join(", ")
+        ))),
+    }
+}
+
+/// A network's activations, each once, from the images to the logits.
+fn distinct(model: Model) -> Vec<String> {
+    model.activations().into_iter().filter(|name| name != LAST_HIDDEN).collect()
+}
+
+/// Measures the representations that a trained network has of `images`, in evaluation mode: one [`Representation`] for each
+/// layer, in the order of [`RepresentationOptions::layers`]. `progress` is told from any thread how far it is.
+///
+/// The layer `input` is what the network gets: the normalised images. Its dimension is the images' own, d_data, and
+/// its label sharpness in units of normalised values.
+///
+/// # Errors
+/// [`Error::Argument`] for a layer that the network does not have, an estimator's settings that make no sense, nothing to
+/// measure, a batch of 0, and images of another shape than it was trained on; [`Error::Data`] for too few images for
+/// an estimator, and activations that are not finite; [`Error::Io`] where a temporary file cannot be written, a full disk for
+/// example; [`Error::Device`] where the device fails.
+/// For each estimator of each layer: as [`intrinsic_dims`], and [`Error::Data`] where all images have the same
+/// activation, as behind a ReLU that lets nothing by. For label sharpness: as [`label_sharpness`].
+///
+/// The module's head has an example.
+pub fn representations(
+    device: &Device,
+    trained: &Trained,
+    images: &Images,
+    options: &RepresentationOptions,
+    progress: &(dyn Fn(Stage<'_>) + Sync),
+) -> Result<Vec<Representation>> {
+    let (model, n) = (trained.model, images.len());
+    let mut layers: Vec<String> = Vec::new();
+    let asked = if options.layers.is_empty() { distinct(model) } else { options.layers.clone() };
+    for layer in asked {
+        relative_depth(model, &layer)?;
+        if !layers.contains(&layer) {
+            layers.push(layer);
+        }
+    }
+    check(trained, images, options)?;
+
+    let names: Vec<&str> = layers.iter().map(String::as_str).collect();
+    let mut network = trained.network(device, options.batch.min(n), Purpose::Inference, &names)?;
+    let shapes: Vec<[usize; 3]> =
+        names.iter().map(|name| network.plan().activation_shape(name)).collect::<Result<_>>()?;
+    let matrices = shapes.iter().map(|shape| n * shape.iter().product::<usize>());
+    let sizes: Vec<u64> = matrices.map(|values| 4 * values as u64).collect();
+    let in_memory = held(&sizes, options.memory);
+    let mut matrices: Vec<Matrix> = sizes
+        .iter()
+        .zip(in_memory)
+        .map(|(bytes, held)| if held { Matrix::held((*bytes / 4) as usize) } else { Matrix::filed() })
+        .collect::<Result<_>>()?;
+
+    let image: usize = images.shape().iter().product();
+    let inputs = images.pixels().chunks_exact(image).map(|pixels| trained.normalised(pixels));
+    progress(Stage::Activations { done: 0, of: n });
+    network.activations(inputs, |rows, name, values| {
+        // The names are the layers', each once.
+        if let Some(at) = names.iter().position(|layer| *layer == name) {
+            matrices[at].append(values)?;
+        }
+        progress(Stage::Activations { done: rows.end, of: n });
+        Ok(())
+    })?;
+    // Its memory is not needed any more.
+    drop(network);
+
+    let of = layers.len();
+    let mut found = Vec::with_capacity(of);
+    for (done, ((layer, shape), matrix)) in layers.into_iter().zip(shapes).zip(matrices).enumerate() {
+        let told = |fraction| progress(Stage::Measuring { layer: &layer, done, of, fraction });
+        let (dims, sharpness) = measure(device, &layer, &matrix.finish()?, images, options, &told)?;
+        let depth = relative_depth(model, &layer)?;
+        found.push(Representation { depth, shape, values: shape.iter().product(), dims, sharpness, layer });
+    }
+    Ok(found)
+}
+
+/// What can be said before any work is done.
+fn check(trained: &Trained, images: &Images, options: &RepresentationOptions) -> Result<()> {
+    if images.shape() != trained.shape {
+        let in_words = |[h, w, c]: [usize; 3]| format!("{h} x {w} x {c}");
+        return Err(Error::Argument(format!(
+            "these images are {}: the network was trained on images of {}",
+            in_words(images.shape()),
+            in_words(trained.shape)
+        )));
+    }
+    if options.batch == 0 {
+        return Err(Error::Argument(
+            "the batch is 0: images go through the network 1 or more at once".into(),
+        ));
+    }
+    if options.estimators.is_empty() && options.sharpness.is_none() {
+        return Err(Error::Argument(
+            "nothing is to be measured: name an estimator, or ask for label sharpness".into(),
+        ));
+    }
+    for estimator in &options.estimators {
+        estimator.check()?;
+        let (n, k) = (images.len(), estimator.neighbours());
+        if n <= k {
+            return Err(Error::Data(format!(
+                "{n} images are too few for {estimator}, which reads {k} neighbours of each: it needs {} or more",
+                k + 1
+            )));
+        }
+    }
+    if options.sharpness.is_some() && images.labels().iter().all(|label| *label == images.labels()[0]) {
+        return Err(Error::Data(
+            "all images are of one class: label sharpness compares those of different ones".into(),
+        ));
+    }
+    Ok(())
+}
+
+type Measured = (Vec<Result<Estimate>>, Option<Result<LabelSharpness>>);
+
+fn measure(
+    device: &Device,
+    layer: &str,
+    rows: &Rows,
+    images: &Images,
+    options: &RepresentationOptions,
+    progress: &(dyn Fn(f64) + Sync),
+) -> Result<Measured> {
+    let (values, estimators) = (rows.values(), &options.estimators);
+    let points = Points::f32(values, values.len() / images.len()).map_err(|error| of(layer, error))?;
+    let (first, others) = values.split_at(points.dim());
+    if others.chunks_exact(points.dim()).all(|row| row == first) {
+        let same = || {
+            Error::Data(format!(
+                "{layer}: all {} images have the same activation, which has no dimension and no label sharpness: \
+                 the network does not tell them apart from there on",
+                images.len()
+            ))
+        };
+        let sharpness = options.sharpness.is_some().then(|| Err(same()));
+        return Ok((estimators.iter().map(|_| Err(same())).collect(), sharpness));
+    }
+    // The two measures' searches are equally long.
+    let parts = u8::from(!estimators.is_empty()) + u8::from(options.sharpness.is_some());
+    let furthest = Mutex::new(0.0);
+    let told = |part: u8, fraction: f64| {
+        // Threads that come late say nothing: progress does not go back.
+        let mut furthest = furthest.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let now = (f64::from(part) + fraction) / f64::from(parts);
+        if now > *furthest {
+            *furthest = now;
+            progress(now);
+        }
+    };
+    progress(0.0);
+    let dims = match &estimators[..] {
+        [] => Vec::new(),
+        all => {
+            let found = intrinsic_dims(device, &points, all, &|fraction| told(0, fraction));
+            let found = found.map_err(|error| of(layer, error))?;
+            found.into_iter().map(|found| found.and_then(finite).map_err(|error| of(layer, error))).collect()
+        }
+    };
+    let sharpness = options.sharpness.map(|protocol| {
+        let done = |fraction| told(parts - 1, fraction);
+        label_sharpness(device, &points, images.labels(), protocol, 1, &done)
+            .map_err(|error| of(layer, error))
+    });
+    // What is of the device, not of the images, is no result.
+    match sharpness {
+        Some(Err(error @ (Error::Device { .. } | Error::Argument(_)))) => Err(error),
+        other => Ok((dims, other)),
+    }
+}
+
+/// An estimate whose value is a number.
+fn finite(found: Estimate) -> Result<Estimate> {
+    if found.value.is_finite() {
+        return Ok(found);
+    }
+    Err(Error::Data(format!(
+        "{}: the dimension is {}: too many images are at equal distances",
+        found.estimator, found.value
+    )))
+}
+
+/// An error of a layer's activations, with the layer. A sample is an image's activation.
+fn of(layer: &str, error: Error) -> Error {
+    match error {
+        Error::Data(reason) if layer == INPUT => Error::Data(format!("the images: {reason}")),
+        Error::Data(reason) => Error::Data(format!("{layer}: {reason}")),
+        other => other,
+    }
+}

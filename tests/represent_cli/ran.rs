@@ -1,0 +1,68 @@
+//! Trains once, and runs `represent` on what that leaves.
+
+use crate::binary::binary;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+#[track_caller]
+fn finish(command: &mut Command) -> Ran {
+    let output = command.stdin(Stdio::null()).output().expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    let ran = Ran {
+        code: output.status.code().expect("no signal ended it"),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    };
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    ran
+}
+
+#[track_caller]
+pub fn run(args: &[&str]) -> Ran {
+    finish(Command::new(binary("represent")).args(args))
+}
+
+#[track_caller]
+pub fn train(args: &[&str], out: &Path) {
+    let ran = finish(Command::new(binary("train")).args(args).arg("--quiet").arg("--out").arg(out));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+/// A checkpoint of ResNet-18 on 24 generated images of 32 x 32, made once for all tests.
+pub fn checkpoint() -> &'static str {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    let make = || {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("represent_cli");
+        let small =
+            ["--size", "32", "--train", "24", "--test", "24", "--batch", "8", "--epochs", "1", "--restart"];
+        train(&small, &folder);
+        folder.join("checkpoint.safetensors")
+    };
+    MADE.get_or_init(make).to_str().expect("UTF-8")
+}
+
+/// The JSON object of a run that succeeds.
+#[track_caller]
+pub fn json(args: &[&str]) -> Value {
+    let ran = run(&[args, &["--json"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    serde_json::from_str(&ran.stdout).expect("one JSON object and nothing else")
+}
+
+/// Asserts that a run fails with this code, says all these words on stderr, and prints nothing on stdout.
+#[track_caller]
+pub fn assert_fails(args: &[&str], code: i32, words: &[&str]) {
+    let ran = run(args);
+    assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.stderr);
+    for word in words {
+        assert!(ran.stderr.contains(word), "{word:?} is not in the message: {}", ran.stderr);
+    }
+}
