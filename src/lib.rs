@@ -9,6 +9,7 @@
 //! - [`ops`]: the operations behind them, each for the CPU and in CUDA: exact neighbours, label
 //!   sharpness over all pairs, resizing.
 //! - [`nn`]: ResNets and VGGs and their training, which the measures are set against.
+//! - [`attack`]: adversarial attacks on networks, and how much loss and accuracy they cost.
 //! - [`Device`]: where they run.
 //! - `figure` and `report`: charts as SVG and PNG, and pages of HTML (feature `figures`, a default).
 //!
@@ -28,6 +29,7 @@
 
 #![warn(missing_docs)]
 
+pub mod attack;
 pub mod data;
 mod device;
 mod error;

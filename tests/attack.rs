@@ -1,0 +1,2 @@
+//! Adversarial attacks.
+mod support;
