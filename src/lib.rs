@@ -62,3 +62,8 @@ struct Networks;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/training.md")]
 struct Training;
+
+/// That of docs/attacks.md.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/attacks.md")]
+struct Attacks;

@@ -13,8 +13,8 @@
 //!
 //! and one more forward pass each, by which the result is told. Everything is in pixel units: images, epsilons and steps.
 //! Results stay in the ball and the range exactly, as [`ops::perturb`](crate::ops::perturb) has it. Random numbers are a
-//! function of seed and image number; the same seed gives the same bits on the same kind of device, in batches of any
-//! size.
+//! function of seed and image number. The same seed gives the same bits on the same kind of device with a target of the
+//! same batch, whatever else is in the batch; targets of other batches round the network's sums otherwise.
 //!
 //! **Masked gradients.** A network that is sure enough has a cross-entropy whose gradient is 0 in f32: an attack by
 //! gradients then goes nowhere, and its failure says nothing of the network. [`Attacked::masked`] counts such images; where

@@ -4,8 +4,9 @@
     python tests/vectors/attacks.py     # torch 2.15, torchvision 0.29, numpy, safetensors
 
 The networks are tests/nn/same.rs's tiny ones with three classes, weights by networks.py's hash (seed 5) in the state
-dict's order. Pixels are floor(128 (u + 1)) of the hash's image tensor, seed 3; the network reads x f - 1, f the float32
-nearest to 1 / 127.5. Image i's label is i modulo 3. All arithmetic is in float64; results are kept as x - x0 in float32,
+dict's order. Pixels are floor(128 (u + 1)) of the hash's image tensor, seed 3; the plain network reads x f - 1, f the float32
+nearest to 1 / 127.5, the residual one, which four batch normalisations of hashed statistics make rather flat, x / 8 - 16.
+Image i's label is i modulo 3. All arithmetic is in float64; results are kept as x - x0 in float32,
 (n, c, h, w).
 
     fgsm                Goodfellow et al. 2015, L-infinity, epsilon 4
@@ -14,7 +15,7 @@ nearest to 1 / 127.5. Image i's label is i modulo 3. All arithmetic is in float6
     pgd, pgd2           Madry et al. 2018 from the image itself, epsilon 4 in L-infinity and 60 in L2, 10 steps of 2.5
                         epsilon / 10
     mi                  Dong et al. 2018, epsilon 4, 10 steps, decay 1
-    apgd, apgd2         Croce & Hein 2020, cross-entropy, from the image itself, 12 steps, the same epsilons
+    apgd, apgd2         Croce & Hein 2020, cross-entropy, from the image itself, 10 steps, the same epsilons
     towards             bim of a step towards the loss of the next class
 """
 
@@ -29,7 +30,7 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
 CLASSES, SEED, IMAGES = 3, 5, 3
-EPSILON, EPSILON2, STEPS, STEPS_APGD = 4.0, 60.0, 10, 12
+EPSILON, EPSILON2, STEPS, STEPS_APGD = 4.0, 60.0, 10, 10
 
 
 def plain():
@@ -89,15 +90,16 @@ def hashed(model):
 
 
 class Attacks:
-    def __init__(self, model, size):
+    def __init__(self, model, size, factor, offset):
         shape = (IMAGES, 3, *size)
         u = networks.uniform(3, networks.IMAGES, int(np.prod(shape))).astype(np.float32).astype(np.float64)
+        self.least = 1.0
         self.model, self.x0 = model, torch.from_numpy(np.floor(128.0 * (u + 1.0))).reshape(shape)
         self.labels = torch.arange(IMAGES) % CLASSES
-        self.factor = float(np.float32(1.0 / 127.5))
+        self.factor, self.offset = float(np.float32(factor)), offset
 
     def losses(self, x, labels=None):
-        logits = self.model(x * self.factor - 1.0)
+        logits = self.model(x * self.factor + self.offset)
         return nn.functional.cross_entropy(logits, self.labels if labels is None else labels, reduction="none")
 
     def gradient(self, x, labels=None):
@@ -152,41 +154,42 @@ class Attacks:
     def auto_one(self, norm, w):
         eta = 2.0 * (EPSILON2 if norm == 2 else EPSILON)
         x = before = x_max = self.x0
-        f = [float(self.losses(x))]
+        f = [float(self.losses(x).detach())]
         f_max = f[0]
-        etas, maxima = {0: eta}, {0: f_max}
+        f_max_then, halved = f_max, False
         last, raised = 0, 0
         for k in range(STEPS_APGD):
             z = self.project(x + eta * self.direction(self.gradient(x)[1], norm), norm)
             new = z if k == 0 else self.project(x + 0.75 * (z - x) + 0.25 * (x - before), norm)
-            value = float(self.losses(new))
+            value = float(self.losses(new).detach())
             raised += value > f[-1]
+            # What rounding to float32 must not decide, of the loss.
+            apart = [abs(value - v) / value for v in (f[-1], f_max)]
+            self.least = min([self.least] + [v for v in apart if v > 0.0])
             before, x = x, new
             if value > f_max:
                 x_max, f_max = new, value
             f.append(value)
             if k + 1 in w[1:]:
-                here = k + 1
-                etas[here], maxima[here] = eta, f_max
-                if raised < 0.75 * (here - last) or (etas[here] == etas[last] and maxima[here] == maxima[last]):
+                few = raised < 0.75 * (k + 1 - last)
+                # The step and the greatest loss are what they were at the checkpoint before.
+                stuck = not halved and f_max == f_max_then
+                halved = few or stuck
+                if halved:
                     eta /= 2.0
-                    x = x_max
-                    f[-1] = f_max
-                # The step from here on: condition 2 compares steps of checkpoints.
-                etas[here] = eta if eta == etas[here] else etas[here]
-                halved_here = eta != etas[here]
-                if halved_here:
-                    # It was the old step up to here, the new one after: never equal at the next checkpoint.
-                    etas[here] = float("nan")
-                last, raised = here, 0
+                    x, f[-1] = x_max, f_max
+                last, raised, f_max_then = k + 1, 0, f_max
         return x_max
 
 
 def main():
     torch.set_num_threads(1)
     out = {}
-    for name, model, size in [("plain", plain(), (12, 10)), ("residual", residual(), (20, 22))]:
-        a = Attacks(hashed(model), size)
+    for name, model, size, *scale in [
+        ("plain", plain(), (12, 10), 1.0 / 127.5, -1.0),
+        ("residual", residual(), (20, 22), 1.0 / 8.0, -16.0),
+    ]:
+        a = Attacks(hashed(model), size, *scale)
         losses, g = a.gradient(a.x0)
         found = {
             "fgsm": a.steps(0, EPSILON, 1),
@@ -204,6 +207,7 @@ def main():
             out[f"{name}.{attack}"] = (x - a.x0).float().numpy()
             out[f"{name}.{attack}.losses"] = a.losses(x).detach().float().numpy()
             print(name, attack, out[f"{name}.{attack}.losses"])
+        print(name, "losses compared by APGD are apart by", a.least, "at least")
         print(name, "losses", losses.numpy(), "least |g|", float(g.abs()[g != 0].min()), "zeros", int((g == 0).sum()))
     save_file({key: np.ascontiguousarray(value) for key, value in out.items()}, Path(__file__).parent / "attacks.safetensors")
 
