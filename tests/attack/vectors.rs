@@ -70,10 +70,10 @@ fn attacks_are_pytorchs() {
     let attacks: [(&str, f32, Box<dyn Attack>); 7] = [
         ("bim", 4.0, Box::new(bim)),
         ("pgd", 4.0, Box::new(start)),
-        ("pgd2", 60.0, Box::new(Pgd { norm: Norm::L2, ..start })),
+        ("pgd2", 120.0, Box::new(Pgd { norm: Norm::L2, ..start })),
         ("mi", 4.0, Box::new(MiFgsm::default())),
         ("apgd", 4.0, Box::new(auto)),
-        ("apgd2", 60.0, Box::new(Apgd { norm: Norm::L2, ..auto })),
+        ("apgd2", 120.0, Box::new(Apgd { norm: Norm::L2, ..auto })),
         ("towards", 4.0, Box::new(Bim { goal: Goal::Next, ..bim })),
     ];
     for (name, topology, size) in cases() {

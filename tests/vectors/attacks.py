@@ -12,7 +12,7 @@ Image i's label is i modulo 3. All arithmetic is in float64; results are kept as
     fgsm                Goodfellow et al. 2015, L-infinity, epsilon 4
     gradient            of each image's cross-entropy, by pixels
     bim                 Kurakin et al. 2017, epsilon 4, 10 steps of 1
-    pgd, pgd2           Madry et al. 2018 from the image itself, epsilon 4 in L-infinity and 60 in L2, 10 steps of 2.5
+    pgd, pgd2           Madry et al. 2018 from the image itself, epsilon 4 in L-infinity and 120 in L2, 10 steps of 2.5
                         epsilon / 10
     mi                  Dong et al. 2018, epsilon 4, 10 steps, decay 1
     apgd, apgd2         Croce & Hein 2020, cross-entropy, from the image itself, 10 steps, the same epsilons
@@ -30,7 +30,7 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
 CLASSES, SEED, IMAGES = 3, 5, 3
-EPSILON, EPSILON2, STEPS, STEPS_APGD = 4.0, 60.0, 10, 10
+EPSILON, EPSILON2, STEPS, STEPS_APGD = 4.0, 120.0, 10, 10
 
 
 def plain():
