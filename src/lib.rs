@@ -10,6 +10,7 @@
 //!   sharpness over all pairs, resizing.
 //! - [`nn`]: ResNets and VGGs and their training, which the measures are set against.
 //! - [`represent`]: both measures of a trained network's representations, layer by layer.
+//! - [`attack`]: adversarial attacks on networks, and how much loss and accuracy they cost.
 //! - [`Device`]: where they run.
 //! - `figure` and `report`: charts as SVG and PNG, and pages of HTML (feature `figures`, a default).
 //!
@@ -29,6 +30,7 @@
 
 #![warn(missing_docs)]
 
+pub mod attack;
 pub mod data;
 mod device;
 mod error;
@@ -67,3 +69,8 @@ struct Training;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/representations.md")]
 struct Representations;
+
+/// That of docs/attacks.md.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/attacks.md")]
+struct Attacks;

@@ -23,6 +23,7 @@
 //! # Ok::<(), sharpdim::Error>(())
 //! ```
 
+mod attacked;
 mod checkpoint;
 mod graph;
 mod init;
@@ -35,10 +36,12 @@ mod state;
 mod trained;
 mod trainer;
 
+pub(crate) use attacked::{Passes, Room};
 pub use model::Model;
 #[doc(hidden)]
 pub use model::Topology;
 pub use network::Network;
+pub(crate) use network::run_recorded;
 pub use plan::{Bytes, Mode, Optimiser, Plan, Purpose, Settings};
 pub use recipe::{Normalise, Recipe};
 pub use state::{Numbers, State, StateTensor};

@@ -144,7 +144,7 @@ pub enum Topology {
 }
 
 impl Topology {
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Topology::Residual { name, .. } | Topology::Plain { name, .. } => name,
         }

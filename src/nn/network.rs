@@ -620,7 +620,7 @@ impl Network {
 }
 
 /// Work on the batch: on a GPU taken down when it is first done, and one CUDA graph from then on.
-fn run_recorded(
+pub(crate) fn run_recorded(
     recorded: &mut Option<Recording>,
     arena: &mut Arena,
     work: impl Fn(&mut Arena) -> Result<()>,

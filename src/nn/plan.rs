@@ -1,6 +1,7 @@
 //! What a network is asked for, and what comes of it before anything is allocated: where each tensor lies, the steps
 //! of every pass, and how much memory it all takes.
 
+use super::attacked::Room;
 use super::graph::{Entry, Graph, Node, Role};
 use super::model::{Model, Topology};
 use super::program::{Context, Program, Wants, norm_workspace};
@@ -125,7 +126,7 @@ pub struct Bytes {
     pub gradients: usize,
     /// The optimiser's memory.
     pub optimiser: usize,
-    /// Images that stay on the device.
+    /// Images that stay on the device, those of an attack included.
     pub data: usize,
     /// Batches of images, activations and their gradients.
     pub activations: usize,
@@ -202,6 +203,8 @@ pub struct Plan {
     pub(super) norm: Slot,
     /// What batches are taken from, and where their results go.
     pub(super) data: Data,
+    /// What an attack keeps.
+    pub(super) room: Room,
     pub(super) layout: Layout,
     bytes: Bytes,
 }
@@ -230,6 +233,21 @@ impl Plan {
         topology: &Topology,
         settings: &Settings,
         images: usize,
+    ) -> Result<Self> {
+        Self::with(device, topology, settings, images, false)
+    }
+
+    /// As [`of`](Self::of), with room for an attack on the images.
+    pub(super) fn attacked(device: &Device, topology: &Topology, settings: &Settings) -> Result<Self> {
+        Self::with(device, topology, settings, 0, true)
+    }
+
+    fn with(
+        device: &Device,
+        topology: &Topology,
+        settings: &Settings,
+        images: usize,
+        attacked: bool,
     ) -> Result<Self> {
         let &Settings { batch, last_batch, channels, classes, size: [height, width], .. } = settings;
         let name = topology.name();
@@ -302,6 +320,8 @@ impl Plan {
                 halt: layout.f32(1),
             },
         };
+        let room =
+            if attacked { Room::new(&mut layout, batch, [height, width, channels]) } else { Room::NONE };
         let places: Vec<Place> = entries
             .iter()
             .zip(parameter_starts.iter().zip(&statistic_starts))
@@ -354,7 +374,7 @@ impl Plan {
             weights: bytes(&[weights, statistics, copy]),
             gradients: bytes(&[gradient]),
             optimiser: bytes(&moments),
-            data: bytes(&[data.images]),
+            data: bytes(&[data.images]) + bytes(&room.all()),
             activations: 0,
             workspace: programs.iter().map(|program| bytes(&[program.workspace])).max().unwrap_or(0),
         };
@@ -374,6 +394,7 @@ impl Plan {
             rate,
             norm,
             data,
+            room,
             layout,
             bytes: all,
         })

@@ -162,6 +162,9 @@ pub(super) struct Program {
     pub losses: Slot,
     /// The images' gradient, or [`Slot::NONE`].
     pub gradient: Slot,
+    /// The logits' gradient, which the pass back begins with, or [`Slot::NONE`]. Its memory is other tensors' at other
+    /// times: it holds what is written between the forward pass and the pass back.
+    pub logits_gradient: Slot,
     pub workspace: Slot,
     /// Names, shapes of one image's values, and slots of what stays.
     pub taps: Vec<(String, [usize; 3], Slot)>,
@@ -232,6 +235,10 @@ impl Program {
         let workspace = layout.f32(workspace.fold(context.workspace, usize::max));
         let loss = Step::Loss { loss, logits };
         let slots = place(&tensors, forward.iter().chain([&loss]).chain(&backward), layout);
+        let logits_gradient = match backward.first() {
+            Some(Step::LossGradient { into, .. }) => slots[*into],
+            _ => Slot::NONE,
+        };
         let taps = graph.names.iter().filter(|(name, _)| context.taps.contains(&name.as_str()));
         let taps = taps.map(|(name, value)| {
             let [_, height, width, channels] = graph.values[*value];
@@ -243,6 +250,7 @@ impl Program {
             images: slots[0],
             logits: slots[logits],
             gradient: gradient.map_or(Slot::NONE, |gradient| slots[gradient]),
+            logits_gradient,
             labels,
             losses,
             workspace,
@@ -309,6 +317,11 @@ impl Program {
     /// Gradients of the mean loss of the first `rows` images, after a forward pass in the same mode.
     pub fn backward(&self, arena: &mut Arena, mode: Mode, step: Slot, rows: usize) -> Result<()> {
         self.backward.iter().try_for_each(|one| self.run(one, arena, mode, step, 1.0 / rows as f32))
+    }
+
+    /// The same of another loss, whose gradient by the logits was written to `logits_gradient` after the forward pass.
+    pub fn backward_from_logits(&self, arena: &mut Arena, mode: Mode, step: Slot) -> Result<()> {
+        self.backward.iter().skip(1).try_for_each(|one| self.run(one, arena, mode, step, 1.0))
     }
 
     fn run(&self, step: &Step, arena: &mut Arena, mode: Mode, count: Slot, scale: f32) -> Result<()> {

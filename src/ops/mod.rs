@@ -19,7 +19,7 @@ mod operand;
 mod pairs;
 mod pairs_within;
 pub mod perturb;
-mod philox;
+pub(crate) mod philox;
 mod ratio_quantiles;
 pub mod relu;
 pub mod resize;

@@ -1,0 +1,304 @@
+//! Auto-PGD: steps whose size finds itself.
+
+use super::gradient::in_words;
+use super::one::{Batch, Batchwise, Moved};
+use super::target::{Part, Target};
+use super::{Attack, Goal, Norm, counted};
+use crate::ops::perturb::{Control, Noise};
+use crate::{Error, Result};
+
+/// What auto-PGD climbs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Loss {
+    /// The cross-entropy.
+    #[default]
+    CrossEntropy,
+    /// The difference of logits ratio, -(z_y - max of the others) / (z_π1 - z_π3), π the logits in falling order: it does
+    /// not change with the logits' scale, and its gradient does not underflow. Of three classes or more.
+    Dlr,
+}
+
+/// Auto-PGD (Croce & Hein, *Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free
+/// attacks*, ICML 2020, algorithm 1): steps with momentum, from 2 epsilon on, each image's halved at a checkpoint where too
+/// few of them raised its loss (condition 1), or where neither its step nor its best loss changed since the checkpoint
+/// before (condition 2); it then goes on from its best image, which is the result too. Checkpoints are after
+/// ceil(p_j steps) steps, p = 0, 0.22, and each further by 0.03 less than the one before, 0.06 at least.
+///
+/// ```
+/// use sharpdim::attack::{Apgd, Attack, Loss};
+/// let apgd = Apgd { loss: Loss::Dlr, ..Apgd::default() };
+/// assert_eq!(apgd.name(), "APGD-DLR (L∞, 100 steps, random start)");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Apgd {
+    /// The ball's norm.
+    pub norm: Norm,
+    /// What it climbs.
+    pub loss: Loss,
+    /// How many steps there are.
+    pub steps: u32,
+    /// The part of the steps since the last checkpoint that must have raised the loss for the step to stay.
+    pub rho: f32,
+    /// Alpha: the part of a step that is along the gradient, the rest going on as the step before.
+    pub momentum: f32,
+    /// Whether it starts at a random place, uniform in the ball, or at the image.
+    pub random_start: bool,
+    /// Whose loss; towards a class with the cross-entropy only.
+    pub goal: Goal,
+    /// Of the random places.
+    pub seed: u64,
+}
+
+impl Default for Apgd {
+    /// L∞, cross-entropy, 100 steps, rho 0.75, momentum 0.75, a random start, untargeted, seed 0.
+    fn default() -> Self {
+        Apgd {
+            norm: Norm::Linf,
+            loss: Loss::CrossEntropy,
+            steps: 100,
+            rho: 0.75,
+            momentum: 0.75,
+            random_start: true,
+            goal: Goal::Away,
+            seed: 0,
+        }
+    }
+}
+
+/// After how many steps there is a checkpoint.
+fn checkpoints(steps: u32) -> Vec<u32> {
+    // In hundredths: no rounding.
+    let (mut before, mut p) = (0, 22);
+    let mut all = Vec::new();
+    while p <= 100 {
+        all.push((p * u64::from(steps)).div_ceil(100) as u32);
+        (before, p) = (p, p + (p - before).saturating_sub(3).max(6));
+    }
+    // Of few steps several may fall on one.
+    all.dedup();
+    all
+}
+
+/// An image's way so far.
+#[derive(Clone, Copy)]
+struct Way {
+    step: f32,
+    /// The loss, with the sign that makes it rise, where it is now.
+    now: f32,
+    best: f32,
+    /// How many steps since the last checkpoint raised the loss.
+    raised: u32,
+    /// At the last checkpoint: the best, and whether the step was halved.
+    best_then: f32,
+    halved_then: bool,
+}
+
+impl Way {
+    /// What is decided at a checkpoint, `steps` after the one before: whether to halve and go back to the best.
+    fn checkpoint(&mut self, steps: u32, rho: f32) -> bool {
+        let few = f64::from(self.raised) < f64::from(rho) * f64::from(steps);
+        let stuck = !self.halved_then && self.best == self.best_then;
+        let halve = few || stuck;
+        if halve {
+            self.step /= 2.0;
+            self.now = self.best;
+        }
+        (self.raised, self.best_then, self.halved_then) = (0, self.best, halve);
+        halve
+    }
+}
+
+/// The difference of logits ratio of one image, and its gradient.
+fn dlr(logits: &[f32], label: u32, gradient: &mut [f32]) -> f32 {
+    let label = label as usize;
+    let z = |class: usize| f64::from(logits[class]);
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|a, b| z(*b).total_cmp(&z(*a)));
+    let other = if order[0] == label { order[1] } else { order[0] };
+    let (first, third) = (order[0], order[2]);
+    // Logits that are all the same have no ratio: as the authors' code has it.
+    let below = z(first) - z(third) + 1e-12;
+    let above = z(label) - z(other);
+    let mut all = vec![0.0; logits.len()];
+    all[label] -= 1.0 / below;
+    all[other] += 1.0 / below;
+    all[first] += above / below / below;
+    all[third] -= above / below / below;
+    gradient.iter_mut().zip(all).for_each(|(to, v)| *to = v as f32);
+    (-above / below) as f32
+}
+
+impl Attack for Apgd {
+    fn name(&self) -> String {
+        let loss = match self.loss {
+            Loss::CrossEntropy => "CE",
+            Loss::Dlr => "DLR",
+        };
+        let start = if self.random_start { ", random start" } else { "" };
+        let (norm, goal) = (in_words(self.norm), self.goal.words());
+        format!("APGD-{loss} ({norm}, {} steps{start}{goal})", self.steps)
+    }
+
+    fn norm(&self) -> Norm {
+        self.norm
+    }
+}
+
+impl Apgd {
+    /// After `moves`, the loss of each image with the sign that makes it rise, and its gradient as the direction.
+    fn climb(
+        &self,
+        target: &mut Target,
+        moves: Part,
+        labels: &[u32],
+        masked: &mut [bool],
+    ) -> Result<Vec<f32>> {
+        let losses = match self.loss {
+            Loss::CrossEntropy => {
+                target.perform(&[moves, Part::Forward, Part::Backward, Part::Accumulate])?;
+                let sign = self.goal.sign();
+                target.losses()?.iter().map(|loss| sign * loss).collect()
+            }
+            Loss::Dlr => {
+                target.perform(&[moves, Part::Forward])?;
+                let (logits, classes) = (target.logits()?, target.classes());
+                let mut gradient = vec![0.0; logits.len()];
+                let images = logits.chunks_exact(classes).zip(gradient.chunks_exact_mut(classes));
+                let losses =
+                    images.zip(labels).map(|((logits, gradient), label)| dlr(logits, *label, gradient));
+                let losses = losses.collect();
+                target.write_logits_gradient(&gradient)?;
+                target.perform(&[Part::BackwardFromLogits, Part::Accumulate])?;
+                losses
+            }
+        };
+        target.note_masked(masked)?;
+        Ok(losses)
+    }
+}
+
+impl Batchwise for Apgd {
+    fn check(&self, target: &Target) -> Result<()> {
+        counted("steps", self.steps)?;
+        self.goal.check(target)?;
+        for (what, value) in [("rho", self.rho), ("momentum", self.momentum)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(Error::Argument(format!("a {what} of {value}: it must be from 0 to 1")));
+            }
+        }
+        match self.loss {
+            Loss::Dlr if target.classes() < 3 => Err(Error::Argument(
+                "the difference of logits ratio needs three classes or more, and the network has 2: take \
+                 Loss::CrossEntropy"
+                    .into(),
+            )),
+            Loss::Dlr if self.goal != Goal::Away => Err(Error::Argument(
+                "the difference of logits ratio leads away from the label only: towards a class take \
+                 Loss::CrossEntropy"
+                    .into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Moved> {
+        let (rows, sign) = (batch.labels.len(), self.goal.sign());
+        let classes: Vec<u32> =
+            batch.labels.iter().map(|label| self.goal.class(*label, target.classes())).collect();
+        let mut masked = vec![false; rows];
+        target.begin(batch.images, &classes)?;
+        let controls = |ways: &[Way], alpha: f32| -> Vec<Control> {
+            let told = batch.epsilons.iter().zip(batch.numbers).enumerate();
+            let told = told.map(|(at, (epsilon, number))| Control {
+                epsilon: *epsilon,
+                step: ways.get(at).map_or(0.0, |way| sign * way.step),
+                // The direction is this gradient alone, in f32 whatever the network's precision.
+                momentum: 0.0,
+                alpha,
+                image: *number,
+                ..Control::default()
+            });
+            told.collect()
+        };
+        target.tell(&controls(&[], 1.0))?;
+        let start = match (self.random_start, self.norm) {
+            (true, Norm::Linf) => Part::Noise(Noise::Uniform, self.seed),
+            (true, Norm::L2) => Part::Noise(Noise::Ball, self.seed),
+            (false, _) => Part::Normalise,
+        };
+        let losses = self.climb(target, start, &classes, &mut masked)?;
+        target.keep(&vec![true; rows])?;
+        let mut ways: Vec<Way> = losses
+            .iter()
+            .zip(batch.epsilons)
+            .map(|(loss, epsilon)| Way {
+                step: 2.0 * epsilon,
+                now: *loss,
+                best: *loss,
+                raised: 0,
+                best_then: *loss,
+                halved_then: false,
+            })
+            .collect();
+        let (checkpoints, mut last) = (checkpoints(self.steps), 0);
+        for step in 1..=self.steps {
+            let alpha = if step == 1 { 1.0 } else { self.momentum };
+            target.tell(&controls(&ways, alpha))?;
+            let losses = self.climb(target, Part::StepApgd(self.norm), &classes, &mut masked)?;
+            let mut better = vec![false; rows];
+            for ((way, loss), better) in ways.iter_mut().zip(&losses).zip(&mut better) {
+                way.raised += u32::from(*loss > way.now);
+                way.now = *loss;
+                if *loss > way.best {
+                    (way.best, *better) = (*loss, true);
+                }
+            }
+            target.keep(&better)?;
+            if checkpoints.contains(&step) {
+                let halved: Vec<bool> =
+                    ways.iter_mut().map(|way| way.checkpoint(step - last, self.rho)).collect();
+                target.back_to_best(&halved)?;
+                last = step;
+            }
+        }
+        Ok(Moved { images: target.best()?, masked })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_are_the_papers() {
+        assert_eq!(checkpoints(100), [22, 41, 57, 70, 80, 87, 93, 99]);
+        assert_eq!(checkpoints(10), [3, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(checkpoints(1), [1]);
+    }
+
+    #[test]
+    fn the_ratios_gradient_is_its_slope() {
+        let at = |logits: &[f64; 4], label: usize| {
+            let mut order = *logits;
+            order.sort_by(|a, b| b.total_cmp(a));
+            let others = logits.iter().enumerate().filter(|(class, _)| *class != label);
+            let other = others.map(|(_, z)| *z).fold(f64::NEG_INFINITY, f64::max);
+            -(logits[label] - other) / (order[0] - order[2])
+        };
+        let logits = [1.5, -0.25, 3.0, 0.5];
+        for label in 0..4 {
+            let mut gradient = [0.0; 4];
+            let value = dlr(&logits.map(|z| z as f32), label as u32, &mut gradient);
+            assert!((f64::from(value) - at(&logits, label)).abs() < 1e-6);
+            for class in 0..4 {
+                let moved = |by: f64| {
+                    let mut logits = logits;
+                    logits[class] += by;
+                    at(&logits, label)
+                };
+                let slope = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+                assert!((f64::from(gradient[class]) - slope).abs() < 1e-5, "{label}, {class}");
+            }
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Steps along gradients: FGSM, BIM, PGD and MI-FGSM.
+
+use super::one::{Batch, Batchwise, Moved};
+use super::target::{Part, Target};
+use super::{Attack, Goal, Norm, counted};
+use crate::ops::perturb::{Control, Noise};
+use crate::{Error, Result};
+
+/// How far an attack's step goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StepSize {
+    /// So many pixel units: in each value (L∞), or in Euclidean norm (L2).
+    Pixels(f32),
+    /// So many times epsilon / steps.
+    Relative(f32),
+}
+
+impl StepSize {
+    fn of(self, epsilon: f32, steps: u32) -> f32 {
+        match self {
+            StepSize::Pixels(step) => step,
+            StepSize::Relative(factor) => factor * epsilon / steps as f32,
+        }
+    }
+
+    fn check(self) -> Result<()> {
+        let (StepSize::Pixels(size) | StepSize::Relative(size)) = self;
+        if size.is_finite() && size > 0.0 {
+            return Ok(());
+        }
+        Err(Error::Argument(format!("a step size of {size}: it must be finite, and above 0")))
+    }
+}
+
+impl std::fmt::Display for StepSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StepSize::Pixels(step) => write!(f, "{step}"),
+            StepSize::Relative(1.0) => f.write_str("epsilon / steps"),
+            StepSize::Relative(factor) => write!(f, "{factor} epsilon / steps"),
+        }
+    }
+}
+
+/// As names have it.
+pub(super) fn in_words(norm: Norm) -> &'static str {
+    match norm {
+        Norm::Linf => "L∞",
+        Norm::L2 => "L2",
+    }
+}
+
+/// The fast gradient sign method (Goodfellow, Shlens & Szegedy, *Explaining and harnessing adversarial examples*, ICLR
+/// 2015): x0 + epsilon sign(g), cut off at the range, g being the loss's gradient by the image; in L2 x0 + epsilon g / ||g||.
+///
+/// See [`Target`] for an example.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fgsm {
+    /// The ball's norm.
+    pub norm: Norm,
+    /// Which loss it climbs.
+    pub goal: Goal,
+}
+
+impl Default for Fgsm {
+    /// L∞, untargeted.
+    fn default() -> Self {
+        Fgsm { norm: Norm::Linf, goal: Goal::Away }
+    }
+}
+
+/// The basic iterative method (Kurakin, Goodfellow & Bengio, *Adversarial examples in the physical world*, ICLR 2017
+/// workshop): steps of FGSM from the image itself, each cut off at the ball and the range. What the last step comes to is
+/// the result.
+///
+/// ```
+/// use sharpdim::attack::{Attack, Bim, StepSize};
+/// // The paper's: a pixel unit a step, min(epsilon + 4, 1.25 epsilon) steps.
+/// let bim = Bim { alpha: StepSize::Pixels(1.0), steps: 10, ..Bim::default() };
+/// assert_eq!(bim.name(), "BIM (L∞, 10 steps of 1)");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bim {
+    /// The ball's norm.
+    pub norm: Norm,
+    /// How far a step goes.
+    pub alpha: StepSize,
+    /// How many there are.
+    pub steps: u32,
+    /// Which loss it climbs.
+    pub goal: Goal,
+}
+
+impl Default for Bim {
+    /// L∞, 10 steps of epsilon / 10, untargeted.
+    fn default() -> Self {
+        Bim { norm: Norm::Linf, alpha: StepSize::Relative(1.0), steps: 10, goal: Goal::Away }
+    }
+}
+
+/// Projected gradient descent (Madry et al., *Towards deep learning models resistant to adversarial attacks*, ICLR 2018):
+/// as [`Bim`], from a random place in the ball, several times. Of an image's restarts the one whose last step has the
+/// greatest loss (targeted: the least of the goal) is the result.
+///
+/// ```
+/// use sharpdim::attack::{Attack, Norm, Pgd};
+/// let pgd = Pgd { norm: Norm::L2, steps: 20, restarts: 5, ..Pgd::default() };
+/// assert_eq!(pgd.name(), "PGD (L2, 20 steps of 2.5 epsilon / steps, 5 random starts)");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pgd {
+    /// The ball's norm.
+    pub norm: Norm,
+    /// How far a step goes.
+    pub step: StepSize,
+    /// How many there are from each start.
+    pub steps: u32,
+    /// Whether it starts at a random place, uniform in the ball, or at the image.
+    pub random_start: bool,
+    /// How often it starts.
+    pub restarts: u32,
+    /// Which loss it climbs.
+    pub goal: Goal,
+    /// Of the random places.
+    pub seed: u64,
+}
+
+impl Default for Pgd {
+    /// L∞, 10 steps of 2.5 epsilon / 10, one random start, untargeted, seed 0.
+    fn default() -> Self {
+        Pgd {
+            norm: Norm::Linf,
+            step: StepSize::Relative(2.5),
+            steps: 10,
+            random_start: true,
+            restarts: 1,
+            goal: Goal::Away,
+            seed: 0,
+        }
+    }
+}
+
+/// The momentum iterative method (Dong et al., *Boosting adversarial attacks with momentum*, CVPR 2018), in L∞: steps of
+/// epsilon / steps along the sign of decay times the sum before, plus g / ||g||_1.
+///
+/// ```
+/// use sharpdim::attack::{Attack, Goal, MiFgsm};
+/// let targeted = MiFgsm { goal: Goal::Class(1), ..MiFgsm::default() };
+/// assert_eq!(targeted.name(), "MI-FGSM (L∞, 10 steps, decay 1, towards class 1)");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MiFgsm {
+    /// What is kept of the sum of gradients from step to step.
+    pub decay: f32,
+    /// How many steps there are.
+    pub steps: u32,
+    /// Which loss it climbs.
+    pub goal: Goal,
+}
+
+impl Default for MiFgsm {
+    /// A decay of 1, 10 steps, untargeted.
+    fn default() -> Self {
+        MiFgsm { decay: 1.0, steps: 10, goal: Goal::Away }
+    }
+}
+
+/// Steps along the gradient, or along a sum of gradients: what all of these are.
+struct Ascent {
+    norm: Norm,
+    step: StepSize,
+    steps: u32,
+    /// What a sum of gradients keeps of itself.
+    decay: Option<f32>,
+    /// The starts' noise and its seed; the images themselves where there is none.
+    start: Option<(Noise, u64)>,
+    restarts: u32,
+    goal: Goal,
+}
+
+impl Ascent {
+    fn check(&self, target: &Target) -> Result<()> {
+        counted("steps", self.steps)?;
+        counted("restarts", self.restarts)?;
+        self.step.check()?;
+        self.goal.check(target)
+    }
+
+    fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Moved> {
+        let sign = self.goal.sign();
+        let classes: Vec<u32> =
+            batch.labels.iter().map(|label| self.goal.class(*label, target.classes())).collect();
+        let ascend: &[Part] = match self.decay {
+            Some(_) => &[Part::Forward, Part::Backward, Part::Accumulate, Part::StepAlong(self.norm)],
+            None => &[Part::Forward, Part::Backward, Part::Step(self.norm)],
+        };
+        let mut masked = vec![false; classes.len()];
+        let mut best: Option<Vec<f32>> = None;
+        for restart in 0..self.restarts {
+            if restart == 0 {
+                target.begin(batch.images, &classes)?;
+            }
+            let controls: Vec<Control> = batch
+                .epsilons
+                .iter()
+                .zip(batch.numbers)
+                .map(|(epsilon, number)| Control {
+                    epsilon: *epsilon,
+                    step: sign * self.step.of(*epsilon, self.steps),
+                    momentum: self.decay.unwrap_or(0.0),
+                    image: *number,
+                    draw: restart,
+                    ..Control::default()
+                })
+                .collect();
+            target.tell(&controls)?;
+            target.perform(&match self.start {
+                Some((noise, seed)) => [Part::Noise(noise, seed)],
+                None => [Part::Normalise],
+            })?;
+            for _ in 0..self.steps {
+                target.perform(ascend)?;
+                target.note_masked(&mut masked)?;
+            }
+            if self.restarts == 1 {
+                return Ok(Moved { images: target.images()?, masked });
+            }
+            target.perform(&[Part::Forward])?;
+            let found = target.losses()?;
+            let best = best.get_or_insert_with(|| vec![-sign * f32::INFINITY; found.len()]);
+            let better: Vec<bool> =
+                found.iter().zip(&*best).map(|(found, best)| sign * found > sign * best).collect();
+            best.iter_mut()
+                .zip(&found)
+                .zip(&better)
+                .filter(|(_, better)| **better)
+                .for_each(|((best, found), _)| *best = *found);
+            target.keep(&better)?;
+        }
+        Ok(Moved { images: target.best()?, masked })
+    }
+}
+
+/// An attack that is an [`Ascent`].
+macro_rules! ascends {
+    ($attack:ident, $name:expr, $norm:expr, $ascent:expr) => {
+        impl Attack for $attack {
+            fn name(&self) -> String {
+                let name: fn(&$attack) -> String = $name;
+                name(self)
+            }
+
+            fn norm(&self) -> Norm {
+                let norm: fn(&$attack) -> Norm = $norm;
+                norm(self)
+            }
+        }
+
+        impl Batchwise for $attack {
+            fn check(&self, target: &Target) -> Result<()> {
+                self.ascent()?.check(target)
+            }
+
+            fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Moved> {
+                self.ascent()?.batch(target, batch)
+            }
+        }
+
+        impl $attack {
+            fn ascent(&self) -> Result<Ascent> {
+                let ascent: fn(&$attack) -> Result<Ascent> = $ascent;
+                ascent(self)
+            }
+        }
+    };
+}
+
+const PLAIN: Ascent = Ascent {
+    norm: Norm::Linf,
+    step: StepSize::Relative(1.0),
+    steps: 1,
+    decay: None,
+    start: None,
+    restarts: 1,
+    goal: Goal::Away,
+};
+
+ascends!(
+    Fgsm,
+    |fgsm| format!("FGSM ({}{})", in_words(fgsm.norm), fgsm.goal.words()),
+    |fgsm| fgsm.norm,
+    |fgsm| Ok(Ascent { norm: fgsm.norm, goal: fgsm.goal, ..PLAIN })
+);
+
+ascends!(
+    Bim,
+    |bim| {
+        let Bim { norm, alpha, steps, goal } = bim;
+        format!("BIM ({}, {steps} steps of {alpha}{})", in_words(*norm), goal.words())
+    },
+    |bim| bim.norm,
+    |bim| Ok(Ascent { norm: bim.norm, step: bim.alpha, steps: bim.steps, goal: bim.goal, ..PLAIN })
+);
+
+ascends!(
+    Pgd,
+    |pgd| {
+        let Pgd { norm, step, steps, random_start, restarts, goal, .. } = pgd;
+        let starts = match (random_start, restarts) {
+            (true, 1) => ", random start".into(),
+            (true, restarts) => format!(", {restarts} random starts"),
+            (false, _) => String::new(),
+        };
+        format!("PGD ({}, {steps} steps of {step}{starts}{})", in_words(*norm), goal.words())
+    },
+    |pgd| pgd.norm,
+    |pgd| {
+        if !pgd.random_start && pgd.restarts > 1 {
+            return Err(Error::Argument(format!(
+                "{} restarts from the image itself would all be the same: start at random, or once",
+                pgd.restarts
+            )));
+        }
+        let noise = match pgd.norm {
+            Norm::Linf => Noise::Uniform,
+            Norm::L2 => Noise::Ball,
+        };
+        let &Pgd { norm, step, steps, restarts, goal, .. } = pgd;
+        let start = pgd.random_start.then_some((noise, pgd.seed));
+        Ok(Ascent { norm, step, steps, start, restarts, goal, ..PLAIN })
+    }
+);
+
+ascends!(
+    MiFgsm,
+    |mi| {
+        let MiFgsm { decay, steps, goal } = mi;
+        format!("MI-FGSM (L∞, {steps} steps, decay {decay}{})", goal.words())
+    },
+    |_| Norm::Linf,
+    |mi| {
+        if !(mi.decay.is_finite() && mi.decay >= 0.0) {
+            return Err(Error::Argument(format!(
+                "a decay of {}: it must be finite, and 0 or more",
+                mi.decay
+            )));
+        }
+        Ok(Ascent { steps: mi.steps, decay: Some(mi.decay), goal: mi.goal, ..PLAIN })
+    }
+);

@@ -1,0 +1,260 @@
+//! Adversarial attacks: the worst images near given ones, for a network, and what they cost it in loss and accuracy (the
+//! other half of Konz & Mazurowski, *The Effect of Intrinsic Dataset Properties on Generalization*, ICLR 2024).
+//!
+//! | attack | norms | from | passes of an image |
+//! |---|---|---|---|
+//! | [`Fgsm`] | L∞, L2 | Goodfellow et al., ICLR 2015 | 1 forward, 1 back |
+//! | [`Bim`] | L∞, L2 | Kurakin et al., ICLR 2017 | steps |
+//! | [`Pgd`] | L∞, L2 | Madry et al., ICLR 2018 | steps; each of several restarts one forward more |
+//! | [`MiFgsm`] | L∞ | Dong et al., CVPR 2018 | steps |
+//! | [`Apgd`] | L∞, L2 | Croce & Hein, ICML 2020 | steps + 1 |
+//! | [`Square`] | L∞ | Andriushchenko et al., ECCV 2020 | queries, forward only |
+//! | [`UniformNoise`], [`SignNoise`] | L∞, L2; L∞ | controls: no attack at all | none |
+//!
+//! and one more forward pass each, by which the result is told. Everything is in pixel units: images, epsilons and steps.
+//! Results stay in the ball and the range exactly, as [`ops::perturb`](crate::ops::perturb) has it. Random numbers are a
+//! function of seed and image number. The same seed gives the same bits on the same kind of device with a target of the
+//! same batch, whatever else is in the batch; targets of other batches round the network's sums otherwise.
+//!
+//! **Masked gradients.** A network that is sure enough has a cross-entropy whose gradient is 0 in f32: an attack by
+//! gradients then goes nowhere, and its failure says nothing of the network. [`Attacked::masked`] counts such images; where
+//! it is not 0, [`Apgd`] with [`Loss::Dlr`], which does not underflow, or [`Square`], which takes no gradient, tells more.
+//!
+//! ```
+//! use sharpdim::Device;
+//! use sharpdim::attack::{Attack, Pgd, Target, robustness};
+//! use sharpdim::nn::{Model, Network, Plan, Settings};
+//! let settings = Settings { batch: 4, size: [32, 32], channels: 1, ..Settings::default() };
+//! let device = Device::cpu();
+//! // Or Target::new(&Trained::read("checkpoint.safetensors".as_ref())?, &device, 64)?
+//! let state = Network::new(Plan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
+//! let mut target = Target::of_state(&device, Model::ResNet18, &settings, &state, &[1.0 / 255.0, 0.0])?;
+//! let images: Vec<f32> = (0..4 * 32 * 32).map(|i| (i * 37 % 256) as f32).collect();
+//! let report = robustness(&Pgd { steps: 3, ..Pgd::default() }, &mut target, &images, &[0, 1, 0, 1], &[2.0], 200, 0)?;
+//! println!("{report}");
+//! assert!(report.levels[0].loss_penalty.value > 0.0);
+//! # Ok::<(), sharpdim::Error>(())
+//! ```
+
+mod apgd;
+mod gradient;
+mod noise;
+mod robust;
+mod square;
+mod target;
+
+pub use crate::ops::perturb::Norm;
+use crate::{Error, Result};
+pub use apgd::{Apgd, Loss};
+pub use gradient::{Bim, Fgsm, MiFgsm, Pgd, StepSize};
+pub use noise::{SignNoise, UniformNoise};
+pub use robust::{Estimate, Level, Report, robustness, smallest_epsilon};
+pub use square::Square;
+pub use target::{Counts, Target};
+
+/// What an attack by gradients climbs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Goal {
+    /// The loss of an image's own label: any other class will do.
+    #[default]
+    Away,
+    /// Down the loss of this class: a targeted attack.
+    Class(u32),
+    /// Down the loss of the class after the label, the first being after the last.
+    Next,
+}
+
+impl Goal {
+    /// The class whose loss is taken.
+    fn class(self, label: u32, classes: usize) -> u32 {
+        match self {
+            Goal::Away => label,
+            Goal::Class(class) => class,
+            Goal::Next => (label + 1) % classes as u32,
+        }
+    }
+
+    /// Whether that loss is to rise, as 1, or to fall, as -1.
+    fn sign(self) -> f32 {
+        if self == Goal::Away { 1.0 } else { -1.0 }
+    }
+
+    fn check(self, target: &Target) -> Result<()> {
+        match self {
+            Goal::Class(class) if class as usize >= target.classes() => Err(Error::Argument(format!(
+                "class {class} is the goal: the network has {} classes, 0 to {}",
+                target.classes(),
+                target.classes() - 1
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// In a name: nothing, or where it leads.
+    fn words(self) -> String {
+        match self {
+            Goal::Away => String::new(),
+            Goal::Class(class) => format!(", towards class {class}"),
+            Goal::Next => ", towards the next class".into(),
+        }
+    }
+}
+
+/// What an attack made of images at one epsilon, in their order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attacked {
+    /// Radius of the ball, in pixel units.
+    pub epsilon: f32,
+    /// The images (n, h, w, c), in pixel units.
+    pub images: Vec<f32>,
+    /// The cross-entropy of each, of its own label, whatever the attack climbed.
+    pub losses: Vec<f32>,
+    /// The class that each is taken for: the first of the greatest logits.
+    pub predictions: Vec<u32>,
+    /// Whether that is not its label. Images that were taken for another class unattacked are among them.
+    pub success: Vec<bool>,
+    /// Images whose gradient was 0 in every value at some step of the attack, as far as f32 can tell: for them the attack
+    /// was blind there. 0 where no gradients are taken.
+    pub masked: usize,
+}
+
+impl Attacked {
+    /// The mean of its losses.
+    pub fn mean_loss(&self) -> f64 {
+        self.losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / self.losses.len() as f64
+    }
+
+    /// The part of images that is still told right.
+    pub fn accuracy(&self) -> f64 {
+        self.success.iter().filter(|success| !**success).count() as f64 / self.success.len() as f64
+    }
+}
+
+/// An attack, with its settings.
+pub trait Attack: one::Batchwise {
+    /// Its name and what it is set to, as tables have it.
+    fn name(&self) -> String;
+
+    /// Which norm its epsilon bounds.
+    fn norm(&self) -> Norm;
+
+    /// Attacks images (n, h, w, c), any number of them, at each epsilon by itself. An epsilon of 0 gives the images to the
+    /// bit.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for values that are no whole images or not in the target's range, other than a label for each
+    /// image, 2^24 images or more, an epsilon that is NaN, below 0, or greater than the range's own extent, and settings
+    /// that make no sense; [`Error::Data`] for a label that is no class, and where a loss is not finite;
+    /// [`Error::Device`] where the device fails.
+    fn run(
+        &self,
+        target: &mut Target,
+        images: &[f32],
+        labels: &[u32],
+        epsilons: &[f32],
+    ) -> Result<Vec<Attacked>> {
+        ready(self, target, images, labels, epsilons)?;
+        let numbers: Vec<u32> = (0..labels.len() as u32).collect();
+        let at = |epsilon: &f32| {
+            each(self, target, images, labels, &vec![*epsilon; labels.len()], &numbers)
+                .map(|found| Attacked { epsilon: *epsilon, ..found })
+        };
+        epsilons.iter().map(at).collect()
+    }
+}
+
+/// What is not for callers: an attack on a batch.
+mod one {
+    use super::{Result, Target};
+
+    /// At most a target's batch of images.
+    pub struct Batch<'a> {
+        pub(super) images: &'a [f32],
+        pub(super) labels: &'a [u32],
+        /// Each image's own.
+        pub(super) epsilons: &'a [f32],
+        /// What random numbers are a function of.
+        pub(super) numbers: &'a [u32],
+    }
+
+    /// What became of it.
+    pub struct Moved {
+        pub(super) images: Vec<f32>,
+        pub(super) masked: Vec<bool>,
+    }
+
+    pub trait Batchwise {
+        /// That its settings make sense for this network.
+        fn check(&self, target: &Target) -> Result<()>;
+        fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Moved>;
+    }
+}
+
+/// That all is as [`Attack::run`] wants it.
+fn ready<A: Attack + ?Sized>(
+    attack: &A,
+    target: &Target,
+    images: &[f32],
+    labels: &[u32],
+    epsilons: &[f32],
+) -> Result<()> {
+    attack.check(target)?;
+    target.check(images, labels)?;
+    let [low, high] = target.range();
+    let most = match attack.norm() {
+        Norm::Linf => f64::from(high) - f64::from(low),
+        Norm::L2 => (f64::from(high) - f64::from(low)) * (target.image_len() as f64).sqrt(),
+    };
+    match epsilons.iter().find(|epsilon| !(0.0..=most).contains(&f64::from(**epsilon))) {
+        None => Ok(()),
+        Some(epsilon) => Err(Error::Argument(format!(
+            "{}: an epsilon of {epsilon}: in pixel units it must be from 0 to {most}, which is the extent of pixels from \
+             {low} to {high}",
+            attack.name()
+        ))),
+    }
+}
+
+/// Attacks each image at its own epsilon. Losses and predictions are of the images that are returned.
+fn each<A: Attack + ?Sized>(
+    attack: &A,
+    target: &mut Target,
+    images: &[f32],
+    labels: &[u32],
+    epsilons: &[f32],
+    numbers: &[u32],
+) -> Result<Attacked> {
+    let (batch, image) = (target.batch(), target.image_len());
+    let (mut moved, mut masked) = (Vec::with_capacity(images.len()), 0);
+    for from in (0..labels.len()).step_by(batch) {
+        let rows = from..labels.len().min(from + batch);
+        let found = attack.batch(
+            target,
+            &one::Batch {
+                images: &images[rows.start * image..rows.end * image],
+                labels: &labels[rows.clone()],
+                epsilons: &epsilons[rows.clone()],
+                numbers: &numbers[rows],
+            },
+        )?;
+        moved.extend(found.images);
+        masked += found.masked.iter().filter(|masked| **masked).count();
+    }
+    let (logits, losses) = target.look(&moved, labels)?;
+    let predictions: Vec<u32> = logits.chunks_exact(target.classes()).map(first_greatest).collect();
+    let success = predictions.iter().zip(labels).map(|(prediction, label)| prediction != label).collect();
+    Ok(Attacked { epsilon: 0.0, images: moved, losses, predictions, success, masked })
+}
+
+fn first_greatest(logits: &[f32]) -> u32 {
+    let greater = |best: usize, at: usize| if logits[at] > logits[best] { at } else { best };
+    (0..logits.len()).reduce(greater).unwrap_or(0) as u32
+}
+
+/// That a number of steps, restarts or queries is one that random numbers can be drawn for.
+fn counted(what: &str, number: u32) -> Result<()> {
+    if (1..1 << 24).contains(&number) {
+        return Ok(());
+    }
+    Err(Error::Argument(format!("{number} {what}: at least 1 is needed, and fewer than 2^24")))
+}

@@ -1,0 +1,281 @@
+//! What attacks cost a network: penalties in loss and accuracy with intervals, and the least epsilon that flips an image.
+
+use super::{Attack, Attacked, Target, each, ready};
+use crate::{Error, Result};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::fmt;
+
+/// Fewer draws have no 2.5 % at either end.
+const LEAST_DRAWS: usize = 40;
+
+/// A mean over images, and the 95 % interval of it by the percentile bootstrap (Efron 1979): the images are drawn anew, with
+/// replacement.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// Of the images as they are.
+    pub value: f64,
+    /// The 2.5 % and 97.5 % quantiles of the draws.
+    pub interval: [f64; 2],
+}
+
+/// What one epsilon came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Level {
+    /// Radius of the ball, in pixel units.
+    pub epsilon: f32,
+    /// Mean cross-entropy under attack.
+    pub loss: Estimate,
+    /// The part of images told right under attack.
+    pub accuracy: Estimate,
+    /// Attacked loss - clean loss. Both are of the same draws in its interval.
+    pub loss_penalty: Estimate,
+    /// Clean accuracy - attacked accuracy, likewise.
+    pub accuracy_penalty: Estimate,
+    /// Images whose gradient was 0 in every value at some step: see [`Attacked::masked`].
+    pub masked: usize,
+}
+
+/// A network's robustness to an attack. It is an upper bound of what the network withstands: a better attack can only
+/// lower it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The attack, by name.
+    pub attack: String,
+    /// How many images it is of.
+    pub images: usize,
+    /// Mean cross-entropy of the images as they are.
+    pub clean_loss: Estimate,
+    /// The part of them told right.
+    pub clean_accuracy: Estimate,
+    /// For each epsilon, in the order asked for.
+    pub levels: Vec<Level>,
+}
+
+/// Loss and accuracy of images as they are and attacked at each epsilon, with penalties as Konz & Mazurowski (ICLR 2024)
+/// have them, and 95 % intervals of `draws` bootstrap draws over the images. The module's head has an example.
+///
+/// # Errors
+/// [`Error::Argument`] for fewer than 40 draws; as [`Attack::run`].
+pub fn robustness<A: Attack + ?Sized>(
+    attack: &A,
+    target: &mut Target,
+    images: &[f32],
+    labels: &[u32],
+    epsilons: &[f32],
+    draws: usize,
+    seed: u64,
+) -> Result<Report> {
+    if draws < LEAST_DRAWS {
+        return Err(Error::Argument(format!(
+            "{draws} bootstrap draws: an interval of 95 % needs {LEAST_DRAWS} or more"
+        )));
+    }
+    // At 0 every attack gives the images themselves; the clean numbers need no attack at all.
+    ready(attack, target, images, labels, epsilons)?;
+    let clean = clean(target, images, labels)?;
+    let attacked = attack.run(target, images, labels, epsilons)?;
+    let columns = |of: &Attacked| -> [Vec<f64>; 2] {
+        let losses = of.losses.iter().map(|loss| f64::from(*loss)).collect();
+        [losses, of.success.iter().map(|success| f64::from(u8::from(!success))).collect()]
+    };
+    // Loss, accuracy, and per epsilon loss, accuracy and both penalties, of each image.
+    let [clean_loss, clean_right] = columns(&clean);
+    let less = |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a - b).collect() };
+    let levels: Vec<Vec<f64>> = attacked
+        .iter()
+        .flat_map(|of| {
+            let [loss, right] = columns(of);
+            let penalties = [less(&loss, &clean_loss), less(&clean_right, &right)];
+            [vec![loss, right], penalties.to_vec()].concat()
+        })
+        .collect();
+    let all = [vec![clean_loss, clean_right], levels].concat();
+    let estimates = bootstrap(&all, draws, seed);
+    let levels = attacked.iter().zip(estimates[2..].chunks_exact(4));
+    Ok(Report {
+        attack: attack.name(),
+        images: labels.len(),
+        clean_loss: estimates[0],
+        clean_accuracy: estimates[1],
+        levels: levels
+            .map(|(of, found)| Level {
+                epsilon: of.epsilon,
+                loss: found[0],
+                accuracy: found[1],
+                loss_penalty: found[2],
+                accuracy_penalty: found[3],
+                masked: of.masked,
+            })
+            .collect(),
+    })
+}
+
+/// The images as they are, told as attacked ones are.
+fn clean(target: &mut Target, images: &[f32], labels: &[u32]) -> Result<Attacked> {
+    let zeros = vec![0.0; labels.len()];
+    let numbers = vec![0; labels.len()];
+    each(&super::UniformNoise::default(), target, images, labels, &zeros, &numbers)
+}
+
+/// The mean of each column, and its interval; every column is drawn alike.
+fn bootstrap(columns: &[Vec<f64>], draws: usize, seed: u64) -> Vec<Estimate> {
+    let count = columns[0].len();
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut means = vec![Vec::with_capacity(draws); columns.len()];
+    let mut times = vec![0.0; count];
+    for _ in 0..draws {
+        times.fill(0.0);
+        for _ in 0..count {
+            // The product's high word is below `count`, its bias below count / 2^64.
+            let at = (u128::from(random.next_u64()) * count as u128) >> 64;
+            times[at as usize] += 1.0;
+        }
+        for (column, means) in columns.iter().zip(&mut means) {
+            let sum: f64 = column.iter().zip(&times).map(|(v, times)| v * times).sum();
+            means.push(sum / count as f64);
+        }
+    }
+    let estimate = |(column, mut means): (&Vec<f64>, Vec<f64>)| {
+        means.sort_by(f64::total_cmp);
+        let interval = [0.025, 0.975].map(|part| quantile(&means, part));
+        Estimate { value: column.iter().sum::<f64>() / count as f64, interval }
+    };
+    columns.iter().zip(means).map(estimate).collect()
+}
+
+/// Of rising values, linear between neighbours.
+fn quantile(rising: &[f64], part: f64) -> f64 {
+    let at = part * (rising.len() - 1) as f64;
+    let below = rising[at.floor() as usize];
+    below + (rising[at.ceil() as usize] - below) * at.fract()
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = |of: &Estimate| {
+            let [low, high] = of.interval;
+            format!("{:.4} [{low:.4}, {high:.4}]", of.value)
+        };
+        writeln!(f, "{}, {} images", self.attack, self.images)?;
+        writeln!(
+            f,
+            "unattacked: loss {}, accuracy {}",
+            words(&self.clean_loss),
+            words(&self.clean_accuracy)
+        )?;
+        for level in &self.levels {
+            write!(
+                f,
+                "epsilon {}: loss {}, accuracy {}, loss penalty {}, accuracy penalty {}",
+                level.epsilon,
+                words(&level.loss),
+                words(&level.accuracy),
+                words(&level.loss_penalty),
+                words(&level.accuracy_penalty),
+            )?;
+            match level.masked {
+                0 => writeln!(f)?,
+                masked => writeln!(f, "; the gradient of {masked} images was 0")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// For each image an epsilon, to `tolerance`, at which the attack has it taken for another class than its label: 0 where it
+/// is so unattacked, `None` where it is not at `upper`.
+///
+/// It is found by bisection, and an upper bound of the least one in two ways: a better attack may need less, and where an
+/// attack that fails at some epsilon succeeds at a smaller one, bisection may pass that one by.
+///
+/// ```
+/// use sharpdim::Device;
+/// use sharpdim::attack::{Attack, Fgsm, Target, smallest_epsilon};
+/// use sharpdim::nn::{Model, Network, Plan, Settings};
+/// let settings = Settings { batch: 2, size: [32, 32], channels: 1, ..Settings::default() };
+/// let device = Device::cpu();
+/// let state = Network::new(Plan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
+/// let mut target = Target::of_state(&device, Model::ResNet18, &settings, &state, &[1.0 / 255.0, 0.0])?;
+/// let images = vec![128.0; 2 * 32 * 32];
+/// // Of two images that are alike, one has the label that the network gives both.
+/// let found = smallest_epsilon(&Fgsm::default(), &mut target, &images, &[0, 1], 64.0, 1.0)?;
+/// assert!(found.contains(&Some(0.0)));
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Argument`] for a tolerance that is not above 0; as [`Attack::run`].
+pub fn smallest_epsilon<A: Attack + ?Sized>(
+    attack: &A,
+    target: &mut Target,
+    images: &[f32],
+    labels: &[u32],
+    upper: f32,
+    tolerance: f32,
+) -> Result<Vec<Option<f32>>> {
+    if !(tolerance.is_finite() && tolerance > 0.0) {
+        return Err(Error::Argument(format!("a tolerance of {tolerance}: it must be finite, and above 0")));
+    }
+    ready(attack, target, images, labels, &[upper])?;
+    let image = target.image_len();
+    // Whether the attack flips some of the images, each at its own epsilon.
+    let mut flips = |which: &[usize], epsilons: &[f32]| -> Result<Vec<bool>> {
+        if which.is_empty() {
+            return Ok(Vec::new());
+        }
+        let pixels: Vec<f32> =
+            which.iter().flat_map(|at| &images[at * image..(at + 1) * image]).copied().collect();
+        let labels: Vec<u32> = which.iter().map(|at| labels[*at]).collect();
+        let numbers: Vec<u32> = which.iter().map(|at| *at as u32).collect();
+        Ok(each(attack, target, &pixels, &labels, epsilons, &numbers)?.success)
+    };
+    let mut found = vec![None; labels.len()];
+    let mut low = vec![0.0; labels.len()];
+    let all: Vec<usize> = (0..labels.len()).collect();
+    let already = flips(&all, &low)?;
+    all.iter().zip(&already).filter(|(_, already)| **already).for_each(|(at, _)| found[*at] = Some(0.0));
+    let right: Vec<usize> = all.into_iter().filter(|at| !already[*at]).collect();
+    let at_upper = flips(&right, &vec![upper; right.len()])?;
+    for (at, _) in right.iter().zip(at_upper).filter(|(_, flipped)| *flipped) {
+        found[*at] = Some(upper);
+    }
+    loop {
+        let middle = |at: &usize| {
+            let high = found[*at]?;
+            let middle = low[*at] + (high - low[*at]) / 2.0;
+            // Neighbouring floats have none.
+            (high - low[*at] > tolerance && low[*at] < middle && middle < high).then_some((*at, middle))
+        };
+        let (open, middles): (Vec<usize>, Vec<f32>) = right.iter().filter_map(middle).unzip();
+        if open.is_empty() {
+            return Ok(found);
+        }
+        for ((at, middle), flipped) in open.iter().zip(&middles).zip(flips(&open, &middles)?) {
+            if flipped {
+                found[*at] = Some(*middle);
+            } else {
+                low[*at] = *middle;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_those_of_means() {
+        // Of values of a standard deviation of 1 the mean of 400 has one of 1/20.
+        let values: Vec<f64> = (0..400).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let found = bootstrap(&[values, vec![3.0; 400]], 4000, 7);
+        assert_eq!(found[0].value, 0.0);
+        for (end, want) in found[0].interval.into_iter().zip([-0.098, 0.098]) {
+            assert!((end - want).abs() < 0.008, "{end}");
+        }
+        assert_eq!(found[1], Estimate { value: 3.0, interval: [3.0; 2] });
+        assert_eq!(quantile(&[0.0, 1.0, 2.0], 0.25), 0.5);
+        assert_eq!(quantile(&[5.0], 0.975), 5.0);
+    }
+}

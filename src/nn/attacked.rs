@@ -1,0 +1,158 @@
+//! Networks whose images are attacked: room beside their tensors for what an attack keeps from pass to pass, and the
+//! passes as pieces that a recording is put together of.
+
+use super::model::Topology;
+use super::network::Network;
+use super::plan::{Mode, Plan, Settings};
+use super::program::Program;
+use super::state::State;
+use crate::ops::perturb::Perturb;
+use crate::{Arena, Device, Layout, Result, Slot};
+
+/// The tensors of an attack: images (n, h, w, c) in f32 pixel units but for what is said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// The originals.
+    pub origin: Slot,
+    /// The images as they are now.
+    pub x: Slot,
+    /// Those of the step before.
+    pub previous: Slot,
+    /// The best so far.
+    pub best: Slot,
+    /// The sum of gradients, which steps go along.
+    pub direction: Slot,
+    /// The best images' direction.
+    pub best_direction: Slot,
+    /// What each image is told: (n, [`Perturb::CONTROLS`]).
+    pub controls: Slot,
+    /// The same, of which images are kept.
+    pub choice: Slot,
+    /// Factors, then offsets, of channels.
+    pub scale: Slot,
+    /// Norms of gradients (n, 3).
+    pub norms: Slot,
+}
+
+impl Room {
+    /// Of a network that is not attacked.
+    pub(super) const NONE: Room = Room {
+        origin: Slot::NONE,
+        x: Slot::NONE,
+        previous: Slot::NONE,
+        best: Slot::NONE,
+        direction: Slot::NONE,
+        best_direction: Slot::NONE,
+        controls: Slot::NONE,
+        choice: Slot::NONE,
+        scale: Slot::NONE,
+        norms: Slot::NONE,
+    };
+
+    pub(super) fn new(layout: &mut Layout, batch: usize, [height, width, channels]: [usize; 3]) -> Self {
+        let images = batch * height * width * channels;
+        let controls = batch * Perturb::CONTROLS;
+        Room {
+            origin: layout.f32(images),
+            x: layout.f32(images),
+            previous: layout.f32(images),
+            best: layout.f32(images),
+            direction: layout.f32(images),
+            best_direction: layout.f32(images),
+            controls: layout.f32(controls),
+            choice: layout.f32(controls),
+            scale: layout.f32(2 * channels),
+            norms: layout.f32(3 * batch),
+        }
+    }
+
+    pub(super) fn all(&self) -> [Slot; 10] {
+        let &Room { origin, x, previous, best, direction, best_direction, controls, choice, scale, norms } =
+            self;
+        [origin, x, previous, best, direction, best_direction, controls, choice, scale, norms]
+    }
+}
+
+/// The passes of an attacked network's batch, always in evaluation mode.
+#[derive(Clone, Copy)]
+pub(crate) struct Passes<'a> {
+    program: &'a Program,
+    count: Slot,
+    pub room: Room,
+}
+
+impl Passes<'_> {
+    /// What the network reads: (n, h, w, c), in its precision.
+    pub fn input(&self) -> Slot {
+        self.program.images
+    }
+
+    /// The gradient of the losses' sum by it.
+    pub fn gradient(&self) -> Slot {
+        self.program.gradient
+    }
+
+    /// Labels (n), f32.
+    pub fn labels(&self) -> Slot {
+        self.program.labels
+    }
+
+    /// Losses (n), f32.
+    pub fn losses(&self) -> Slot {
+        self.program.losses
+    }
+
+    /// Logits (n, classes), in the network's precision.
+    pub fn logits(&self) -> Slot {
+        self.program.logits
+    }
+
+    /// The gradient by the logits, to be written between [`forward`](Self::forward) and
+    /// [`backward_from_logits`](Self::backward_from_logits).
+    pub fn logits_gradient(&self) -> Slot {
+        self.program.logits_gradient
+    }
+
+    /// Input to logits.
+    pub fn forward(&self, arena: &mut Arena) -> Result<()> {
+        self.program.forward(arena, Mode::Evaluation, self.count)
+    }
+
+    /// Logits and labels to each image's cross-entropy.
+    pub fn loss(&self, arena: &mut Arena) -> Result<()> {
+        self.program.loss(arena)
+    }
+
+    /// The gradient of the sum of cross-entropies: each image's is what it would be alone.
+    pub fn backward(&self, arena: &mut Arena) -> Result<()> {
+        self.program.backward(arena, Mode::Evaluation, self.count, 1)
+    }
+
+    /// The same of the loss whose gradient by the logits is there.
+    pub fn backward_from_logits(&self, arena: &mut Arena) -> Result<()> {
+        self.program.backward_from_logits(arena, Mode::Evaluation, self.count)
+    }
+}
+
+impl Network {
+    /// A network with room for an attack, with these weights.
+    ///
+    /// # Errors
+    /// As [`Plan::new`], [`Network::new`] and [`Network::load_state`].
+    pub(crate) fn attacked(
+        device: &Device,
+        topology: &Topology,
+        settings: &Settings,
+        state: &State,
+    ) -> Result<Self> {
+        let mut network = Network::new(Plan::attacked(device, topology, settings)?, 0)?;
+        network.load_state(state)?;
+        Ok(network)
+    }
+
+    /// Its memory and its passes, where it was made by [`attacked`](Self::attacked).
+    pub(crate) fn parts(&mut self) -> (&mut Arena, Passes<'_>) {
+        let passes = Passes { program: &self.plan.programs[0], count: self.plan.count, room: self.plan.room };
+        (&mut self.arena, passes)
+    }
+}

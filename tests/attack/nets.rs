@@ -1,0 +1,128 @@
+//! Small networks to attack: of hashed weights, and trained ones.
+
+use crate::made;
+use sharpdim::Device;
+use sharpdim::attack::{
+    Apgd, Attack, Bim, Fgsm, Goal, Loss, MiFgsm, Norm, Pgd, SignNoise, Square, Target, UniformNoise,
+};
+use sharpdim::data::{Dataset, Images, Preprocess};
+use sharpdim::nn::{Model, Plan, Recipe, Settings, State, Topology, Trainer};
+use std::sync::OnceLock;
+
+pub fn plain() -> Topology {
+    Topology::Plain { name: "tiny vgg", stages: vec![(4, 1), (8, 2)], pooled: 3, hidden: 32 }
+}
+
+pub fn residual() -> Topology {
+    let stages = [(4, 1), (4, 2), (8, 1), (8, 1)];
+    Topology::Residual { name: "tiny resnet", bottleneck: false, stem: 4, stages }
+}
+
+/// What is trained.
+fn learner() -> Topology {
+    let stages = [(8, 1), (8, 1), (16, 1), (16, 1)];
+    Topology::Residual { name: "small resnet", bottleneck: false, stem: 8, stages }
+}
+
+/// RGB images of so many rows and columns.
+pub fn settings(batch: usize, size: [usize; 2], classes: usize) -> Settings {
+    Settings { batch, size, classes, ..Settings::default() }
+}
+
+/// The weights of the hash.
+pub fn state(topology: &Topology, settings: &Settings) -> State {
+    made::state(&Plan::of(&Device::cpu(), topology, settings).unwrap(), 5)
+}
+
+/// What a plain network reads of pixels: from -1 to 1.
+pub fn scale() -> [f32; 6] {
+    let factor = 1.0 / 127.5;
+    [factor, factor, factor, -1.0, -1.0, -1.0]
+}
+
+/// What the residual network reads, whose statistics make it flat.
+const STEEP: [f32; 6] = [0.125, 0.125, 0.125, -16.0, -16.0, -16.0];
+
+/// A network of hashed weights.
+pub fn target(device: &Device, topology: &Topology, settings: &Settings) -> Target {
+    let scale = if *topology == plain() { scale() } else { STEEP };
+    Target::of(device, topology, settings, &state(topology, settings), &scale).unwrap()
+}
+
+/// Images of whole pixel values, and labels by turns.
+pub fn pixels(count: usize, [height, width]: [usize; 2], classes: usize) -> (Vec<f32>, Vec<u32>) {
+    let (images, labels) = made::images(3, [count, height, width, 3], classes);
+    let pixel = |u: &f32| (128.0 * (f64::from(*u) + 1.0)).floor() as f32;
+    (images.iter().map(pixel).collect(), labels)
+}
+
+/// One of each, of few steps.
+pub fn attacks() -> Vec<Box<dyn Attack>> {
+    let (steps, goal) = (4, Goal::Next);
+    vec![
+        Box::new(Fgsm::default()),
+        Box::new(Fgsm { norm: Norm::L2, ..Fgsm::default() }),
+        Box::new(Fgsm { goal, ..Fgsm::default() }),
+        Box::new(Bim { steps, ..Bim::default() }),
+        Box::new(Bim { steps, norm: Norm::L2, goal, ..Bim::default() }),
+        Box::new(Pgd { steps, restarts: 2, ..Pgd::default() }),
+        Box::new(Pgd { steps, norm: Norm::L2, goal, ..Pgd::default() }),
+        Box::new(MiFgsm { steps, ..MiFgsm::default() }),
+        Box::new(MiFgsm { steps, goal, ..MiFgsm::default() }),
+        Box::new(Apgd { steps, ..Apgd::default() }),
+        Box::new(Apgd { steps, norm: Norm::L2, goal, ..Apgd::default() }),
+        Box::new(Apgd { steps, loss: Loss::Dlr, ..Apgd::default() }),
+        Box::new(Square { queries: 12, ..Square::default() }),
+        Box::new(UniformNoise::default()),
+        Box::new(UniformNoise { norm: Norm::L2, ..UniformNoise::default() }),
+        Box::new(SignNoise::default()),
+    ]
+}
+
+/// A network that was trained on generated images, and images that it was not.
+pub struct Learned {
+    pub state: State,
+    pub settings: Settings,
+    pub images: Vec<f32>,
+    pub labels: Vec<u32>,
+}
+
+impl Learned {
+    pub fn get() -> &'static Learned {
+        static LEARNED: OnceLock<Learned> = OnceLock::new();
+        LEARNED.get_or_init(|| {
+            let size = 24;
+            let load = |per_class: usize, seed: u64| {
+                let how = Preprocess { size: Some((size, size)), ..Preprocess::default() };
+                let generated = Dataset::generated(per_class, size, seed).unwrap();
+                Images::new(generated.load(&how, &|_| {}).unwrap()).unwrap()
+            };
+            let (train, test) = (load(250, 0), load(24, 1));
+            let device = Device::cpu();
+            let recipe = Recipe {
+                epochs: 60,
+                batch: 20,
+                rate: 3e-3,
+                dropout: 0.0,
+                seed: 1,
+                ..Recipe::paper(Model::ResNet18, &device)
+            };
+            let mut trainer = Trainer::of(&device, &learner(), &train, &test, recipe).unwrap();
+            while !trainer.is_finished() {
+                trainer.step().unwrap();
+            }
+            println!("trained: {:?}", trainer.history().last());
+            Learned {
+                state: trainer.network().state().unwrap(),
+                settings: Settings { channels: 1, ..settings(16, [size, size], 2) },
+                images: test.pixels().iter().map(|v| f32::from(*v)).collect(),
+                labels: test.labels().to_vec(),
+            }
+        })
+    }
+
+    pub fn target(&self, batch: usize) -> Target {
+        let settings = Settings { batch, ..self.settings.clone() };
+        Target::of(&Device::cpu(), &learner(), &settings, &self.state, &[1.0 / 255.0, 0.0]).unwrap()
+    }
+}
