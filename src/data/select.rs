@@ -135,15 +135,20 @@ fn shuffled(mut members: Vec<usize>, count: usize, seed: u64, stream: u64) -> Re
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(stream);
-    // The first steps of a Fisher-Yates shuffle, written out here because a library's may change with
-    // its version. The product's high word is below `left`; its bias is below left / 2^64.
-    for at in 0..count {
-        let left = (members.len() - at) as u128;
-        let step = (u128::from(rng.next_u64()) * left) >> 64;
-        members.swap(at, at + step as usize);
-    }
+    shuffle(&mut members, count, &mut rng);
     members.truncate(count);
     Ok(members)
+}
+
+/// Puts `count` of the values, drawn at random, first: the first steps of a Fisher-Yates shuffle, written out here because
+/// a library's may change with its version.
+pub(crate) fn shuffle<T>(values: &mut [T], count: usize, rng: &mut ChaCha8Rng) {
+    for at in 0..count {
+        let left = (values.len() - at) as u128;
+        // The product's high word is below `left`; its bias is below left / 2^64.
+        let step = (u128::from(rng.next_u64()) * left) >> 64;
+        values.swap(at, at + step as usize);
+    }
 }
 
 /// What to say of a class that is not there: those that are, and the one that may have been meant.

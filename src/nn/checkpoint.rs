@@ -132,13 +132,13 @@ pub(super) fn load(network: &mut Network, path: &Path) -> Result<()> {
     let (mut weights, mut moments) = (State::default(), [State::default(), State::default()]);
     let mut table = None;
     for tensor in State::read(path)?.tensors {
-        let with = |name: &str| StateTensor { name: name.to_owned(), ..tensor.clone() };
-        if let Some(name) = tensor.name.strip_prefix(WEIGHTS) {
-            weights.tensors.push(with(name));
-        } else if let Some(name) = tensor.name.strip_prefix(MOMENTS[0]) {
-            moments[0].tensors.push(with(name));
-        } else if let Some(name) = tensor.name.strip_prefix(MOMENTS[1]) {
-            moments[1].tensors.push(with(name));
+        let of = |prefix: &str| tensor.name.strip_prefix(prefix).map(str::to_owned);
+        if let Some(name) = of(WEIGHTS) {
+            weights.tensors.push(StateTensor { name, ..tensor });
+        } else if let Some(name) = of(MOMENTS[0]) {
+            moments[0].tensors.push(StateTensor { name, ..tensor });
+        } else if let Some(name) = of(MOMENTS[1]) {
+            moments[1].tensors.push(StateTensor { name, ..tensor });
         } else if tensor.name == TABLE {
             table = Some(tensor);
         }

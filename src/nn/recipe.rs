@@ -2,7 +2,7 @@
 
 use super::model::Model;
 use super::plan::Optimiser;
-use crate::data::Images;
+use crate::data::{Images, shuffle};
 use crate::ops::adam::Adam;
 use crate::ops::take_images::Choice;
 use crate::{Device, Error, Precision, Result};
@@ -186,14 +186,8 @@ impl Recipe {
             random.set_stream(of | u64::from(epoch));
             random
         };
-        // Fisher-Yates; the product's high word is below `left`, its bias below left / 2^64.
         let mut order: Vec<u32> = (0..images as u32).collect();
-        let mut random = stream(ORDER);
-        for at in 0..images {
-            let left = (images - at) as u128;
-            let step = (u128::from(random.next_u64()) * left) >> 64;
-            order.swap(at, at + step as usize);
-        }
+        shuffle(&mut order, images, &mut stream(ORDER));
         let mut random = stream(AUGMENTATION);
         let choice = |row| {
             let mut choice = Choice::whole(row, height, width);

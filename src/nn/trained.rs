@@ -82,10 +82,6 @@ impl Trained {
         let names = about.get("class_names").and_then(Value::as_array);
         let names: Option<Vec<String>> =
             names.and_then(|names| names.iter().map(|name| name.as_str().map(str::to_owned)).collect());
-        let history: Option<Vec<Epoch>> = about
-            .get("history")
-            .and_then(Value::as_array)
-            .and_then(|history| history.iter().map(Epoch::of).collect());
         let shape: [usize; 3] =
             shape.and_then(|shape| shape.try_into().ok()).ok_or_else(|| wrong("its images' shape"))?;
         let (state, scale) = checkpoint::weights(path)?;
@@ -99,7 +95,7 @@ impl Trained {
             shape,
             precision: precision.ok_or_else(|| wrong("its precision"))?,
             scale,
-            history: history.ok_or_else(|| wrong("what its epochs came to"))?,
+            history: Epoch::history(&about).ok_or_else(|| wrong("what its epochs came to"))?,
             note: text(&about, "note").unwrap_or_default(),
             images: text(settings, TRAINING_IMAGES).unwrap_or_default(),
             state,

@@ -207,9 +207,7 @@ impl Trainer {
         let done = number("batches").map(|done| done as usize).filter(|done| *done < self.batches());
         let done = done.ok_or_else(|| wrong("where in its epoch it is"))?;
         let seconds = about.get("seconds").and_then(Value::as_f64).ok_or_else(|| wrong("its time"))?;
-        let history = about.get("history").and_then(Value::as_array).ok_or_else(|| wrong("its history"))?;
-        let history: Option<Vec<Epoch>> = history.iter().map(Epoch::of).collect();
-        let history = history.ok_or_else(|| wrong("what its epochs came to"))?;
+        let history = Epoch::history(&about).ok_or_else(|| wrong("what its epochs came to"))?;
         checkpoint::load(&mut self.network, path)?;
         self.network.steps = steps;
         (self.history, self.done, self.seconds, self.since) = (history, done, seconds, None);
@@ -426,7 +424,12 @@ impl Epoch {
         })
     }
 
-    pub(super) fn of(value: &Value) -> Option<Self> {
+    /// What the epochs came to that a checkpoint speaks of.
+    pub(super) fn history(about: &Value) -> Option<Vec<Self>> {
+        about.get("history")?.as_array()?.iter().map(Epoch::of).collect()
+    }
+
+    fn of(value: &Value) -> Option<Self> {
         let number = |name: &str| value.get(name).and_then(Value::as_f64);
         Some(Epoch {
             epoch: value.get("epoch")?.as_u64()?.try_into().ok()?,
