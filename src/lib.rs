@@ -40,6 +40,7 @@ pub mod measure;
 pub mod nn;
 pub mod ops;
 mod points;
+mod random;
 #[cfg(feature = "figures")]
 pub mod report;
 pub mod represent;

@@ -1,9 +1,10 @@
 //! What attacks cost a network: penalties in loss and accuracy with intervals, and the least epsilon that flips an image.
 
 use super::{Attack, Attacked, Target, each, ready};
+use crate::random::below;
 use crate::{Error, Result};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::SeedableRng;
 use std::fmt;
 
 /// Fewer draws have no 2.5 % at either end.
@@ -127,9 +128,7 @@ fn bootstrap(columns: &[Vec<f64>], draws: usize, seed: u64) -> Vec<Estimate> {
     for _ in 0..draws {
         times.fill(0.0);
         for _ in 0..count {
-            // The product's high word is below `count`, its bias below count / 2^64.
-            let at = (u128::from(random.next_u64()) * count as u128) >> 64;
-            times[at as usize] += 1.0;
+            times[below(&mut random, count)] += 1.0;
         }
         for (column, means) in columns.iter().zip(&mut means) {
             let sum: f64 = column.iter().zip(&times).map(|(v, times)| v * times).sum();

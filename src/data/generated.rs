@@ -4,9 +4,10 @@
 use super::Found;
 use super::source::{Packed, Source, images_len};
 use super::stored::Stored;
+use crate::random::fraction;
 use crate::{Error, Result};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 use std::f64::consts::{FRAC_PI_3, TAU};
 use std::path::{Path, PathBuf};
@@ -40,10 +41,7 @@ struct Latents {
 
 impl Latents {
     fn draw(rng: &mut ChaCha8Rng) -> Self {
-        let mut within = |low: f64, high: f64| {
-            // The top 53 bits, as a fraction of 2^53.
-            low + (high - low) * (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
-        };
+        let mut within = |low: f64, high: f64| low + (high - low) * fraction(rng);
         Latents {
             x: within(-0.22, 0.22),
             y: within(-0.22, 0.22),

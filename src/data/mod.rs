@@ -38,7 +38,6 @@ pub use generated::GENERATED_LATENTS;
 pub use images::Images;
 pub use load::{Color, Loaded, OnBad, Preprocess, Samples, Scale};
 pub use select::Selection;
-pub(crate) use select::shuffle;
 
 use crate::{Error, Result};
 use folder::Listing;

@@ -2,9 +2,10 @@
 //! The draw depends on the seed, the class and its size alone, so that it can be had again anywhere.
 
 use super::Dataset;
+use crate::random::shuffle;
 use crate::{Error, Result};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::SeedableRng;
 
 /// Which images of a dataset to keep. The default keeps all.
 ///
@@ -138,17 +139,6 @@ fn shuffled(mut members: Vec<usize>, count: usize, seed: u64, stream: u64) -> Re
     shuffle(&mut members, count, &mut rng);
     members.truncate(count);
     Ok(members)
-}
-
-/// Puts `count` of the values, drawn at random, first: the first steps of a Fisher-Yates shuffle, written out here because
-/// a library's may change with its version.
-pub(crate) fn shuffle<T>(values: &mut [T], count: usize, rng: &mut ChaCha8Rng) {
-    for at in 0..count {
-        let left = (values.len() - at) as u128;
-        // The product's high word is below `left`; its bias is below left / 2^64.
-        let step = (u128::from(rng.next_u64()) * left) >> 64;
-        values.swap(at, at + step as usize);
-    }
 }
 
 /// What to say of a class that is not there: those that are, and the one that may have been meant.

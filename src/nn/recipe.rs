@@ -2,9 +2,10 @@
 
 use super::model::Model;
 use super::plan::Optimiser;
-use crate::data::{Images, shuffle};
+use crate::data::Images;
 use crate::ops::adam::Adam;
 use crate::ops::take_images::Choice;
+use crate::random::{fraction, shuffle};
 use crate::{Device, Error, Precision, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -199,11 +200,6 @@ impl Recipe {
         };
         order.into_iter().map(choice).collect()
     }
-}
-
-/// A number from 0 to below 1.
-fn fraction(random: &mut ChaCha8Rng) -> f64 {
-    (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// Top, left, height and width of a random part of an image, in whole pixels, as torchvision draws it.
