@@ -1,32 +1,15 @@
-//! Why there is no result, with the exit code.
+//! What measuring adds to failures: the dataset that they are of, and advice.
 
+#[path = "../support/failure.rs"]
+mod common;
+
+pub use common::{Failure, ended, print};
 use sharpdim::Error;
 
-/// A message, and an exit code: 2 for a command line that makes no sense, 1 for all else.
-pub struct Failure {
-    pub code: u8,
-    pub message: String,
-}
-
 impl Failure {
-    /// The command line makes no sense.
-    pub fn usage(message: impl Into<String>) -> Self {
-        Failure { code: 2, message: message.into() }
-    }
-
-    pub fn new(message: impl Into<String>) -> Self {
-        Failure { code: 1, message: message.into() }
-    }
-
     /// The same, with the dataset it is about.
     pub fn of(self, dataset: &str) -> Self {
         Failure { message: format!("{dataset}: {}", self.message), ..self }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Failure::new(error.to_string())
     }
 }
 

@@ -19,28 +19,22 @@ mod table;
 
 use args::Args;
 use compare::Summary;
-use failure::Failure;
+use failure::{Failure, ended, print};
 use inputs::Input;
 use outputs::Written;
 use points::Points;
 use serde_json::{Value, json};
 use sharpdim::{Device, Error};
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let done = Args::read().and_then(|args| {
-        let text = run(&args)?;
-        print(&text)
-    });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // Not eprintln!, which panics where stderr is closed.
-            let _ = writeln!(io::stderr(), "measure: {}", failure.message);
-            ExitCode::from(failure.code)
-        }
-    }
+    ended(
+        "measure",
+        Args::read().and_then(|args| {
+            let text = run(&args)?;
+            print(&text).map(|()| 0)
+        }),
+    )
 }
 
 /// What of a dataset is kept once it is measured: its samples are not.
@@ -137,15 +131,4 @@ fn as_table(outcomes: Vec<Outcome>, written: &Written) -> String {
         parts.push(format!("Written              {}", files.join("\n                     ")));
     }
     parts.join("\n\n")
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        // Whoever reads has read enough, as `head` does.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the result: {error}")))
-        }
-        _ => Ok(()),
-    }
 }

@@ -6,36 +6,30 @@ mod args;
 mod chosen;
 #[path = "../measure/estimators.rs"]
 mod estimators;
-#[path = "../train/failure.rs"]
+#[path = "../support/failure.rs"]
 mod failure;
 mod inputs;
 mod progress;
 mod shown;
 
 use args::Args;
-use failure::Failure;
+use failure::{Failure, ended, print};
 use inputs::Input;
 use progress::Watch;
 use sharpdim::nn::Trained;
 use sharpdim::represent::{relative_depth, representations};
 use sharpdim::{Device, Error};
 use shown::Shown;
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let done = Args::read().and_then(|args| {
-        let text = run(&args)?;
-        print(&text)
-    });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // Not eprintln!, which panics where stderr is closed.
-            let _ = writeln!(io::stderr(), "represent: {}", failure.message);
-            ExitCode::from(failure.code)
-        }
-    }
+    ended(
+        "represent",
+        Args::read().and_then(|args| {
+            let text = run(&args)?;
+            print(&text).map(|()| 0)
+        }),
+    )
 }
 
 /// Measures and writes what was asked for; returns what is printed.
@@ -67,15 +61,4 @@ fn run(args: &Args) -> Result<String, Failure> {
         shown.chart()?.write(path)?;
     }
     Ok(if args.json { shown.json().to_string() } else { shown.table() })
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        // Whoever reads has read enough, as `head` does.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the result: {error}")))
-        }
-        _ => Ok(()),
-    }
 }

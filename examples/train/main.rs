@@ -5,12 +5,13 @@ mod args;
 #[path = "../support/chosen.rs"]
 mod chosen;
 mod curves;
+#[path = "../support/failure.rs"]
 mod failure;
 mod outputs;
 mod progress;
 
 use args::Args;
-use failure::Failure;
+use failure::{Failure, ended, print};
 use outputs::Folder;
 use progress::Watch;
 use serde_json::json;
@@ -26,19 +27,13 @@ use std::time::{Duration, Instant};
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    let done = Args::read().and_then(|args| {
-        let (text, code) = run(&args)?;
-        print(&text)?;
-        Ok(code)
-    });
-    match done {
-        Ok(code) => ExitCode::from(code),
-        Err(failure) => {
-            // Not eprintln!, which panics where stderr is closed.
-            let _ = writeln!(io::stderr(), "train: {}", failure.message);
-            ExitCode::from(failure.code)
-        }
-    }
+    ended(
+        "train",
+        Args::read().and_then(|args| {
+            let (text, code) = run(&args)?;
+            print(&text).map(|()| code)
+        }),
+    )
 }
 
 /// Trains; returns what is printed, and the exit code.
@@ -176,15 +171,4 @@ fn as_text(device: &Device, trainer: &Trainer, images: &str, folder: &Folder, st
         lines.push("Stopped          the same command with --resume goes on".into());
     }
     lines.join("\n")
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        // Whoever reads has read enough, as `head` does.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the result: {error}")))
-        }
-        _ => Ok(()),
-    }
 }

@@ -1,0 +1,52 @@
+//! How an example ends: with what it prints, or with why there is no result, and the exit code.
+
+use sharpdim::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// A message, and an exit code: 2 for a command line that makes no sense, 1 for all else.
+pub struct Failure {
+    pub code: u8,
+    pub message: String,
+}
+
+impl Failure {
+    /// The command line makes no sense.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Failure { code: 2, message: message.into() }
+    }
+
+    pub fn new(message: impl Into<String>) -> Self {
+        Failure { code: 1, message: message.into() }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::new(error.to_string())
+    }
+}
+
+/// The exit code of the program of this name; a failure's message goes to stderr.
+pub fn ended(program: &str, done: Result<u8, Failure>) -> ExitCode {
+    done.map_or_else(
+        |failure| {
+            // Not eprintln!, which panics where stderr is closed.
+            let _ = writeln!(io::stderr(), "{program}: {}", failure.message);
+            ExitCode::from(failure.code)
+        },
+        ExitCode::from,
+    )
+}
+
+/// Prints the result.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        // Whoever reads has read enough, as `head` does.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("cannot write the result: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
