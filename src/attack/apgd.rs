@@ -1,10 +1,10 @@
 //! Auto-PGD: steps whose size finds itself.
 
-use super::gradient::in_words;
+use super::gradient::{Starts, in_words};
 use super::one::{Batch, Batchwise, Moved};
 use super::target::{Part, Target};
 use super::{Attack, Goal, Norm, counted};
-use crate::ops::perturb::{Control, Noise};
+use crate::ops::perturb::Control;
 use crate::{Error, Result};
 
 /// What auto-PGD climbs.
@@ -14,7 +14,8 @@ pub enum Loss {
     #[default]
     CrossEntropy,
     /// The difference of logits ratio, -(z_y - max of the others) / (z_π1 - z_π3), π the logits in falling order: it does
-    /// not change with the logits' scale, and its gradient does not underflow. Of three classes or more.
+    /// not change with the logits' scale, and its gradient does not underflow. Of three classes or more. Towards class t,
+    /// -(z_y - z_t) / (z_π1 - (z_π3 + z_π4) / 2), of four or more; nothing where t is the label.
     Dlr,
 }
 
@@ -22,7 +23,8 @@ pub enum Loss {
 /// attacks*, ICML 2020, algorithm 1): steps with momentum, from 2 epsilon on, each image's halved at a checkpoint where too
 /// few of them raised its loss (condition 1), or where neither its step nor its best loss changed since the checkpoint
 /// before (condition 2); it then goes on from its best image, which is the result too. Checkpoints are after
-/// ceil(p_j steps) steps, p = 0, 0.22, and each further by 0.03 less than the one before, 0.06 at least.
+/// ceil(p_j steps) steps, p = 0, 0.22, and each further by 0.03 less than the one before, 0.06 at least. Of an image's
+/// restarts the one with the greatest loss is the result.
 ///
 /// ```
 /// use sharpdim::attack::{Apgd, Attack, Loss};
@@ -43,14 +45,16 @@ pub struct Apgd {
     pub momentum: f32,
     /// Whether it starts at a random place, uniform in the ball, or at the image.
     pub random_start: bool,
-    /// Whose loss; towards a class with the cross-entropy only.
+    /// How often it starts.
+    pub restarts: u32,
+    /// Which loss it climbs.
     pub goal: Goal,
     /// Of the random places.
     pub seed: u64,
 }
 
 impl Default for Apgd {
-    /// L∞, cross-entropy, 100 steps, rho 0.75, momentum 0.75, a random start, untargeted, seed 0.
+    /// L∞, cross-entropy, 100 steps, rho 0.75, momentum 0.75, one random start, untargeted, seed 0.
     fn default() -> Self {
         Apgd {
             norm: Norm::Linf,
@@ -59,6 +63,7 @@ impl Default for Apgd {
             rho: 0.75,
             momentum: 0.75,
             random_start: true,
+            restarts: 1,
             goal: Goal::Away,
             seed: 0,
         }
@@ -108,22 +113,26 @@ impl Way {
     }
 }
 
-/// The difference of logits ratio of one image, and its gradient.
-fn dlr(logits: &[f32], label: u32, gradient: &mut [f32]) -> f32 {
+/// The difference of logits ratio of one image, away from its label or towards a class, and its gradient.
+fn dlr(logits: &[f32], label: u32, towards: Option<u32>, gradient: &mut [f32]) -> f32 {
     let label = label as usize;
     let z = |class: usize| f64::from(logits[class]);
     let mut order: Vec<usize> = (0..logits.len()).collect();
     order.sort_by(|a, b| z(*b).total_cmp(&z(*a)));
-    let other = if order[0] == label { order[1] } else { order[0] };
-    let (first, third) = (order[0], order[2]);
+    let first = order[0];
+    let (other, lower) = match towards {
+        None => (if first == label { order[1] } else { first }, &order[2..3]),
+        Some(class) => (class as usize, &order[2..4]),
+    };
+    let part = 1.0 / lower.len() as f64;
     // Logits that are all the same have no ratio: as the authors' code has it.
-    let below = z(first) - z(third) + 1e-12;
+    let below = z(first) - lower.iter().map(|class| part * z(*class)).sum::<f64>() + 1e-12;
     let above = z(label) - z(other);
     let mut all = vec![0.0; logits.len()];
     all[label] -= 1.0 / below;
     all[other] += 1.0 / below;
     all[first] += above / below / below;
-    all[third] -= above / below / below;
+    lower.iter().for_each(|class| all[*class] -= part * above / below / below);
     gradient.iter_mut().zip(all).for_each(|(to, v)| *to = v as f32);
     (-above / below) as f32
 }
@@ -134,9 +143,9 @@ impl Attack for Apgd {
             Loss::CrossEntropy => "CE",
             Loss::Dlr => "DLR",
         };
-        let start = if self.random_start { ", random start" } else { "" };
+        let starts = Starts::words(self.random_start, self.restarts);
         let (norm, goal) = (in_words(self.norm), self.goal.words());
-        format!("APGD-{loss} ({norm}, {} steps{start}{goal})", self.steps)
+        format!("APGD-{loss} ({norm}, {} steps{starts}{goal})", self.steps)
     }
 
     fn norm(&self) -> Norm {
@@ -145,6 +154,18 @@ impl Attack for Apgd {
 }
 
 impl Apgd {
+    fn starts(&self) -> Result<Starts> {
+        Starts::new(self.norm, self.random_start, self.restarts, self.seed)
+    }
+
+    /// Whether the loss is to rise, as 1, or to fall, as -1. The ratio towards a class rises as that class is neared.
+    fn sign(&self) -> f32 {
+        match self.loss {
+            Loss::CrossEntropy => self.goal.sign(),
+            Loss::Dlr => 1.0,
+        }
+    }
+
     /// After `moves`, the loss of each image with the sign that makes it rise, and its gradient as the direction.
     fn climb(
         &self,
@@ -156,7 +177,7 @@ impl Apgd {
         let losses = match self.loss {
             Loss::CrossEntropy => {
                 target.perform(&[moves, Part::Forward, Part::Backward, Part::Accumulate])?;
-                let sign = self.goal.sign();
+                let sign = self.sign();
                 target.losses()?.iter().map(|loss| sign * loss).collect()
             }
             Loss::Dlr => {
@@ -164,8 +185,10 @@ impl Apgd {
                 let (logits, classes) = (target.logits()?, target.classes());
                 let mut gradient = vec![0.0; logits.len()];
                 let images = logits.chunks_exact(classes).zip(gradient.chunks_exact_mut(classes));
-                let losses =
-                    images.zip(labels).map(|((logits, gradient), label)| dlr(logits, *label, gradient));
+                let losses = images.zip(labels).map(|((logits, gradient), label)| {
+                    let towards = (self.goal != Goal::Away).then(|| self.goal.class(*label, classes));
+                    dlr(logits, *label, towards, gradient)
+                });
                 let losses = losses.collect();
                 target.write_logits_gradient(&gradient)?;
                 target.perform(&[Part::BackwardFromLogits, Part::Accumulate])?;
@@ -180,6 +203,7 @@ impl Apgd {
 impl Batchwise for Apgd {
     fn check(&self, target: &Target) -> Result<()> {
         counted("steps", self.steps)?;
+        self.starts()?;
         self.goal.check(target)?;
         for (what, value) in [("rho", self.rho), ("momentum", self.momentum)] {
             if !(0.0..=1.0).contains(&value) {
@@ -192,9 +216,9 @@ impl Batchwise for Apgd {
                  Loss::CrossEntropy"
                     .into(),
             )),
-            Loss::Dlr if self.goal != Goal::Away => Err(Error::Argument(
-                "the difference of logits ratio leads away from the label only: towards a class take \
-                 Loss::CrossEntropy"
+            Loss::Dlr if self.goal != Goal::Away && target.classes() < 4 => Err(Error::Argument(
+                "the difference of logits ratio towards a class needs four classes or more, and the network has 3: \
+                 take Loss::CrossEntropy"
                     .into(),
             )),
             _ => Ok(()),
@@ -202,10 +226,45 @@ impl Batchwise for Apgd {
     }
 
     fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Moved> {
-        let (rows, sign) = (batch.labels.len(), self.goal.sign());
-        let classes: Vec<u32> =
-            batch.labels.iter().map(|label| self.goal.class(*label, target.classes())).collect();
-        let mut masked = vec![false; rows];
+        let mut masked = vec![false; batch.labels.len()];
+        let (mut images, mut best) = (Vec::new(), Vec::new());
+        for restart in 0..self.restarts {
+            let losses = self.from_start(target, batch, restart, &mut masked)?;
+            let found = target.best()?;
+            if restart == 0 {
+                (images, best) = (found, losses);
+                continue;
+            }
+            let image = target.image_len();
+            let each = images.chunks_exact_mut(image).zip(found.chunks_exact(image));
+            for ((image, found), (best, loss)) in each.zip(best.iter_mut().zip(losses)) {
+                if loss > *best {
+                    image.copy_from_slice(found);
+                    *best = loss;
+                }
+            }
+        }
+        Ok(Moved { images, masked })
+    }
+}
+
+impl Apgd {
+    /// All steps from one start; the target then has the best images, whose losses, with the sign that makes them rise,
+    /// are returned.
+    fn from_start(
+        &self,
+        target: &mut Target,
+        batch: &Batch<'_>,
+        restart: u32,
+        masked: &mut [bool],
+    ) -> Result<Vec<f32>> {
+        let (rows, sign) = (batch.labels.len(), self.sign());
+        // The cross-entropy is the goal's class's, the ratio the label's own.
+        let of_loss = |label: &u32| match self.loss {
+            Loss::CrossEntropy => self.goal.class(*label, target.classes()),
+            Loss::Dlr => *label,
+        };
+        let classes: Vec<u32> = batch.labels.iter().map(of_loss).collect();
         target.begin(batch.images, &classes)?;
         let controls = |ways: &[Way], alpha: f32| -> Vec<Control> {
             let told = batch.epsilons.iter().zip(batch.numbers).enumerate();
@@ -216,17 +275,13 @@ impl Batchwise for Apgd {
                 momentum: 0.0,
                 alpha,
                 image: *number,
+                draw: restart,
                 ..Control::default()
             });
             told.collect()
         };
         target.tell(&controls(&[], 1.0))?;
-        let start = match (self.random_start, self.norm) {
-            (true, Norm::Linf) => Part::Noise(Noise::Uniform, self.seed),
-            (true, Norm::L2) => Part::Noise(Noise::Ball, self.seed),
-            (false, _) => Part::Normalise,
-        };
-        let losses = self.climb(target, start, &classes, &mut masked)?;
+        let losses = self.climb(target, self.starts()?.part(), &classes, masked)?;
         target.keep(&vec![true; rows])?;
         let mut ways: Vec<Way> = losses
             .iter()
@@ -244,7 +299,7 @@ impl Batchwise for Apgd {
         for step in 1..=self.steps {
             let alpha = if step == 1 { 1.0 } else { self.momentum };
             target.tell(&controls(&ways, alpha))?;
-            let losses = self.climb(target, Part::StepApgd(self.norm), &classes, &mut masked)?;
+            let losses = self.climb(target, Part::StepApgd(self.norm), &classes, masked)?;
             let mut better = vec![false; rows];
             for ((way, loss), better) in ways.iter_mut().zip(&losses).zip(&mut better) {
                 way.raised += u32::from(*loss > way.now);
@@ -261,7 +316,7 @@ impl Batchwise for Apgd {
                 last = step;
             }
         }
-        Ok(Moved { images: target.best()?, masked })
+        Ok(ways.iter().map(|way| way.best).collect())
     }
 }
 
@@ -278,26 +333,32 @@ mod tests {
 
     #[test]
     fn the_ratios_gradient_is_its_slope() {
-        let at = |logits: &[f64; 4], label: usize| {
+        let at = |logits: &[f64; 5], label: usize, towards: Option<u32>| {
             let mut order = *logits;
             order.sort_by(|a, b| b.total_cmp(a));
+            if let Some(class) = towards {
+                return -(logits[label] - logits[class as usize]) / (order[0] - (order[2] + order[3]) / 2.0);
+            }
             let others = logits.iter().enumerate().filter(|(class, _)| *class != label);
             let other = others.map(|(_, z)| *z).fold(f64::NEG_INFINITY, f64::max);
             -(logits[label] - other) / (order[0] - order[2])
         };
-        let logits = [1.5, -0.25, 3.0, 0.5];
-        for label in 0..4 {
-            let mut gradient = [0.0; 4];
-            let value = dlr(&logits.map(|z| z as f32), label as u32, &mut gradient);
-            assert!((f64::from(value) - at(&logits, label)).abs() < 1e-6);
-            for class in 0..4 {
-                let moved = |by: f64| {
-                    let mut logits = logits;
-                    logits[class] += by;
-                    at(&logits, label)
-                };
-                let slope = (moved(1e-6) - moved(-1e-6)) / 2e-6;
-                assert!((f64::from(gradient[class]) - slope).abs() < 1e-5, "{label}, {class}");
+        let logits = [1.5, -0.25, 3.0, 0.5, -1.0];
+        for label in 0..5 {
+            for towards in std::iter::once(None).chain((0..5).map(Some)) {
+                let mut gradient = [0.0; 5];
+                let value = dlr(&logits.map(|z| z as f32), label as u32, towards, &mut gradient);
+                assert!((f64::from(value) - at(&logits, label, towards)).abs() < 1e-6);
+                for class in 0..5 {
+                    let moved = |by: f64| {
+                        let mut logits = logits;
+                        logits[class] += by;
+                        at(&logits, label, towards)
+                    };
+                    let slope = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+                    let off = (f64::from(gradient[class]) - slope).abs();
+                    assert!(off < 1e-5, "{label}, {towards:?}, {class}");
+                }
             }
         }
     }

@@ -42,6 +42,50 @@ impl std::fmt::Display for StepSize {
     }
 }
 
+/// Where steps start, and how often.
+#[derive(Clone, Copy)]
+pub(super) struct Starts {
+    /// Noise about the images and its seed; the images themselves where there is none.
+    noise: Option<(Noise, u64)>,
+    pub count: u32,
+}
+
+impl Starts {
+    const AT_IMAGES: Starts = Starts { noise: None, count: 1 };
+
+    /// At random places, uniform in the ball, or at the images.
+    pub fn new(norm: Norm, random: bool, count: u32, seed: u64) -> Result<Self> {
+        counted("restarts", count)?;
+        if !random && count > 1 {
+            return Err(Error::Argument(format!(
+                "{count} restarts from the image itself would all be the same: start at random, or once"
+            )));
+        }
+        let noise = match norm {
+            Norm::Linf => Noise::Uniform,
+            Norm::L2 => Noise::Ball,
+        };
+        Ok(Starts { noise: random.then_some((noise, seed)), count })
+    }
+
+    /// What brings images there.
+    pub fn part(&self) -> Part {
+        match self.noise {
+            Some((noise, seed)) => Part::Noise(noise, seed),
+            None => Part::Normalise,
+        }
+    }
+
+    /// As names have it.
+    pub fn words(random: bool, count: u32) -> String {
+        match (random, count) {
+            (true, 1) => ", random start".into(),
+            (true, count) => format!(", {count} random starts"),
+            (false, _) => String::new(),
+        }
+    }
+}
+
 /// As names have it.
 pub(super) fn in_words(norm: Norm) -> &'static str {
     match norm {
@@ -140,8 +184,8 @@ impl Default for Pgd {
     }
 }
 
-/// The momentum iterative method (Dong et al., *Boosting adversarial attacks with momentum*, CVPR 2018), in L∞: steps of
-/// epsilon / steps along the sign of decay times the sum before, plus g / ||g||_1.
+/// The momentum iterative method (Dong et al., *Boosting adversarial attacks with momentum*, CVPR 2018): steps of
+/// epsilon / steps along the sign (in L2 the direction) of a sum: decay times the sum before, plus g / ||g||_1.
 ///
 /// ```
 /// use sharpdim::attack::{Attack, Goal, MiFgsm};
@@ -150,6 +194,8 @@ impl Default for Pgd {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MiFgsm {
+    /// The ball's norm.
+    pub norm: Norm,
     /// What is kept of the sum of gradients from step to step.
     pub decay: f32,
     /// How many steps there are.
@@ -159,9 +205,9 @@ pub struct MiFgsm {
 }
 
 impl Default for MiFgsm {
-    /// A decay of 1, 10 steps, untargeted.
+    /// L∞, a decay of 1, 10 steps, untargeted.
     fn default() -> Self {
-        MiFgsm { decay: 1.0, steps: 10, goal: Goal::Away }
+        MiFgsm { norm: Norm::Linf, decay: 1.0, steps: 10, goal: Goal::Away }
     }
 }
 
@@ -172,16 +218,13 @@ struct Ascent {
     steps: u32,
     /// What a sum of gradients keeps of itself.
     decay: Option<f32>,
-    /// The starts' noise and its seed; the images themselves where there is none.
-    start: Option<(Noise, u64)>,
-    restarts: u32,
+    starts: Starts,
     goal: Goal,
 }
 
 impl Ascent {
     fn check(&self, target: &Target) -> Result<()> {
         counted("steps", self.steps)?;
-        counted("restarts", self.restarts)?;
         self.step.check()?;
         self.goal.check(target)
     }
@@ -196,7 +239,7 @@ impl Ascent {
         };
         let mut masked = vec![false; classes.len()];
         let mut best: Option<Vec<f32>> = None;
-        for restart in 0..self.restarts {
+        for restart in 0..self.starts.count {
             if restart == 0 {
                 target.begin(batch.images, &classes)?;
             }
@@ -214,15 +257,12 @@ impl Ascent {
                 })
                 .collect();
             target.tell(&controls)?;
-            target.perform(&match self.start {
-                Some((noise, seed)) => [Part::Noise(noise, seed)],
-                None => [Part::Normalise],
-            })?;
+            target.perform(&[self.starts.part()])?;
             for _ in 0..self.steps {
                 target.perform(ascend)?;
                 target.note_masked(&mut masked)?;
             }
-            if self.restarts == 1 {
+            if self.starts.count == 1 {
                 return Ok(Moved { images: target.images()?, masked });
             }
             target.perform(&[Part::Forward])?;
@@ -280,8 +320,7 @@ const PLAIN: Ascent = Ascent {
     step: StepSize::Relative(1.0),
     steps: 1,
     decay: None,
-    start: None,
-    restarts: 1,
+    starts: Starts::AT_IMAGES,
     goal: Goal::Away,
 };
 
@@ -306,38 +345,24 @@ ascends!(
     Pgd,
     |pgd| {
         let Pgd { norm, step, steps, random_start, restarts, goal, .. } = pgd;
-        let starts = match (random_start, restarts) {
-            (true, 1) => ", random start".into(),
-            (true, restarts) => format!(", {restarts} random starts"),
-            (false, _) => String::new(),
-        };
+        let starts = Starts::words(*random_start, *restarts);
         format!("PGD ({}, {steps} steps of {step}{starts}{})", in_words(*norm), goal.words())
     },
     |pgd| pgd.norm,
     |pgd| {
-        if !pgd.random_start && pgd.restarts > 1 {
-            return Err(Error::Argument(format!(
-                "{} restarts from the image itself would all be the same: start at random, or once",
-                pgd.restarts
-            )));
-        }
-        let noise = match pgd.norm {
-            Norm::Linf => Noise::Uniform,
-            Norm::L2 => Noise::Ball,
-        };
-        let &Pgd { norm, step, steps, restarts, goal, .. } = pgd;
-        let start = pgd.random_start.then_some((noise, pgd.seed));
-        Ok(Ascent { norm, step, steps, start, restarts, goal, ..PLAIN })
+        let &Pgd { norm, step, steps, random_start, restarts, goal, seed } = pgd;
+        let starts = Starts::new(norm, random_start, restarts, seed)?;
+        Ok(Ascent { norm, step, steps, starts, goal, ..PLAIN })
     }
 );
 
 ascends!(
     MiFgsm,
     |mi| {
-        let MiFgsm { decay, steps, goal } = mi;
-        format!("MI-FGSM (L∞, {steps} steps, decay {decay}{})", goal.words())
+        let MiFgsm { norm, decay, steps, goal } = mi;
+        format!("MI-FGSM ({}, {steps} steps, decay {decay}{})", in_words(*norm), goal.words())
     },
-    |_| Norm::Linf,
+    |mi| mi.norm,
     |mi| {
         if !(mi.decay.is_finite() && mi.decay >= 0.0) {
             return Err(Error::Argument(format!(
@@ -345,6 +370,7 @@ ascends!(
                 mi.decay
             )));
         }
-        Ok(Ascent { steps: mi.steps, decay: Some(mi.decay), goal: mi.goal, ..PLAIN })
+        let &MiFgsm { norm, decay, steps, goal } = mi;
+        Ok(Ascent { norm, steps, decay: Some(decay), goal, ..PLAIN })
     }
 );

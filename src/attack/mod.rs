@@ -6,8 +6,8 @@
 //! | [`Fgsm`] | L∞, L2 | Goodfellow et al., ICLR 2015 | 1 forward, 1 back |
 //! | [`Bim`] | L∞, L2 | Kurakin et al., ICLR 2017 | steps |
 //! | [`Pgd`] | L∞, L2 | Madry et al., ICLR 2018 | steps; each of several restarts one forward more |
-//! | [`MiFgsm`] | L∞ | Dong et al., CVPR 2018 | steps |
-//! | [`Apgd`] | L∞, L2 | Croce & Hein, ICML 2020 | steps + 1 |
+//! | [`MiFgsm`] | L∞, L2 | Dong et al., CVPR 2018 | steps |
+//! | [`Apgd`] | L∞, L2 | Croce & Hein, ICML 2020 | steps + 1, of each restart |
 //! | [`Square`] | L∞ | Andriushchenko et al., ECCV 2020 | queries, forward only |
 //! | [`UniformNoise`], [`SignNoise`] | L∞, L2; L∞ | controls: no attack at all | none |
 //!

@@ -2,7 +2,7 @@
 
 use super::one::{Batch, Batchwise, Moved};
 use super::target::{Part, Target};
-use super::{Attack, Norm, counted};
+use super::{Attack, Goal, Norm, counted, first_greatest};
 use crate::ops::perturb::{Control, Square as Kind};
 use crate::ops::philox::{key, philox};
 use crate::{Error, Result};
@@ -12,8 +12,8 @@ const PLACES: u32 = 6;
 
 /// The Square Attack in L∞ (Andriushchenko et al., *Square Attack: a query-efficient black-box adversarial attack via
 /// random search*, ECCV 2020): stripes of epsilon and -epsilon, then windows at random, of which each is kept that lowers
-/// the margin, the label's logit less the greatest of the others. It takes no gradients, so that none can be masked. An
-/// image that is taken for another class is left as it is from then on.
+/// the margin, the label's logit less the greatest of the others, or towards a class the cross-entropy of that class. It takes
+/// no gradients, so that none can be masked. An image that is where it is to be is left as it is from then on.
 ///
 /// ```
 /// use sharpdim::attack::{Attack, Square};
@@ -26,14 +26,16 @@ pub struct Square {
     /// The part of an image that the first windows take; the paper's schedule halves it as queries go by, at 10, 50, 200,
     /// 500, 1000, 2000, 4000, 6000 and 8000 of 10 000.
     pub p: f32,
+    /// Where it leads.
+    pub goal: Goal,
     /// Of the random numbers.
     pub seed: u64,
 }
 
 impl Default for Square {
-    /// 1 000 queries, windows of 0.8 at first, seed 0.
+    /// 1 000 queries, windows of 0.8 at first, untargeted, seed 0.
     fn default() -> Self {
-        Square { queries: 1000, p: 0.8, seed: 0 }
+        Square { queries: 1000, p: 0.8, goal: Goal::Away, seed: 0 }
     }
 }
 
@@ -53,7 +55,7 @@ impl Square {
 
 impl Attack for Square {
     fn name(&self) -> String {
-        format!("Square (L∞, {} queries)", self.queries)
+        format!("Square (L∞, {} queries{})", self.queries, self.goal.words())
     }
 
     fn norm(&self) -> Norm {
@@ -66,15 +68,24 @@ fn below(word: u32, end: u32) -> u32 {
     ((u64::from(word) * u64::from(end)) >> 32) as u32
 }
 
-/// The label's logit less the greatest of the others.
-fn margin(logits: &[f32], label: u32) -> f32 {
-    let others = logits.iter().enumerate().filter(|(class, _)| *class != label as usize);
-    logits[label as usize] - others.map(|(_, logit)| *logit).fold(f32::NEG_INFINITY, f32::max)
+/// The class's logit less the greatest of the others.
+fn margin(logits: &[f32], class: u32) -> f32 {
+    let others = logits.iter().enumerate().filter(|(other, _)| *other != class as usize);
+    logits[class as usize] - others.map(|(_, logit)| *logit).fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// The class's cross-entropy.
+fn cross_entropy(logits: &[f32], class: u32) -> f32 {
+    let over = logits.iter().map(|z| f64::from(*z) - f64::from(logits[class as usize]));
+    // Of one that is far above, the sum is infinite, and the greatest is the logarithm itself.
+    let greatest = over.clone().fold(f64::NEG_INFINITY, f64::max);
+    (greatest + over.map(|z| (z - greatest).exp()).sum::<f64>().ln()) as f32
 }
 
 impl Batchwise for Square {
-    fn check(&self, _target: &Target) -> Result<()> {
+    fn check(&self, target: &Target) -> Result<()> {
         counted("queries", self.queries)?;
+        self.goal.check(target)?;
         if self.p > 0.0 && self.p <= 1.0 {
             return Ok(());
         }
@@ -88,6 +99,7 @@ impl Batchwise for Square {
         target.begin(batch.images, batch.labels)?;
         let [height, width, _] = target.shape();
         let mut best = vec![f32::INFINITY; batch.labels.len()];
+        let mut there = vec![false; batch.labels.len()];
         for query in 0..self.queries {
             let side = self.side(query, [height, width]);
             let told = batch.epsilons.iter().zip(batch.numbers);
@@ -109,21 +121,27 @@ impl Batchwise for Square {
             let kind = if query == 0 { Kind::Stripes } else { Kind::Window };
             target.perform(&[Part::Square(kind, self.seed), Part::Forward])?;
             let logits = target.logits()?;
-            let margins = logits.chunks_exact(target.classes()).zip(batch.labels);
-            let better: Vec<bool> = margins
-                .zip(&mut best)
-                .map(|((logits, label), best)| {
-                    let found = margin(logits, *label);
-                    // Where it is taken for another class already there is nothing to be won.
-                    let better = *best > 0.0 && found < *best;
+            let each = logits.chunks_exact(target.classes()).zip(batch.labels);
+            let better: Vec<bool> = each
+                .zip(best.iter_mut().zip(&mut there))
+                .map(|((logits, label), (best, there))| {
+                    let class = self.goal.class(*label, logits.len());
+                    let (found, arrived) = match self.goal {
+                        Goal::Away => {
+                            let margin = margin(logits, class);
+                            (margin, margin <= 0.0)
+                        }
+                        _ => (cross_entropy(logits, class), first_greatest(logits) == class),
+                    };
+                    let better = !*there && found < *best;
                     if better {
-                        *best = found;
+                        (*best, *there) = (found, arrived);
                     }
                     better
                 })
                 .collect();
             target.keep(&better)?;
-            if best.iter().all(|margin| *margin <= 0.0) {
+            if there.iter().all(|there| *there) {
                 break;
             }
         }
@@ -134,6 +152,16 @@ impl Batchwise for Square {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cross_entropy_does_not_overflow() {
+        let at = |logits: [f32; 3], class: u32| cross_entropy(&logits, class);
+        assert_eq!(at([0.0; 3], 1), 3f32.ln());
+        assert_eq!(at([1e30, 0.0, -1e30], 0), 0.0);
+        assert_eq!(at([1e30, 0.0, 1.0], 1), 1e30);
+        let (z, sum) = ([1.5f64, -0.5, 2.0], 1.5f64.exp() + (-0.5f64).exp() + 2.0f64.exp());
+        assert!((f64::from(at([1.5, -0.5, 2.0], 1)) - (sum.ln() - z[1])).abs() < 1e-6);
+    }
 
     #[test]
     fn windows_shrink_as_the_paper_has_it() {

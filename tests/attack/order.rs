@@ -33,10 +33,13 @@ fn better_attacks_do_more() {
 
 #[test]
 fn the_best_restart_is_kept() {
-    let [one, three] = [1, 3].map(|restarts| run(&Pgd { steps: 3, restarts, ..Pgd::default() }));
-    let better = three.losses.iter().zip(&one.losses).filter(|(three, one)| three > one).count();
-    assert!(three.losses.iter().zip(&one.losses).all(|(three, one)| three >= one));
-    assert!(better > 0);
+    let pgd = [1, 3].map(|restarts| run(&Pgd { steps: 3, restarts, ..Pgd::default() }));
+    let apgd = [1, 3].map(|restarts| run(&Apgd { steps: 3, restarts, ..Apgd::default() }));
+    for [one, three] in [pgd, apgd] {
+        let better = three.losses.iter().zip(&one.losses).filter(|(three, one)| three > one).count();
+        assert!(three.losses.iter().zip(&one.losses).all(|(three, one)| three >= one));
+        assert!(better > 0);
+    }
 }
 
 #[test]
@@ -49,12 +52,13 @@ fn targeted_attacks_raise_the_targets_probability() {
     };
     let (logits, _) = target.look(&net.images, &net.labels).unwrap();
     let before = probability(&logits);
-    let attacks: [Box<dyn Attack>; 6] = [
+    let attacks: [Box<dyn Attack>; 7] = [
         Box::new(Fgsm { goal, ..Fgsm::default() }),
         Box::new(Bim { goal, ..Bim::default() }),
         Box::new(Pgd { goal, restarts: 2, ..Pgd::default() }),
         Box::new(Pgd { goal, norm: Norm::L2, ..Pgd::default() }),
         Box::new(MiFgsm { goal, ..MiFgsm::default() }),
+        Box::new(MiFgsm { goal, norm: Norm::L2, ..MiFgsm::default() }),
         Box::new(Apgd { goal, steps: 20, ..Apgd::default() }),
     ];
     for attack in attacks {
@@ -66,6 +70,16 @@ fn targeted_attacks_raise_the_targets_probability() {
         let saturated = before.iter().filter(|p| **p > 1.0 - 1e-6).count();
         assert!(raised + saturated >= before.len() * 9 / 10, "{}: of {raised}", attack.name());
     }
+    // It searches until an image is of the class, whatever becomes of those that are.
+    let square = Square { goal, queries: 100, ..Square::default() };
+    let found = square.run(&mut target, &net.images, &net.labels, &[EPSILON]).unwrap().remove(0);
+    let after = probability(&target.look(&found.images, &net.labels).unwrap().0);
+    let others: Vec<usize> = (0..before.len()).filter(|at| before[*at] < 0.5).collect();
+    let raised = others.iter().filter(|at| after[**at] > before[**at]).count();
+    assert!(raised >= others.len() * 9 / 10, "{raised} of {}", others.len());
+    let arrived = others.iter().filter(|at| found.predictions[**at] == 1).count();
+    println!("Square: {arrived} of {} arrived", others.len());
+    assert!(arrived > 0);
 }
 
 #[test]

@@ -63,8 +63,12 @@ fn settings_of_attacks() {
     refuses(&Apgd { steps: 1 << 24, ..Apgd::default() }, &["16777216 steps", "fewer than 2^24"]);
     refuses(
         &Apgd { loss: Loss::Dlr, goal: Goal::Next, ..Apgd::default() },
-        &["away from the label only", "Loss::CrossEntropy"],
+        &["towards a class", "four classes", "has 3", "Loss::CrossEntropy"],
     );
+    refuses(&Apgd { restarts: 0, ..Apgd::default() }, &["0 restarts"]);
+    let same = Apgd { restarts: 2, random_start: false, ..Apgd::default() };
+    refuses(&same, &["2 restarts", "all be the same"]);
+    refuses(&Square { goal: Goal::Class(3), ..Square::default() }, &["class 3", "0 to 2"]);
     refuses(&Square { queries: 0, ..Square::default() }, &["0 queries"]);
     refuses(&Square { p: 0.0, ..Square::default() }, &["windows of 0", "above 0"]);
     says(

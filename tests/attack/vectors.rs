@@ -4,7 +4,7 @@ use super::nets::{pixels, plain, residual, settings, target};
 use crate::made::nchw;
 use safetensors::SafeTensors;
 use sharpdim::Device;
-use sharpdim::attack::{Apgd, Attack, Bim, Fgsm, Goal, MiFgsm, Norm, Pgd, StepSize};
+use sharpdim::attack::{Apgd, Attack, Bim, Fgsm, Goal, Loss, MiFgsm, Norm, Pgd, StepSize};
 use sharpdim::nn::Topology;
 
 struct Vectors(Vec<u8>);
@@ -27,9 +27,15 @@ fn cases() -> [(&'static str, Topology, [usize; 2]); 2] {
 }
 
 /// What an attack added to three images, as PyTorch orders them, and their losses.
-fn added(attack: &dyn Attack, topology: &Topology, size: [usize; 2], epsilon: f32) -> (Vec<f32>, Vec<f32>) {
-    let (images, labels) = pixels(3, size, 3);
-    let mut target = target(&Device::cpu(), topology, &settings(3, size, 3));
+fn added(
+    attack: &dyn Attack,
+    topology: &Topology,
+    size: [usize; 2],
+    classes: usize,
+    epsilon: f32,
+) -> (Vec<f32>, Vec<f32>) {
+    let (images, labels) = pixels(3, size, classes);
+    let mut target = target(&Device::cpu(), topology, &settings(3, size, classes));
     let found = attack.run(&mut target, &images, &labels, &[epsilon]).unwrap().remove(0);
     let delta: Vec<f32> = found.images.iter().zip(&images).map(|(x, origin)| x - origin).collect();
     (nchw(&delta, [3, size[0], size[1], 3]), found.losses)
@@ -40,7 +46,7 @@ fn added(attack: &dyn Attack, topology: &Topology, size: [usize; 2], epsilon: f3
 fn fgsm_has_pytorchs_signs() {
     let vectors = Vectors::read();
     for (name, topology, size) in cases() {
-        let (got, _) = added(&Fgsm::default(), &topology, size, 4.0);
+        let (got, _) = added(&Fgsm::default(), &topology, size, 3, 4.0);
         let want = vectors.floats(&format!("{name}.fgsm"));
         let gradient = vectors.floats(&format!("{name}.gradient"));
         let image = got.len() / 3;
@@ -67,33 +73,49 @@ fn attacks_are_pytorchs() {
     let start = Pgd { random_start: false, ..Pgd::default() };
     let auto = Apgd { steps: 10, random_start: false, ..Apgd::default() };
     let bim = Bim { alpha: StepSize::Pixels(1.0), ..Bim::default() };
-    let attacks: [(&str, f32, Box<dyn Attack>); 7] = [
+    let attacks: [(&str, f32, Box<dyn Attack>); 9] = [
         ("bim", 4.0, Box::new(bim)),
         ("pgd", 4.0, Box::new(start)),
         ("pgd2", 120.0, Box::new(Pgd { norm: Norm::L2, ..start })),
         ("mi", 4.0, Box::new(MiFgsm::default())),
+        ("mi2", 120.0, Box::new(MiFgsm { norm: Norm::L2, ..MiFgsm::default() })),
         ("apgd", 4.0, Box::new(auto)),
         ("apgd2", 120.0, Box::new(Apgd { norm: Norm::L2, ..auto })),
+        ("dlr", 4.0, Box::new(Apgd { loss: Loss::Dlr, ..auto })),
         ("towards", 4.0, Box::new(Bim { goal: Goal::Next, ..bim })),
     ];
     for (name, topology, size) in cases() {
         for (which, epsilon, attack) in &attacks {
-            let (got, losses) = added(attack.as_ref(), &topology, size, *epsilon);
-            let want = vectors.floats(&format!("{name}.{which}"));
-            let flips = got.iter().zip(&want).filter(|(g, w)| (*g - *w).abs() > 1e-3 * epsilon).count();
-            let (mut off, mut norm) = (0.0, 0.0);
-            for (g, w) in got.iter().zip(&want).filter(|(g, w)| (*g - *w).abs() <= 1e-3 * epsilon) {
-                off += f64::from(g - w).powi(2);
-                norm += f64::from(*w).powi(2);
-            }
-            let off = (off / norm).sqrt();
-            println!("{name}, {which}: off by {off:.1e} of its norm, {flips} values of {} apart", got.len());
-            assert!(off <= 1e-4, "{name}, {which}: off by {off:.1e}");
-            assert!(flips <= got.len() / 200, "{name}, {which}: {flips} values are apart");
-            let want = vectors.floats(&format!("{name}.{which}.losses"));
-            for (got, want) in losses.iter().zip(&want) {
-                assert!((got - want).abs() <= 1e-4 * want + 1e-5, "{name}, {which}: loss {got} for {want}");
-            }
+            compare(&vectors, (name, which), attack.as_ref(), &topology, size, 3, *epsilon);
         }
+    }
+    let towards = Apgd { loss: Loss::Dlr, goal: Goal::Next, ..auto };
+    compare(&vectors, ("five", "dlr_towards"), &towards, &plain(), [12, 10], 5, 4.0);
+}
+
+fn compare(
+    vectors: &Vectors,
+    (name, which): (&str, &str),
+    attack: &dyn Attack,
+    topology: &Topology,
+    size: [usize; 2],
+    classes: usize,
+    epsilon: f32,
+) {
+    let (got, losses) = added(attack, topology, size, classes, epsilon);
+    let want = vectors.floats(&format!("{name}.{which}"));
+    let flips = got.iter().zip(&want).filter(|(g, w)| (*g - *w).abs() > 1e-3 * epsilon).count();
+    let (mut off, mut norm) = (0.0, 0.0);
+    for (g, w) in got.iter().zip(&want).filter(|(g, w)| (*g - *w).abs() <= 1e-3 * epsilon) {
+        off += f64::from(g - w).powi(2);
+        norm += f64::from(*w).powi(2);
+    }
+    let off = (off / norm).sqrt();
+    println!("{name}, {which}: off by {off:.1e} of its norm, {flips} values of {} apart", got.len());
+    assert!(off <= 1e-4, "{name}, {which}: off by {off:.1e}");
+    assert!(flips <= got.len() / 200, "{name}, {which}: {flips} values are apart");
+    let want = vectors.floats(&format!("{name}.{which}.losses"));
+    for (got, want) in losses.iter().zip(&want) {
+        assert!((got - want).abs() <= 1e-4 * want + 1e-5, "{name}, {which}: loss {got} for {want}");
     }
 }

@@ -3,10 +3,10 @@
 
     python tests/vectors/attacks.py     # torch 2.15, torchvision 0.29, numpy, safetensors
 
-The networks are tests/nn/same.rs's tiny ones with three classes, weights by networks.py's hash (seed 5) in the state
-dict's order. Pixels are floor(128 (u + 1)) of the hash's image tensor, seed 3; the plain network reads x f - 1, f the float32
+The networks are tests/nn/same.rs's tiny ones with three classes, and the plain one with five, weights by networks.py's
+hash (seed 5) in the state dict's order. Pixels are floor(128 (u + 1)) of the hash's image tensor, seed 3; the plain networks read x f - 1, f the float32
 nearest to 1 / 127.5, the residual one, which four batch normalisations of hashed statistics make rather flat, x / 8 - 16.
-Image i's label is i modulo 3. All arithmetic is in float64; results are kept as x - x0 in float32,
+Image i's label is i. All arithmetic is in float64; results are kept as x - x0 in float32,
 (n, c, h, w).
 
     fgsm                Goodfellow et al. 2015, L-infinity, epsilon 4
@@ -14,8 +14,10 @@ Image i's label is i modulo 3. All arithmetic is in float64; results are kept as
     bim                 Kurakin et al. 2017, epsilon 4, 10 steps of 1
     pgd, pgd2           Madry et al. 2018 from the image itself, epsilon 4 in L-infinity and 120 in L2, 10 steps of 2.5
                         epsilon / 10
-    mi                  Dong et al. 2018, epsilon 4, 10 steps, decay 1
+    mi, mi2             Dong et al. 2018, the same epsilons, 10 steps, decay 1
     apgd, apgd2         Croce & Hein 2020, cross-entropy, from the image itself, 10 steps, the same epsilons
+    dlr                 apgd with the difference of logits ratio
+    dlr_towards         the same towards the next class, of the network with five
     towards             bim of a step towards the loss of the next class
 """
 
@@ -29,11 +31,11 @@ from safetensors.numpy import save_file
 from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
-CLASSES, SEED, IMAGES = 3, 5, 3
+SEED, IMAGES = 5, 3
 EPSILON, EPSILON2, STEPS, STEPS_APGD = 4.0, 120.0, 10, 10
 
 
-def plain():
+def plain(classes):
     class Plain(nn.Module):
         def __init__(self):
             super().__init__()
@@ -41,7 +43,7 @@ def plain():
             pool = nn.MaxPool2d(2)
             self.features = nn.Sequential(*conv(3, 4), pool, *conv(4, 8), *conv(8, 8), pool)
             self.classifier = nn.Sequential(
-                nn.Linear(72, 32), nn.ReLU(), nn.Identity(), nn.Linear(32, 32), nn.ReLU(), nn.Identity(), nn.Linear(32, CLASSES)
+                nn.Linear(72, 32), nn.ReLU(), nn.Identity(), nn.Linear(32, 32), nn.ReLU(), nn.Identity(), nn.Linear(32, classes)
             )
 
         def forward(self, x):
@@ -59,7 +61,7 @@ def residual():
     model.layer2 = model._make_layer(BasicBlock, 4, 2, stride=2)
     model.layer3 = model._make_layer(BasicBlock, 8, 1, stride=2)
     model.layer4 = model._make_layer(BasicBlock, 8, 1, stride=2)
-    model.fc = nn.Linear(8, CLASSES)
+    model.fc = nn.Linear(8, 3)
     return model
 
 
@@ -90,21 +92,34 @@ def hashed(model):
 
 
 class Attacks:
-    def __init__(self, model, size, factor, offset):
+    def __init__(self, model, size, classes, factor, offset):
         shape = (IMAGES, 3, *size)
         u = networks.uniform(3, networks.IMAGES, int(np.prod(shape))).astype(np.float32).astype(np.float64)
         self.least = 1.0
         self.model, self.x0 = model, torch.from_numpy(np.floor(128.0 * (u + 1.0))).reshape(shape)
-        self.labels = torch.arange(IMAGES) % CLASSES
+        self.labels, self.classes = torch.arange(IMAGES), classes
         self.factor, self.offset = float(np.float32(factor)), offset
 
     def losses(self, x, labels=None):
         logits = self.model(x * self.factor + self.offset)
         return nn.functional.cross_entropy(logits, self.labels if labels is None else labels, reduction="none")
 
-    def gradient(self, x, labels=None):
+    def ratio(self, x, towards=False):
+        """The difference of logits ratio of one image."""
+        z = self.model(x * self.factor + self.offset)[0]
+        order = z.sort(descending=True)
+        label = int(self.labels[0])
+        if towards:
+            other = z[(label + 1) % self.classes]
+            below = order.values[0] - (order.values[2] + order.values[3]) / 2
+        else:
+            other = order.values[1] if int(order.indices[0]) == label else order.values[0]
+            below = order.values[0] - order.values[2]
+        return (-(z[label] - other) / below).reshape(1)
+
+    def gradient(self, x, labels=None, climbed=None):
         x = x.clone().requires_grad_()
-        losses = self.losses(x, labels)
+        losses = climbed(x) if climbed else self.losses(x, labels)
         (g,) = torch.autograd.grad(losses.sum(), x)
         return losses.detach(), g
 
@@ -129,15 +144,16 @@ class Attacks:
             x = self.project(x + step * self.direction(self.gradient(x, labels)[1], norm), norm)
         return x
 
-    def momentum(self):
+    def momentum(self, norm):
+        epsilon = EPSILON2 if norm == 2 else EPSILON
         x, g = self.x0, torch.zeros_like(self.x0)
         for _ in range(STEPS):
             found = self.gradient(x)[1]
             g = g + found / found.abs().flatten(1).sum(1).reshape(-1, 1, 1, 1)
-            x = self.project(x + EPSILON / STEPS * g.sign(), 0)
+            x = self.project(x + epsilon / STEPS * self.direction(g, norm), norm)
         return x
 
-    def auto(self, norm):
+    def auto(self, norm, climbed=None):
         """Algorithm 1, image by image. The checkpoint at w_j is after w_j steps."""
         p = [0.0, 0.22]
         while p[-1] <= 1.0:
@@ -147,24 +163,24 @@ class Attacks:
         found = []
         for i in range(IMAGES):
             self.x0, self.labels = all_images[i : i + 1], labels[i : i + 1]
-            found.append(self.auto_one(norm, w))
+            found.append(self.auto_one(norm, w, climbed or self.losses))
         self.x0, self.labels = all_images, labels
         return torch.cat(found)
 
-    def auto_one(self, norm, w):
+    def auto_one(self, norm, w, climbed):
         eta = 2.0 * (EPSILON2 if norm == 2 else EPSILON)
         x = before = x_max = self.x0
-        f = [float(self.losses(x).detach())]
+        f = [float(climbed(x).detach())]
         f_max = f[0]
         f_max_then, halved = f_max, False
         last, raised = 0, 0
         for k in range(STEPS_APGD):
-            z = self.project(x + eta * self.direction(self.gradient(x)[1], norm), norm)
+            z = self.project(x + eta * self.direction(self.gradient(x, climbed=climbed)[1], norm), norm)
             new = z if k == 0 else self.project(x + 0.75 * (z - x) + 0.25 * (x - before), norm)
-            value = float(self.losses(new).detach())
+            value = float(climbed(new).detach())
             raised += value > f[-1]
             # What rounding to float32 must not decide, of the loss.
-            apart = [abs(value - v) / value for v in (f[-1], f_max)]
+            apart = [abs((value - v) / value) for v in (f[-1], f_max)]
             self.least = min([self.least] + [v for v in apart if v > 0.0])
             before, x = x, new
             if value > f_max:
@@ -185,22 +201,27 @@ class Attacks:
 def main():
     torch.set_num_threads(1)
     out = {}
-    for name, model, size, *scale in [
-        ("plain", plain(), (12, 10), 1.0 / 127.5, -1.0),
-        ("residual", residual(), (20, 22), 1.0 / 8.0, -16.0),
+    for name, model, size, classes, *scale in [
+        ("plain", plain(3), (12, 10), 3, 1.0 / 127.5, -1.0),
+        ("residual", residual(), (20, 22), 3, 1.0 / 8.0, -16.0),
+        ("five", plain(5), (12, 10), 5, 1.0 / 127.5, -1.0),
     ]:
-        a = Attacks(hashed(model), size, *scale)
+        a = Attacks(hashed(model), size, classes, *scale)
         losses, g = a.gradient(a.x0)
         found = {
             "fgsm": a.steps(0, EPSILON, 1),
             "bim": a.steps(0, 1.0, STEPS),
             "pgd": a.steps(0, 2.5 * EPSILON / STEPS, STEPS),
             "pgd2": a.steps(2, 2.5 * EPSILON2 / STEPS, STEPS),
-            "mi": a.momentum(),
+            "mi": a.momentum(0),
+            "mi2": a.momentum(2),
             "apgd": a.auto(0),
             "apgd2": a.auto(2),
-            "towards": a.steps(0, -1.0, STEPS, (a.labels + 1) % CLASSES),
+            "dlr": a.auto(0, a.ratio),
+            "towards": a.steps(0, -1.0, STEPS, (a.labels + 1) % classes),
         }
+        if classes == 5:
+            found = {"dlr_towards": a.auto(0, lambda x: a.ratio(x, towards=True))}
         out[f"{name}.gradient"] = g.float().numpy()
         out[f"{name}.losses"] = losses.float().numpy()
         for attack, x in found.items():
