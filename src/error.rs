@@ -57,6 +57,10 @@ pub enum Error {
         advice: String,
     },
 
+    /// The caller asked for an end, as [`Target::watch`](crate::attack::Target::watch) can.
+    #[error("stopped, as it was asked to")]
+    Stopped,
+
     /// The device asked for does not exist here, or this build cannot use it.
     #[error("{device} is unavailable: {reason}")]
     Unavailable {

@@ -3,7 +3,7 @@
 use super::gradient::{Starts, in_words};
 use super::one::{Batch, Batchwise, Moved};
 use super::target::{Part, Target};
-use super::{Attack, Goal, Norm, counted};
+use super::{Attack, Counts, Goal, Norm, counted};
 use crate::ops::perturb::Control;
 use crate::{Error, Result};
 
@@ -150,6 +150,11 @@ impl Attack for Apgd {
 
     fn norm(&self) -> Norm {
         self.norm
+    }
+
+    fn passes(&self) -> Counts {
+        let backward = u64::from(self.restarts) * (u64::from(self.steps) + 1);
+        Counts { forward: backward + 1, backward }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::one::{Batch, Batchwise, Moved};
 use super::target::{Part, Target};
-use super::{Attack, Goal, Norm, counted};
+use super::{Attack, Counts, Goal, Norm, counted};
 use crate::ops::perturb::{Control, Noise};
 use crate::{Error, Result};
 
@@ -229,6 +229,13 @@ impl Ascent {
         self.goal.check(target)
     }
 
+    fn passes(&self) -> Counts {
+        let (steps, starts) = (u64::from(self.steps), u64::from(self.starts.count));
+        // Several starts are told apart by a pass each.
+        let forward = starts * (steps + u64::from(starts > 1)) + 1;
+        Counts { forward, backward: starts * steps }
+    }
+
     fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Moved> {
         let sign = self.goal.sign();
         let classes: Vec<u32> =
@@ -293,6 +300,10 @@ macro_rules! ascends {
             fn norm(&self) -> Norm {
                 let norm: fn(&$attack) -> Norm = $norm;
                 norm(self)
+            }
+
+            fn passes(&self) -> Counts {
+                self.ascent().map_or_else(|_| Counts::default(), |ascent| ascent.passes())
             }
         }
 

@@ -48,7 +48,7 @@ use crate::{Error, Result};
 pub use apgd::{Apgd, Loss};
 pub use gradient::{Bim, Fgsm, MiFgsm, Pgd, StepSize};
 pub use noise::{SignNoise, UniformNoise};
-pub use robust::{Estimate, Level, Report, robustness, smallest_epsilon};
+pub use robust::{Estimate, Level, Report, report, robustness, smallest_epsilon, unattacked};
 pub use square::Square;
 pub use target::{Counts, Target};
 
@@ -138,6 +138,9 @@ pub trait Attack: one::Batchwise {
     /// Which norm its epsilon bounds.
     fn norm(&self) -> Norm;
 
+    /// The most passes that an image takes, the one by which the result is told included: what a progress bar is full at.
+    fn passes(&self) -> Counts;
+
     /// Attacks images (n, h, w, c), any number of them, at each epsilon by itself. An epsilon of 0 gives the images to the
     /// bit.
     ///
@@ -145,7 +148,7 @@ pub trait Attack: one::Batchwise {
     /// [`Error::Argument`] for values that are no whole images or not in the target's range, other than a label for each
     /// image, 2^24 images or more, an epsilon that is NaN, below 0, or greater than the range's own extent, and settings
     /// that make no sense; [`Error::Data`] for a label that is no class, and where a loss is not finite;
-    /// [`Error::Device`] where the device fails.
+    /// [`Error::Device`] where the device fails; [`Error::Stopped`] where [`Target::watch`] says so.
     fn run(
         &self,
         target: &mut Target,

@@ -3,7 +3,7 @@
 use super::gradient::in_words;
 use super::one::{Batch, Batchwise, Moved};
 use super::target::{Part, Target};
-use super::{Attack, Norm};
+use super::{Attack, Counts, Norm};
 use crate::Result;
 use crate::ops::perturb::{Control, Noise};
 
@@ -40,6 +40,9 @@ pub struct SignNoise {
     pub seed: u64,
 }
 
+/// Of an image whose result is only told.
+const TOLD: Counts = Counts { forward: 1, backward: 0 };
+
 impl Attack for UniformNoise {
     fn name(&self) -> String {
         format!("uniform noise ({})", in_words(self.norm))
@@ -47,6 +50,10 @@ impl Attack for UniformNoise {
 
     fn norm(&self) -> Norm {
         self.norm
+    }
+
+    fn passes(&self) -> Counts {
+        TOLD
     }
 }
 
@@ -57,6 +64,10 @@ impl Attack for SignNoise {
 
     fn norm(&self) -> Norm {
         Norm::Linf
+    }
+
+    fn passes(&self) -> Counts {
+        TOLD
     }
 }
 

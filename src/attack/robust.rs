@@ -67,21 +67,56 @@ pub fn robustness<A: Attack + ?Sized>(
     draws: usize,
     seed: u64,
 ) -> Result<Report> {
-    if draws < LEAST_DRAWS {
+    enough(draws)?;
+    ready(attack, target, images, labels, epsilons)?;
+    let clean = unattacked(target, images, labels)?;
+    let attacked = attack.run(target, images, labels, epsilons)?;
+    report(&attack.name(), &clean, &attacked, draws, seed)
+}
+
+/// What [`robustness`] tells, of results that are there: `clean` of [`unattacked`], `attacked` of [`Attack::run`] on the same
+/// images.
+///
+/// # Errors
+/// [`Error::Argument`] for fewer than 40 draws, and for results of other numbers of images.
+///
+/// ```
+/// use sharpdim::Device;
+/// use sharpdim::attack::{Attack, Fgsm, Target, report, unattacked};
+/// use sharpdim::nn::{Model, Network, Plan, Settings};
+/// let settings = Settings { batch: 2, size: [32, 32], channels: 1, ..Settings::default() };
+/// let device = Device::cpu();
+/// let state = Network::new(Plan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
+/// let mut target = Target::of_state(&device, Model::ResNet18, &settings, &state, &[1.0 / 255.0, 0.0])?;
+/// let (images, labels) = (vec![128.0; 2 * 32 * 32], [0, 1]);
+/// let (fgsm, clean) = (Fgsm::default(), unattacked(&mut target, &images, &labels)?);
+/// let found = fgsm.run(&mut target, &images, &labels, &[2.0])?;
+/// let told = report(&fgsm.name(), &clean, &found, 100, 0)?;
+/// assert_eq!(told.levels[0].loss.value, found[0].mean_loss());
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn report(
+    attack: &str,
+    clean: &Attacked,
+    attacked: &[Attacked],
+    draws: usize,
+    seed: u64,
+) -> Result<Report> {
+    enough(draws)?;
+    let images = clean.losses.len();
+    if let Some(other) = attacked.iter().find(|other| other.losses.len() != images) {
         return Err(Error::Argument(format!(
-            "{draws} bootstrap draws: an interval of 95 % needs {LEAST_DRAWS} or more"
+            "{images} unattacked images, and {} attacked at {}: they must be the same",
+            other.losses.len(),
+            other.epsilon
         )));
     }
-    // At 0 every attack gives the images themselves; the clean numbers need no attack at all.
-    ready(attack, target, images, labels, epsilons)?;
-    let clean = clean(target, images, labels)?;
-    let attacked = attack.run(target, images, labels, epsilons)?;
     let columns = |of: &Attacked| -> [Vec<f64>; 2] {
         let losses = of.losses.iter().map(|loss| f64::from(*loss)).collect();
         [losses, of.success.iter().map(|success| f64::from(u8::from(!success))).collect()]
     };
     // Loss, accuracy, and per epsilon loss, accuracy and both penalties, of each image.
-    let [clean_loss, clean_right] = columns(&clean);
+    let [clean_loss, clean_right] = columns(clean);
     let less = |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a - b).collect() };
     let levels: Vec<Vec<f64>> = attacked
         .iter()
@@ -95,8 +130,8 @@ pub fn robustness<A: Attack + ?Sized>(
     let estimates = bootstrap(&all, draws, seed);
     let levels = attacked.iter().zip(estimates[2..].chunks_exact(4));
     Ok(Report {
-        attack: attack.name(),
-        images: labels.len(),
+        attack: attack.into(),
+        images,
         clean_loss: estimates[0],
         clean_accuracy: estimates[1],
         levels: levels
@@ -112,8 +147,19 @@ pub fn robustness<A: Attack + ?Sized>(
     })
 }
 
+fn enough(draws: usize) -> Result<()> {
+    if draws >= LEAST_DRAWS {
+        return Ok(());
+    }
+    Err(Error::Argument(format!("{draws} bootstrap draws: an interval of 95 % needs {LEAST_DRAWS} or more")))
+}
+
 /// The images as they are, told as attacked ones are.
-fn clean(target: &mut Target, images: &[f32], labels: &[u32]) -> Result<Attacked> {
+///
+/// # Errors
+/// As [`Attack::run`].
+pub fn unattacked(target: &mut Target, images: &[f32], labels: &[u32]) -> Result<Attacked> {
+    target.check(images, labels)?;
     let zeros = vec![0.0; labels.len()];
     let numbers = vec![0; labels.len()];
     each(&super::UniformNoise::default(), target, images, labels, &zeros, &numbers)

@@ -2,7 +2,7 @@
 
 use super::one::{Batch, Batchwise, Moved};
 use super::target::{Part, Target};
-use super::{Attack, Goal, Norm, counted, first_greatest};
+use super::{Attack, Counts, Goal, Norm, counted, first_greatest};
 use crate::ops::perturb::{Control, Square as Kind};
 use crate::ops::philox::{key, philox};
 use crate::{Error, Result};
@@ -60,6 +60,10 @@ impl Attack for Square {
 
     fn norm(&self) -> Norm {
         Norm::Linf
+    }
+
+    fn passes(&self) -> Counts {
+        Counts { forward: u64::from(self.queries) + 1, backward: 0 }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::nn::{Model, Network, Passes, Purpose, Room, Settings, State, Topology
 use crate::ops::cross_entropy::CrossEntropy;
 use crate::ops::perturb::{self, Control, Noise, Norm, Perturb, Square};
 use crate::{Arena, Device, Error, Precision, Recording, Result, Slot};
+use std::ops::ControlFlow;
 
 /// Recordings that are kept: those of a few attacks. They hold their seeds, so that there could be any number.
 const MOST_RECORDINGS: usize = 16;
@@ -36,7 +37,11 @@ pub struct Target {
     /// Images of the batch that are not padding.
     rows: usize,
     passes: Counts,
+    watch: Option<Watch>,
 }
+
+/// Is told the passes so far, and says whether to go on.
+type Watch = Box<dyn FnMut(Counts) -> ControlFlow<()> + Send>;
 
 /// Passes of images through a network: a batch of five counts five times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -181,6 +186,7 @@ impl Target {
             recorded: Vec::new(),
             rows: 0,
             passes: Counts::default(),
+            watch: None,
         })
     }
 
@@ -219,6 +225,27 @@ impl Target {
     /// The device that it is on.
     pub fn device(&self) -> &Device {
         self.network.plan().device()
+    }
+
+    /// Has `watch` told the passes so far, after each step of each batch: for a progress bar, say. Where it answers [`ControlFlow::Break`], what is under way ends with [`Error::Stopped`]; the target is as good as before.
+    ///
+    /// ```
+    /// use sharpdim::attack::{Attack, Bim, Target};
+    /// use sharpdim::nn::{Model, Network, Plan, Settings};
+    /// use sharpdim::{Device, Error};
+    /// use std::ops::ControlFlow;
+    /// let settings = Settings { batch: 2, size: [32, 32], channels: 1, ..Settings::default() };
+    /// let device = Device::cpu();
+    /// let state = Network::new(Plan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
+    /// let mut target = Target::of_state(&device, Model::ResNet18, &settings, &state, &[1.0 / 255.0, 0.0])?;
+    /// target.watch(|passes| if passes.forward < 6 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) });
+    /// let stopped = Bim::default().run(&mut target, &vec![128.0; 2 * 32 * 32], &[0, 1], &[4.0]);
+    /// assert!(matches!(stopped, Err(Error::Stopped)));
+    /// assert_eq!(target.passes().forward, 6);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn watch(&mut self, watch: impl FnMut(Counts) -> ControlFlow<()> + Send + 'static) {
+        self.watch = Some(Box::new(watch));
     }
 
     /// The images' passes so far.
@@ -331,7 +358,8 @@ impl Target {
                 _ => {}
             }
         }
-        Ok(())
+        let told = self.watch.as_mut().map(|watch| watch(self.passes));
+        if told.is_some_and(|told| told.is_break()) { Err(Error::Stopped) } else { Ok(()) }
     }
 
     /// Keeps x and its direction as the best, of those images that it says.

@@ -113,6 +113,12 @@ fn passes_are_counted() {
         [after.forward - before.forward, after.backward - before.backward]
     };
     let all: Vec<[u64; 2]> = attacks().iter().map(|attack| passes(attack.as_ref())).collect();
+    for (attack, [forward, backward]) in attacks().iter().zip(&all) {
+        let most = attack.passes();
+        let search = attack.name().contains("Square");
+        assert!(*forward == 5 * most.forward || search && *forward < 5 * most.forward, "{}", attack.name());
+        assert_eq!(*backward, 5 * most.backward, "{}", attack.name());
+    }
     // Of each image, one more to tell what became of it.
     let of = |forward: u64, backward: u64| [5 * (forward + 1), 5 * backward];
     assert_eq!(all[0], of(1, 1), "FGSM");
