@@ -2,7 +2,9 @@
 //! says. `SHARPDIM_FIGURES=folder` keeps the figures, to be looked at.
 #![cfg(feature = "figures")]
 
-use sharpdim::figure::{Axis, Bar, Bars, Figure, Heatmap, Histogram, Lines, Marked, Scatter, Series, Size};
+use sharpdim::figure::{
+    Axis, Bar, Bars, Cell, Figure, Heatmap, Histogram, Lines, Marked, Pictures, Scatter, Series, Size,
+};
 use sharpdim::{Error, Result};
 
 /// The figure's SVG by an XML parser: how many groups of a class, and all text.
@@ -374,4 +376,63 @@ fn figures_beside_each_other_are_the_pixels_of_each() {
     assert!((260..300).all(|y| (500..820).all(|x| all.get_pixel(x, y).0 == [255; 3])));
     assert!(matches!(Figure::beside("None", &[]), Err(Error::Argument(_))));
     assert!(matches!(Figure::beside("Too wide", &vec![left; 21]), Err(Error::Argument(_))));
+}
+
+/// A pixel of the figure is one of its image, where that is enlarged by a whole number.
+#[test]
+fn pictures_show_their_pixels() {
+    let colors: Vec<u8> = (0..4 * 6 * 3).map(|i| (i * 3) as u8).collect();
+    let grays: Vec<u8> = (0..24 * 24).map(|i| (i % 251) as u8).collect();
+    let figure = Pictures::new("Pictures", 48, &["colour", "gray"])
+        .row(vec![
+            Cell::new(&colors, [4, 6, 3]).unwrap().caption("wide"),
+            Cell::new(&grays, [24, 24, 1]).unwrap().caption("<b>").caption("second").marked(),
+        ])
+        .draw()
+        .unwrap();
+    let (count, text) = read(&figure, "picture");
+    assert_eq!(count, 2);
+    for words in ["Pictures", "colour", "gray", "wide", "<b>", "second"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let svg = figure.svg();
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let images: Vec<_> = document.descendants().filter(|node| node.tag_name().name() == "image").collect();
+    let number =
+        |node: &roxmltree::Node, name: &str| node.attribute(name).unwrap().parse::<f64>().unwrap() as u32;
+    let drawn = pixels(&figure, "pictures");
+    let [first, second] = [&images[0], &images[1]].map(|node| [number(node, "x"), number(node, "y")]);
+    assert_eq!((number(&images[0], "width"), number(&images[0], "height")), (48, 32));
+    for (row, column) in [(0, 0), (3, 5), (2, 1)] {
+        let at = 3 * (row * 6 + column) as usize;
+        let want = [colors[at], colors[at + 1], colors[at + 2]];
+        assert_eq!(drawn.get_pixel(first[0] + 8 * column + 4, first[1] + 8 * row + 4).0, want);
+    }
+    for (row, column) in [(2, 2), (11, 20)] {
+        let want = [grays[(row * 24 + column) as usize]; 3];
+        assert_eq!(drawn.get_pixel(second[0] + 2 * column + 1, second[1] + 2 * row + 1).0, want);
+    }
+    // The frame of the marked one.
+    assert_eq!(drawn.get_pixel(second[0] + 20, second[1]).0, [0xd5, 0x5e, 0x00]);
+
+    let encoded = images[0].attribute("href").unwrap().strip_prefix("data:image/png;base64,").unwrap();
+    assert!(encoded.len() > 60);
+    let one = || vec![Cell::new(&[0], [1, 1, 1]).unwrap()];
+    let refused = [
+        (Cell::new(&[0; 11], [2, 2, 3]).err(), "11 bytes are not 2 x 2 x 3"),
+        (Cell::new(&[0; 8], [2, 2, 2]).err(), "2 channels; it must be 1, gray, or 3, RGB"),
+        (Cell::new(&[], [0, 2, 1]).err(), "0 x 2 is not the size of an image"),
+        (
+            Pictures::new("p", 96, &["a"]).draw().err(),
+            "figure \"p\": it has no rows: pictures need one at least",
+        ),
+        (
+            Pictures::new("p", 96, &["a", "b"]).row(one()).draw().err(),
+            "figure \"p\": row 0 has 1 images for 2 columns",
+        ),
+    ];
+    for (error, words) in refused {
+        assert_eq!(error.expect("refused").to_string(), words);
+    }
+    assert!(Pictures::new("p", 20_000, &["a"]).row(one()).draw().is_err());
 }

@@ -6,6 +6,7 @@
 //! - [`Scatter`]: labelled points with intervals: datasets by dimension and sharpness.
 //! - [`Bars`]: values with intervals side by side: estimators, datasets.
 //! - [`Heatmap`]: a matrix with its values written in: pairs of classes.
+//! - [`Pictures`]: images in rows and columns: what attacks make of them.
 //!
 //! Each is built up, then drawn at a [`Size`] into a [`Figure`]. Colours are those of Okabe and Ito; marks and
 //! dashes say the same again. Titles and names may be any text: what is too long is shortened, and stays whole
@@ -31,6 +32,7 @@ mod frame;
 mod heatmap;
 mod histogram;
 mod lines;
+mod pictures;
 mod png;
 mod scatter;
 mod scene;
@@ -43,8 +45,10 @@ pub use bars::{Bar, Bars};
 pub use heatmap::Heatmap;
 pub use histogram::Histogram;
 pub use lines::{Lines, Series};
+pub use pictures::{Cell, Pictures};
 pub use scatter::{Marked, Scatter};
 
+pub(crate) use scene::Bitmap;
 pub(crate) use svg::escaped;
 
 use crate::{Error, Result};
@@ -67,8 +71,10 @@ impl Default for Size {
 }
 
 impl Size {
+    const LEAST: u32 = 160;
+
     fn check(self) -> Result<()> {
-        if [self.width, self.height].iter().all(|side| (160..=10_000).contains(side)) {
+        if [self.width, self.height].iter().all(|side| (Self::LEAST..=10_000).contains(side)) {
             return Ok(());
         }
         Err(Error::Argument(format!(

@@ -1,11 +1,13 @@
 //! A scene as PNG: `tiny-skia` fills and strokes with smooth edges, letters are filled outlines, so that no
 //! font is looked for.
 
-use super::scene::{Anchor, Fill, Shape, Stroke, Text};
+use super::scene::{Anchor, Bitmap, Fill, Shape, Stroke, Text};
 use super::text::{self, Step};
 use crate::{Error, Result};
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
-use tiny_skia::{FillRule, Paint, Path, PathBuilder, Pixmap, StrokeDash, Transform};
+use tiny_skia::{
+    FillRule, FilterQuality, Paint, Path, PathBuilder, Pixmap, PixmapPaint, StrokeDash, Transform,
+};
 
 /// More pixels than this are no figure.
 const MOST_PIXELS: u64 = 1 << 27;
@@ -55,8 +57,22 @@ fn draw(pixels: &mut Pixmap, shape: &Shape, transform: Transform) {
         Shape::Text(text) => {
             paint(pixels, letters(text), &Some(Fill::solid(text.color)), &None, transform);
         }
+        Shape::Bitmap { bitmap, from, size } => draw_bitmap(pixels, bitmap, *from, *size, transform),
         Shape::Group { shapes, .. } => shapes.iter().for_each(|shape| draw(pixels, shape, transform)),
     }
+}
+
+fn draw_bitmap(pixels: &mut Pixmap, bitmap: &Bitmap, from: [f64; 2], size: [f64; 2], transform: Transform) {
+    // Sides of a figure's images are pixels in memory already.
+    let Some(mut image) = Pixmap::new(bitmap.width(), bitmap.height()) else { return };
+    for (pixel, [r, g, b]) in image.data_mut().chunks_exact_mut(4).zip(bitmap.rgb()) {
+        pixel.copy_from_slice(&[r, g, b, 255]);
+    }
+    let [x, y] = [size[0] / f64::from(bitmap.width()), size[1] / f64::from(bitmap.height())];
+    let enlarged = x as f32 * transform.sx >= 1.0;
+    let quality = if enlarged { FilterQuality::Nearest } else { FilterQuality::Bilinear };
+    let place = transform.pre_translate(from[0] as f32, from[1] as f32).pre_scale(x as f32, y as f32);
+    pixels.draw_pixmap(0, 0, image.as_ref(), &PixmapPaint { quality, ..PixmapPaint::default() }, place, None);
 }
 
 /// Fills and strokes; a path of nothing is left out.

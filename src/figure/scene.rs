@@ -1,5 +1,11 @@
-//! What every chart is made of before it is SVG or PNG: lines, areas, circles and text, in pixels from the
+//! What every figure is made of before it is SVG or PNG: lines, areas, circles, text and images, in pixels from the
 //! top left corner.
+
+use crate::{Error, Result};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
+use std::sync::Arc;
 
 /// Red, green and blue.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,6 +19,8 @@ impl Color {
     pub(super) const GRID: Color = Color([0xe3, 0xe3, 0xe3]);
     /// What only separates: minor lines, cells without a value.
     pub(super) const FAINT: Color = Color([0x9a, 0x9a, 0x9a]);
+    /// What is to be looked at: Okabe and Ito's vermilion.
+    pub(super) const ALERT: Color = Color([0xd5, 0x5e, 0x00]);
 }
 
 /// How a line is drawn.
@@ -81,6 +89,62 @@ impl Text {
     }
 }
 
+/// An image of its own pixels, gray or RGB.
+#[derive(Clone)]
+pub(crate) struct Bitmap {
+    pixels: Arc<[u8]>,
+    shape: [usize; 3],
+}
+
+impl std::fmt::Debug for Bitmap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bitmap({:?})", self.shape)
+    }
+}
+
+impl Bitmap {
+    /// An image from its pixels, (H, W, C) row by row, 1 byte each; C is 1 for gray or 3 for RGB.
+    pub(crate) fn new(pixels: &[u8], shape: [usize; 3]) -> Result<Self> {
+        let [height, width, channels] = shape;
+        let sides = u32::try_from(width).is_ok() && u32::try_from(height).is_ok();
+        if !matches!(channels, 1 | 3) {
+            return Err(Error::Argument(format!("{channels} channels; it must be 1, gray, or 3, RGB")));
+        }
+        if height == 0 || width == 0 || !sides {
+            return Err(Error::Argument(format!("{height} x {width} is not the size of an image")));
+        }
+        if height.checked_mul(width).and_then(|n| n.checked_mul(channels)) != Some(pixels.len()) {
+            let reason = format!("{} bytes are not {height} x {width} x {channels}", pixels.len());
+            return Err(Error::Argument(reason));
+        }
+        Ok(Bitmap { pixels: pixels.into(), shape })
+    }
+
+    pub(crate) fn height(&self) -> u32 {
+        self.shape[0] as u32
+    }
+
+    pub(crate) fn width(&self) -> u32 {
+        self.shape[1] as u32
+    }
+
+    /// Red, green and blue of each pixel, row by row.
+    pub(super) fn rgb(&self) -> impl Iterator<Item = [u8; 3]> {
+        let channels = self.shape[2];
+        self.pixels.chunks_exact(channels).map(move |pixel| [0, 1, 2].map(|at| pixel[at % channels]))
+    }
+
+    /// As the address of an `<img>` or `<image>`, which is the image itself.
+    pub(crate) fn address(&self) -> Result<String> {
+        let color = if self.shape[2] == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+        let mut png = Vec::new();
+        PngEncoder::new_with_quality(&mut png, CompressionType::Best, FilterType::Adaptive)
+            .write_image(&self.pixels, self.width(), self.height(), color)
+            .map_err(|e| Error::Argument(format!("it could not be encoded: {e}")))?;
+        Ok(format!("data:image/png;base64,{}", STANDARD.encode(png)))
+    }
+}
+
 /// What can be drawn.
 #[derive(Debug, Clone)]
 pub(super) enum Shape {
@@ -97,6 +161,12 @@ pub(super) enum Shape {
         stroke: Option<Stroke>,
     },
     Text(Text),
+    /// An image, over the rectangle at `from`.
+    Bitmap {
+        bitmap: Bitmap,
+        from: [f64; 2],
+        size: [f64; 2],
+    },
     /// Shapes that belong together: `class` says what they are, `name` whose they are.
     Group {
         class: &'static str,
@@ -114,6 +184,7 @@ impl Shape {
             Shape::Path { points, .. } => points.iter_mut().for_each(|point| *point = to(*point)),
             Shape::Circle { centre, .. } => *centre = to(*centre),
             Shape::Text(text) => text.at = to(text.at),
+            Shape::Bitmap { from, .. } => *from = to(*from),
             Shape::Group { shapes, .. } => shapes.iter_mut().for_each(|shape| *shape = shape.moved(by)),
         }
         shape

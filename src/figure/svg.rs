@@ -36,6 +36,15 @@ fn write_shape(out: &mut String, shape: &Shape) {
             writeln!(out, r#"<circle cx="{x}" cy="{y}" r="{radius}"{}/>"#, paint(fill, stroke))
         }
         Shape::Text(text) => write_text(out, text),
+        Shape::Bitmap { bitmap, from, size } => {
+            let ([x, y], [width, height]) = (from.map(number), size.map(number));
+            // Encoding into memory does not fail; an image without its pixels is still in its place.
+            let address = bitmap.address().unwrap_or_default();
+            writeln!(
+                out,
+                r#"<image x="{x}" y="{y}" width="{width}" height="{height}" style="image-rendering:pixelated" href="{address}"/>"#
+            )
+        }
         Shape::Group { class, name, shapes } => {
             _ = writeln!(out, r#"<g class="{class}">"#);
             if !name.is_empty() {
