@@ -1,15 +1,18 @@
-"""What the scripts that run this library beside others share: the build of an example, the threads of a process, and
-what machine and revision it was."""
+"""What the scripts that run this library beside others share: the build of an example, processes that take steps in
+turns, and what machine and revision it was."""
 
 import json
 import os
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 OURS = "sharpdim"
+# OpenMP's threads spin for a while after their work: ours must not run beside them.
+PAUSE = 0.4
 
 
 def build(example, *options):
@@ -44,3 +47,34 @@ def chip():
 def revision():
     ran = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=REPOSITORY, capture_output=True, text=True)
     return ran.stdout.strip() or "no git revision"
+
+
+class Tool:
+    """A process that takes a step when it is told to."""
+
+    def __init__(self, words, threads):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen([str(word) for word in words], env=environment(threads), **pipes)
+        self.seconds, self.losses = [], []
+        self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"{Path(sys.argv[0]).name}: {self.process.args[0]} failed")
+        return line
+
+    def step(self):
+        time.sleep(PAUSE)
+        print(file=self.process.stdin, flush=True)
+        answer = json.loads(self.answer())
+        self.seconds.append(answer["seconds"])
+        self.losses.append(answer["loss"])
+
+    def end(self):
+        """Its peak memory, in bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        self.process.stdin.close()
+        self.process.wait()
+        return int(peak.split()[1]) << 10

@@ -22,13 +22,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import OURS, build, chip, environment, memory_bytes, revision
+from common import OURS, Tool, build, chip, memory_bytes, revision
 
 # The paper's batches.
 BATCHES = {"resnet18": 40, "resnet34": 25, "resnet50": 12, "vgg13": 6, "vgg16": 6, "vgg19": 6}
-# OpenMP's threads spin for a while after their work: ours must not run beside them.
-PAUSE = 0.4
-
 
 # ---- the peer, in its own process ------------------------------------------------------------------------------------
 
@@ -66,37 +63,6 @@ def work(args):
 
 
 # ---- the comparison --------------------------------------------------------------------------------------------------
-
-
-class Tool:
-    """A process that takes a step when it is told to."""
-
-    def __init__(self, words, threads):
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen([str(word) for word in words], env=environment(threads), **pipes)
-        self.seconds, self.losses = [], []
-        self.answer()
-
-    def answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"training.py: {self.process.args[0]} failed")
-        return line
-
-    def step(self):
-        time.sleep(PAUSE)
-        print(file=self.process.stdin, flush=True)
-        answer = json.loads(self.answer())
-        self.seconds.append(answer["seconds"])
-        self.losses.append(answer["loss"])
-
-    def end(self):
-        """Its peak memory, in bytes."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        self.process.stdin.close()
-        self.process.wait()
-        return int(peak.split()[1]) << 10
 
 
 def compare(model, gpu, args):

@@ -2,8 +2,8 @@
 
 use crate::estimators;
 use crate::failure::Failure;
-use clap::{Parser, ValueEnum};
-use sharpdim::data::Split;
+use crate::inputs::{Part, Wanted};
+use clap::Parser;
 use sharpdim::measure::Protocol;
 use sharpdim::represent::RepresentationOptions;
 use std::path::PathBuf;
@@ -45,20 +45,12 @@ pub struct Args {
     /// Checkpoint of a training, as `train` writes it
     pub checkpoint: PathBuf,
 
-    /// Folder or file of a dataset, as `measure` takes it; without it, the images of the training
-    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub wanted: Wanted,
 
     /// train or test images: of the training, or the parts of DATA
     #[arg(long, value_enum, default_value_t = Part::Train)]
     pub part: Part,
-
-    /// Of DATA, these classes only, by name
-    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "data")]
-    pub classes: Vec<String>,
-
-    /// Of DATA, draw so many images, as many of each class [default: all]
-    #[arg(long, value_name = "N", requires = "data")]
-    pub count: Option<usize>,
 
     /// Layers by name, or all
     #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "all")]
@@ -103,29 +95,6 @@ pub struct Args {
     /// One JSON object instead of a table
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Part {
-    Train,
-    Test,
-}
-
-impl Part {
-    pub fn split(self) -> Split {
-        match self {
-            Part::Train => Split::Train,
-            Part::Test => Split::Test,
-        }
-    }
-
-    /// What images of the training are called.
-    pub fn of_training(self) -> &'static str {
-        match self {
-            Part::Train => "trained on",
-            Part::Test => "tested on",
-        }
-    }
 }
 
 impl Args {

@@ -2,12 +2,15 @@
 //! The library does the measuring; this binary finds the images and shows what was found.
 
 mod args;
+#[path = "../support/bar.rs"]
+mod bar;
 #[path = "../support/chosen.rs"]
 mod chosen;
 #[path = "../measure/estimators.rs"]
 mod estimators;
 #[path = "../support/failure.rs"]
 mod failure;
+#[path = "../support/inputs.rs"]
 mod inputs;
 mod progress;
 mod shown;
@@ -44,7 +47,7 @@ fn run(args: &Args) -> Result<String, Failure> {
     for layer in &options.layers {
         relative_depth(trained.model, layer).map_err(|error| Failure::usage(format!("--layers: {error}")))?;
     }
-    let input = Input::load(args, &trained)?;
+    let input = Input::load(&args.wanted, args.part, &trained, &args.checkpoint, args.seed, args.quiet)?;
     let watch = Watch::start(args.quiet);
     let found = representations(&device, &trained, &input.images, &options, &|stage| watch.show(stage))?;
     drop(watch);

@@ -1,16 +1,11 @@
 //! How it goes, on stderr and only where that is a terminal: images through the network, then layer after layer.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+use crate::bar::style;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish};
 use sharpdim::represent::Stage;
 
 /// Steps of the bar for a layer.
 const OF_LAYER: f64 = 1000.0;
-
-pub fn style(count: &str) -> ProgressStyle {
-    let template = format!("{{prefix:15}} [{{bar:40}}] {count} {{eta}}");
-    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    style.progress_chars("=> ")
-}
 
 pub struct Watch(ProgressBar);
 

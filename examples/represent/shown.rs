@@ -35,18 +35,7 @@ impl Shown<'_> {
 
     pub fn table(&self) -> String {
         let trained = self.trained;
-        let mut lines = vec![match trained.history.last() {
-            Some(epoch) => format!(
-                "Network     {}, {} {}, {:.1} % of its test images told right",
-                trained.model,
-                epoch.epoch,
-                if epoch.epoch == 1 { "epoch" } else { "epochs" },
-                100.0 * epoch.test_accuracy
-            ),
-            None => format!("Network     {}, no whole epoch", trained.model),
-        }];
-        lines.push(format!("Images      {}", self.input.what));
-        lines.extend(self.input.notes.iter().map(|note| format!("  note      {note}")));
+        let mut lines = self.input.lines(trained);
         let sharpness = self.found.iter().any(|layer| layer.sharpness.is_some());
         for (at, estimator) in self.estimators.iter().enumerate() {
             lines.push(format!("\n{estimator}"));

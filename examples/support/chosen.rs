@@ -1,7 +1,7 @@
 //! The images of a training: which were chosen, in words that a checkpoint keeps, so that what comes after (attacks,
 //! representations) finds the same ones again.
 
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish};
 use serde_json::{Value, json};
 use sharpdim::data::{Color, Dataset, Images, OpenOptions, Preprocess, Scale, Selection, Split};
 use sharpdim::{Error, Result};
@@ -80,8 +80,7 @@ impl Chosen {
     pub fn load(&self, stop: &AtomicBool) -> Result<Parts> {
         let (name, train, test) = self.choose()?;
         let bar = ProgressBar::new((train.len() + test.len()) as u64).with_finish(ProgressFinish::AndClear);
-        let style = ProgressStyle::with_template("{prefix:15} [{bar:40}] {pos}/{len} {eta}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        bar.set_style(crate::bar::style("{pos}/{len}"));
         bar.set_prefix("preprocess");
         let how = Preprocess {
             scale: if self.scaled { Scale::Max } else { Scale::None },

@@ -2,6 +2,8 @@
 //! where another run stopped. The library does the training; this binary asks for it and shows what was found.
 
 mod args;
+#[path = "../support/bar.rs"]
+mod bar;
 #[path = "../support/chosen.rs"]
 mod chosen;
 mod curves;

@@ -12,7 +12,7 @@ type Shape = ([usize; 4], usize, usize, usize, usize);
 
 /// Extents that hurt: one of each, channels that are no multiple of 16 bytes and those that are, more lines than a
 /// tile has, sums long enough to be split, strides beyond the kernel, pixels that no patch reaches.
-const SHAPES: [Shape; 26] = [
+const SHAPES: [Shape; 30] = [
     ([1, 1, 1, 1], 1, 1, 1, 0),
     ([2, 5, 4, 3], 8, 1, 1, 0),
     ([1, 6, 7, 8], 20, 1, 2, 0),
@@ -31,12 +31,17 @@ const SHAPES: [Shape; 26] = [
     ([1, 10, 3, 8], 8, 3, 5, 2),
     ([1, 3, 2, 5], 3, 3, 4, 1),
     // On the CPU by Winograd's algorithm: tiles of 4 x 4 pixels that images fill or not.
-    ([49, 1, 1, 64], 64, 3, 1, 1),
     ([51, 2, 3, 64], 64, 3, 1, 1),
     ([16, 5, 7, 128], 64, 3, 1, 1),
     ([13, 7, 7, 64], 192, 3, 1, 1),
     ([3, 14, 14, 64], 64, 3, 1, 1),
     ([1, 33, 41, 64], 128, 3, 1, 1),
+    // On the CPU as products of pairs of pixels.
+    ([49, 1, 1, 64], 64, 3, 1, 1),
+    ([8, 2, 2, 64], 128, 3, 1, 1),
+    ([11, 2, 2, 128], 64, 3, 2, 1),
+    ([9, 2, 1, 64], 64, 1, 2, 0),
+    ([10, 1, 3, 64], 64, 3, 1, 1),
     // Linear layers.
     ([3, 1, 1, 65], 20, 1, 1, 0),
     ([2, 1, 1, 512], 136, 1, 1, 0),

@@ -1,6 +1,7 @@
 //! `conv2d` on the CPU: blocks of the matrix of patches, each multiplied as soon as it is gathered. How the work is
 //! cut depends on the shape alone, so that results do not depend on the number of threads.
 
+mod few;
 mod winograd;
 
 use super::Conv2d;
@@ -174,6 +175,9 @@ fn block(conv: &Conv2d) -> usize {
 pub(super) fn workspace_len(conv: &Conv2d) -> usize {
     // The images' gradient wants a block for patches' gradients, even where the forward pass gathers none.
     let blocks = block(conv) * rayon::current_num_threads();
+    if few::pays(conv) {
+        return few::workspace_len(conv);
+    }
     if winograd::pays(conv) {
         return blocks.max(winograd::workspace_len(conv));
     }
@@ -208,6 +212,9 @@ pub(super) fn forward(
     y: &mut [f32],
     work: &mut [f32],
 ) {
+    if few::pays(conv) {
+        return few::forward(conv, x, w, bias, relu, y, work);
+    }
     if winograd::pays(conv) {
         return winograd::forward(conv, x, w, bias, relu, y, work);
     }
@@ -269,6 +276,9 @@ pub(super) fn backward_input(
     dx: &mut [f32],
     work: &mut [f32],
 ) {
+    if few::pays(conv) {
+        return few::backward_input(conv, dy, w, add, dx, work);
+    }
     if winograd::pays(conv) {
         return winograd::backward_input(conv, dy, w, add, dx, work);
     }
@@ -391,6 +401,9 @@ pub(super) fn backward_weight(
 ) {
     if !db.is_empty() {
         sum_rows(dy, db);
+    }
+    if few::pays(conv) {
+        return few::backward_weight(conv, x, dy, dw);
     }
     if winograd::pays(conv) {
         return winograd::backward_weight(conv, x, dy, dw, work);

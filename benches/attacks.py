@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Times attacks beside torchattacks on PyTorch: torchvision's networks, the same weights, images, labels, epsilon, batch
+and number of threads, an attack here and an attack there in turns. Needs torch, torchvision, torchattacks and safetensors:
+
+    python benches/attacks.py [--models resnet18,resnet50,vgg16] [--size 32] [--batch 64] [--rounds 5]
+
+Prints a Markdown table: seconds of FGSM and of PGD (10 steps from a random place) on a batch, the peer's time as a multiple
+of ours, images attacked in a second, and the mean losses under attack, which say that it was the same work: FGSM's agree,
+PGD's random places differ.
+
+On a CPU PyTorch runs oneDNN in f32 with channels-last tensors; on a GPU automatic mixed precision (bf16), channels-last and
+cudnn.benchmark, against our bf16. Ours tells each image's loss and class as well, by one pass more; of the peer that pass
+is timed too, as everyone who attacks needs it.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from common import OURS, Tool, build, chip, memory_bytes, revision
+
+ATTACKS = {"fgsm": "FGSM", "pgd": "PGD-10"}
+
+
+def work(args):
+    """Answers each line on standard input with an attack's seconds and loss, as the example `steps` does."""
+    import numpy as np
+    import torch
+    import torchattacks
+    import torchvision
+    from safetensors.torch import load_file
+
+    gpu = args.work == "gpu"
+    device = torch.device("cuda" if gpu else "cpu")
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    torch.backends.cudnn.benchmark = True
+    inner = getattr(torchvision.models, args.model)(num_classes=2)
+    inner.load_state_dict(load_file(args.weights), strict=True)
+
+    class Model(torch.nn.Module):
+        """Of images from 0 to 1, as torchattacks has them; the network reads -1 to 1."""
+
+        def __init__(self):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x):
+            with torch.autocast("cuda", torch.bfloat16, enabled=gpu):
+                return self.inner(2.0 * x - 1.0).float()
+
+    model = Model().to(device, memory_format=torch.channels_last).eval()
+    for weights in model.parameters():
+        weights.requires_grad_(False)
+    shape = (args.batch, args.size, args.size, 3)
+    images = torch.from_numpy(np.fromfile(args.images, "<f4").reshape(shape)).permute(0, 3, 1, 2)
+    images = ((images + 1.0) / 2.0).clamp(0.0, 1.0).to(device).contiguous(memory_format=torch.channels_last)
+    labels = (torch.arange(args.batch) % 2).to(device)
+    if args.attack == "fgsm":
+        attack = torchattacks.FGSM(model, eps=2 / 255)
+    else:
+        attack = torchattacks.PGD(model, eps=2 / 255, alpha=0.5 / 255, steps=10, random_start=True)
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        found = attack(images, labels)
+        with torch.no_grad():
+            loss = torch.nn.functional.cross_entropy(model(found), labels).item()
+        print(json.dumps({"seconds": time.perf_counter() - start, "loss": loss}), flush=True)
+
+
+def compare(model, attack, gpu, args):
+    shape = ["--model", model, "--batch", args.batch, "--size", args.size]
+    with tempfile.TemporaryDirectory() as folder:
+        files = ["--weights", f"{folder}/weights.safetensors", "--images", f"{folder}/images"]
+        device = ["--device", "cuda:0", "--precision", "bf16"] if gpu else ["--device", "cpu"]
+        mine = [args.steps, *shape, *device]
+        # By a process of its own: what writing takes is not to count as an attack's memory.
+        words = [str(word) for word in mine + files]
+        subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+        ours = Tool([*mine, "--attack", attack], args.threads)
+        peer = [sys.executable, __file__, "--work", "gpu" if gpu else "cpu", "--attack", attack, *shape, *files]
+        theirs = Tool(peer, args.threads)
+        for _ in range(1 + args.rounds):  # the first is not timed
+            ours.step()
+            theirs.step()
+        memory = [ours.end(), theirs.end()]
+    seconds = [statistics.median(tool.seconds[1:]) for tool in (ours, theirs)]
+    cells = [model, ATTACKS[attack], f"{seconds[0]:.3f}", f"{seconds[1]:.3f}", f"{seconds[1] / seconds[0]:.2f}"]
+    cells += [f"{args.batch / seconds[0]:.1f}", f"{args.batch / seconds[1]:.1f}", *(f"{m / 1e9:.2f}" for m in memory)]
+    cells += [f"{tool.losses[-1]:.4f}" for tool in (ours, theirs)]
+    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", default="resnet18,resnet50,vgg16", help="with commas")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5, help="timed attacks of each, in turns; medians are shown")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--steps", type=Path, help="this library's program; built by Cargo where not given")
+    parser.add_argument("--work", help=argparse.SUPPRESS)
+    parser.add_argument("--attack", help=argparse.SUPPRESS)
+    parser.add_argument("--model", help=argparse.SUPPRESS)
+    parser.add_argument("--weights", help=argparse.SUPPRESS)
+    parser.add_argument("--images", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.work:
+        return work(args)
+    import torch
+    import torchattacks
+
+    gpu = args.device == "cuda"
+    args.steps = args.steps or build("steps", *(["--features", "cuda"] if gpu else []))
+    print(f"{datetime.date.today()}, {chip()}, {memory_bytes() >> 30} GiB; {args.threads} threads")
+    if gpu:
+        print(f"GPU: {torch.cuda.get_device_name()}")
+    print(f"Load average before: {os.getloadavg()[0]:.1f}; sharpdim {revision()}, ", end="")
+    print(f"torch {torch.__version__}, torchattacks {torchattacks.__version__}")
+    print(f"Medians of {args.rounds} attacks on {args.batch} images of {args.size} px, epsilon 2 of 255; ratio: the ", end="")
+    print("peer's time over ours\n")
+    heads = ["network", "attack", f"{OURS}, s", "torchattacks, s", "ratio", f"{OURS}, images/s", "torchattacks, images/s"]
+    heads += [f"{OURS}, peak GB", "torchattacks, peak GB", f"{OURS}, loss", "torchattacks, loss"]
+    print("| " + " | ".join(heads) + " |")
+    print("|" + "---|" * len(heads), flush=True)
+    for model in args.models.split(","):
+        for attack in ATTACKS:
+            compare(model, attack, gpu, args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+//! The command line of `attack`: what can be asked for, what it teaches with --help, and what it means to the library.
+
+use crate::failure::Failure;
+use crate::inputs::{Part, Wanted};
+use clap::{Parser, ValueEnum};
+use sharpdim::attack::{
+    Apgd, Attack, Bim, Fgsm, Goal, Loss, MiFgsm, Norm, Pgd, SignNoise, Square, UniformNoise,
+};
+use sharpdim::nn::Trained;
+use std::path::{Path, PathBuf};
+
+const ABOUT: &str = "\
+Attacks a trained network: looks for the worst images near given ones, and says what
+they cost it in loss and accuracy (Konz & Mazurowski, ICLR 2024, set that against label
+sharpness).
+
+CHECKPOINT is checkpoint.safetensors of a run of `train`. Without DATA, its test images
+are found again where it says they are. Epsilons are in pixel units, 0 to 255; penalties
+are attacked loss less unattacked, and unattacked accuracy less attacked, with 95 %
+intervals over the images.";
+
+const MORE: &str = "\
+Attacks:
+  noise      uniform noise: a control     signs      random signs of epsilon: a control
+  fgsm       one step along the gradient  bim        steps from the image
+  pgd        steps from random places     mi-fgsm    steps along a sum of gradients
+  apgd       steps that find their size   apgd-dlr   the same on the ratio of logits
+  square     random search, no gradients  all        each that the network and norm allow
+
+An attack is a bound: that it fails does not say that there is nothing to be found.
+`masked` counts images whose gradient was 0 on the way: attacks by gradients are blind
+there, and square or apgd-dlr tell more.
+
+Examples:
+  train && attack trained/checkpoint.safetensors           FGSM on the test images
+  attack CHECKPOINT --attack noise,fgsm,pgd,apgd           from weak to strong
+  attack CHECKPOINT --out grid.png --curves curves.png     what was done to the images
+  attack CHECKPOINT --norm l2 --epsilon 100,200 --attack pgd --restarts 5
+  attack CHECKPOINT --attack pgd --towards lesion          until it is told as that class
+  attack CHECKPOINT --attack bim --least 16                what flips each image
+  attack CHECKPOINT mnist --classes 3,8 --count 100        other images
+  attack CHECKPOINT --json                                 JSON for programs
+
+Ctrl-C prints what is finished; a second one ends at once. Exit codes: 0, 1 for an error,
+2 for a command line that makes no sense, 130 after Ctrl-C.";
+
+/// Attacks a trained network, and says what that costs it
+#[derive(Parser)]
+#[command(name = "attack", version, long_about = ABOUT, after_long_help = MORE)]
+pub struct Args {
+    /// Checkpoint of a training, as `train` writes it
+    pub checkpoint: PathBuf,
+
+    #[command(flatten)]
+    pub wanted: Wanted,
+
+    /// train or test images: of the training, or the parts of DATA
+    #[arg(long, value_enum, default_value_t = Part::Test)]
+    pub part: Part,
+
+    /// Attacks, one or several
+    #[arg(long, value_name = "A,B", value_enum, value_delimiter = ',', default_value = "fgsm")]
+    pub attack: Vec<Kind>,
+
+    /// How far a value may move (linf), or all values in Euclidean norm (l2)
+    #[arg(long, value_name = "E,F", value_delimiter = ',', value_parser = above(true), default_value = "1,2,4,8")]
+    pub epsilon: Vec<f32>,
+
+    /// What epsilon bounds
+    #[arg(long, value_enum, default_value_t = NormName::Linf)]
+    pub norm: NormName,
+
+    /// Steps of bim, pgd, mi-fgsm (10 where not given) and apgd (100)
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u32>,
+
+    /// Random starts of pgd and apgd, of which the best is kept
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub restarts: u32,
+
+    /// Forward passes of square
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub queries: u32,
+
+    /// Lead images towards this class, by name, rather than away from their own
+    #[arg(long, value_name = "CLASS")]
+    pub towards: Option<String>,
+
+    /// Also find, by bisection to 1/64 of it, the least epsilon up to this that flips each image
+    #[arg(long, value_name = "UPPER", value_parser = above(false))]
+    pub least: Option<f32>,
+
+    /// Draws of the images that intervals are made of
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub draws: usize,
+
+    /// Images that go through the network at once
+    #[arg(long, value_name = "B", default_value_t = 64)]
+    pub batch: usize,
+
+    /// Seed of drawing images, of random starts and of intervals
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub seed: u64,
+
+    /// auto, cpu or cuda:I
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+
+    /// Draw images, what the attacks added, magnified, and what they came to: at the greatest epsilon, as PNG or SVG
+    #[arg(long, value_name = "FILE.png")]
+    pub out: Option<PathBuf>,
+
+    /// How many images --out shows
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub show: usize,
+
+    /// Draw the loss penalty against epsilon, as PNG or SVG
+    #[arg(long, value_name = "FILE.png")]
+    pub curves: Option<PathBuf>,
+
+    /// No progress
+    #[arg(long)]
+    pub quiet: bool,
+
+    /// One JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    All,
+    Noise,
+    Signs,
+    Fgsm,
+    Bim,
+    MiFgsm,
+    Pgd,
+    Apgd,
+    ApgdDlr,
+    Square,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NormName {
+    Linf,
+    L2,
+}
+
+/// A number in pixel units, 0 or, where `zero` says so, above it.
+fn above(zero: bool) -> impl Fn(&str) -> Result<f32, String> + Clone + Send + Sync {
+    move |text| match text.parse::<f32>() {
+        Ok(value) if value.is_finite() && (value > 0.0 || zero && value == 0.0) => Ok(value),
+        _ => {
+            Err(format!("a number {} is wanted, in pixel units", if zero { "from 0 on" } else { "above 0" }))
+        }
+    }
+}
+
+impl Args {
+    pub fn read() -> Result<Self, Failure> {
+        let args = Args::parse();
+        // Said before the work, not after it.
+        let files = [("--out", &args.out), ("--curves", &args.curves)];
+        for (option, path) in files.into_iter().filter_map(|(option, path)| Some((option, path.as_ref()?))) {
+            if !is_figure(path) {
+                return Err(Failure::usage(format!(
+                    "{option} {}: a file that ends in .png or .svg is wanted",
+                    path.display()
+                )));
+            }
+        }
+        if args.attack.contains(&Kind::All) && args.attack.len() > 1 {
+            return Err(Failure::usage("--attack: all stands alone, or attacks by name"));
+        }
+        if args.out.is_some() && !(1..=64).contains(&args.show) {
+            return Err(Failure::usage(format!("--show {}: from 1 to 64 images are shown", args.show)));
+        }
+        Ok(args)
+    }
+
+    /// The attacks asked for, on this network.
+    pub fn attacks(&self, trained: &Trained) -> Result<Vec<Box<dyn Attack>>, Failure> {
+        let goal = match &self.towards {
+            None => Goal::Away,
+            Some(name) => match trained.class_names.iter().position(|known| known == name) {
+                Some(class) => Goal::Class(class as u32),
+                None => {
+                    let known = trained.class_names.join(", ");
+                    return Err(Failure::usage(format!(
+                        "--towards {name}: the network's classes are {known}"
+                    )));
+                }
+            },
+        };
+        if self.attack != [Kind::All] {
+            return self.attack.iter().map(|kind| self.built(*kind, goal, trained.classes)).collect();
+        }
+        let all = Kind::value_variants().iter().filter(|kind| **kind != Kind::All);
+        Ok(all.filter_map(|kind| self.built(*kind, goal, trained.classes).ok()).collect())
+    }
+
+    fn built(&self, kind: Kind, goal: Goal, classes: usize) -> Result<Box<dyn Attack>, Failure> {
+        let norm = match self.norm {
+            NormName::Linf => Norm::Linf,
+            NormName::L2 => Norm::L2,
+        };
+        let (steps, seed, restarts) = (self.steps.unwrap_or(10), self.seed, self.restarts);
+        let refuse = |why: &str| {
+            let name = kind.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+            Err(Failure::usage(format!("--attack {name}: {why}")))
+        };
+        if norm == Norm::L2 && matches!(kind, Kind::Signs | Kind::Square) {
+            return refuse("it has no L2 form; leave --norm l2 out");
+        }
+        let least = if goal == Goal::Away { 3 } else { 4 };
+        if kind == Kind::ApgdDlr && classes < least {
+            return refuse(&format!(
+                "the ratio of logits needs {least} classes, and the network has {classes}: take apgd"
+            ));
+        }
+        let apgd = Apgd { norm, steps: self.steps.unwrap_or(100), restarts, goal, seed, ..Apgd::default() };
+        Ok(match kind {
+            Kind::All | Kind::Noise => Box::new(UniformNoise { norm, seed }),
+            Kind::Signs => Box::new(SignNoise { seed }),
+            Kind::Fgsm => Box::new(Fgsm { norm, goal }),
+            Kind::Bim => Box::new(Bim { norm, steps, goal, ..Bim::default() }),
+            Kind::MiFgsm => Box::new(MiFgsm { norm, steps, goal, ..MiFgsm::default() }),
+            Kind::Pgd => Box::new(Pgd { norm, steps, restarts, goal, seed, ..Pgd::default() }),
+            Kind::Apgd => Box::new(apgd),
+            Kind::ApgdDlr => Box::new(Apgd { loss: Loss::Dlr, ..apgd }),
+            Kind::Square => Box::new(Square { queries: self.queries, goal, seed, ..Square::default() }),
+        })
+    }
+}
+
+fn is_figure(path: &Path) -> bool {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    matches!(ending.as_deref(), Some("png" | "svg"))
+}

@@ -1,0 +1,244 @@
+//! Convolutions of images of a few pixels, as the last layers of networks have: for each pair of an output pixel and an
+//! image pixel that it sees, a product of matrices over all images. There are no patches, and padding costs nothing.
+
+use super::{Conv2d, Matrix, Shared, TASKS, pieces};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Pairs of pixels up to which images have few.
+const PAIRS: usize = 16;
+/// Channels in a panel of weights: the rows of the matrix kernel for AVX-512.
+const PANEL: usize = 64;
+/// Images in a task, as products: few enough that `gemm` takes the weights as they lie.
+const IMAGES: usize = 48;
+/// Images from which on copying the weights pays.
+const LEAST: usize = 8;
+
+pub(super) fn pays(conv: &Conv2d) -> bool {
+    let pixels = conv.height * conv.width * conv.out_height() * conv.out_width();
+    pixels <= PAIRS
+        && !conv.is_product()
+        && conv.batch >= LEAST
+        && conv.in_channels.is_multiple_of(PANEL)
+        && conv.out_channels.is_multiple_of(PANEL)
+}
+
+/// An output pixel, an image pixel that it sees, and the place in the filter that it sees it through.
+#[derive(Clone, Copy)]
+struct Pair {
+    output: usize,
+    image: usize,
+    tap: usize,
+}
+
+fn pairs(conv: &Conv2d) -> Vec<Pair> {
+    let (outputs, images) = (conv.out_height() * conv.out_width(), conv.height * conv.width);
+    let all = (0..outputs).flat_map(|output| (0..images).map(move |image| (output, image)));
+    let through = |(output, image)| {
+        let at = |output: usize, image: usize| {
+            let tap = (image + conv.padding).checked_sub(output * conv.stride)?;
+            (tap < conv.kernel).then_some(tap)
+        };
+        let row = at(output / conv.out_width(), image / conv.width)?;
+        let column = at(output % conv.out_width(), image % conv.width)?;
+        Some(Pair { output, image, tap: row * conv.kernel + column })
+    };
+    all.filter_map(through).collect()
+}
+
+/// Places of filters that some pair takes, rising.
+fn taps(pairs: &[Pair]) -> Vec<usize> {
+    let mut taps: Vec<usize> = pairs.iter().map(|pair| pair.tap).collect();
+    taps.sort_unstable();
+    taps.dedup();
+    taps
+}
+
+pub(super) fn workspace_len(conv: &Conv2d) -> usize {
+    taps(&pairs(conv)).len() * conv.in_channels * conv.out_channels
+}
+
+/// Copies, for each place in filters that is taken and each panel of filters, a matrix of channels by filters.
+fn panels_of_filters(conv: &Conv2d, taps: &[usize], w: &[f32], out: &mut [f32]) {
+    let (c, panels) = (conv.in_channels, conv.out_channels / PANEL);
+    out.par_chunks_exact_mut(c * PANEL).enumerate().for_each(|(at, out)| {
+        let (tap, first) = (taps[at / panels], at % panels * PANEL);
+        // Lines of the cache are read whole and written whole.
+        const LINES: usize = 16;
+        for channel in (0..c).step_by(LINES) {
+            for filter in 0..PANEL {
+                let row = &w[(first + filter) * conv.patch() + tap * c + channel..][..LINES];
+                for (line, v) in row.iter().enumerate() {
+                    out[(channel + line) * PANEL + filter] = *v;
+                }
+            }
+        }
+    });
+}
+
+/// The same of panels of channels: matrices of filters by channels.
+fn panels_of_channels(conv: &Conv2d, taps: &[usize], w: &[f32], out: &mut [f32]) {
+    let (c, k, panels) = (conv.in_channels, conv.out_channels, conv.in_channels / PANEL);
+    out.par_chunks_exact_mut(k * PANEL).enumerate().for_each(|(at, out)| {
+        let (tap, first) = (taps[at / panels], at % panels * PANEL);
+        for (filter, out) in out.chunks_exact_mut(PANEL).enumerate() {
+            out.copy_from_slice(&w[filter * conv.patch() + tap * c + first..][..PANEL]);
+        }
+    });
+}
+
+/// Images and panels of tasks: as many images as may be, and all alike.
+fn tasks(batch: usize, panels: usize) -> Vec<(Range<usize>, Range<usize>)> {
+    let blocks = batch.div_ceil(IMAGES);
+    let most = panels.div_ceil(TASKS.div_ceil(blocks));
+    pieces(batch, batch.div_ceil(blocks))
+        .flat_map(|images| pieces(panels, most).map(move |part| (images.clone(), part)))
+        .collect()
+}
+
+/// What products go from and to: images of so many pixels of so many channels.
+struct Side {
+    pixels: usize,
+    channels: usize,
+}
+
+/// To each pixel the sum over the pairs that it is in of the other pixel times the pair's weights; then `finish` has what
+/// each of the pixel's panels came to.
+fn products(
+    batch: usize,
+    (from, to): (Side, Side),
+    pairs: &[(usize, usize, &[f32])],
+    x: &[f32],
+    y: &mut [f32],
+    add: bool,
+    finish: impl Fn(usize, &mut [f32]) + Sync,
+) {
+    let (row, step) = (from.pixels * from.channels, to.pixels * to.channels);
+    let y = Shared::new(y);
+    tasks(batch, to.channels / PANEL).into_par_iter().for_each(|(images, part)| {
+        for panel in part {
+            for pixel in 0..to.pixels {
+                let place = |image: usize| image * step + pixel * to.channels + panel * PANEL;
+                let mut add = add;
+                for (_, other, weights) in pairs.iter().filter(|pair| pair.0 == pixel) {
+                    let left = &x[images.start * row + other * from.channels..];
+                    let right = &weights[panel * from.channels * PANEL..];
+                    // SAFETY: this task's images and panels are its alone.
+                    unsafe {
+                        y.multiply(
+                            [images.len(), from.channels, PANEL],
+                            Matrix { values: left, row, column: 1 },
+                            Matrix { values: right, row: PANEL, column: 1 },
+                            (place(images.start), step),
+                            add,
+                        );
+                    }
+                    add = true;
+                }
+                for image in images.clone() {
+                    // SAFETY: as above.
+                    let out = unsafe { y.part(place(image), PANEL) };
+                    if !add {
+                        // A pixel that sees none.
+                        out.fill(0.0);
+                    }
+                    finish(panel * PANEL, out);
+                }
+            }
+        }
+    });
+}
+
+pub(super) fn forward(
+    conv: &Conv2d,
+    x: &[f32],
+    w: &[f32],
+    bias: &[f32],
+    relu: bool,
+    y: &mut [f32],
+    work: &mut [f32],
+) {
+    let pairs = pairs(conv);
+    let taps = taps(&pairs);
+    let (weights, _) = work.split_at_mut(workspace_len(conv));
+    panels_of_filters(conv, &taps, w, weights);
+    let (from, to) = sides(conv);
+    let pairs = with_weights(&pairs, &taps, weights, |pair| (pair.output, pair.image));
+    products(conv.batch, (from, to), &pairs, x, y, false, |first, out| {
+        if !bias.is_empty() {
+            out.iter_mut().zip(&bias[first..]).for_each(|(out, b)| *out += b);
+        }
+        if relu {
+            // Not `max`, which would make a number of NaN.
+            out.iter_mut().for_each(|out| *out = if *out < 0.0 { 0.0 } else { *out });
+        }
+    });
+}
+
+pub(super) fn backward_input(
+    conv: &Conv2d,
+    dy: &[f32],
+    w: &[f32],
+    add: bool,
+    dx: &mut [f32],
+    work: &mut [f32],
+) {
+    let pairs = pairs(conv);
+    let taps = taps(&pairs);
+    let (weights, _) = work.split_at_mut(workspace_len(conv));
+    panels_of_channels(conv, &taps, w, weights);
+    let (images, outputs) = sides(conv);
+    let pairs = with_weights(&pairs, &taps, weights, |pair| (pair.image, pair.output));
+    products(conv.batch, (outputs, images), &pairs, dy, dx, add, |_, _| ());
+}
+
+pub(super) fn backward_weight(conv: &Conv2d, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    let pairs = pairs(conv);
+    let (c, k) = (conv.in_channels, conv.out_channels);
+    let (images, outputs) = sides(conv);
+    let (row, column) = (images.pixels * c, outputs.pixels * k);
+    let tasks: Vec<(usize, Range<usize>)> = (0..conv.kernel * conv.kernel)
+        .flat_map(|tap| pieces(k, PANEL).map(move |filters| (tap, filters)))
+        .collect();
+    let dw = Shared::new(dw);
+    tasks.into_par_iter().for_each(|(tap, filters)| {
+        let place = |filter: usize| filter * conv.patch() + tap * c;
+        let mut add = false;
+        for pair in pairs.iter().filter(|pair| pair.tap == tap) {
+            let left = Matrix { values: &dy[pair.output * k + filters.start..], row: 1, column };
+            let right = Matrix { values: &x[pair.image * c..], row, column: 1 };
+            // SAFETY: this task's place and filters are its alone.
+            unsafe {
+                let to = (place(filters.start), conv.patch());
+                dw.multiply([filters.len(), conv.batch, c], left, right, to, add);
+            }
+            add = true;
+        }
+        if !add {
+            // SAFETY: as above.
+            filters.for_each(|filter| unsafe { dw.part(place(filter), c) }.fill(0.0));
+        }
+    });
+}
+
+fn sides(conv: &Conv2d) -> (Side, Side) {
+    let outputs = conv.out_height() * conv.out_width();
+    let images = Side { pixels: conv.height * conv.width, channels: conv.in_channels };
+    (images, Side { pixels: outputs, channels: conv.out_channels })
+}
+
+/// Pairs, as the pixel that is written and the one that is read say, with their matrices.
+fn with_weights<'a>(
+    pairs: &[Pair],
+    taps: &[usize],
+    weights: &'a [f32],
+    ends: impl Fn(&Pair) -> (usize, usize),
+) -> Vec<(usize, usize, &'a [f32])> {
+    let each = weights.len() / taps.len().max(1);
+    let matrix = |pair: &Pair| {
+        let at = taps.iter().position(|tap| *tap == pair.tap).unwrap_or(0);
+        let (to, from) = ends(pair);
+        (to, from, &weights[at * each..(at + 1) * each])
+    };
+    pairs.iter().map(matrix).collect()
+}
