@@ -3,9 +3,12 @@
 
 #[path = "support/binary.rs"]
 mod binary;
+#[path = "support/ran.rs"]
+mod ran;
+
+const PROGRAM: &str = "represent";
 
 mod represent_cli {
     mod bad;
     mod good;
-    mod ran;
 }

@@ -54,9 +54,9 @@ pub struct Args {
     #[command(flatten)]
     pub wanted: Wanted,
 
-    /// train or test images: of the training, or the parts of DATA
-    #[arg(long, value_enum, default_value_t = Part::Test)]
-    pub part: Part,
+    /// train or test images [default: those that the training tested on; of DATA its training part, or only one]
+    #[arg(long, value_enum)]
+    pub part: Option<Part>,
 
     /// Attacks, one or several
     #[arg(long, value_name = "A,B", value_enum, value_delimiter = ',', default_value = "fgsm")]
@@ -177,6 +177,11 @@ impl Args {
             return Err(Failure::usage(format!("--show {}: from 1 to 64 images are shown", args.show)));
         }
         Ok(args)
+    }
+
+    pub fn part(&self) -> Part {
+        let of_training = self.wanted.data.is_none();
+        self.part.unwrap_or(if of_training { Part::Test } else { Part::Train })
     }
 
     /// The attacks asked for, on this network.

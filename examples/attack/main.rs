@@ -38,9 +38,13 @@ fn attacked(args: &Args) -> Result<u8, Failure> {
     let trained = Trained::read(&args.checkpoint)?;
     let attacks = args.attacks(&trained)?;
     let mut target = Target::new(&trained, &device, args.batch).map_err(usage)?;
-    let input = Input::load(&args.wanted, args.part, &trained, &args.checkpoint, args.seed, args.quiet)?;
+    let input = Input::load(&args.wanted, args.part(), &trained, &args.checkpoint, args.seed, args.quiet)?;
     let labels = input.labels(&trained)?;
-    let found = Found::run(args, &attacks, &mut target, &input, &labels, &stop).map_err(usage)?;
+    let found = match Found::run(args, &attacks, &mut target, &input, &labels, &stop) {
+        // Before anything was finished.
+        Err(Error::Stopped) => return Ok(STOPPED),
+        found => found.map_err(usage)?,
+    };
     let shown = Shown { args, trained: &trained, input: &input, device: &device, found: &found };
     if let (Some(path), true) = (&args.out, found.drawable()) {
         grid::draw(args, &trained, &input, &labels, &found)?.write(path)?;

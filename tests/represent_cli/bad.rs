@@ -1,6 +1,6 @@
 //! What `represent` says when something is wrong, and of images that are not those of the training.
 
-use super::ran::{assert_fails, checkpoint, json, train};
+use crate::ran::{assert_fails, checkpoint, json, train};
 use std::fs;
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! What `represent` prints and writes.
 
-use super::ran::{checkpoint, json, run};
+use crate::ran::{checkpoint, json, run};
 
 #[test]
 fn a_curve_as_json_and_as_a_picture() {

@@ -1,5 +1,6 @@
-//! Trains once, and runs `represent` on what that leaves.
+//! Trains once, and runs a program, `crate::PROGRAM`, on what that leaves.
 
+use crate::PROGRAM;
 use crate::binary::binary;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ pub struct Ran {
 }
 
 #[track_caller]
-fn finish(command: &mut Command) -> Ran {
+pub fn finish(command: &mut Command) -> Ran {
     let output = command.stdin(Stdio::null()).output().expect("it runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     let ran = Ran {
@@ -25,9 +26,15 @@ fn finish(command: &mut Command) -> Ran {
     ran
 }
 
+pub fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(binary(PROGRAM));
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
 #[track_caller]
 pub fn run(args: &[&str]) -> Ran {
-    finish(Command::new(binary("represent")).args(args))
+    finish(&mut command(args))
 }
 
 #[track_caller]
@@ -40,7 +47,7 @@ pub fn train(args: &[&str], out: &Path) {
 pub fn checkpoint() -> &'static str {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     let make = || {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("represent_cli");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(PROGRAM);
         let small =
             ["--size", "32", "--train", "24", "--test", "24", "--batch", "8", "--epochs", "1", "--restart"];
         train(&small, &folder);
