@@ -4,7 +4,7 @@ use super::nets::{pixels, plain, residual, settings, target};
 use crate::made::nchw;
 use safetensors::SafeTensors;
 use sharpdim::Device;
-use sharpdim::attack::{Apgd, Attack, Bim, Fgsm, Goal, Loss, MiFgsm, Norm, Pgd, StepSize};
+use sharpdim::attack::{Apgd, Attack, Bim, Fgsm, Goal, Loss, MiFgsm, Norm, Pgd, Square, StepSize};
 use sharpdim::nn::Topology;
 
 struct Vectors(Vec<u8>);
@@ -73,7 +73,8 @@ fn attacks_are_pytorchs() {
     let start = Pgd { random_start: false, ..Pgd::default() };
     let auto = Apgd { steps: 10, random_start: false, ..Apgd::default() };
     let bim = Bim { alpha: StepSize::Pixels(1.0), ..Bim::default() };
-    let attacks: [(&str, f32, Box<dyn Attack>); 9] = [
+    let starts = Pgd { steps: 4, restarts: 2, seed: 9, ..Pgd::default() };
+    let attacks: [(&str, f32, Box<dyn Attack>); 12] = [
         ("bim", 4.0, Box::new(bim)),
         ("pgd", 4.0, Box::new(start)),
         ("pgd2", 120.0, Box::new(Pgd { norm: Norm::L2, ..start })),
@@ -82,6 +83,9 @@ fn attacks_are_pytorchs() {
         ("apgd", 4.0, Box::new(auto)),
         ("apgd2", 120.0, Box::new(Apgd { norm: Norm::L2, ..auto })),
         ("dlr", 4.0, Box::new(Apgd { loss: Loss::Dlr, ..auto })),
+        ("starts", 4.0, Box::new(starts)),
+        ("starts2", 120.0, Box::new(Pgd { norm: Norm::L2, ..starts })),
+        ("square", 16.0, Box::new(Square { queries: 40, seed: 9, ..Square::default() })),
         ("towards", 4.0, Box::new(Bim { goal: Goal::Next, ..bim })),
     ];
     for (name, topology, size) in cases() {

@@ -18,9 +18,17 @@ Image i's label is i. All arithmetic is in float64; results are kept as x - x0 i
     apgd, apgd2         Croce & Hein 2020, cross-entropy, from the image itself, 10 steps, the same epsilons
     dlr                 apgd with the difference of logits ratio
     dlr_towards         the same towards the next class, of the network with five
+    starts, starts2     pgd and pgd2 of 4 steps from two random places each, the one with the greater loss kept
+    square              Andriushchenko et al. 2020, epsilon 16, 40 queries
+
+Random words are Philox 4x32-10's, as sharpdim draws them: of image i, start or query d, the values 4 j to 4 j + 3 (in the
+order h, w, c) have the words of the counter (j, i, d, what for) and the key (9, 0). What for: 1 uniform in the box, 3 normal in
+pairs by Box and Muller, whose counter j = 2^32 - 1 has the radius, 4 the signs of square's stripes, (w, c) for (h, w, c), 5
+those of its windows, c for (h, w, c), and 6 with j = 0 the windows' rows and columns.
     towards             bim of a step towards the loss of the next class
 """
 
+import itertools
 import math
 from pathlib import Path
 
@@ -31,7 +39,7 @@ from safetensors.numpy import save_file
 from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
-SEED, IMAGES = 5, 3
+SEED, IMAGES, SEED_OF_WORDS = 5, 3, 9
 EPSILON, EPSILON2, STEPS, STEPS_APGD = 4.0, 120.0, 10, 10
 
 
@@ -91,6 +99,20 @@ def hashed(model):
     return model
 
 
+def words(fours, image, draw, purpose):
+    """Rows of four words of Philox 4x32-10 (Salmon et al., SC 2011)."""
+    out = []
+    for counter in itertools.product(fours, [image], [draw], [purpose]):
+        a, b, c, d = counter
+        k0, k1 = SEED_OF_WORDS, 0
+        for _ in range(10):
+            p, q = 0xD2511F53 * a, 0xCD9E8D57 * c
+            a, b, c, d = q >> 32 ^ b ^ k0, q & 0xFFFFFFFF, p >> 32 ^ d ^ k1, p & 0xFFFFFFFF
+            k0, k1 = k0 + 0x9E3779B9 & 0xFFFFFFFF, k1 + 0xBB67AE85 & 0xFFFFFFFF
+        out.append([a, b, c, d])
+    return np.array(out, np.uint64)
+
+
 class Attacks:
     def __init__(self, model, size, classes, factor, offset):
         shape = (IMAGES, 3, *size)
@@ -143,6 +165,76 @@ class Attacks:
         for _ in range(steps):
             x = self.project(x + step * self.direction(self.gradient(x, labels)[1], norm), norm)
         return x
+
+    def starts(self, norm, number, starts=2, steps=4):
+        best, losses = None, None
+        for draw in range(starts):
+            x = self.project(self.x0 + self.noise(norm, draw), norm)
+            for _ in range(steps):
+                x = self.project(x + 2.5 * number / steps * self.direction(self.gradient(x)[1], norm), norm)
+            found = self.losses(x).detach()
+            if best is None:
+                best, losses = x, found
+            else:
+                better = found > losses
+                best, losses = torch.where(better.reshape(-1, 1, 1, 1), x, best), torch.maximum(found, losses)
+        return best
+
+    def noise(self, norm, draw):
+        _, c, h, w = self.x0.shape
+        count = h * w * c
+        out = []
+        for image in range(IMAGES):
+            if norm == 0:
+                word = words(range(-(-count // 4)), image, draw, 1).reshape(-1)[:count].astype(np.int64)
+                values = EPSILON * ((2 * (word >> 9) + 1 - 2**23) / 2**23)
+            else:
+                word = words(range(-(-count // 4)), image, draw, 3).astype(np.float64)
+                part = (word + 0.5) / 2**32
+                radius, turn = np.sqrt(-2.0 * np.log(part[:, 0::2])), 2.0 * np.pi * part[:, 1::2]
+                normal = np.stack([radius * np.cos(turn), radius * np.sin(turn)], -1).reshape(-1)[:count]
+                first = (float(words([2**32 - 1], image, draw, 3)[0, 0]) + 0.5) / 2**32
+                values = EPSILON2 * first ** (1.0 / count) * normal / np.linalg.norm(normal)
+            out.append(torch.from_numpy(values).reshape(h, w, c).permute(2, 0, 1))
+        return torch.stack(out)
+
+    def square(self, epsilon=16.0, queries=40):
+        _, c, h, w = self.x0.shape
+        sign = lambda word: np.where(word >> 31 == 1, epsilon, -epsilon)
+        best = []
+        for image in range(IMAGES):
+            x0, label = self.x0[image], int(self.labels[image])
+
+            def margin(x):
+                z = self.model((x * self.factor + self.offset)[None])[0].detach()
+                others = torch.cat([z[:label], z[label + 1 :]])
+                return float(z[label] - others.max())
+
+            for query in range(queries):
+                if query == 0:
+                    word = words(range(-(-w * c // 4)), image, query, 4).reshape(-1)[: w * c]
+                    by = torch.from_numpy(sign(word)).reshape(w, c).T[:, None, :].expand(c, h, w)
+                    x = (x0 + by).clamp(0.0, 255.0)
+                    kept, least = x, margin(x)
+                    continue
+                if least <= 0.0:
+                    break
+                part = query * 10_000 // queries
+                halvings = sum(part > at for at in [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000])
+                side = min(max(round(math.sqrt(0.8 / 2**halvings * h * w)), 1), h, w)
+                word = words([0], image, query, 6)[0]
+                row, column = (int(word[at]) * (extent - side + 1) >> 32 for at, extent in [(0, h), (1, w)])
+                by = torch.from_numpy(sign(words(range(-(-c // 4)), image, query, 5).reshape(-1)[:c]))
+                x = kept.clone()
+                window = (slice(None), slice(row, row + side), slice(column, column + side))
+                x[window] = (x0[window] + by[:, None, None]).clamp(0.0, 255.0)
+                found = margin(x)
+                if found != least:
+                    self.least = min(self.least, abs((found - least) / least))
+                if found < least:
+                    kept, least = x, found
+            best.append(kept)
+        return torch.stack(best)
 
     def momentum(self, norm):
         epsilon = EPSILON2 if norm == 2 else EPSILON
@@ -218,6 +310,9 @@ def main():
             "apgd": a.auto(0),
             "apgd2": a.auto(2),
             "dlr": a.auto(0, a.ratio),
+            "starts": a.starts(0, EPSILON),
+            "starts2": a.starts(2, EPSILON2),
+            "square": a.square(),
             "towards": a.steps(0, -1.0, STEPS, (a.labels + 1) % classes),
         }
         if classes == 5:
@@ -228,7 +323,7 @@ def main():
             out[f"{name}.{attack}"] = (x - a.x0).float().numpy()
             out[f"{name}.{attack}.losses"] = a.losses(x).detach().float().numpy()
             print(name, attack, out[f"{name}.{attack}.losses"])
-        print(name, "losses compared by APGD are apart by", a.least, "at least")
+        print(name, "what APGD and Square compare is apart by", a.least, "at least")
         print(name, "losses", losses.numpy(), "least |g|", float(g.abs()[g != 0].min()), "zeros", int((g == 0).sum()))
     save_file({key: np.ascontiguousarray(value) for key, value in out.items()}, Path(__file__).parent / "attacks.safetensors")
 
