@@ -2,7 +2,7 @@
 //! Classes and files are in the order of their names, so that a folder means the same on every machine.
 
 use super::Found;
-use super::source::{Files, Source};
+use super::source::{Files, Origins, Source};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::fs;
@@ -85,7 +85,12 @@ pub(super) fn open(root: &Path, listing: &Listing) -> Result<Found> {
             root.join(first).display()
         ));
     }
-    let source = Source::Files(Files { root: root.to_owned(), relative });
+    let source = Source::Files(Files {
+        root: root.to_owned(),
+        relative,
+        frames: Vec::new(),
+        origins: Origins::Unknown,
+    });
     Ok(Found { format: "image folder", source, labels, class_names, labelled: true, notes })
 }
 

@@ -41,6 +41,7 @@ pub use select::Selection;
 
 use crate::{Error, Result};
 use folder::Listing;
+pub use source::Origin;
 use source::Source;
 use std::fmt;
 use std::path::Path;
@@ -288,13 +289,13 @@ impl Dataset {
         select::select(self, selection)
     }
 
-    /// Two datasets without an image in common, of as many images of each class: to train on, and to test on. Where
-    /// a number is no multiple of the number of classes, the first classes have one image more. Images keep
-    /// their order.
+    /// Two datasets of as many images of each class, to train on and to test on, without a patient in common where it is
+    /// known whose images they are ([`origin`](Self::origin)), else without an image in common. Where a number is no multiple of the
+    /// number of classes, the first classes have one image more. Images keep their order.
     ///
     /// # Errors
     /// [`Error::Argument`] for a part without images; [`Error::Data`] where a class has fewer images than both parts
-    /// take of it.
+    /// take of it; as [`origin`](Self::origin).
     ///
     /// ```
     /// use sharpdim::data::Dataset;
@@ -303,7 +304,35 @@ impl Dataset {
     /// # Ok::<(), sharpdim::Error>(())
     /// ```
     pub fn split(&self, train: usize, test: usize, seed: u64) -> Result<(Self, Self)> {
+        match self.has_origins() {
+            true => select::split_patients(self, train, test, seed),
+            false => select::split(self, train, test, seed),
+        }
+    }
+
+    /// As [`split`](Self::split), without an image in common, whosever they are: slices of one patient may be in both parts, as
+    /// in the experiments that Konz & Mazurowski published, and a network is then tested on patients that it knows.
+    ///
+    /// # Errors
+    /// As [`split`](Self::split).
+    pub fn split_images(&self, train: usize, test: usize, seed: u64) -> Result<(Self, Self)> {
         select::split(self, train, test, seed)
+    }
+
+    /// Whether it is known whose images they are.
+    pub fn has_origins(&self) -> bool {
+        self.source.has_origins()
+    }
+
+    /// Whose image it is, where that is known.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Format`] where that is in the image's file, which cannot be read.
+    ///
+    /// # Panics
+    /// Where `at` is not below [`len`](Dataset::len).
+    pub fn origin(&self, at: usize) -> Result<Option<Origin>> {
+        self.source.origin(self.index[at])
     }
 
     /// As many images of each class, `count` in all: one part of [`split`](Self::split).

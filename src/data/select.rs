@@ -6,6 +6,7 @@ use crate::random::shuffle;
 use crate::{Error, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use std::collections::HashMap;
 
 /// Which images of a dataset to keep. The default keeps all.
 ///
@@ -71,6 +72,80 @@ pub(super) fn split(dataset: &Dataset, train: usize, test: usize, seed: u64) -> 
     Ok((train, test))
 }
 
+/// A part, and how many images it still wants of each class.
+struct Wanting {
+    what: &'static str,
+    left: Vec<usize>,
+    kept: Vec<(usize, u32)>,
+    patients: usize,
+}
+
+/// Patient after patient goes to one of the parts, in an order that the seed draws, so that both have patients in
+/// proportion to their images. Whose an image is, is asked of those alone that may be taken.
+pub(super) fn split_patients(
+    dataset: &Dataset,
+    train: usize,
+    test: usize,
+    seed: u64,
+) -> Result<(Dataset, Dataset)> {
+    let classes = dataset.class_names.len();
+    let wanting = |what, size: usize| {
+        let left = (0..classes).map(|class| quota(size, classes, class)).collect();
+        Wanting { what, left, kept: Vec::new(), patients: 0 }
+    };
+    let mut parts = [wanting("train on", train), wanting("test on", test)];
+    none_empty(&[("train on", train), ("test on", test)])?;
+    let all: Vec<usize> = (0..dataset.len()).collect();
+    // Its own stream: those of classes have their numbers.
+    let order = shuffled(all, dataset.len(), seed, u64::MAX).unwrap_or_default();
+    let mut sides: HashMap<String, usize> = HashMap::new();
+    for at in order {
+        let label = dataset.labels[at];
+        let wants = |part: &Wanting| part.left[label as usize] > 0;
+        let [of_train, of_test] = [wants(&parts[0]), wants(&parts[1])];
+        if !of_train && !of_test {
+            continue;
+        }
+        let Some(origin) = dataset.origin(at)? else { continue };
+        let side = *sides.entry(origin.patient).or_insert_with(|| {
+            // Whichever has fewer for its size.
+            let behind = parts[1].patients * train <= parts[0].patients * test;
+            let side = usize::from(of_test && (behind || !of_train));
+            parts[side].patients += 1;
+            side
+        });
+        if parts[side].left[label as usize] > 0 {
+            parts[side].left[label as usize] -= 1;
+            parts[side].kept.push((at, label));
+        }
+    }
+    for part in &parts {
+        if let Some((class, left)) = part.left.iter().enumerate().find(|(_, left)| **left > 0) {
+            return Err(Error::Data(format!(
+                "class {:?} has too few images to {} of other patients than the other part's: {left} are missing, and there \
+                 are {} patients in all; take fewer images, or split images rather than patients",
+                dataset.class_names[class],
+                part.what,
+                sides.len()
+            )));
+        }
+    }
+    let [train, test] = parts.map(|part| keep(dataset, part.kept, dataset.class_names.clone()));
+    Ok((train, test))
+}
+
+/// Of so many images those of a class: the first classes have what is left over.
+fn quota(size: usize, classes: usize, class: usize) -> usize {
+    size / classes + usize::from(class < size % classes)
+}
+
+fn none_empty(sizes: &[(&str, usize)]) -> Result<()> {
+    match sizes.iter().find(|(_, size)| *size == 0) {
+        Some((what, _)) => Err(Error::Argument(format!("0 images to {what}: at least 1 is needed"))),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn balanced(dataset: &Dataset, count: usize, seed: u64) -> Result<Dataset> {
     let [part] = parts(dataset, [("take", count)], seed)?;
     Ok(part)
@@ -79,15 +154,12 @@ pub(super) fn balanced(dataset: &Dataset, count: usize, seed: u64) -> Result<Dat
 /// Parts without an image in common, each of as many images of every class, and what each is for.
 fn parts<const P: usize>(dataset: &Dataset, sizes: [(&str, usize); P], seed: u64) -> Result<[Dataset; P]> {
     let classes = dataset.class_names.len();
-    if let Some((what, _)) = sizes.iter().find(|(_, size)| *size == 0) {
-        return Err(Error::Argument(format!("0 images to {what}: at least 1 is needed")));
-    }
+    none_empty(&sizes)?;
     let mut kept: [Vec<(usize, u32)>; P] = std::array::from_fn(|_| Vec::new());
     for class in 0..classes {
         let members: Vec<usize> =
             (0..dataset.len()).filter(|at| dataset.labels[*at] as usize == class).collect();
-        // The first classes have what is left over.
-        let each = sizes.map(|(_, size)| size / classes + usize::from(class < size % classes));
+        let each = sizes.map(|(_, size)| quota(size, classes, class));
         let wanted = each.iter().sum();
         let drawn = shuffled(members, wanted, seed, class as u64).map_err(|have| {
             let words: Vec<String> =

@@ -27,11 +27,39 @@ pub(super) struct Packed {
     pub parts: Vec<(PathBuf, usize)>,
 }
 
-/// One image file each, as `<class>/<file>` under a root.
+/// Image files under a root: one for each image, or for many.
 #[derive(Debug)]
 pub(super) struct Files {
     pub root: PathBuf,
     pub relative: Vec<PathBuf>,
+    /// For each image, which of its file's: none where each is its file's first.
+    pub frames: Vec<u32>,
+    pub origins: Origins,
+}
+
+/// Whose images they are.
+#[derive(Debug)]
+pub(super) enum Origins {
+    /// Nobody says.
+    Unknown,
+    Known(Vec<Origin>),
+}
+
+/// Whose image it is, as the archive says: images of one patient are alike whatever their labels.
+///
+/// ```
+/// use sharpdim::data::Origin;
+/// let slice = Origin { patient: "Breast_MRI_001".into(), study: None, slice: Some(52) };
+/// assert_eq!(slice.patient, "Breast_MRI_001");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The patient's name in the archive.
+    pub patient: String,
+    /// The study or volume that the image is of.
+    pub study: Option<String>,
+    /// Which slice or frame of it.
+    pub slice: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +106,7 @@ impl Source {
     /// A short name for image `at`: `cat/001.png`, or `train-images-idx3-ubyte.gz#17`.
     pub fn name(&self, at: usize) -> String {
         match self {
-            Source::Files(files) => files.relative[at].display().to_string(),
+            Source::Files(files) => files.named(files.relative[at].display().to_string(), at),
             Source::Packed(packed) => {
                 let (path, within) = packed.part(at);
                 let file = path.file_name().unwrap_or(path.as_os_str());
@@ -90,7 +118,7 @@ impl Source {
     /// Where image `at` is, for an error: its file, with `#17` after it in a file of many images.
     pub fn place(&self, at: usize) -> PathBuf {
         match self {
-            Source::Files(files) => files.root.join(&files.relative[at]),
+            Source::Files(files) => files.named(files.path(at).display().to_string(), at).into(),
             Source::Packed(packed) => {
                 let (path, within) = packed.part(at);
                 let mut place = path.as_os_str().to_owned();
@@ -100,16 +128,29 @@ impl Source {
         }
     }
 
+    /// Whether it is known whose images they are.
+    pub fn has_origins(&self) -> bool {
+        matches!(self, Source::Files(Files { origins: Origins::Known(_), .. }))
+    }
+
+    /// Whose image `at` is, where that is known.
+    pub fn origin(&self, at: usize) -> Result<Option<Origin>> {
+        Ok(match self {
+            Source::Files(Files { origins: Origins::Known(all), .. }) => Some(all[at].clone()),
+            _ => None,
+        })
+    }
+
     pub fn shape(&self, at: usize) -> Result<Shape> {
         match self {
-            Source::Files(_) => image_file::shape(&self.place(at)),
+            Source::Files(files) => image_file::shape(&files.path(at)),
             Source::Packed(packed) => Ok(packed.shape()),
         }
     }
 
     pub fn image(&self, at: usize) -> Result<Image<'_>> {
         match self {
-            Source::Files(_) => image_file::decode(&self.place(at)),
+            Source::Files(files) => image_file::decode(&files.path(at)),
             Source::Packed(packed) => packed.image(at).map_err(|bad| self.unusable(at, bad)),
         }
     }
@@ -144,6 +185,20 @@ impl Shape {
     pub fn pixel(&self, position: usize) -> String {
         let pixel = position / self.channels;
         format!("row {}, column {}", pixel / self.width, pixel % self.width)
+    }
+}
+
+impl Files {
+    fn path(&self, at: usize) -> PathBuf {
+        self.root.join(&self.relative[at])
+    }
+
+    /// A file's name, with `#17` after it where it has many images.
+    fn named(&self, file: String, at: usize) -> String {
+        match self.frames.get(at) {
+            Some(frame) => format!("{file}#{frame}"),
+            None => file,
+        }
     }
 }
 
