@@ -1,0 +1,104 @@
+//! What an archive's tables and folders come to: images with labels, whose they are, and what was left out.
+
+use super::super::folder;
+use super::super::source::{Files, Origin, Origins, Source};
+use super::super::Found;
+use crate::{Error, Result};
+use std::collections::HashSet;
+use std::path::{Component, Path, PathBuf};
+
+/// An image of a class.
+pub(super) struct Item {
+    /// Its file, under the root.
+    pub path: PathBuf,
+    /// Which of the file's images, where it has many.
+    pub frame: u32,
+    pub label: u32,
+    pub origin: Option<Origin>,
+}
+
+/// Images and what was left out.
+pub(super) struct Collected {
+    root: PathBuf,
+    items: Vec<Item>,
+    left_out: Vec<String>,
+    /// How often it was left out for what.
+    reasons: Vec<(&'static str, usize, String)>,
+}
+
+impl Collected {
+    pub fn new(root: &Path) -> Self {
+        Collected { root: root.to_owned(), items: Vec::new(), left_out: Vec::new(), reasons: Vec::new() }
+    }
+
+    pub fn push(&mut self, item: Item) {
+        self.items.push(item);
+    }
+
+    /// Leaves something out: `what` says what it is of all that are left out for the same reason.
+    pub fn leave_out(&mut self, what: &'static str, which: String) {
+        match self.reasons.iter_mut().find(|(known, ..)| *known == what) {
+            Some((_, count, _)) => *count += 1,
+            None => self.reasons.push((what, 1, which.clone())),
+        }
+        self.left_out.push(format!("{which}: {what}"));
+    }
+
+    /// The dataset. Images of several frames are those of a file's where `frames`.
+    pub fn found(self, format: &'static str, classes: &[&str], frames: bool) -> Result<Found> {
+        let Collected { root, items, left_out, reasons } = self;
+        if items.is_empty() {
+            let why = reasons.first().map_or(String::new(), |(what, count, which)| {
+                format!(" ({count} left out: {what}, the first {which})")
+            });
+            return Err(Error::format(root, format!("holds no image with a label{why}")));
+        }
+        let notes =
+            reasons.iter().map(|(what, count, first)| format!("{count} left out: {what} (the first: {first})"));
+        let notes = notes.collect();
+        let labels = items.iter().map(|item| item.label).collect();
+        let known = items.iter().all(|item| item.origin.is_some());
+        let numbers = if frames { items.iter().map(|item| item.frame).collect() } else { Vec::new() };
+        let (mut relative, mut origins) = (Vec::with_capacity(items.len()), Vec::new());
+        for item in items {
+            relative.push(item.path);
+            origins.extend(item.origin.filter(|_| known));
+        }
+        let origins = if known { Origins::Known(origins) } else { Origins::Unknown };
+        let source = Source::Files(Files { root, relative, frames: numbers, origins });
+        let class_names = classes.iter().map(|name| (*name).to_owned()).collect();
+        Ok(Found { format, source, labels, class_names, labelled: true, notes, left_out })
+    }
+}
+
+/// A path of a table as one under the folder; `None` where it would leave that.
+pub(super) fn inside(path: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(path.trim().replace('\\', "/"));
+    let stays = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    (stays && path.components().next().is_some()).then_some(path)
+}
+
+/// The image files under some folders of a root, as paths under it: to be told which have labels.
+pub(super) struct Present(HashSet<PathBuf>);
+
+impl Present {
+    pub fn under(root: &Path, folders: &[&str]) -> Result<Self> {
+        let mut all = HashSet::new();
+        for name in folders.iter().filter(|name| root.join(name).is_dir()) {
+            all.extend(folder::images_under(root, Path::new(name))?);
+        }
+        Ok(Present(all))
+    }
+
+    /// Whether it is there; what is taken is not left.
+    pub fn take(&mut self, path: &Path) -> bool {
+        self.0.remove(path)
+    }
+
+    /// Those that nothing took, in the order of their names.
+    pub fn left(self) -> Vec<PathBuf> {
+        let mut left: Vec<PathBuf> = self.0.into_iter().collect();
+        left.sort();
+        left
+    }
+}
