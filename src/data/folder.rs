@@ -2,6 +2,7 @@
 //! Classes and files are in the order of their names, so that a folder means the same on every machine.
 
 use super::Found;
+use super::native::nifti::Volumes;
 use super::source::{Files, Origins, Source};
 use crate::{Error, Result};
 use rayon::prelude::*;
@@ -90,8 +91,32 @@ pub(super) fn open(root: &Path, listing: &Listing) -> Result<Found> {
         relative,
         frames: Vec::new(),
         origins: Origins::Unknown,
+        volumes: Volumes::default(),
     });
     Ok(Found { format: "image folder", source, labels, class_names, labelled: true, notes })
+}
+
+/// The image files in a folder under a root and in the folders below it, as paths under the root.
+pub(super) fn images_under(root: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
+    files_under(root, folder, &is_image)
+}
+
+/// The same of files whose names are of some kind. Folders are walked at the same time: archives have thousands.
+pub(super) fn files_under(
+    root: &Path,
+    folder: &Path,
+    kind: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<Vec<PathBuf>> {
+    let here = root.join(folder);
+    refuse_loop(&here)?;
+    let listing = Listing::of(&here)?;
+    let below: Vec<Vec<PathBuf>> = listing
+        .folders
+        .par_iter()
+        .map(|name| files_under(root, &folder.join(name), kind))
+        .collect::<Result<_>>()?;
+    let files = listing.files.iter().filter(|name| kind(name)).map(|name| folder.join(name));
+    Ok(files.chain(below.into_iter().flatten()).collect())
 }
 
 /// The files in a class folder and the folders below it, relative to the root.

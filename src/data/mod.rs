@@ -27,6 +27,7 @@ mod image_file;
 mod images;
 mod load;
 pub mod manifolds;
+mod named;
 mod npy;
 mod read;
 mod select;
@@ -36,6 +37,7 @@ pub(crate) mod tensors;
 
 pub use generated::GENERATED_LATENTS;
 pub use images::Images;
+pub use named::{Named, NamedOptions, Task};
 pub use load::{Color, Loaded, OnBad, Preprocess, Samples, Scale};
 pub use select::Selection;
 
@@ -74,6 +76,8 @@ pub struct Dataset {
     class_names: Vec<String>,
     labelled: bool,
     notes: Vec<String>,
+    /// What was found beside the images, and why it is none of them.
+    left_out: Arc<[String]>,
     format: &'static str,
 }
 
@@ -121,6 +125,7 @@ struct Found {
     /// Whether there are labels: without them, all is of one class.
     labelled: bool,
     notes: Vec<String>,
+    left_out: Vec<String>,
 }
 
 impl From<Found> for Dataset {
@@ -132,6 +137,7 @@ impl From<Found> for Dataset {
             class_names: found.class_names,
             labelled: found.labelled,
             notes: found.notes,
+            left_out: found.left_out.into(),
             format: found.format,
         }
     }
@@ -269,6 +275,12 @@ impl Dataset {
     /// What should be known of how it was opened, as that files were left out.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// What has a label and no image, or an image and no label, in the dataset's folder: a line for each. [`notes`](Self::notes) count
+    /// them.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// The dataset of the chosen classes, in the order given, and of as many images of each as asked.

@@ -63,6 +63,7 @@ fn keep(dataset: &Dataset, mut kept: Vec<(usize, u32)>, class_names: Vec<String>
         class_names,
         labelled: dataset.labelled,
         notes: dataset.notes.clone(),
+        left_out: dataset.left_out.clone(),
         format: dataset.format,
     }
 }

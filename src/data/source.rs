@@ -2,6 +2,8 @@
 //! Both answer the same two questions: what shape image `i` has, and what its pixels are.
 
 use super::image_file;
+use super::native::dicom::Header;
+use super::native::nifti::Volumes;
 use super::stored::{Bad, Stored};
 use crate::{Error, Result};
 use std::borrow::Cow;
@@ -35,6 +37,8 @@ pub(super) struct Files {
     /// For each image, which of its file's: none where each is its file's first.
     pub frames: Vec<u32>,
     pub origins: Origins,
+    /// Those that slices were last taken from.
+    pub volumes: Volumes,
 }
 
 /// Whose images they are.
@@ -43,6 +47,8 @@ pub(super) enum Origins {
     /// Nobody says.
     Unknown,
     Known(Vec<Origin>),
+    /// DICOM files say it, each of its own image.
+    InFiles,
 }
 
 /// Whose image it is, as the archive says: images of one patient are alike whatever their labels.
@@ -130,27 +136,33 @@ impl Source {
 
     /// Whether it is known whose images they are.
     pub fn has_origins(&self) -> bool {
-        matches!(self, Source::Files(Files { origins: Origins::Known(_), .. }))
+        matches!(self, Source::Files(Files { origins: Origins::Known(_) | Origins::InFiles, .. }))
     }
 
     /// Whose image `at` is, where that is known.
     pub fn origin(&self, at: usize) -> Result<Option<Origin>> {
-        Ok(match self {
-            Source::Files(Files { origins: Origins::Known(all), .. }) => Some(all[at].clone()),
-            _ => None,
+        let Source::Files(files) = self else { return Ok(None) };
+        Ok(match &files.origins {
+            Origins::Unknown => None,
+            Origins::Known(all) => Some(all[at].clone()),
+            Origins::InFiles => {
+                let header = Header::read(&files.path(at))?;
+                let number = header.instance_number.and_then(|number| u32::try_from(number).ok());
+                Some(Origin { patient: header.patient_id, study: Some(header.study_uid), slice: number })
+            }
         })
     }
 
     pub fn shape(&self, at: usize) -> Result<Shape> {
         match self {
-            Source::Files(files) => image_file::shape(&files.path(at)),
+            Source::Files(files) => image_file::shape(&files.path(at), &files.volumes),
             Source::Packed(packed) => Ok(packed.shape()),
         }
     }
 
     pub fn image(&self, at: usize) -> Result<Image<'_>> {
         match self {
-            Source::Files(files) => image_file::decode(&files.path(at)),
+            Source::Files(files) => image_file::decode(&files.path(at), files.frame(at), &files.volumes),
             Source::Packed(packed) => packed.image(at).map_err(|bad| self.unusable(at, bad)),
         }
     }
@@ -191,6 +203,11 @@ impl Shape {
 impl Files {
     fn path(&self, at: usize) -> PathBuf {
         self.root.join(&self.relative[at])
+    }
+
+    /// Which of its file's images it is.
+    fn frame(&self, at: usize) -> usize {
+        self.frames.get(at).map_or(0, |frame| *frame as usize)
     }
 
     /// A file's name, with `#17` after it where it has many images.

@@ -1,6 +1,7 @@
 //! What an archive's tables and folders come to: images with labels, whose they are, and what was left out.
 
 use super::super::folder;
+use super::super::native::nifti::Volumes;
 use super::super::source::{Files, Origin, Origins, Source};
 use super::super::Found;
 use crate::{Error, Result};
@@ -24,15 +25,27 @@ pub(super) struct Collected {
     left_out: Vec<String>,
     /// How often it was left out for what.
     reasons: Vec<(&'static str, usize, String)>,
+    notes: Vec<String>,
 }
 
 impl Collected {
     pub fn new(root: &Path) -> Self {
-        Collected { root: root.to_owned(), items: Vec::new(), left_out: Vec::new(), reasons: Vec::new() }
+        Collected {
+            root: root.to_owned(),
+            items: Vec::new(),
+            left_out: Vec::new(),
+            reasons: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     pub fn push(&mut self, item: Item) {
         self.items.push(item);
+    }
+
+    /// What should be known beside.
+    pub fn note(&mut self, note: String) {
+        self.notes.push(note);
     }
 
     /// Leaves something out: `what` says what it is of all that are left out for the same reason.
@@ -46,16 +59,15 @@ impl Collected {
 
     /// The dataset. Images of several frames are those of a file's where `frames`.
     pub fn found(self, format: &'static str, classes: &[&str], frames: bool) -> Result<Found> {
-        let Collected { root, items, left_out, reasons } = self;
+        let Collected { root, items, left_out, reasons, mut notes } = self;
         if items.is_empty() {
-            let why = reasons.first().map_or(String::new(), |(what, count, which)| {
+            let why = reasons.first().map_or(String::new(), |(what, count, which): &(&str, usize, String)| {
                 format!(" ({count} left out: {what}, the first {which})")
             });
             return Err(Error::format(root, format!("holds no image with a label{why}")));
         }
-        let notes =
-            reasons.iter().map(|(what, count, first)| format!("{count} left out: {what} (the first: {first})"));
-        let notes = notes.collect();
+        let counted = |(what, count, first)| format!("{count} left out: {what} (the first: {first})");
+        notes.extend(reasons.into_iter().map(counted));
         let labels = items.iter().map(|item| item.label).collect();
         let known = items.iter().all(|item| item.origin.is_some());
         let numbers = if frames { items.iter().map(|item| item.frame).collect() } else { Vec::new() };
@@ -65,7 +77,7 @@ impl Collected {
             origins.extend(item.origin.filter(|_| known));
         }
         let origins = if known { Origins::Known(origins) } else { Origins::Unknown };
-        let source = Source::Files(Files { root, relative, frames: numbers, origins });
+        let source = Source::Files(Files { root, relative, frames: numbers, origins, volumes: Volumes::default() });
         let class_names = classes.iter().map(|name| (*name).to_owned()).collect();
         Ok(Found { format, source, labels, class_names, labelled: true, notes, left_out })
     }

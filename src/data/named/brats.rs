@@ -1,0 +1,204 @@
+//! BraTS 2018: axial slices of FLAIR volumes, with tumour where the segmentation has any voxel of it.
+
+use super::super::native::nifti::Volume;
+use super::super::source::Origin;
+use super::super::{Found, folder};
+use super::collect::{Collected, Item};
+use super::{FINDING, oai};
+use crate::{Error, Result};
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// Slices from one on that must all be alike for it to count.
+const AHEAD: usize = 10;
+/// Pixels that the brain has at least.
+const LEAST: usize = 7000;
+/// Of the disk that masks are opened and closed by.
+const RADIUS: isize = 2;
+
+pub(super) enum Form {
+    Slices,
+    /// The FLAIR volumes under the root.
+    Archive(Vec<PathBuf>),
+}
+
+pub(super) fn find(root: &Path) -> Result<Form, String> {
+    if root.join("flair/0").is_dir() && root.join("flair/1").is_dir() {
+        return Ok(Form::Slices);
+    }
+    let is_flair = |name: &str| name.ends_with("_flair.nii.gz") || name.ends_with("_flair.nii");
+    let mut volumes = folder::files_under(root, Path::new(""), &is_flair).unwrap_or_default();
+    volumes.sort();
+    match volumes.iter().find(|path| segmentation(root, path).is_none()) {
+        Some(path) => Err(path.to_string_lossy().replace("_flair.", "_seg.")),
+        None if volumes.is_empty() => Err("*_flair.nii.gz".to_owned()),
+        None => Ok(Form::Archive(volumes)),
+    }
+}
+
+/// The segmentation beside a volume.
+fn segmentation(root: &Path, flair: &Path) -> Option<PathBuf> {
+    let path = flair.to_string_lossy();
+    let (start, _) = path.rsplit_once("_flair.")?;
+    let both = ["nii.gz", "nii"].map(|ending| root.join(format!("{start}_seg.{ending}")));
+    both.into_iter().find(|path| path.exists())
+}
+
+pub(super) fn open(root: &Path) -> Result<Found> {
+    let volumes = match find(root).map_err(|missing| Error::format(root, format!("{missing} is missing")))? {
+        Form::Slices => {
+            return oai::folders(root, "BraTS", &[("0", 0), ("1", 1)], "flair", |name| {
+                let from = name.find("Brats18_")?;
+                let patient = name[from..].split(['.', ' ']).next()?;
+                // The slice's number is last.
+                let patient = patient.rsplit_once('_').map_or(patient, |(patient, _)| patient);
+                Some(Origin { patient: patient.to_owned(), ..Origin::default() })
+            });
+        }
+        Form::Archive(volumes) => volumes,
+    };
+    let told: Vec<Told> = volumes.par_iter().map(|flair| told(root, flair)).collect::<Result<_>>()?;
+    let mut all = Collected::new(root);
+    let (mut little, mut ambiguous) = (0, 0);
+    for (path, told) in volumes.into_iter().zip(told) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let patient = name.split("_flair.").next().unwrap_or(&name).to_owned();
+        (little, ambiguous) = (little + told.little, ambiguous + told.ambiguous);
+        for (slice, label) in told.slices {
+            let origin =
+                Origin { patient: patient.clone(), study: Some(patient.clone()), slice: Some(slice) };
+            all.push(Item { path: path.clone(), frame: slice, label, origin: Some(origin) });
+        }
+    }
+    all.note(format!(
+        "of the volumes' slices {ambiguous} are too near to a change of label and {little} show too little brain, and are of \
+         neither class, as the paper has it"
+    ));
+    all.found("BraTS", &FINDING, true)
+}
+
+/// What became of a volume's slices.
+struct Told {
+    slices: Vec<(u32, u32)>,
+    ambiguous: usize,
+    little: usize,
+}
+
+fn told(root: &Path, path: &Path) -> Result<Told> {
+    let flair = Volume::open(&root.join(path))?;
+    let seg_path = segmentation(root, path)
+        .ok_or_else(|| Error::format(root.join(path), "has no segmentation beside it"))?;
+    let seg = Volume::open(&seg_path)?;
+    let [rows, columns, slices] = flair.dims;
+    if seg.dims != flair.dims {
+        let [x, y, z] = seg.dims;
+        return Err(Error::format(
+            seg_path,
+            format!("has {x} x {y} x {z} voxels, and its volume {rows} x {columns} x {slices}: they must be alike"),
+        ));
+    }
+    let plane = rows * columns;
+    let tumour: Vec<bool> = seg.values().chunks_exact(plane).map(|plane| plane.iter().any(|v| *v > 0.0)).collect();
+    let (low, _) = flair.percentiles();
+    let mut told = Told { slices: Vec::new(), ambiguous: 0, little: 0 };
+    for (at, values) in flair.values().chunks_exact(plane).enumerate() {
+        let ahead = &tumour[at..slices.min(at + AHEAD)];
+        if ahead.contains(&true) && ahead.contains(&false) {
+            told.ambiguous += 1;
+            continue;
+        }
+        let mask = values.iter().map(|v| *v > low).collect();
+        if !Mask { rows: columns, columns: rows, pixels: mask }.shows_brain() {
+            told.little += 1;
+            continue;
+        }
+        told.slices.push((at as u32, u32::from(tumour[at])));
+    }
+    Ok(told)
+}
+
+/// Pixels of a slice that are foreground.
+struct Mask {
+    rows: usize,
+    columns: usize,
+    pixels: Vec<bool>,
+}
+
+impl Mask {
+    /// Whether it is one area of enough pixels, after erosion and closing by the disk and filling of holes.
+    fn shows_brain(self) -> bool {
+        // Neither of them makes foreground where there is none.
+        if !self.pixels.contains(&true) {
+            return false;
+        }
+        let eroded = self.swept(true);
+        let closed = eroded.swept(false).swept(true);
+        let (background, ..) = closed.areas(false);
+        // Background that does not reach the border is a hole.
+        let mut filled = closed;
+        for (pixel, outside) in filled.pixels.iter_mut().zip(background) {
+            *pixel |= !outside;
+        }
+        let count = filled.pixels.iter().filter(|pixel| **pixel).count();
+        let (_, areas) = filled.areas(true);
+        count >= LEAST && areas == 1
+    }
+
+    /// Eroded where `all`: a pixel stays where all under the disk are; else dilated: it is where any is. What is outside does not
+    /// count.
+    fn swept(&self, all: bool) -> Mask {
+        let mut pixels = vec![all; self.pixels.len()];
+        for (row, out) in pixels.chunks_exact_mut(self.columns).enumerate() {
+            for by in -RADIUS..=RADIUS {
+                let Some(from) = row.checked_add_signed(by).filter(|from| *from < self.rows) else { continue };
+                let from = &self.pixels[from * self.columns..(from + 1) * self.columns];
+                let half = (RADIUS * RADIUS - by * by).isqrt() as usize;
+                // The disk's row, a shift at a time to both sides.
+                for shift in 0..=half.min(self.columns - 1) {
+                    let rest = self.columns - shift;
+                    let (right, left) = (out[..rest].iter_mut().zip(&from[shift..]), &from[..rest]);
+                    right.for_each(|(out, pixel)| *out = if all { *out & pixel } else { *out | pixel });
+                    let left = out[shift..].iter_mut().zip(left);
+                    left.for_each(|(out, pixel)| *out = if all { *out & pixel } else { *out | pixel });
+                }
+            }
+        }
+        Mask { pixels, ..*self }
+    }
+
+    /// Of foreground, touching at sides and corners: each pixel in any area, and how many areas there are. Of background, touching
+    /// at sides: each pixel in an area that reaches the border.
+    fn areas(&self, foreground: bool) -> (Vec<bool>, usize) {
+        let mut seen = vec![false; self.pixels.len()];
+        let mut areas = 0;
+        let mut open: Vec<usize> = Vec::new();
+        for start in 0..self.pixels.len() {
+            let (row, column) = (start / self.columns, start % self.columns);
+            let border = row == 0 || column == 0 || row + 1 == self.rows || column + 1 == self.columns;
+            if seen[start] || self.pixels[start] != foreground || (!foreground && !border) {
+                continue;
+            }
+            areas += 1;
+            seen[start] = true;
+            open.push(start);
+            while let Some(place) = open.pop() {
+                let (row, column) = ((place / self.columns) as isize, (place % self.columns) as isize);
+                for (r, c) in (-1..=1).flat_map(|r: isize| (-1..=1).map(move |c: isize| (r, c))) {
+                    if !foreground && r != 0 && c != 0 {
+                        continue;
+                    }
+                    let (row, column) = (row + r, column + c);
+                    if row < 0 || column < 0 || row >= self.rows as isize || column >= self.columns as isize {
+                        continue;
+                    }
+                    let next = row as usize * self.columns + column as usize;
+                    if !seen[next] && self.pixels[next] == foreground {
+                        seen[next] = true;
+                        open.push(next);
+                    }
+                }
+            }
+        }
+        (seen, areas)
+    }
+}

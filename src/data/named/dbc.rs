@@ -1,0 +1,144 @@
+//! Duke's breast cancer MRI: slices of the fat-saturated series before contrast, with cancer where the annotation boxes say.
+
+use super::super::Found;
+use super::super::native::table::Table;
+use super::super::source::Origin;
+use super::collect::{Collected, Item, Present, inside};
+use super::{FINDING, need, oai};
+use crate::{Error, Result};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+const BOXES: &str = "Annotation_Boxes.xlsx";
+const PATHS: &str = "Breast-Cancer-MRI-filepath_filename-mapping.xlsx";
+const IMAGES: &str = "Duke-Breast-Cancer-MRI";
+/// Slices this near to a box, and not in it, are of neither class.
+const MARGIN: i64 = 5;
+
+pub(super) enum Form {
+    Slices,
+    /// The folder that the archive's own is in.
+    Archive(PathBuf),
+}
+
+pub(super) fn find(root: &Path) -> Result<Form, String> {
+    if root.join("neg").is_dir() && root.join("pos").is_dir() {
+        return Ok(Form::Slices);
+    }
+    need(root, &[BOXES])?;
+    need(root, &[PATHS])?;
+    holder(root, IMAGES).map(Form::Archive).ok_or_else(|| IMAGES.to_owned())
+}
+
+/// The folder that has one of this name in it: the root, or one in it, as the archive's downloader makes it.
+pub(super) fn holder(root: &Path, name: &str) -> Option<PathBuf> {
+    if root.join(name).is_dir() {
+        return Some(root.to_owned());
+    }
+    let mut inner: Vec<PathBuf> = std::fs::read_dir(root).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    inner.sort();
+    inner.into_iter().find(|folder| folder.join(name).is_dir())
+}
+
+pub(super) fn open(root: &Path) -> Result<Found> {
+    match find(root).map_err(|missing| Error::format(root, format!("{missing} is missing")))? {
+        Form::Slices => oai::folders(root, "DBC", &[("neg", 0), ("pos", 1)], "", |name| patient(name).map(of)),
+        Form::Archive(base) => archive(root, &base),
+    }
+}
+
+fn of(patient: String) -> Origin {
+    Origin { patient, ..Origin::default() }
+}
+
+/// `Breast_MRI_001` in a name.
+fn patient(name: &str) -> Option<String> {
+    const START: &str = "Breast_MRI_";
+    let from = name.find(START)?;
+    let digits = name[from + START.len()..].bytes().take_while(u8::is_ascii_digit).count();
+    (digits > 0).then(|| name[from..from + START.len() + digits].to_owned())
+}
+
+fn archive(root: &Path, base: &Path) -> Result<Found> {
+    let boxes = boxes(&root.join(BOXES))?;
+    let paths = Table::open(&root.join(PATHS), b',')?;
+    let [original, classic] = [paths.column("original_path_and_filename")?, paths.column("classic_path")?];
+    let mut all = Collected::new(base);
+    let mut present: Option<Present> = None;
+    let mut near = 0;
+    for row in paths.rows() {
+        let name = row.cell(original);
+        if !name.contains("pre") {
+            continue;
+        }
+        let patient = patient(name)
+            .ok_or_else(|| paths.wrong(row, format!("{name:?} names no patient Breast_MRI_<number>")))?;
+        let slice = slice(name)
+            .ok_or_else(|| paths.wrong(row, format!("{name:?} does not end in a slice's number")))?;
+        let path = inside(row.cell(classic)).ok_or_else(|| {
+            paths.wrong(row, format!("{:?} is no path under the archive's folder", row.cell(classic)))
+        })?;
+        let Some(&(start, end)) = boxes.get(&patient) else {
+            all.leave_out("a slice of a patient without an annotation box", format!("row {}: {name}", row.number()));
+            continue;
+        };
+        let positive = start <= slice && slice < end;
+        if !positive && slice + MARGIN > start && slice - MARGIN <= end {
+            near += 1;
+            continue;
+        }
+        if present.is_none() {
+            present = Some(Present::under(base, &[IMAGES])?);
+        }
+        let there = present.as_mut().and_then(|present| spellings(&path).into_iter().find(|path| present.take(path)));
+        let Some(path) = there else {
+            all.leave_out("a label without an image", format!("row {}: {}", row.number(), path.display()));
+            continue;
+        };
+        let origin = Origin { slice: u32::try_from(slice).ok(), ..of(patient) };
+        all.push(Item { path, frame: 0, label: u32::from(positive), origin: Some(origin) });
+    }
+    if near > 0 {
+        all.note(format!("{near} slices within {MARGIN} of a box's ends are of neither class, as the paper has it"));
+    }
+    all.found("DBC", &FINDING, false)
+}
+
+/// The first slice with cancer of each patient, and the one after the last.
+fn boxes(file: &Path) -> Result<HashMap<String, (i64, i64)>> {
+    let table = Table::open(file, b',')?;
+    let patient = table.column("Patient ID")?;
+    let [start, end] = [table.column("Start Slice")?, table.column("End Slice")?];
+    let mut all = HashMap::new();
+    for row in table.rows() {
+        let number = |column, name: &str| {
+            row.cell(column).trim().parse::<i64>().map_err(|_| {
+                table.wrong(row, format!("{name:?} is {:?}; a whole number is expected", row.cell(column)))
+            })
+        };
+        all.insert(row.cell(patient).trim().to_owned(), (number(start, "Start Slice")?, number(end, "End Slice")?));
+    }
+    Ok(all)
+}
+
+/// The number at the end of a file's name.
+fn slice(name: &str) -> Option<i64> {
+    let name = name.rsplit(['/', '\\']).next()?;
+    let stem = name.strip_suffix(".dcm").unwrap_or(name);
+    let digits = stem.bytes().rev().take_while(u8::is_ascii_digit).count();
+    stem[stem.len() - digits..].parse().ok()
+}
+
+/// A path as the table has it, and with fewer zeros in its number: the archive was numbered anew (1-052 is 1-52 there).
+fn spellings(path: &Path) -> Vec<PathBuf> {
+    let mut all = vec![path.to_owned()];
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    if let Some((before, mut number)) = stem.rsplit_once('-') {
+        while let Some(fewer) = number.strip_prefix('0').filter(|fewer| !fewer.is_empty()) {
+            number = fewer;
+            all.push(path.with_file_name(format!("{before}-{number}.{ending}")));
+        }
+    }
+    all
+}

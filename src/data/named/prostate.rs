@@ -1,0 +1,164 @@
+//! Prostate-MRI-US-Biopsy: frames of ultrasound series, with the score of the target that was biopsied.
+
+use super::super::Found;
+use super::super::folder::Listing;
+use super::super::native::dicom::Header;
+use super::super::native::table::Table;
+use super::super::source::Origin;
+use super::collect::{Collected, Item, inside};
+use super::dbc::holder;
+use super::{FINDING, Task, need, oai};
+use crate::{Error, Result};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+const IMAGES: &str = "Prostate-MRI-US-Biopsy";
+const SCORE: &str = "UCLA Score (Similar to PIRADS v2)";
+
+pub(super) enum Form {
+    Slices,
+    /// The table, and the folder that the archive's own is in.
+    Archive(PathBuf, PathBuf),
+}
+
+pub(super) fn find(root: &Path) -> Result<Form, String> {
+    if (0..=5).any(|score| root.join(score.to_string()).is_dir()) {
+        return (0..=5).try_for_each(|score| need(root, &[&score.to_string()]).map(|_| ())).map(|()| Form::Slices);
+    }
+    let files = Listing::of(root).map(|listing| listing.files).unwrap_or_default();
+    let table = files.iter().find(|name| name.contains("Target") && (name.ends_with(".xlsx") || name.ends_with(".csv")));
+    let table = table.ok_or_else(|| "a table *Target*.xlsx".to_owned())?;
+    let base = holder(root, IMAGES).ok_or_else(|| IMAGES.to_owned())?;
+    Ok(Form::Archive(root.join(table), base))
+}
+
+/// The class of a score in a task; `None` where it is in neither.
+fn class(task: &Task, score: u32) -> Option<u32> {
+    match (task.name, score) {
+        ("severe", 0 | 1) => None,
+        ("severe", score) => Some(u32::from(score > 2)),
+        (_, score) => Some(u32::from(score >= 2)),
+    }
+}
+
+pub(super) fn open(root: &Path, task: &Task) -> Result<Found> {
+    match find(root).map_err(|missing| Error::format(root, format!("{missing} is missing")))? {
+        Form::Slices => {
+            let names: Vec<String> = (0..=5).map(|score: u32| score.to_string()).collect();
+            let labels: Vec<(&str, u32)> = names
+                .iter()
+                .enumerate()
+                .filter_map(|(score, name)| Some((name.as_str(), class(task, score as u32)?)))
+                .collect();
+            oai::folders(root, "Prostate-MRI-US-Biopsy", &labels, "", |name| Some(of(patient(name)?)))
+        }
+        Form::Archive(table, base) => archive(&table, &base, task),
+    }
+}
+
+fn of(patient: String) -> Origin {
+    Origin { patient, ..Origin::default() }
+}
+
+/// `Prostate-MRI-US-Biopsy-0001` in a name.
+fn patient(name: &str) -> Option<String> {
+    let from = name.find(IMAGES)?;
+    let rest = name[from + IMAGES.len()..].strip_prefix('-')?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    (digits > 0).then(|| format!("{IMAGES}-{}", &rest[..digits]))
+}
+
+/// A series that a target was found in.
+struct Series {
+    patient: String,
+    /// The highest of its targets' scores.
+    score: u32,
+    /// Whether its targets have several.
+    several: bool,
+    row: usize,
+}
+
+fn archive(file: &Path, base: &Path, task: &Task) -> Result<Found> {
+    let table = Table::open(file, b',')?;
+    let [patient, series, score] =
+        [table.column("Patient ID")?, table.column("seriesInstanceUID_US")?, table.column(SCORE)?];
+    let mut all = Collected::new(base);
+    let mut wanted: BTreeMap<String, Series> = BTreeMap::new();
+    for row in table.rows() {
+        let uid = row.cell(series).trim();
+        if uid.is_empty() {
+            all.leave_out("a target without an ultrasound series", format!("row {}", row.number()));
+            continue;
+        }
+        let Ok(score) = row.cell(score).trim().parse::<u32>() else {
+            all.leave_out("a target without a score", format!("row {}", row.number()));
+            continue;
+        };
+        if score > 5 {
+            return Err(table.wrong(row, format!("{SCORE:?} is {score}; 0 to 5 is expected")));
+        }
+        let name = row.cell(patient).trim();
+        if inside(name).is_none_or(|path| path.components().count() != 1) {
+            return Err(table.wrong(row, format!("{name:?} is no patient's name")));
+        }
+        let known = wanted.entry(uid.to_owned()).or_insert_with(|| Series {
+            patient: name.to_owned(),
+            score,
+            several: false,
+            row: row.number(),
+        });
+        known.several |= known.score != score;
+        known.score = known.score.max(score);
+    }
+    let several = wanted.values().filter(|series| series.several).count();
+    if several > 0 {
+        all.note(format!("{several} series have targets of several scores: the highest counts"));
+    }
+    let mut patients: Vec<&str> = wanted.values().map(|series| series.patient.as_str()).collect();
+    patients.sort_unstable();
+    patients.dedup();
+    let found: Vec<HashMap<String, (PathBuf, usize)>> = patients
+        .par_iter()
+        .map(|patient| series_of(base, &Path::new(IMAGES).join(patient)))
+        .collect::<Result<_>>()?;
+    let found: HashMap<String, (PathBuf, usize)> = found.into_iter().flatten().collect();
+    for (uid, Series { patient, score, row, .. }) in wanted {
+        let Some((path, frames)) = found.get(&uid) else {
+            all.leave_out("a label without an image", format!("row {row}: series {uid} of {patient}"));
+            continue;
+        };
+        let Some(label) = class(task, score) else { continue };
+        // The central half.
+        for frame in frames / 4..3 * frames / 4 {
+            let frame = frame as u32;
+            let origin = Origin { study: Some(uid.clone()), slice: Some(frame), ..of(patient.clone()) };
+            all.push(Item { path: path.clone(), frame, label, origin: Some(origin) });
+        }
+    }
+    all.found("Prostate-MRI-US-Biopsy", &FINDING, true)
+}
+
+/// The series of several frames in a patient's folder, by UID: its file, and how many frames it has.
+fn series_of(base: &Path, folder: &Path) -> Result<HashMap<String, (PathBuf, usize)>> {
+    let mut all = HashMap::new();
+    let list = |folder: &Path| Listing::of(&base.join(folder));
+    if !base.join(folder).is_dir() {
+        return Ok(all);
+    }
+    for study in list(folder)?.folders {
+        let study = folder.join(study);
+        for series in list(&study)?.folders {
+            let series = study.join(series);
+            // One of several frames is one file.
+            if let [file] = list(&series)?.files.as_slice() {
+                let path = series.join(file);
+                let header = Header::read(&base.join(&path))?;
+                if header.frames > 1 {
+                    all.insert(header.series_uid, (path, header.frames));
+                }
+            }
+        }
+    }
+    Ok(all)
+}
