@@ -42,7 +42,7 @@ pub(super) enum Depth {
 }
 
 /// What can be known of an image from its header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Shape {
     pub height: usize,
     pub width: usize,
@@ -53,6 +53,43 @@ pub(super) struct Shape {
     pub alpha: bool,
     /// Whether the file holds further images, which are left.
     pub more: bool,
+    /// What the values of a radiology image stand for.
+    pub modality: Option<Modality>,
+}
+
+/// What the values of a radiology image stand for, and how they are shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Modality {
+    /// A stored value `v` stands for `slope * v + intercept`, both finite and in a float's range.
+    pub slope: f64,
+    pub intercept: f64,
+    /// Whether low values are shown light (MONOCHROME1).
+    pub inverted: bool,
+    /// The largest value that can be stored.
+    pub top: u16,
+}
+
+impl Modality {
+    /// Unscaled values: what stored ones stand for, and for an inverted image what is left to the largest.
+    pub fn meant<'a>(&self, values: Values<'a>) -> Values<'a> {
+        let Modality { slope, intercept, inverted, top } = *self;
+        let of = |value: f64| {
+            let value = if inverted { slope * (f64::from(top) - value) } else { slope * value + intercept };
+            value as f32
+        };
+        match values {
+            values if (slope, intercept, inverted) == (1.0, 0.0, false) => values,
+            Values::U8(values) if (slope, intercept) == (1.0, 0.0) => {
+                Values::U8(values.iter().map(|value| (top as u8).saturating_sub(*value)).collect())
+            }
+            Values::U16(values) if (slope, intercept) == (1.0, 0.0) => {
+                Values::U16(values.iter().map(|value| top.saturating_sub(*value)).collect())
+            }
+            Values::U8(values) => Values::F32(values.iter().map(|value| of((*value).into())).collect()),
+            Values::U16(values) => Values::F32(values.iter().map(|value| of((*value).into())).collect()),
+            Values::F32(values) => Values::F32(values.iter().map(|value| of((*value).into())).collect()),
+        }
+    }
 }
 
 /// A decoded image: `height * width * channels` values, row-major, channels last.
@@ -150,7 +187,8 @@ impl Shape {
 impl Packed {
     fn shape(&self) -> Shape {
         let Packed { height, width, channels, .. } = *self;
-        Shape { height, width, channels, depth: self.pixels.number.depth(), alpha: false, more: false }
+        let depth = self.pixels.number.depth();
+        Shape { height, width, channels, depth, alpha: false, more: false, modality: None }
     }
 
     fn image(&self, at: usize) -> Result<Image<'_>, Bad> {
