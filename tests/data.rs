@@ -10,6 +10,8 @@ mod data {
     pub mod make;
     pub mod manifolds;
     pub mod mapped;
+    pub mod native;
+    pub mod native_bad;
     pub mod others;
     pub mod preprocess;
     pub mod real;

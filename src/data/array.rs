@@ -195,5 +195,13 @@ pub(super) fn found(format: &'static str, packed: Packed, labels: Labels) -> Res
             (super::load::zeros(count, "the labels")?, vec!["all".to_owned()], false, vec![note])
         }
     };
-    Ok(Found { format, source: Source::Packed(packed), labels, class_names, labelled, notes })
+    Ok(Found {
+        format,
+        source: Source::Packed(packed),
+        labels,
+        class_names,
+        labelled,
+        notes,
+        left_out: Vec::new(),
+    })
 }

@@ -96,6 +96,7 @@ fn open(files: &[PathBuf], notes: Vec<String>) -> Result<Found> {
         class_names,
         labelled: true,
         notes,
+        left_out: Vec::new(),
     })
 }
 

@@ -2,11 +2,14 @@
 //! Classes and files are in the order of their names, so that a folder means the same on every machine.
 
 use super::Found;
-use super::native::nifti::Volumes;
+use super::native::dicom;
+use super::opened::Opened;
+use super::read::open_file;
 use super::source::{Files, Origins, Source};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What is in a folder, hidden files left out, in the order of names.
@@ -40,12 +43,25 @@ impl Listing {
 }
 
 /// What the names of image files end in.
-const ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "tif", "tiff", "bmp", "webp"];
+const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "tif", "tiff", "bmp", "webp", "dcm"];
 
 /// Whether a file name is that of an image.
 pub(super) fn is_image(name: &str) -> bool {
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+}
+
+/// Whether a file is DICOM's though it is not called so: archives name such files by numbers, or by UIDs, which are
+/// numbers with dots between.
+fn is_unnamed_dicom(folder: &Path, name: &str) -> bool {
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    // An index of other files.
+    if !ending.bytes().all(|byte| byte.is_ascii_digit()) || name == "DICOMDIR" {
+        return false;
+    }
+    let mut start = Vec::new();
+    let read = open_file(&folder.join(name)).map(|file| file.take(132).read_to_end(&mut start));
+    matches!(read, Ok(Ok(_))) && dicom::is_dicom(&start)
 }
 
 /// Opens a folder of class folders.
@@ -91,9 +107,17 @@ pub(super) fn open(root: &Path, listing: &Listing) -> Result<Found> {
         relative,
         frames: Vec::new(),
         origins: Origins::Unknown,
-        volumes: Volumes::default(),
+        opened: Opened::default(),
     });
-    Ok(Found { format: "image folder", source, labels, class_names, labelled: true, notes })
+    Ok(Found {
+        format: "image folder",
+        source,
+        labels,
+        class_names,
+        labelled: true,
+        notes,
+        left_out: Vec::new(),
+    })
 }
 
 /// The image files in a folder under a root and in the folders below it, as paths under the root.
@@ -132,7 +156,7 @@ impl Walk {
         refuse_loop(&here)?;
         let listing = Listing::of(&here)?;
         for name in listing.files {
-            match is_image(&name) {
+            match is_image(&name) || is_unnamed_dicom(&here, &name) {
                 true => self.images.push(folder.join(name)),
                 false => self.others.push(folder.join(name)),
             }

@@ -102,5 +102,6 @@ pub(super) fn generate(per_class: usize, size: usize, seed: u64) -> Result<Found
         class_names: vec!["clear".into(), "lesion".into()],
         labelled: true,
         notes: Vec::new(),
+        left_out: Vec::new(),
     })
 }

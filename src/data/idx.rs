@@ -64,6 +64,7 @@ pub(super) fn open_file(images: &Path) -> Result<Found> {
         class_names,
         labelled: true,
         notes: Vec::new(),
+        left_out: Vec::new(),
     })
 }
 

@@ -1,6 +1,8 @@
-//! One image file: its shape from the header, and its pixels. The format is told by content.
+//! One image file: its shape from the header, and its pixels. The format is told by content, but for the
+//! oldest DICOM files.
 //! Alpha is dropped, a palette expanded, an EXIF orientation left alone: as `Pillow.convert("RGB")` does.
 
+use super::native::dicom::{Dicom, is_dicom};
 use super::read::open_file;
 use super::source::{Depth, Image, Shape, Values};
 use crate::{Error, Result};
@@ -27,12 +29,18 @@ const EIGHT_OR_SIXTEEN: &str =
 /// The shape of an image, from its header.
 pub(super) fn shape(path: &Path) -> Result<Shape> {
     let bytes = read(path)?;
+    if is_dicom(&bytes) || has_dicom_ending(path) {
+        return Dicom::of(path, bytes).map(|dicom| dicom.shape());
+    }
     guarded(path, || shape_of(path, &decoder(path, &bytes)?, &bytes))
 }
 
 /// An image's pixels.
 pub(super) fn decode(path: &Path) -> Result<Image<'static>> {
     let bytes = read(path)?;
+    if is_dicom(&bytes) || has_dicom_ending(path) {
+        return Dicom::of(path, bytes)?.frame(0);
+    }
     guarded(path, || {
         let decoder = decoder(path, &bytes)?;
         let shape = shape_of(path, &decoder, &bytes)?;
@@ -56,7 +64,13 @@ pub(super) fn decode(path: &Path) -> Result<Image<'static>> {
     })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+/// Whether a file is called as DICOM files are: the oldest of them have no mark by which to tell them.
+fn has_dicom_ending(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("dcm"))
+}
+
+/// A file's bytes, if it is not too large to be an image.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     let file = open_file(path)?;
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
@@ -68,14 +82,14 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Runs a decoder so that a flaw in it fails one image, not the whole run.
-fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(Error::format(path, "cannot be decoded: the image decoder panicked on it")))
 }
 
 /// Whether a file that begins so is an image.
 pub(super) fn is_image(start: &[u8]) -> bool {
-    format_of(start).is_some()
+    is_dicom(start) || format_of(start).is_some()
 }
 
 fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
@@ -87,7 +101,7 @@ fn decoder<'a>(path: &Path, bytes: &'a [u8]) -> Result<impl ImageDecoder + 'a> {
         let start: Vec<String> = bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         return Err(Error::format(
             path,
-            format!("is no PNG, JPEG, TIFF, BMP or WebP image: it begins with {}", start.join(" ")),
+            format!("is no PNG, JPEG, TIFF, BMP, WebP or DICOM image: it begins with {}", start.join(" ")),
         ));
     };
     ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(|e| unreadable(path, e))
@@ -126,7 +140,7 @@ fn shape_of(path: &Path, decoder: &impl ImageDecoder, file: &[u8]) -> Result<Sha
         Some(ImageFormat::WebP) => is_animated(file),
         _ => false,
     };
-    Ok(Shape { height: height as usize, width: width as usize, channels, depth, alpha, more })
+    Ok(Shape { height: height as usize, width: width as usize, channels, depth, alpha, more, modality: None })
 }
 
 fn first_channels<T: Copy>(values: Vec<T>, stored: usize, kept: usize) -> Vec<T> {
@@ -184,7 +198,7 @@ fn riff_is_whole(bytes: &[u8]) -> bool {
 
 /// Whether the end-of-image marker is reached. The decoder fills a file that is cut short with gray
 /// and says nothing, which would be measured as if it were the image.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
+pub(super) fn jpeg_is_whole(bytes: &[u8]) -> bool {
     let mut at = 2;
     while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xff)) {
         at += found;

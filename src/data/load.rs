@@ -50,10 +50,13 @@ impl Default for Preprocess {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scale {
     /// Each image by its own maximum, over all its channels: `floor(v * 255 / max)`, as 8 bits. An image of
-    /// zeros stays so; a negative value is an error.
+    /// zeros stays so; a negative value is an error. Of a DICOM image stored values are scaled, those below 0
+    /// as 0, and MONOCHROME1 is inverted then, to `255 - v`.
     #[default]
     Max,
-    /// Values are used as they are: 8-bit ones stay 8-bit, 16-bit ones become floats.
+    /// Values are used as they are: 8-bit ones stay 8-bit, 16-bit ones become floats. Those of a DICOM image
+    /// are what stored ones stand for by its rescale slope and intercept, MONOCHROME1 as what is left to the
+    /// largest there can be.
     None,
 }
 
@@ -402,8 +405,15 @@ impl Plan<'_> {
     fn scaled<'a>(&self, image: Image<'a>) -> Result<Image<'a>, String> {
         let Image { shape, values } = self.recoloured(image);
         let values = match self.how.scale {
-            Scale::None => values,
+            Scale::None => match shape.modality {
+                Some(modality) => modality.meant(values),
+                None => values,
+            },
             Scale::Max => {
+                let values = match shape.modality {
+                    Some(_) => at_least_zero(values),
+                    None => values,
+                };
                 let mut scaled = vec![0; shape.height * shape.width * shape.channels];
                 match &values {
                     Values::U8(values) => scale_by_max_u8(values, &mut scaled),
@@ -415,6 +425,9 @@ impl Plan<'_> {
                             shape.pixel(at)
                         )
                     })?,
+                }
+                if shape.modality.is_some_and(|modality| modality.inverted) {
+                    scaled.iter_mut().for_each(|value| *value = 255 - *value);
                 }
                 Values::U8(Cow::Owned(scaled))
             }
@@ -446,6 +459,14 @@ impl Plan<'_> {
             _ => values,
         };
         Image { shape: Shape { channels: self.channels, ..shape }, values }
+    }
+}
+
+/// Stored values of a radiology image below 0 (air, what is outside a scanner's circle) count as 0.
+fn at_least_zero(values: Values<'_>) -> Values<'_> {
+    match values {
+        Values::F32(values) => Values::F32(values.iter().map(|value| value.max(0.0)).collect()),
+        unsigned => unsigned,
     }
 }
 

@@ -28,7 +28,9 @@ mod images;
 mod load;
 pub mod manifolds;
 mod named;
+mod native;
 mod npy;
+mod opened;
 mod read;
 mod select;
 mod source;
@@ -37,12 +39,13 @@ pub(crate) mod tensors;
 
 pub use generated::GENERATED_LATENTS;
 pub use images::Images;
-pub use named::{Named, NamedOptions, Task};
 pub use load::{Color, Loaded, OnBad, Preprocess, Samples, Scale};
+pub use named::{Named, NamedOptions, Task};
 pub use select::Selection;
 
 use crate::{Error, Result};
 use folder::Listing;
+use native::mat;
 pub use source::Origin;
 use source::Source;
 use std::fmt;
@@ -150,17 +153,19 @@ impl Dataset {
     ///   (`t10k-...` for the test part), gzipped or not; the classes are the label numbers;
     /// - a folder with CIFAR-10 batches: `data_batch_1.bin` .. `data_batch_5.bin`, `test_batch.bin`,
     ///   gzipped or not; classes are named by `batches.meta.txt`, or as CIFAR-10's are;
+    /// - a folder with SVHN's `train_32x32.mat` (`test_32x32.mat` for the test part), MATLAB 5 files; the classes
+    ///   are the digits, 0 being labelled 10 in them;
     /// - a folder with `images.npy`, (N, H, W) or (N, H, W, C), C being 1 or 3, and `labels.npy`, (N,) of
     ///   integers, which are the classes;
     /// - a folder with `features.npy`, (N, D), and `labels.npy`; without labels, all is one class, `all`;
-    /// - a folder with a folder for each class, PNG, JPEG, TIFF, BMP or WebP files of 8 or 16 bits
+    /// - a folder with a folder for each class, PNG, JPEG, TIFF, BMP, WebP or DICOM files of 8 or 16 bits
     ///   anywhere in it; with such a folder in `train` and one in `test` (or `val`), it has these parts.
     ///   Alpha channels are dropped, palettes expanded, of a file of several images the first is taken;
     /// - a folder with one safetensors file, or that file: the tensors `images` or `features` (or any name,
     ///   where there is just one tensor of two dimensions), and `labels`, as above; or `train_images`,
     ///   `test_labels` and so on for its parts;
     /// - one `.npz` file of such arrays, one `.npy` file of images or features, one IDX file of images,
-    ///   one CIFAR-10 batch. Features that are not called so have their labels in `labels.npy`.
+    ///   one CIFAR-10 batch, one of SVHN's files. Features that are not called so have their labels in `labels.npy`.
     ///
     /// An array of two dimensions is features, whatever it is called, and none of images' preprocessing is
     /// done to it. Values of arrays are uint8, uint16, float16, float32 or float64, and bfloat16 in
@@ -235,7 +240,7 @@ impl Dataset {
         self.index.len()
     }
 
-    /// What it is stored as: `IDX`, `CIFAR-10`, `NPY`, `NPZ`, `safetensors`, `image folder` or `generated`.
+    /// What it is stored as: `IDX`, `CIFAR-10`, `SVHN`, `NPY`, `NPZ`, `safetensors`, `image folder` or `generated`.
     pub fn format(&self) -> &'static str {
         self.format
     }
@@ -399,6 +404,9 @@ fn open_folder(folder: &Path, split: Split) -> Result<Found> {
     if has(cifar::is_batch) {
         return cifar::open_folder(folder, &names, split);
     }
+    if has(mat::is_part) {
+        return mat::open_folder(folder, &names, split);
+    }
     let only_part = || match split {
         Split::Train => Ok(()),
         Split::Test => Err(Error::format(folder, "has one part only: there is no test part in it")),
@@ -453,7 +461,7 @@ fn holds_dataset(folder: &Path) -> Result<bool> {
     let listing = Listing::of(folder)?;
     let packed = |name: &String| {
         let array = npy::FILES.contains(&name.as_str()) || tensors::is_tensors(name);
-        idx::is_images(name) || cifar::is_batch(name) || array
+        idx::is_images(name) || cifar::is_batch(name) || mat::is_part(name) || array
     };
     let images = listing.files.iter().any(|name| folder::is_image(name));
     Ok(listing.files.iter().any(packed) || (!images && !listing.folders.is_empty()))
@@ -463,7 +471,7 @@ fn nothing_known(folder: &Path, listing: &Listing) -> Error {
     let images = listing.files.iter().filter(|name| folder::is_image(name)).count();
     let reason = match images {
         0 => format!(
-            "holds no dataset that is known here (the first of its {} files: {}): expected IDX files, CIFAR-10 batches, images.npy or features.npy and labels.npy, a safetensors file, or a folder of images for each class",
+            "holds no dataset that is known here (the first of its {} files: {}): expected IDX files, CIFAR-10 batches, train_32x32.mat, images.npy or features.npy and labels.npy, a safetensors file, or a folder of images for each class",
             listing.files.len(),
             listing.files[0]
         ),
@@ -480,19 +488,22 @@ fn open_file(path: &Path, split: Split) -> Result<Found> {
     if tensors::is_tensors(&name) {
         return tensors::open_file(path, split);
     }
-    let start = read::Stream::open(path)?.up_to(16)?;
+    if mat::is_matlab(&name) {
+        return mat::open_file_of(path);
+    }
+    let start = read::Stream::open(path)?.up_to(132)?;
     match start.as_slice() {
+        start if image_file::is_image(start) => {
+            Err(Error::format(path, "is a single image: open the folder that holds the class folders"))
+        }
         [] => Err(Error::format(path, "is empty")),
         [0, 0, _, 1, ..] => Err(Error::format(path, "holds labels: open the file of images beside it")),
         [0, 0, ..] => idx::open_file(path),
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => npy::open_file(path),
         [b'P', b'K', ..] => npy::open_archive(path, split),
-        start if image_file::is_image(start) => {
-            Err(Error::format(path, "is a single image: open the folder that holds the class folders"))
-        }
         _ => Err(Error::format(
             path,
-            "is no dataset that is known here: expected an IDX file, a CIFAR-10 batch (.bin), a .npy, .npz or .safetensors file",
+            "is no dataset that is known here: expected an IDX file, a CIFAR-10 batch (.bin), a .npy, .npz or .safetensors file, or SVHN's .mat",
         )),
     }
 }

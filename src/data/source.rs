@@ -3,7 +3,7 @@
 
 use super::image_file;
 use super::native::dicom::Header;
-use super::native::nifti::Volumes;
+use super::opened::Opened;
 use super::stored::{Bad, Stored};
 use crate::{Error, Result};
 use std::borrow::Cow;
@@ -37,8 +37,8 @@ pub(super) struct Files {
     /// For each image, which of its file's: none where each is its file's first.
     pub frames: Vec<u32>,
     pub origins: Origins,
-    /// Those that slices were last taken from.
-    pub volumes: Volumes,
+    /// Those of many images that were last read.
+    pub opened: Opened,
 }
 
 /// Whose images they are.
@@ -76,7 +76,7 @@ pub(super) enum Depth {
 }
 
 /// What can be known of an image from its header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Shape {
     pub height: usize,
     pub width: usize,
@@ -87,6 +87,43 @@ pub(super) struct Shape {
     pub alpha: bool,
     /// Whether the file holds further images, which are left.
     pub more: bool,
+    /// What the values of a radiology image stand for.
+    pub modality: Option<Modality>,
+}
+
+/// What the values of a radiology image stand for, and how they are shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Modality {
+    /// A stored value `v` stands for `slope * v + intercept`, both finite and in a float's range.
+    pub slope: f64,
+    pub intercept: f64,
+    /// Whether low values are shown light (MONOCHROME1).
+    pub inverted: bool,
+    /// The largest value that can be stored.
+    pub top: u16,
+}
+
+impl Modality {
+    /// Unscaled values: what stored ones stand for, and for an inverted image what is left to the largest.
+    pub fn meant<'a>(&self, values: Values<'a>) -> Values<'a> {
+        let Modality { slope, intercept, inverted, top } = *self;
+        let of = |value: f64| {
+            let value = if inverted { slope * (f64::from(top) - value) } else { slope * value + intercept };
+            value as f32
+        };
+        match values {
+            values if (slope, intercept, inverted) == (1.0, 0.0, false) => values,
+            Values::U8(values) if (slope, intercept) == (1.0, 0.0) => {
+                Values::U8(values.iter().map(|value| (top as u8).saturating_sub(*value)).collect())
+            }
+            Values::U16(values) if (slope, intercept) == (1.0, 0.0) => {
+                Values::U16(values.iter().map(|value| top.saturating_sub(*value)).collect())
+            }
+            Values::U8(values) => Values::F32(values.iter().map(|value| of((*value).into())).collect()),
+            Values::U16(values) => Values::F32(values.iter().map(|value| of((*value).into())).collect()),
+            Values::F32(values) => Values::F32(values.iter().map(|value| of((*value).into())).collect()),
+        }
+    }
 }
 
 /// A decoded image: `height * width * channels` values, row-major, channels last.
@@ -155,14 +192,20 @@ impl Source {
 
     pub fn shape(&self, at: usize) -> Result<Shape> {
         match self {
-            Source::Files(files) => image_file::shape(&files.path(at), &files.volumes),
+            Source::Files(files) => match files.frames.is_empty() {
+                true => image_file::shape(&files.path(at)),
+                false => files.opened.shape(&files.path(at)),
+            },
             Source::Packed(packed) => Ok(packed.shape()),
         }
     }
 
     pub fn image(&self, at: usize) -> Result<Image<'_>> {
         match self {
-            Source::Files(files) => image_file::decode(&files.path(at), files.frame(at), &files.volumes),
+            Source::Files(files) => match files.frames.get(at) {
+                None => image_file::decode(&files.path(at)),
+                Some(frame) => files.opened.image(&files.path(at), *frame as usize),
+            },
             Source::Packed(packed) => packed.image(at).map_err(|bad| self.unusable(at, bad)),
         }
     }
@@ -205,11 +248,6 @@ impl Files {
         self.root.join(&self.relative[at])
     }
 
-    /// Which of its file's images it is.
-    fn frame(&self, at: usize) -> usize {
-        self.frames.get(at).map_or(0, |frame| *frame as usize)
-    }
-
     /// A file's name, with `#17` after it where it has many images.
     fn named(&self, file: String, at: usize) -> String {
         match self.frames.get(at) {
@@ -222,7 +260,8 @@ impl Files {
 impl Packed {
     fn shape(&self) -> Shape {
         let Packed { height, width, channels, .. } = *self;
-        Shape { height, width, channels, depth: self.pixels.number.depth(), alpha: false, more: false }
+        let depth = self.pixels.number.depth();
+        Shape { height, width, channels, depth, alpha: false, more: false, modality: None }
     }
 
     fn image(&self, at: usize) -> Result<Image<'_>, Bad> {

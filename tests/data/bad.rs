@@ -279,8 +279,8 @@ fn a_bad_image_among_good_ones_is_named_or_skipped() {
         (&flipped, "cannot be decoded"),
         (&jpeg[..jpeg.len() * 2 / 3], "is cut short: the JPEG data has no end"),
         (&jpeg[..30], "cannot be decoded"),
-        (b"GIF89a......", "is no PNG, JPEG, TIFF, BMP or WebP image: it begins with 47 49 46 38"),
-        (b"<html></html>", "is no PNG, JPEG, TIFF, BMP or WebP image"),
+        (b"GIF89a......", "is no PNG, JPEG, TIFF, BMP, WebP or DICOM image: it begins with 47 49 46 38"),
+        (b"<html></html>", "is no PNG, JPEG, TIFF, BMP, WebP or DICOM image"),
         (b"", "is empty"),
     ];
     for (content, reason) in cases {

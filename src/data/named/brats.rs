@@ -94,11 +94,14 @@ fn told(root: &Path, path: &Path) -> Result<Told> {
         let [x, y, z] = seg.dims;
         return Err(Error::format(
             seg_path,
-            format!("has {x} x {y} x {z} voxels, and its volume {rows} x {columns} x {slices}: they must be alike"),
+            format!(
+                "has {x} x {y} x {z} voxels, and its volume {rows} x {columns} x {slices}: they must be alike"
+            ),
         ));
     }
     let plane = rows * columns;
-    let tumour: Vec<bool> = seg.values().chunks_exact(plane).map(|plane| plane.iter().any(|v| *v > 0.0)).collect();
+    let tumour: Vec<bool> =
+        seg.values().chunks_exact(plane).map(|plane| plane.iter().any(|v| *v > 0.0)).collect();
     let (low, _) = flair.percentiles();
     let mut told = Told { slices: Vec::new(), ambiguous: 0, little: 0 };
     for (at, values) in flair.values().chunks_exact(plane).enumerate() {
@@ -107,8 +110,10 @@ fn told(root: &Path, path: &Path) -> Result<Told> {
             told.ambiguous += 1;
             continue;
         }
-        let mask = values.iter().map(|v| *v > low).collect();
-        if !Mask { rows: columns, columns: rows, pixels: mask }.shows_brain() {
+        let mask = values.iter().map(|v| f64::from(*v) > low).collect();
+        // x is fastest.
+        let mask = Mask { rows: columns, columns: rows, pixels: mask };
+        if !mask.shows_brain() {
             told.little += 1;
             continue;
         }
@@ -150,7 +155,9 @@ impl Mask {
         let mut pixels = vec![all; self.pixels.len()];
         for (row, out) in pixels.chunks_exact_mut(self.columns).enumerate() {
             for by in -RADIUS..=RADIUS {
-                let Some(from) = row.checked_add_signed(by).filter(|from| *from < self.rows) else { continue };
+                let Some(from) = row.checked_add_signed(by).filter(|from| *from < self.rows) else {
+                    continue;
+                };
                 let from = &self.pixels[from * self.columns..(from + 1) * self.columns];
                 let half = (RADIUS * RADIUS - by * by).isqrt() as usize;
                 // The disk's row, a shift at a time to both sides.

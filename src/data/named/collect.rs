@@ -1,9 +1,9 @@
 //! What an archive's tables and folders come to: images with labels, whose they are, and what was left out.
 
-use super::super::folder;
-use super::super::native::nifti::Volumes;
-use super::super::source::{Files, Origin, Origins, Source};
 use super::super::Found;
+use super::super::folder;
+use super::super::opened::Opened;
+use super::super::source::{Files, Origin, Origins, Source};
 use crate::{Error, Result};
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
@@ -61,9 +61,10 @@ impl Collected {
     pub fn found(self, format: &'static str, classes: &[&str], frames: bool) -> Result<Found> {
         let Collected { root, items, left_out, reasons, mut notes } = self;
         if items.is_empty() {
-            let why = reasons.first().map_or(String::new(), |(what, count, which): &(&str, usize, String)| {
-                format!(" ({count} left out: {what}, the first {which})")
-            });
+            let why =
+                reasons.first().map_or(String::new(), |(what, count, which): &(&str, usize, String)| {
+                    format!(" ({count} left out: {what}, the first {which})")
+                });
             return Err(Error::format(root, format!("holds no image with a label{why}")));
         }
         let counted = |(what, count, first)| format!("{count} left out: {what} (the first: {first})");
@@ -77,7 +78,8 @@ impl Collected {
             origins.extend(item.origin.filter(|_| known));
         }
         let origins = if known { Origins::Known(origins) } else { Origins::Unknown };
-        let source = Source::Files(Files { root, relative, frames: numbers, origins, volumes: Volumes::default() });
+        let source =
+            Source::Files(Files { root, relative, frames: numbers, origins, opened: Opened::default() });
         let class_names = classes.iter().map(|name| (*name).to_owned()).collect();
         Ok(Found { format, source, labels, class_names, labelled: true, notes, left_out })
     }

@@ -35,14 +35,17 @@ pub(super) fn holder(root: &Path, name: &str) -> Option<PathBuf> {
     if root.join(name).is_dir() {
         return Some(root.to_owned());
     }
-    let mut inner: Vec<PathBuf> = std::fs::read_dir(root).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let mut inner: Vec<PathBuf> =
+        std::fs::read_dir(root).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     inner.sort();
     inner.into_iter().find(|folder| folder.join(name).is_dir())
 }
 
 pub(super) fn open(root: &Path) -> Result<Found> {
     match find(root).map_err(|missing| Error::format(root, format!("{missing} is missing")))? {
-        Form::Slices => oai::folders(root, "DBC", &[("neg", 0), ("pos", 1)], "", |name| patient(name).map(of)),
+        Form::Slices => {
+            oai::folders(root, "DBC", &[("neg", 0), ("pos", 1)], "", |name| patient(name).map(of))
+        }
         Form::Archive(base) => archive(root, &base),
     }
 }
@@ -79,7 +82,10 @@ fn archive(root: &Path, base: &Path) -> Result<Found> {
             paths.wrong(row, format!("{:?} is no path under the archive's folder", row.cell(classic)))
         })?;
         let Some(&(start, end)) = boxes.get(&patient) else {
-            all.leave_out("a slice of a patient without an annotation box", format!("row {}: {name}", row.number()));
+            all.leave_out(
+                "a slice of a patient without an annotation box",
+                format!("row {}: {name}", row.number()),
+            );
             continue;
         };
         let positive = start <= slice && slice < end;
@@ -90,7 +96,8 @@ fn archive(root: &Path, base: &Path) -> Result<Found> {
         if present.is_none() {
             present = Some(Present::under(base, &[IMAGES])?);
         }
-        let there = present.as_mut().and_then(|present| spellings(&path).into_iter().find(|path| present.take(path)));
+        let there =
+            present.as_mut().and_then(|present| spellings(&path).into_iter().find(|path| present.take(path)));
         let Some(path) = there else {
             all.leave_out("a label without an image", format!("row {}: {}", row.number(), path.display()));
             continue;
@@ -99,7 +106,9 @@ fn archive(root: &Path, base: &Path) -> Result<Found> {
         all.push(Item { path, frame: 0, label: u32::from(positive), origin: Some(origin) });
     }
     if near > 0 {
-        all.note(format!("{near} slices within {MARGIN} of a box's ends are of neither class, as the paper has it"));
+        all.note(format!(
+            "{near} slices within {MARGIN} of a box's ends are of neither class, as the paper has it"
+        ));
     }
     all.found("DBC", &FINDING, false)
 }
@@ -116,7 +125,10 @@ fn boxes(file: &Path) -> Result<HashMap<String, (i64, i64)>> {
                 table.wrong(row, format!("{name:?} is {:?}; a whole number is expected", row.cell(column)))
             })
         };
-        all.insert(row.cell(patient).trim().to_owned(), (number(start, "Start Slice")?, number(end, "End Slice")?));
+        all.insert(
+            row.cell(patient).trim().to_owned(),
+            (number(start, "Start Slice")?, number(end, "End Slice")?),
+        );
     }
     Ok(all)
 }

@@ -329,8 +329,7 @@ ROOT/
 }
 
 /// Where the folder of synsets is, in the archive and in what is in it.
-const IMAGENET: [&str; 4] =
-    ["ILSVRC/Data/CLS-LOC/train", "Data/CLS-LOC/train", "CLS-LOC/train", "train"];
+const IMAGENET: [&str; 4] = ["ILSVRC/Data/CLS-LOC/train", "Data/CLS-LOC/train", "CLS-LOC/train", "train"];
 
 /// The first of these that is there, or the first that is missed.
 fn need(root: &Path, any: &[&str]) -> Result<PathBuf, String> {
@@ -383,7 +382,11 @@ impl Dataset {
 }
 
 fn expected(name: Named) -> String {
-    format!("for {name}, as it comes from {},\n{}\nis expected, ROOT being this folder", name.source(), name.tree())
+    format!(
+        "for {name}, as it comes from {},\n{}\nis expected, ROOT being this folder",
+        name.source(),
+        name.tree()
+    )
 }
 
 impl fmt::Display for Named {
@@ -401,7 +404,10 @@ impl FromStr for Named {
         let wanted = name.to_lowercase().replace(['-', '_', ' '], "");
         Named::ALL.into_iter().find(|named| named.name() == wanted).ok_or_else(|| {
             let known: Vec<&str> = Named::ALL.iter().map(|named| named.name()).collect();
-            Error::Argument(format!("there is no dataset {name:?}; those known by name are {}", known.join(", ")))
+            Error::Argument(format!(
+                "there is no dataset {name:?}; those known by name are {}",
+                known.join(", ")
+            ))
         })
     }
 }

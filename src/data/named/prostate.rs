@@ -24,10 +24,14 @@ pub(super) enum Form {
 
 pub(super) fn find(root: &Path) -> Result<Form, String> {
     if (0..=5).any(|score| root.join(score.to_string()).is_dir()) {
-        return (0..=5).try_for_each(|score| need(root, &[&score.to_string()]).map(|_| ())).map(|()| Form::Slices);
+        return (0..=5)
+            .try_for_each(|score| need(root, &[&score.to_string()]).map(|_| ()))
+            .map(|()| Form::Slices);
     }
     let files = Listing::of(root).map(|listing| listing.files).unwrap_or_default();
-    let table = files.iter().find(|name| name.contains("Target") && (name.ends_with(".xlsx") || name.ends_with(".csv")));
+    let table = files
+        .iter()
+        .find(|name| name.contains("Target") && (name.ends_with(".xlsx") || name.ends_with(".csv")));
     let table = table.ok_or_else(|| "a table *Target*.xlsx".to_owned())?;
     let base = holder(root, IMAGES).ok_or_else(|| IMAGES.to_owned())?;
     Ok(Form::Archive(root.join(table), base))

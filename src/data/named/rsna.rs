@@ -47,9 +47,13 @@ fn labels(file: &Path) -> Result<HashMap<String, Rows>> {
     }
     let mut reader = csv::Reader::from_reader(bytes.as_slice());
     let unreadable = |error: csv::Error| Error::format(file, format!("cannot be read: {error}"));
-    let header: Vec<String> = reader.headers().map_err(unreadable)?.iter().map(|name| name.trim().to_owned()).collect();
+    let header: Vec<String> =
+        reader.headers().map_err(unreadable)?.iter().map(|name| name.trim().to_owned()).collect();
     if header != ["ID", "Label"] {
-        return Err(Error::format(file, format!("has the columns {}; ID and Label are expected", header.join(", "))));
+        return Err(Error::format(
+            file,
+            format!("has the columns {}; ID and Label are expected", header.join(", ")),
+        ));
     }
     let mut all: HashMap<String, Rows> = HashMap::new();
     let mut record = csv::StringRecord::new();
@@ -103,7 +107,10 @@ pub(super) fn open(root: &Path, task: &Task) -> Result<Found> {
         all_dicom &= path.extension().is_some_and(|ending| ending == "dcm");
         all.push(Item { path, frame: 0, label: u32::from(rows.present >> kind & 1), origin: None });
     }
-    present.left().iter().for_each(|file| all.leave_out("an image without a label", file.display().to_string()));
+    present
+        .left()
+        .iter()
+        .for_each(|file| all.leave_out("an image without a label", file.display().to_string()));
     let mut found = all.found("RSNA-IH-CT", &FINDING, false)?;
     if let (true, Source::Files(files)) = (all_dicom, &mut found.source) {
         // Hundreds of thousands of headers: read of those alone that are asked for.

@@ -134,7 +134,8 @@ pub(super) fn open_mura(root: &Path, split: Split) -> Result<Found> {
     let mut all = Collected::new(&base);
     for (row, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let wrong = |reason: String| Error::format(&file, format!("row {}: {reason}", row + 1));
-        let path = inside(line).ok_or_else(|| wrong(format!("{line:?} is no path under the archive's folder")))?;
+        let path =
+            inside(line).ok_or_else(|| wrong(format!("{line:?} is no path under the archive's folder")))?;
         let path: PathBuf = path.components().skip(1).collect();
         let study = part_called(&path, "study").unwrap_or_default();
         let label = match study.rsplit_once('_').map(|(_, label)| label) {
@@ -154,13 +155,17 @@ pub(super) fn open_mura(root: &Path, split: Split) -> Result<Found> {
 }
 
 pub(super) fn find_isic(root: &Path) -> Result<(PathBuf, PathBuf), String> {
-    let table = need(root, &["ISIC_2020_Training_GroundTruth.csv", "ISIC_2020_Training_GroundTruth_v2.csv", "train.csv"])?;
+    let table = need(
+        root,
+        &["ISIC_2020_Training_GroundTruth.csv", "ISIC_2020_Training_GroundTruth_v2.csv", "train.csv"],
+    )?;
     let images = need(root, &["train", "ISIC_2020_Training_JPEG/train", "jpeg/train"])?;
     Ok((table, images))
 }
 
 pub(super) fn open_isic(root: &Path) -> Result<Found> {
-    let (file, images) = find_isic(root).map_err(|missing| Error::format(root, format!("{missing} is missing")))?;
+    let (file, images) =
+        find_isic(root).map_err(|missing| Error::format(root, format!("{missing} is missing")))?;
     let table = Table::open(&file, b',')?;
     let (name, patient) = (table.column("image_name")?, table.column("patient_id")?);
     let label = table.column("target")?;
@@ -169,14 +174,16 @@ pub(super) fn open_isic(root: &Path) -> Result<Found> {
     let mut all = Collected::new(root);
     for row in table.rows() {
         let stem = inside(row.cell(name)).filter(|path| path.components().count() == 1);
-        let stem = stem.ok_or_else(|| table.wrong(row, format!("{:?} is no image's name", row.cell(name))))?;
+        let stem =
+            stem.ok_or_else(|| table.wrong(row, format!("{:?} is no image's name", row.cell(name))))?;
         let label = match row.cell(label).trim() {
             "0" => 0,
             "1" => 1,
             other => return Err(table.wrong(row, format!("\"target\" is {other:?}; 0 or 1 is expected"))),
         };
         let with = |ending: &str| folder.join(format!("{}.{ending}", stem.display()));
-        let Some(path) = ["jpg", "jpeg", "png", "dcm"].map(with).into_iter().find(|path| present.take(path)) else {
+        let Some(path) = ["jpg", "jpeg", "png", "dcm"].map(with).into_iter().find(|path| present.take(path))
+        else {
             all.leave_out(NO_IMAGE, format!("row {}: {}", row.number(), stem.display()));
             continue;
         };
