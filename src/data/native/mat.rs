@@ -1,6 +1,6 @@
 //! SVHN as it is handed out: MATLAB 5 files `train_32x32.mat` and `test_32x32.mat` with the array `X` of uint8,
 //! (32, 32, 3, N) column-major, and the labels `y`, of which 10 means the digit 0.
-//! The two crates for such files unpack what they are given whole and take its sizes on trust; this reads two arrays.
+//! This reads those two arrays, and believes no size before it has seen the bytes.
 
 use crate::data::read::{is_content, open_file};
 use crate::data::source::{Packed, Source};

@@ -1,5 +1,5 @@
 //! NIfTI-1 and NIfTI-2 volumes, `.nii` and `.nii.gz`: one volume of numbers in space. Their headers are of a fixed
-//! size, and read here: a crate for them would be longer than this, and would trust what they claim.
+//! size, and read here; what they claim is held against the file's length before memory is asked for.
 
 use crate::data::read::Stream;
 use crate::{Error, Result};
