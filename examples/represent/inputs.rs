@@ -1,6 +1,7 @@
 //! The images whose representations are measured: those of the training, found again, or others of their kind.
 
 use crate::args::Args;
+use crate::cached::cached;
 use crate::chosen::Chosen;
 use crate::failure::Failure;
 use indicatif::{ProgressBar, ProgressFinish};
@@ -38,7 +39,7 @@ fn of_training(args: &Args, trained: &Trained, chosen: Option<Chosen>) -> Result
         )));
     };
     // Ctrl-C ends this process wherever it is: nothing of it would be lost.
-    let parts = chosen.load(&AtomicBool::new(false)).map_err(|error| {
+    let parts = chosen.load(args.no_cache, &AtomicBool::new(false)).map_err(|error| {
         Failure::new(format!("the images of the training: {error}; name a dataset to measure others"))
     })?;
     let mut notes = Vec::new();
@@ -60,7 +61,7 @@ fn of_training(args: &Args, trained: &Trained, chosen: Option<Chosen>) -> Result
 }
 
 fn others(args: &Args, path: &Path, trained: &Trained, chosen: Option<&Chosen>) -> Result<Input, Failure> {
-    let all = Dataset::open_with(path, &OpenOptions { split: args.part.split() })?;
+    let all = cached(Dataset::open_with(path, &OpenOptions { split: args.part.split() })?, args.no_cache);
     let classes = (!args.classes.is_empty()).then(|| args.classes.clone());
     let mut set = all.select(&Selection { classes, ..Selection::default() })?;
     if let Some(count) = args.count {

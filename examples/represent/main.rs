@@ -2,6 +2,8 @@
 //! The library does the measuring; this binary finds the images and shows what was found.
 
 mod args;
+#[path = "../support/cached.rs"]
+mod cached;
 #[path = "../support/chosen.rs"]
 mod chosen;
 #[path = "../measure/estimators.rs"]

@@ -63,6 +63,7 @@ fn keep(dataset: &Dataset, mut kept: Vec<(usize, u32)>, class_names: Vec<String>
         labelled: dataset.labelled,
         notes: dataset.notes.clone(),
         format: dataset.format,
+        cache: dataset.cache.clone(),
     }
 }
 

@@ -100,6 +100,14 @@ impl Source {
         }
     }
 
+    /// The file that image `at` is decoded from, and its number in there; `None` where no file need be decoded.
+    pub fn decoded_from(&self, at: usize) -> Option<(PathBuf, u64)> {
+        match self {
+            Source::Files(_) => Some((self.place(at), 0)),
+            Source::Packed(_) => None,
+        }
+    }
+
     pub fn shape(&self, at: usize) -> Result<Shape> {
         match self {
             Source::Files(_) => image_file::shape(&self.place(at)),

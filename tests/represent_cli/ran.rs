@@ -1,6 +1,6 @@
 //! Trains once, and runs `represent` on what that leaves.
 
-use crate::binary::binary;
+use crate::binary::command;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,12 +27,12 @@ fn finish(command: &mut Command) -> Ran {
 
 #[track_caller]
 pub fn run(args: &[&str]) -> Ran {
-    finish(Command::new(binary("represent")).args(args))
+    finish(command("represent").args(args))
 }
 
 #[track_caller]
 pub fn train(args: &[&str], out: &Path) {
-    let ran = finish(Command::new(binary("train")).args(args).arg("--quiet").arg("--out").arg(out));
+    let ran = finish(command("train").args(args).arg("--quiet").arg("--out").arg(out));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
 }
 
