@@ -22,6 +22,8 @@
 mod array;
 mod cache;
 mod cifar;
+#[cfg(feature = "download")]
+pub mod download;
 mod folder;
 mod generated;
 mod idx;
