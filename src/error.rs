@@ -32,6 +32,15 @@ pub enum Error {
         reason: String,
     },
 
+    /// A file could not be fetched.
+    #[error("{file} cannot be fetched: {reason}")]
+    Download {
+        /// The file's name.
+        file: String,
+        /// What each mirror said, and what would help.
+        reason: String,
+    },
+
     /// An argument, or a combination of arguments, makes no sense.
     #[error("{0}")]
     Argument(String),

@@ -3,6 +3,7 @@
 
 mod data {
     pub mod bad;
+    pub mod cache;
     pub mod features;
     pub mod formats;
     pub mod fuzz;

@@ -10,6 +10,7 @@ mod binary;
 
 mod measure_cli {
     mod bad;
+    mod cached;
     mod estimators;
     mod files;
     mod further;

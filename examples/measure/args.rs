@@ -44,8 +44,9 @@ Examples:
 Samples are numbered in the order in which the format lists the images, of those that
 were measured; pairs are named too. Of the times, `load` is opening and choosing,
 `preprocess` is decoding, scaling and resizing (one pass), `neighbours` includes the
-estimates. Files are written whole or not at all. Exit codes: 0, 1 for an error, 2 for
-a command line that makes no sense.";
+estimates. Image files that were decoded are kept for the next run, in SHARPDIM_CACHE
+or ~/.cache/sharpdim/images: --no-cache does without. Files are written whole or not
+at all. Exit codes: 0, 1 for an error, 2 for a command line that makes no sense.";
 
 /// Measures the intrinsic dimension and label sharpness of labelled image datasets
 #[derive(Parser)]
@@ -138,6 +139,10 @@ pub struct Args {
     /// Leave out images that cannot be read, and list them, rather than stop
     #[arg(long)]
     pub skip_bad: bool,
+
+    /// Decode all images anew, and keep none of them for the next run
+    #[arg(long)]
+    pub no_cache: bool,
 
     /// auto (a GPU if there is one), cpu or cuda:I
     #[arg(long, default_value = "auto")]

@@ -2,6 +2,7 @@
 //! path costs no work.
 
 use crate::args::{Args, Named};
+use crate::cached::cached;
 use crate::failure::Failure;
 use crate::progress::Clock;
 use sharpdim::data::{Dataset, OpenOptions, Selection, Split};
@@ -60,7 +61,7 @@ fn generated(args: &Args) -> Result<Input, Failure> {
 /// `names` are those of all sets, by which options can mean one of them.
 fn open_part(args: &Args, path: &Path, name: &str, names: &[String], split: Split) -> Result<Input, Failure> {
     let mut clock = Clock::start();
-    let all = Dataset::open_with(path, &OpenOptions { split })?;
+    let all = cached(Dataset::open_with(path, &OpenOptions { split })?, args.no_cache);
     let dataset = all.select(&selection(args, name, names))?;
     Ok(Input { name: name.to_owned(), path: Some(path.to_owned()), dataset, took: clock.lap() })
 }

@@ -43,6 +43,12 @@ impl Measured<'_> {
             "device_description": self.device.to_string(),
             "device_fallback": self.device.fallback(),
             "name": self.name,
+            "cache": self.cache.as_ref().map(|(cache, size)| json!({
+                "from_cache": loaded.from_cache,
+                "folder": cache.folder().display().to_string(),
+                "images": size.images,
+                "bytes": size.bytes,
+            })),
             "curves": self.curves.as_ref().map(|curves| curves.iter().map(curve).collect::<Vec<_>>()),
             "query": self.cross.as_ref().map(|cross| self.cross_json(cross)),
             "curation": self.curation.as_ref().map(|curation| self.curation_json(curation)),

@@ -2,6 +2,8 @@
 //! to read. The library does the measuring; this binary asks for it and shows what was found.
 
 mod args;
+#[path = "../support/cached.rs"]
+mod cached;
 mod charts;
 mod compare;
 mod cross;

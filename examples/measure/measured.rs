@@ -5,7 +5,7 @@ use crate::cross::{self, Cross};
 use crate::failure::{Failure, advise};
 use crate::inputs::Input;
 use crate::progress::{Clock, bar, fraction_bar, show};
-use sharpdim::data::{Dataset, Loaded};
+use sharpdim::data::{Cache, CacheSize, Dataset, Loaded};
 use sharpdim::measure::{
     Curation, Curve, CurveOptions, Estimate, Estimator, Group, LabelSharpness, Protocol, Spread, curate,
     dimension_curves, estimates, label_sharpness,
@@ -21,6 +21,8 @@ pub struct Measured<'a> {
     pub path: Option<PathBuf>,
     pub format: &'static str,
     pub loaded: Loaded,
+    /// The cache that images came from or were put in, and its size after that; `None` where there is none.
+    pub cache: Option<(Cache, CacheSize)>,
     pub notes: Vec<String>,
     /// What each estimator says, or why it says nothing.
     pub estimates: Vec<(Estimator, Result<Estimate, String>)>,
@@ -78,6 +80,8 @@ pub fn measure<'a>(
     let mut seconds = Seconds { load: took, ..Seconds::default() };
     let loaded = load(args, &dataset)?;
     seconds.preprocess = clock.lap();
+    // One that cannot be read has been noted: it could not be written either.
+    let cache = dataset.cache().map(|cache| (cache.clone(), cache.size().unwrap_or_default()));
 
     let points = loaded.samples.points()?;
     let (nearest, found) = dimensions(device, &points, &args.estimators())?;
@@ -127,6 +131,7 @@ pub fn measure<'a>(
         path,
         format,
         loaded,
+        cache,
         notes,
         estimates: found,
         nearest,

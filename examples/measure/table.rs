@@ -23,6 +23,14 @@ impl Measured<'_> {
         line(format!("  classes            {}", listed(&classes, ", ")));
         line(format!("  each               {}", self.each()));
         line(format!("  preprocessing      {}", self.preprocessing()));
+        if let Some((cache, size)) = &self.cache {
+            let (images, megabytes) = (size.images, size.bytes as f64 / 1e6);
+            let folder = cache.folder().display();
+            line(format!(
+                "  from the cache     {} of them; it has {images} images now, {megabytes:.1} MB, in {folder}",
+                loaded.from_cache
+            ));
+        }
         let skipped: Vec<String> =
             loaded.skipped.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
         if !skipped.is_empty() {

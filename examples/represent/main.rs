@@ -4,6 +4,8 @@
 mod args;
 #[path = "../support/bar.rs"]
 mod bar;
+#[path = "../support/cached.rs"]
+mod cached;
 #[path = "../support/chosen.rs"]
 mod chosen;
 #[path = "../measure/estimators.rs"]

@@ -1,6 +1,7 @@
 //! The images of a training: which were chosen, in words that a checkpoint keeps, so that what comes after (attacks,
 //! representations) finds the same ones again.
 
+use crate::cached::cached;
 use indicatif::{ProgressBar, ProgressFinish};
 use serde_json::{Value, json};
 use sharpdim::data::{Color, Dataset, Images, OpenOptions, Preprocess, Scale, Selection, Split};
@@ -77,8 +78,8 @@ impl Chosen {
 
     /// Chooses before any image is decoded, so that what cannot be had costs no work. Where `stop` is set meanwhile the
     /// process ends: nothing is made yet that could be lost.
-    pub fn load(&self, stop: &AtomicBool) -> Result<Parts> {
-        let (name, train, test) = self.choose()?;
+    pub fn load(&self, no_cache: bool, stop: &AtomicBool) -> Result<Parts> {
+        let (name, train, test) = self.choose(no_cache)?;
         let bar = ProgressBar::new((train.len() + test.len()) as u64).with_finish(ProgressFinish::AndClear);
         bar.set_style(crate::bar::style("{pos}/{len}"));
         bar.set_prefix("preprocess");
@@ -100,7 +101,7 @@ impl Chosen {
     }
 
     /// What they are called, those to train on, and those to test on.
-    fn choose(&self) -> Result<(String, Dataset, Dataset)> {
+    fn choose(&self, no_cache: bool) -> Result<(String, Dataset, Dataset)> {
         let Some(path) = &self.data else {
             let all = Dataset::generated((self.train + self.test).div_ceil(2), self.size, self.seed)?;
             let (train, test) = self.labelled(all)?.split(self.train, self.test, self.seed)?;
@@ -108,7 +109,10 @@ impl Chosen {
         };
         let name =
             path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into());
-        let open = |split| self.labelled(Dataset::open_with(path, &OpenOptions { split })?);
+        let open = |split| {
+            let all = Dataset::open_with(path, &OpenOptions { split })?;
+            self.labelled(cached(all, no_cache))
+        };
         if !self.test_part {
             let (train, test) =
                 open(Split::Train)?.split(self.train, self.test, self.seed).map_err(|e| of(path, e))?;

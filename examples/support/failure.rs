@@ -12,6 +12,7 @@ pub struct Failure {
 
 impl Failure {
     /// The command line makes no sense.
+    #[allow(dead_code, reason = "in some of the examples clap alone says so")]
     pub fn usage(message: impl Into<String>) -> Self {
         Failure { code: 2, message: message.into() }
     }

@@ -1,5 +1,6 @@
 //! The images that a trained network is given: those of its training, found again, or others of their kind.
 
+use crate::cached::cached;
 use crate::chosen::Chosen;
 use crate::failure::Failure;
 use clap::{Args, ValueEnum};
@@ -23,6 +24,10 @@ pub struct Wanted {
     /// Of DATA, draw so many images, as many of each class [default: all]
     #[arg(long, value_name = "N", requires = "data")]
     pub count: Option<usize>,
+
+    /// Decode all images anew, and keep none of them for the next run
+    #[arg(long)]
+    pub no_cache: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -63,7 +68,7 @@ impl Input {
         let chosen = Chosen::of_note(&trained.note);
         match &wanted.data {
             Some(path) => others(wanted, path, part, trained, chosen.as_ref(), seed, quiet),
-            None => of_training(part, trained, checkpoint, chosen),
+            None => of_training(wanted, part, trained, checkpoint, chosen),
         }
     }
 }
@@ -104,6 +109,7 @@ impl Input {
 }
 
 fn of_training(
+    wanted: &Wanted,
     part: Part,
     trained: &Trained,
     checkpoint: &Path,
@@ -116,7 +122,7 @@ fn of_training(
         )));
     };
     // Ctrl-C ends this process wherever it is: nothing of it would be lost.
-    let parts = chosen.load(&AtomicBool::new(false)).map_err(|error| {
+    let parts = chosen.load(wanted.no_cache, &AtomicBool::new(false)).map_err(|error| {
         Failure::new(format!("the images of the training: {error}; name a dataset to take others"))
     })?;
     let mut notes = Vec::new();
@@ -148,7 +154,7 @@ fn others(
     seed: u64,
     quiet: bool,
 ) -> Result<Input, Failure> {
-    let all = Dataset::open_with(path, &OpenOptions { split: part.split() })?;
+    let all = cached(Dataset::open_with(path, &OpenOptions { split: part.split() })?, wanted.no_cache);
     let classes = (!wanted.classes.is_empty()).then(|| wanted.classes.clone());
     let mut set = all.select(&Selection { classes, ..Selection::default() })?;
     if let Some(count) = wanted.count {

@@ -142,6 +142,10 @@ pub struct Args {
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
 
+    /// Decode all images anew, and keep none of them for the next run
+    #[arg(long)]
+    pub no_cache: bool,
+
     /// auto, cpu or cuda:I
     #[arg(long, default_value = "auto")]
     pub device: String,

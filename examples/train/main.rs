@@ -4,6 +4,8 @@
 mod args;
 #[path = "../support/bar.rs"]
 mod bar;
+#[path = "../support/cached.rs"]
+mod cached;
 #[path = "../support/chosen.rs"]
 mod chosen;
 mod curves;
@@ -47,7 +49,7 @@ fn run(args: &Args) -> Result<(String, u8), Failure> {
     let folder = Folder::open(&args.out, args.resume, args.restart)?;
     let stop = on_interrupt()?;
     let chosen = args.chosen();
-    let images = chosen.load(&stop)?;
+    let images = chosen.load(args.no_cache, &stop)?;
     let recipe = args.recipe(&device, images.train.class_names().len())?;
     let mut trainer = Trainer::new(&device, &images.train, &images.test, recipe)?;
     trainer.set_note(chosen.note());

@@ -1,7 +1,8 @@
 //! From a dataset's images to one matrix of samples: decode, recolour, scale, resize, each image straight
-//! into its row. Memory is the matrix and one image a thread.
+//! into its row, or from a cache of such rows. Memory is the matrix and one image a thread.
 
 use super::Dataset;
+use super::cache::{Rows, Value};
 use super::source::{Depth, Image, Shape, Values};
 use crate::ops::resize::{resize_bilinear, scale_by_max_f32, scale_by_max_u8, scale_by_max_u16};
 use crate::{Error, Points, Result};
@@ -109,6 +110,8 @@ pub struct Loaded {
     pub skipped: Vec<(String, String)>,
     /// What else should be known of how the samples came about.
     pub notes: Vec<String>,
+    /// How many samples were not decoded, as they were in the [cache](super::Cache).
+    pub from_cache: usize,
     /// Rows of pixels in a sample: 1 for features.
     pub height: usize,
     /// Pixels in a row: the number of values for features.
@@ -199,18 +202,28 @@ pub(super) fn load(dataset: &Dataset, how: &Preprocess, progress: &(dyn Fn(usize
         kept_size && (how.scale == Scale::Max || shape.depth == Depth::U8)
     });
     let dim = plan.height.saturating_mul(plan.width).saturating_mul(plan.channels);
+    let cached = dataset.cache.as_ref().map(|cache| {
+        let images = shapes.iter().map(|(at, _)| dataset.index[*at]);
+        Rows::new(cache, &dataset.source, images, how, [plan.height, plan.width, plan.channels])
+    });
+    let rows = cached.as_ref();
     let (values, kept, failed) = match exact {
         true => {
             let (rows, kept, failed) =
-                fill(dataset, how.on_bad, &shapes, dim, progress, |image, row| plan.exact_row(image, row))?;
+                fill(dataset, how.on_bad, &shapes, dim, rows, progress, |image, row| {
+                    plan.exact_row(image, row)
+                })?;
             (SampleValues::U8(rows), kept, failed)
         }
         false => {
             let (rows, kept, failed) =
-                fill(dataset, how.on_bad, &shapes, dim, progress, |image, row| plan.float_row(image, row))?;
+                fill(dataset, how.on_bad, &shapes, dim, rows, progress, |image, row| {
+                    plan.float_row(image, row)
+                })?;
             (SampleValues::F32(rows), kept, failed)
         }
     };
+    notes.extend(rows.iter().flat_map(|rows| rows.notes()));
     bad.extend(failed);
     bad.sort_by_key(|(at, _)| *at);
     if kept.is_empty() {
@@ -224,6 +237,7 @@ pub(super) fn load(dataset: &Dataset, how: &Preprocess, progress: &(dyn Fn(usize
         skipped: bad.iter().map(|(at, error)| (dataset.name(*at), reason(error))).collect(),
         index: kept,
         notes,
+        from_cache: rows.map_or(0, Rows::found),
         height: plan.height,
         width: plan.width,
         channels: plan.channels,
@@ -322,11 +336,12 @@ fn plan<'a>(
 }
 
 /// The matrix of all images that can be read, which those are, and why the others are not.
-fn fill<T: Copy + Default + Send + Sync>(
+fn fill<T: Value>(
     dataset: &Dataset,
     on_bad: OnBad,
     shapes: &Shapes,
     dim: usize,
+    cached: Option<&Rows<'_>>,
     progress: &(dyn Fn(usize) + Sync),
     row: impl Fn(Image<'_>, &mut [T]) -> Result<(), String> + Sync,
 ) -> Result<(Vec<T>, Vec<usize>, Bad)> {
@@ -342,10 +357,14 @@ fn fill<T: Copy + Default + Send + Sync>(
             }
             let source = dataset.index[*at];
             let wrong = |reason| Error::format(dataset.source.place(source), reason);
-            let done = dataset.source.image(source).and_then(|image| match image.shape == *shape {
-                true => row(image, out).map_err(wrong),
-                false => Err(wrong("changed while it was being read".to_owned())),
-            });
+            let decode = |out: &mut [T]| match dataset.source.image(source)? {
+                image if image.shape == *shape => row(image, out).map_err(wrong),
+                _ => Err(wrong("changed while it was being read".to_owned())),
+            };
+            let done = match cached {
+                Some(cached) => cached.row(source, out, decode),
+                None => decode(out),
+            };
             progress(1);
             let error = done.err()?;
             first_bad.fetch_min(*at, Ordering::Relaxed);

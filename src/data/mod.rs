@@ -2,7 +2,8 @@
 //! samples of them.
 //!
 //! [`Dataset::open`] finds images and their classes without decoding any; [`Dataset::select`] chooses
-//! classes and draws as many images of each; [`Dataset::load`] decodes the chosen ones into one matrix.
+//! classes and draws as many images of each; [`Dataset::load`] decodes the chosen ones into one matrix, or takes
+//! them from a [`Cache`] of those that it decoded before.
 //! [`manifolds`] has samples of known dimension instead of images.
 //!
 //! ```
@@ -19,7 +20,10 @@
 //! ```
 
 mod array;
+mod cache;
 mod cifar;
+#[cfg(feature = "download")]
+pub mod download;
 mod folder;
 mod generated;
 mod idx;
@@ -37,6 +41,7 @@ mod source;
 mod stored;
 pub(crate) mod tensors;
 
+pub use cache::{Cache, CacheSize};
 pub use generated::GENERATED_LATENTS;
 pub use images::Images;
 pub use load::{Color, Loaded, OnBad, Preprocess, Samples, Scale};
@@ -82,6 +87,7 @@ pub struct Dataset {
     /// What was found beside the images, and why it is none of them.
     left_out: Arc<[String]>,
     format: &'static str,
+    cache: Option<Cache>,
 }
 
 /// How to open a dataset.
@@ -142,6 +148,7 @@ impl From<Found> for Dataset {
             notes: found.notes,
             left_out: found.left_out.into(),
             format: found.format,
+            cache: None,
         }
     }
 }
@@ -286,6 +293,26 @@ impl Dataset {
     /// them.
     pub fn left_out(&self) -> &[String] {
         &self.left_out
+    }
+
+    /// The same dataset, whose [`load`](Dataset::load) takes images from a cache where they are in it, and puts
+    /// those there that it decodes. Selections of it do so too. Samples are the same to the bit, with a cache or
+    /// without; where it cannot be written, [`Loaded::notes`] says so. Arrays need no decoding: they get no cache.
+    ///
+    /// ```
+    /// use sharpdim::data::{Cache, Dataset};
+    /// let generated = Dataset::generated(3, 16, 0)?.with_cache(Cache::at("some/folder"));
+    /// assert_eq!(generated.cache(), None);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn with_cache(self, cache: Cache) -> Self {
+        let cache = matches!(*self.source, Source::Files(_)).then_some(cache);
+        Dataset { cache, ..self }
+    }
+
+    /// The cache that its images are taken from, where it has one.
+    pub fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
     }
 
     /// The dataset of the chosen classes, in the order given, and of as many images of each as asked.

@@ -65,6 +65,7 @@ fn keep(dataset: &Dataset, mut kept: Vec<(usize, u32)>, class_names: Vec<String>
         notes: dataset.notes.clone(),
         left_out: dataset.left_out.clone(),
         format: dataset.format,
+        cache: dataset.cache.clone(),
     }
 }
 

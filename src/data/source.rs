@@ -190,6 +190,16 @@ impl Source {
         })
     }
 
+    /// The file that image `at` is decoded from, and its number in there; `None` where no file need be decoded.
+    pub fn decoded_from(&self, at: usize) -> Option<(PathBuf, u64)> {
+        match self {
+            Source::Files(files) => {
+                Some((files.path(at), files.frames.get(at).map_or(0, |frame| u64::from(*frame))))
+            }
+            Source::Packed(_) => None,
+        }
+    }
+
     pub fn shape(&self, at: usize) -> Result<Shape> {
         match self {
             Source::Files(files) => match files.frames.is_empty() {

@@ -1,12 +1,12 @@
 //! Runs that succeed: the numbers agree with the library's, and table and JSON with each other.
 
 use super::ran::{json, run};
-use crate::binary::binary;
+use crate::binary::command;
 use crate::make::{Folder, idx_images, idx_labels, noise, npy, png, rgb_png};
 use sharpdim::Device;
 use sharpdim::data::{Dataset, Preprocess};
 use sharpdim::measure::{Estimator, Mle, Protocol, ReleasedProtocol, TwoNn, intrinsic_dim, label_sharpness};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// `count` gray images of noise in two classes, 4 x 4 pixels.
 fn noisy(count: usize) -> Folder {
@@ -263,7 +263,7 @@ fn help_teaches_and_ends_well() {
 #[test]
 fn a_closed_pipe_is_no_error() {
     for args in [&["--per-class", "30"][..], &["--help"]] {
-        let mut child = Command::new(binary("measure"))
+        let mut child = command("measure")
             .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,10 +1,10 @@
 //! Runs `measure` and checks what holds of every run: no panic, an error on stderr alone, and JSON that is
 //! one object with the promised fields and nothing else on stdout.
 
-use crate::binary::binary;
+use crate::binary::command;
 use serde_json::Value;
 use std::ffi::OsStr;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 pub struct Ran {
     pub code: i32,
@@ -14,8 +14,7 @@ pub struct Ran {
 
 #[track_caller]
 pub fn run(args: &[impl AsRef<OsStr>]) -> Ran {
-    let output =
-        Command::new(binary("measure")).args(args).stdin(Stdio::null()).output().expect("measure runs");
+    let output = command("measure").args(args).stdin(Stdio::null()).output().expect("measure runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     let ran = Ran {
         code: output.status.code().expect("no signal ended it"),

@@ -1,6 +1,8 @@
 //! Where the example binaries are that tests run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 /// The binary of an example. `cargo test` builds it, beside the folder of this test's own; `cargo test --test NAME`
 /// does not: after a change, `cargo build --example EXAMPLE` must come first, with the same profile.
@@ -14,4 +16,24 @@ pub fn binary(example: &str) -> PathBuf {
         binary.display()
     );
     binary
+}
+
+/// A run of it. What it keeps of decoded images goes to a folder of this test binary, which is empty at first: tests
+/// leave the user's alone, and see what is decoded now.
+#[allow(dead_code, reason = "each test binary uses its own part of this")]
+pub fn command(example: &str) -> Command {
+    static CACHE: OnceLock<PathBuf> = OnceLock::new();
+    let cache = CACHE.get_or_init(|| {
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!(env!("CARGO_CRATE_NAME"), "-images"));
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                panic!("{}: {error}", folder.display())
+            }
+            _ => folder,
+        }
+    });
+    let mut command = Command::new(binary(example));
+    command.env("SHARPDIM_CACHE", cache);
+    command
 }

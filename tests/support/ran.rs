@@ -1,7 +1,7 @@
 //! Trains once, and runs a program, `crate::PROGRAM`, on what that leaves.
 
 use crate::PROGRAM;
-use crate::binary::binary;
+use crate::binary;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,7 +27,7 @@ pub fn finish(command: &mut Command) -> Ran {
 }
 
 pub fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(binary(PROGRAM));
+    let mut command = binary::command(PROGRAM);
     command.args(args).stdin(Stdio::null());
     command
 }
@@ -39,7 +39,7 @@ pub fn run(args: &[&str]) -> Ran {
 
 #[track_caller]
 pub fn train(args: &[&str], out: &Path) {
-    let ran = finish(Command::new(binary("train")).args(args).arg("--quiet").arg("--out").arg(out));
+    let ran = finish(binary::command("train").args(args).arg("--quiet").arg("--out").arg(out));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
 }
 

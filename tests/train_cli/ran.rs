@@ -1,6 +1,6 @@
 //! Runs `train`, and reads what it leaves.
 
-use crate::binary::binary;
+use crate::binary;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -18,7 +18,7 @@ pub struct Ran {
 }
 
 pub fn command(args: &[&str], out: &Path) -> Command {
-    let mut command = Command::new(binary("train"));
+    let mut command = binary::command("train");
     command.args(args).arg("--out").arg(out).stdin(Stdio::null());
     command
 }

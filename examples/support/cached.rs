@@ -1,0 +1,12 @@
+//! The cache of decoded images as the examples use it: the user's, unless the command line says otherwise.
+//! Where it is, and what it holds, is the library's to say.
+
+use sharpdim::data::{Cache, Dataset};
+
+/// The dataset with the user's cache, or without any.
+pub fn cached(dataset: Dataset, without: bool) -> Dataset {
+    match Cache::standard() {
+        Some(cache) if !without => dataset.with_cache(cache),
+        _ => dataset,
+    }
+}
