@@ -3,6 +3,7 @@
 
 use crate::estimators;
 use crate::failure::Failure;
+use crate::named::ByName;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
 use sharpdim::data::{Color, OnBad, Preprocess, Scale, Split};
@@ -21,16 +22,21 @@ datasets only where it is the same: several that are named are preprocessed alik
 
 const MORE: &str = "\
 Formats, told apart by what is in PATH:
-  image folder  PATH/<class>/*.png, .jpg, .jpeg, .tif, .tiff, .bmp or .webp, 8 or 16
-                bits; with train/ and test/ (or val/) above, these are its parts
+  image folder  PATH/<class>/*.png, .jpg, .jpeg, .tif, .tiff, .bmp, .webp or .dcm, 8 or
+                16 bits; with train/ and test/ (or val/) above, these are its parts
   IDX           train-images-idx3-ubyte[.gz] and its labels, as MNIST's
   CIFAR-10      data_batch_*.bin[.gz], test_batch.bin[.gz]
+  SVHN          train_32x32.mat, test_32x32.mat
   NPY, NPZ      images.npy (N, H, W[, C]) or features.npy (N, D), and labels.npy (N,)
                 of integers, or one .npz with such arrays; of bytes, uint16 or floats
   safetensors   one file with the tensors images or features, and labels
 
 Features are taken as they are: size, scale and color are for images. They may come
 without labels: the intrinsic dimension is measured then, and no label sharpness.
+
+The paper's datasets are opened by name, as their owners hand them out, with their
+labels for a task: --list-datasets shows all. Where patients are known, K_F is given
+between patients too.
 
 Examples:
   measure                                       generated images, a few seconds
@@ -39,6 +45,7 @@ Examples:
   measure scans --report scans.html             a page to read, with pictures
   measure a=scans/a b=scans/b --per-class 200   two datasets, compared at equal N
   measure scans --protocol paper --repeats 5    1000 images a draw, as the paper did
+  measure --dataset brats --root brats2018      one of the paper's datasets, unpacked
   measure scans --device cuda:0 --json          on the first GPU; JSON for programs
 
 Samples are numbered in the order in which the format lists the images, of those that
@@ -85,7 +92,7 @@ pub struct Args {
     pub antialias: bool,
 
     /// The part of the dataset
-    #[arg(long, value_enum, default_value_t = Part::Train, requires = "paths")]
+    #[arg(long, value_enum, default_value_t = Part::Train)]
     pub split: Part,
 
     /// Neighbours of each image that the MLE uses
@@ -135,6 +142,17 @@ pub struct Args {
     /// The part of the query set [default: that of the dataset]
     #[arg(long, value_enum, value_name = "PART", requires = "query")]
     pub query_split: Option<Part>,
+
+    #[command(flatten)]
+    pub by_name: ByName,
+
+    /// List the paper's datasets: where to get each, what its folder must look like, what is missing under --root
+    #[arg(long)]
+    pub list_datasets: bool,
+
+    /// List what has a label and no image, or an image and no label
+    #[arg(long)]
+    pub verbose: bool,
 
     /// Leave out images that cannot be read, and list them, rather than stop
     #[arg(long)]
@@ -244,12 +262,30 @@ impl Args {
                 self.paths.len()
             )));
         }
+        if self.by_name.dataset.is_some() && !(self.paths.is_empty() && self.query.is_none()) {
+            return Err(Failure::usage(
+                "--dataset names one dataset, and PATH and --query others: leave one of them out",
+            ));
+        }
+        if self.by_name.root.is_some() && self.by_name.dataset.is_none() && !self.list_datasets {
+            return Err(Failure::usage(
+                "--root is the folder of a --dataset, or what --list-datasets looks into: name one",
+            ));
+        }
+        if self.generated() && matches!(self.split, Part::Test) {
+            return Err(Failure::usage("--split test: generated images have no parts; name a dataset"));
+        }
         Ok(self)
+    }
+
+    /// Whether images are generated, as no dataset is named.
+    pub fn generated(&self) -> bool {
+        self.paths.is_empty() && self.by_name.dataset.is_none()
     }
 
     pub fn preprocess(&self) -> Preprocess {
         // Generated images are made in the size that is wanted.
-        let Size(side) = self.size.unwrap_or(Size(self.paths.first().map(|_| 224)));
+        let Size(side) = self.size.unwrap_or(Size((!self.generated()).then_some(224)));
         Preprocess {
             scale: match self.scale {
                 ScaleBy::Max => Scale::Max,

@@ -4,8 +4,10 @@
 use crate::args::{Args, Named};
 use crate::cached::cached;
 use crate::failure::Failure;
+use crate::named;
 use crate::progress::Clock;
 use sharpdim::data::{Dataset, OpenOptions, Selection, Split};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub struct Input {
@@ -23,8 +25,11 @@ const GENERATED: &str = "generated images";
 
 /// The datasets asked for, without a path generated images; and the query set, where one is asked for.
 pub fn open(args: &Args) -> Result<(Vec<Input>, Option<Input>), Failure> {
-    if args.paths.is_empty() {
+    if args.generated() {
         return Ok((vec![generated(args)?], None));
+    }
+    if args.by_name.dataset.is_some() {
+        return Ok((vec![by_name(args)?], None));
     }
     let mut names = names(&args.paths)?;
     let several = names.len() > 1;
@@ -48,6 +53,23 @@ pub fn open(args: &Args) -> Result<(Vec<Input>, Option<Input>), Failure> {
         query = Some(input.map_err(|failure| failure.of(&format!("--query {name}")))?);
     }
     Ok((inputs, query))
+}
+
+/// One of the paper's datasets.
+fn by_name(args: &Args) -> Result<Input, Failure> {
+    let mut clock = Clock::start();
+    let Some((known, root)) = args.by_name.asked() else {
+        return Err(Failure::usage("--dataset needs --root DIR, the folder that it is in"));
+    };
+    let all = named::open(known, root, args.by_name.task.as_deref(), args.split.into())?;
+    if args.verbose {
+        // Not eprintln!, which panics where stderr is closed.
+        let mut stderr = std::io::stderr().lock();
+        all.left_out().iter().for_each(|line| _ = writeln!(stderr, "{line}"));
+    }
+    let dataset = cached(all, args.no_cache).select(&selection(args, known.name(), &[]))?;
+    two_classes(&dataset)?;
+    Ok(Input { name: known.name().into(), path: Some(root.to_owned()), dataset, took: clock.lap() })
 }
 
 fn generated(args: &Args) -> Result<Input, Failure> {

@@ -27,6 +27,11 @@ impl Measured<'_> {
             "device": self.device.name(),
             "intrinsic_dim": estimates(&self.estimates),
             "label_sharpness": self.sharpness.as_ref().map(|found| self.sharpness_json(found)),
+            "between_patients": self.apart.as_ref().map(|apart| json!({
+                "max": apart.max,
+                "sharpest": apart.sharpest.iter().map(|sharp| self.pair_json(sharp)).collect::<Vec<_>>(),
+                "within": apart.within.as_ref().map(|sharp| self.pair_json(sharp)),
+            })),
             "seconds": seconds,
             "path": self.path.as_ref().map(|path| path.display().to_string()),
             "format": self.format,

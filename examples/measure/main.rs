@@ -13,6 +13,8 @@ mod failure;
 mod inputs;
 mod json;
 mod measured;
+#[path = "../support/named.rs"]
+mod named;
 mod outputs;
 mod page;
 mod points;
@@ -33,6 +35,9 @@ fn main() -> ExitCode {
     ended(
         "measure",
         Args::read().and_then(|args| {
+            if args.list_datasets {
+                return print(&named::listing(args.by_name.root.as_deref())).map(|()| 0);
+            }
             let text = run(&args)?;
             print(&text).map(|()| 0)
         }),

@@ -7,8 +7,8 @@ use crate::inputs::Input;
 use crate::progress::{Clock, bar, fraction_bar, show};
 use sharpdim::data::{Cache, CacheSize, Dataset, Loaded};
 use sharpdim::measure::{
-    Curation, Curve, CurveOptions, Estimate, Estimator, Group, LabelSharpness, Protocol, Spread, curate,
-    dimension_curves, estimates, label_sharpness,
+    Apart, Curation, Curve, CurveOptions, Estimate, Estimator, Group, LabelSharpness, Protocol, Spread,
+    curate, dimension_curves, estimates, label_sharpness, sharpness_apart,
 };
 use sharpdim::ops::{Neighbours, neighbours_with};
 use sharpdim::{Device, Error, Points};
@@ -30,6 +30,8 @@ pub struct Measured<'a> {
     pub nearest: Neighbours,
     /// `None` where there are no labels.
     pub sharpness: Option<LabelSharpness>,
+    /// Between patients; `None` where it is not known whose images they are.
+    pub apart: Option<Apart>,
     /// `None` where they are not asked for.
     pub curves: Option<Vec<Curve>>,
     /// `None` where it is not asked for, or there are no labels.
@@ -96,6 +98,16 @@ pub fn measure<'a>(
         }
         false => None,
     };
+    let mut apart = None;
+    let mut within_patients = None;
+    if let Some(patients) = loaded.patients.as_ref().filter(|_| dataset.is_labelled()) {
+        let bar = fraction_bar("between patients");
+        let show = |done| show(&bar, done);
+        match sharpness_apart(device, &points, &loaded.labels, patients, args.top(), &show) {
+            Err(Error::Data(why)) => within_patients = Some(format!("no K_F between patients: {why}")),
+            found => apart = Some(found?),
+        }
+    }
     seconds.sharpness = clock.lap();
 
     let curves = match args.curves() {
@@ -105,6 +117,7 @@ pub fn measure<'a>(
     seconds.curves = if curves.is_some() { clock.lap() } else { 0.0 };
 
     let mut notes = notes(args, &loaded, sharpness.is_some(), &found);
+    notes.extend(within_patients);
     let mut curation = None;
     if let Some(options) = args.curation().filter(|_| dataset.is_labelled()) {
         let bar = fraction_bar("curation");
@@ -136,6 +149,7 @@ pub fn measure<'a>(
         estimates: found,
         nearest,
         sharpness,
+        apart,
         curves,
         curation,
         cross,

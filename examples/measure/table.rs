@@ -2,7 +2,7 @@
 
 use crate::cross::Cross;
 use crate::measured::{Measured, across_and_within, what_is_left};
-use sharpdim::measure::{Against, Curation, Curve, Estimate, LabelSharpness, Protocol, Spread};
+use sharpdim::measure::{Against, Apart, Curation, Curve, Estimate, LabelSharpness, Protocol, Spread};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -132,6 +132,14 @@ impl Measured<'_> {
                 line(format!(
                     "  infinite there     {infinite} of {draws} draws: a sample met itself, or its twin"
                 ));
+            }
+        }
+        if let Some(apart) = &self.apart {
+            let Apart { max, within, .. } = apart;
+            line(format!("  between patients   {max:.3e}, over all pairs of images of different patients"));
+            if let Some(sharp) = within {
+                let [a, b] = sharp.pair.map(|i| self.named(i));
+                line(format!("  within a patient   {:.3e}: {a}, {b}", sharp.ratio()));
             }
         }
         line(format!("  pairs compared     {}, {}", found.pairs_compared, self.pairs()));

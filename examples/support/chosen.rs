@@ -4,7 +4,9 @@
 use crate::cached::cached;
 use indicatif::{ProgressBar, ProgressFinish};
 use serde_json::{Value, json};
-use sharpdim::data::{Color, Dataset, Images, OpenOptions, Preprocess, Scale, Selection, Split};
+use sharpdim::data::{
+    Color, Dataset, Images, Named, NamedOptions, OpenOptions, Preprocess, Scale, Selection, Split,
+};
 use sharpdim::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Chosen {
     /// `None` for generated images.
     pub data: Option<PathBuf>,
+    /// Where that is the folder of one of the paper's datasets: which, and its task if not the paper's.
+    pub named: Option<Named>,
+    pub task: Option<String>,
+    /// Whether images of one patient may be both trained and tested on.
+    pub by_image: bool,
     /// All where there are none.
     pub classes: Vec<String>,
     pub train: usize,
@@ -46,7 +53,7 @@ impl Chosen {
         // Whole, so that it is found from any folder.
         let data = self.data.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
         json!({
-            "data": data, "classes": self.classes, "train": self.train, "test": self.test,
+            "data": data, "dataset": self.named.map(Named::name), "task": self.task, "by_image": self.by_image, "classes": self.classes, "train": self.train, "test": self.test,
             "test_part": self.test_part, "size": self.size, "scaled": self.scaled, "color": color, "seed": self.seed,
         })
         .to_string()
@@ -61,6 +68,13 @@ impl Chosen {
         let classes = note.get("classes")?.as_array()?.iter().map(|name| name.as_str().map(str::to_owned));
         Some(Chosen {
             data: note.get("data")?.as_str().map(PathBuf::from),
+            // Older notes say nothing of these.
+            named: match note.get("dataset").and_then(Value::as_str) {
+                Some(name) => Some(name.parse().ok()?),
+                None => None,
+            },
+            task: note.get("task").and_then(Value::as_str).map(str::to_owned),
+            by_image: flag("by_image").unwrap_or(false),
             classes: classes.collect::<Option<_>>()?,
             train: number("train")? as usize,
             test: number("test")? as usize,
@@ -110,12 +124,22 @@ impl Chosen {
         let name =
             path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into());
         let open = |split| {
-            let all = Dataset::open_with(path, &OpenOptions { split })?;
+            let all = match self.named {
+                Some(named) => {
+                    Dataset::open_named(named, path, &NamedOptions { task: self.task.clone(), split })?
+                }
+                None => Dataset::open_with(path, &OpenOptions { split })?,
+            };
             self.labelled(cached(all, no_cache))
         };
+        let name = self.named.map_or(name, |named| named.to_string());
         if !self.test_part {
-            let (train, test) =
-                open(Split::Train)?.split(self.train, self.test, self.seed).map_err(|e| of(path, e))?;
+            let all = open(Split::Train)?;
+            let parts = match self.by_image {
+                true => all.split_images(self.train, self.test, self.seed),
+                false => all.split(self.train, self.test, self.seed),
+            };
+            let (train, test) = parts.map_err(|e| of(path, e))?;
             return Ok((name, train, test));
         }
         let (train, test) = (open(Split::Train)?, open(Split::Test)?);

@@ -2,6 +2,7 @@
 
 use crate::chosen::Chosen;
 use crate::failure::Failure;
+use crate::named::ByName;
 use clap::{Parser, ValueEnum};
 use sharpdim::data::Color;
 use sharpdim::nn::{Model, Normalise, Optimiser, Recipe};
@@ -33,6 +34,7 @@ Examples:
   train scans --model vgg16 --out runs/scans     any folder of class folders
   train scans --model vgg16 --out runs/scans --resume
   train cifar10 --classes airplane,automobile --test-part --rgb --size 32
+  train --dataset brats --root brats2018         one of the paper's datasets, unpacked
   train scans --device cuda:0 --json             on the first GPU; JSON for programs
 
 With --json, standard output has one object: test_accuracy, test_loss, train_accuracy,
@@ -45,6 +47,13 @@ an error, 2 for a command line that makes no sense, 130 after Ctrl-C.";
 pub struct Args {
     /// Folder or file of a dataset, as `measure` takes it; without it, generated images
     pub data: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub by_name: ByName,
+
+    /// patient: none of a patient's images are both trained and tested on, where patients are known; image: as published
+    #[arg(long, value_enum, default_value_t = SplitBy::Patient)]
+    pub split: SplitBy,
 
     /// Train on these classes only, by name
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
@@ -63,7 +72,7 @@ pub struct Args {
     pub test: usize,
 
     /// Take test images from the dataset's own test part
-    #[arg(long, requires = "data")]
+    #[arg(long)]
     pub test_part: bool,
 
     /// Times that each training image is seen [default: 100; 20 for generated images]
@@ -175,6 +184,12 @@ pub struct Args {
     pub json: bool,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SplitBy {
+    Patient,
+    Image,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 pub enum ScaleBy {
     Max,
@@ -216,17 +231,31 @@ impl Args {
                 args.save_every
             )));
         }
+        let both = args.by_name.dataset.is_some() && args.data.is_some();
+        if both || (args.by_name.root.is_some() && args.by_name.dataset.is_none()) {
+            return Err(Failure::usage("name one dataset: as DATA, or as --dataset NAME --root DIR"));
+        }
+        if args.generated() && args.test_part {
+            return Err(Failure::usage("--test-part: generated images have no parts; name a dataset"));
+        }
         Ok(args)
+    }
+
+    fn generated(&self) -> bool {
+        self.data.is_none() && self.by_name.dataset.is_none()
     }
 
     pub fn chosen(&self) -> Chosen {
         Chosen {
-            data: self.data.clone(),
+            data: self.data.clone().or_else(|| self.by_name.root.clone()),
+            named: self.by_name.dataset,
+            task: self.by_name.task.clone(),
+            by_image: self.split == SplitBy::Image,
             classes: self.classes.clone(),
             train: self.train,
             test: self.test,
             test_part: self.test_part,
-            size: self.size.unwrap_or(if self.data.is_some() { 224 } else { 64 }),
+            size: self.size.unwrap_or(if self.generated() { 64 } else { 224 }),
             scaled: matches!(self.scale, ScaleBy::Max),
             color: match (self.grayscale, self.rgb) {
                 (true, _) => Color::Grayscale,
@@ -250,7 +279,7 @@ impl Args {
         }
         Ok(Recipe {
             classes: self.outputs.unwrap_or(classes),
-            epochs: self.epochs.unwrap_or(if self.data.is_some() { paper.epochs } else { 20 }),
+            epochs: self.epochs.unwrap_or(if self.generated() { 20 } else { paper.epochs }),
             batch: self.batch.unwrap_or(paper.batch),
             optimiser: match self.optimiser {
                 OptimiserName::Adam => adam(false),

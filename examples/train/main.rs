@@ -11,6 +11,8 @@ mod chosen;
 mod curves;
 #[path = "../support/failure.rs"]
 mod failure;
+#[path = "../support/named.rs"]
+mod named;
 mod outputs;
 mod progress;
 

@@ -3,11 +3,12 @@
 
 use super::Dataset;
 use super::cache::{Rows, Value};
-use super::source::{Depth, Image, Shape, Values};
+use super::source::{Depth, Image, Origin, Shape, Values};
 use crate::ops::resize::{resize_bilinear, scale_by_max_f32, scale_by_max_u8, scale_by_max_u16};
 use crate::{Error, Points, Result};
 use rayon::prelude::*;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How images become samples. The default is the paper's: each image scaled by its own maximum to 8 bits,
@@ -110,6 +111,8 @@ pub struct Loaded {
     pub skipped: Vec<(String, String)>,
     /// What else should be known of how the samples came about.
     pub notes: Vec<String>,
+    /// For each sample a number that all of its patient's have, where it is known whose they are: see [`Origin`](super::Origin).
+    pub patients: Option<Vec<u32>>,
     /// How many samples were not decoded, as they were in the [cache](super::Cache).
     pub from_cache: usize,
     /// Rows of pixels in a sample: 1 for features.
@@ -232,6 +235,7 @@ pub(super) fn load(dataset: &Dataset, how: &Preprocess, progress: &(dyn Fn(usize
     Ok(Loaded {
         samples: Samples { values, dim },
         labels: kept.iter().map(|at| dataset.labels[*at]).collect(),
+        patients: patients(dataset, &kept)?,
         class_names: dataset.class_names.clone(),
         names: kept.iter().map(|at| dataset.name(*at)).collect(),
         skipped: bad.iter().map(|(at, error)| (dataset.name(*at), reason(error))).collect(),
@@ -243,6 +247,21 @@ pub(super) fn load(dataset: &Dataset, how: &Preprocess, progress: &(dyn Fn(usize
         channels: plan.channels,
         features,
     })
+}
+
+/// A number for each patient, as they come.
+fn patients(dataset: &Dataset, kept: &[usize]) -> Result<Option<Vec<u32>>> {
+    if !dataset.has_origins() {
+        return Ok(None);
+    }
+    let origins: Vec<Option<Origin>> =
+        kept.par_iter().map(|at| dataset.origin(*at)).collect::<Result<_>>()?;
+    let mut known: HashMap<String, u32> = HashMap::new();
+    let number = |origin: Option<Origin>| {
+        let next = known.len() as u32;
+        *known.entry(origin.unwrap_or_default().patient).or_insert(next)
+    };
+    Ok(Some(origins.into_iter().map(number).collect()))
 }
 
 type Shapes = Vec<(usize, Shape)>;

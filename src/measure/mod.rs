@@ -1,5 +1,6 @@
 //! Intrinsic dimension and label sharpness of a set of samples, with the field's conventions as types.
 
+mod apart;
 mod cross;
 mod curation;
 mod curves;
@@ -8,6 +9,7 @@ mod released;
 mod sharpness;
 
 pub use crate::ops::ClassPair;
+pub use apart::{Apart, sharpness_apart};
 pub use cross::{cross_dim, cross_sharpness};
 pub use curation::{Curation, CurationOptions, Group, Near, Spread, curate};
 pub use curves::{Against, Curve, CurveOptions, CurvePoint, dimension_curves};

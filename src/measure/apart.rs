@@ -1,0 +1,76 @@
+//! Label sharpness between patients, apart from that within them: two neighbouring slices of one volume with different
+//! labels make K_F large, and say nothing of how near patients are to each other.
+
+use crate::ops::{Progress, SharpPair, one_label_each, sharpness_with};
+use crate::{Device, Error, Points, Result};
+
+/// The fewest pairs that are looked at at once.
+const AT_ONCE: usize = 64;
+
+/// What [`sharpness_apart`] finds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Apart {
+    /// K_F over pairs of samples of different groups.
+    pub max: f64,
+    /// The sharpest pairs of different groups, the closest first.
+    pub sharpest: Vec<SharpPair>,
+    /// The sharpest pair of samples of one group that is closer than the sharpest of different ones; `None` where there is none, and
+    /// K_F over all pairs is `max`.
+    pub within: Option<SharpPair>,
+}
+
+/// Measures the label sharpness over the pairs of samples whose `groups` differ, as those of different patients;
+/// [`Loaded::patients`](crate::data::Loaded::patients) has such groups. The rest is as
+/// [`label_sharpness`](super::label_sharpness) over all pairs.
+///
+/// # Errors
+/// As [`label_sharpness`](super::label_sharpness); [`Error::Argument`] where there is not a group for each sample;
+/// [`Error::Data`] where no pair of different labels is of different groups.
+///
+/// ```
+/// use sharpdim::{Device, Points, measure::sharpness_apart};
+/// // Two slices of patient 0, whose labels differ, and one of patient 1.
+/// let points = Points::u8(&[10, 11, 15], 1)?;
+/// let found = sharpness_apart(&Device::cpu(), &points, &[0, 1, 0], &[0, 0, 1], 1, &|_| ())?;
+/// assert_eq!(found.max, 1.0 / 4.0);
+/// assert_eq!(found.within.unwrap().pair, [0, 1]);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn sharpness_apart(
+    device: &Device,
+    points: &Points<'_>,
+    labels: &[u32],
+    groups: &[u32],
+    top: usize,
+    progress: Progress<'_>,
+) -> Result<Apart> {
+    one_label_each(points, labels)?;
+    if groups.len() != labels.len() {
+        return Err(Error::Argument(format!(
+            "{} groups for {} samples: each needs one",
+            groups.len(),
+            labels.len()
+        )));
+    }
+    let mut asked = AT_ONCE.max(top);
+    loop {
+        let found = sharpness_with(device, points, labels, asked, progress)?;
+        let all = found.sharpest.len() < asked;
+        let (mut sharpest, within): (Vec<SharpPair>, Vec<SharpPair>) =
+            found.sharpest.into_iter().partition(|sharp| groups[sharp.pair[0]] != groups[sharp.pair[1]]);
+        // All pairs of groups may be sharper than the first between them: further ones are looked at then.
+        if sharpest.len() < top.max(1) && !all {
+            asked = asked.saturating_mul(8);
+            continue;
+        }
+        let Some(first) = sharpest.first().copied() else {
+            return Err(Error::Data(
+                "no two samples with different labels are of different groups: nothing is to be compared between them"
+                    .into(),
+            ));
+        };
+        let within = within.into_iter().next().filter(|sharp| sharp.distance < first.distance);
+        sharpest.truncate(top);
+        return Ok(Apart { max: first.ratio(), sharpest, within });
+    }
+}
