@@ -46,9 +46,9 @@ const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 /// use sharpdim::data::{Cache, Dataset, Preprocess};
 /// # let folder = tempfile::tempdir()?;
 /// # let folder = folder.path();
-/// for name in ["clear/1.png", "lesion/1.png"] {
-///     std::fs::create_dir_all(folder.join("images").join(name).parent().unwrap())?;
-///     image::GrayImage::new(30, 20).save(folder.join("images").join(name))?;
+/// for (class, width) in [("clear", 30), ("lesion", 40)] {
+///     std::fs::create_dir_all(folder.join("images").join(class))?;
+///     image::GrayImage::new(width, 20).save(folder.join("images").join(class).join("1.png"))?;
 /// }
 /// let cache = Cache::at(folder.join("cache"));
 /// let dataset = Dataset::open(&folder.join("images"))?.with_cache(cache.clone());
@@ -56,8 +56,7 @@ const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 /// let again = dataset.load(&Preprocess::default(), &|_finished| {})?;
 /// assert_eq!((first.from_cache, again.from_cache), (0, 2));
 /// assert_eq!(first.samples, again.samples);
-/// // Both files hold the same, and so have one entry.
-/// assert_eq!(cache.size()?.images, 1);
+/// assert_eq!(cache.size()?.images, 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
