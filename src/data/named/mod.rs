@@ -287,7 +287,7 @@ ROOT/
             Named::Mnist => need(root, &["train-images-idx3-ubyte.gz", "train-images-idx3-ubyte"])
                 .and_then(|_| need(root, &["train-labels-idx1-ubyte.gz", "train-labels-idx1-ubyte"]))
                 .err(),
-            Named::Cifar10 => need(root, &["data_batch_1.bin", "data_batch_1.bin.gz"]).err(),
+            Named::Cifar10 => need(root, &CIFAR10).err(),
             Named::Svhn => need(root, &["train_32x32.mat"]).err(),
             Named::ImageNet => need(root, &IMAGENET).err(),
             Named::Brats => brats::find(root).err(),
@@ -327,6 +327,14 @@ ROOT/
         Ok(found.into())
     }
 }
+
+/// A batch, where it was unpacked to.
+const CIFAR10: [&str; 4] = [
+    "data_batch_1.bin",
+    "data_batch_1.bin.gz",
+    "cifar-10-batches-bin/data_batch_1.bin",
+    "cifar-10-batches-bin/data_batch_1.bin.gz",
+];
 
 /// Where the folder of synsets is, in the archive and in what is in it.
 const IMAGENET: [&str; 4] = ["ILSVRC/Data/CLS-LOC/train", "Data/CLS-LOC/train", "CLS-LOC/train", "train"];
