@@ -2,11 +2,13 @@
 //!
 //! `throughput --op neighbours --type u8 --n 1750 --dim 150528 --repeats 5 --json`
 //! `throughput --op dimension --estimators mle,twonn --n 5000 --dim 784`
+//! `throughput --op load --folder scans`
 
 use clap::{Parser, ValueEnum};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use sharpdim::data::{Dataset, Preprocess};
 use sharpdim::measure::{Estimator, intrinsic_dims};
 use sharpdim::{Device, Error, Points, Result, ops};
 use std::time::Instant;
@@ -41,6 +43,9 @@ struct Args {
     /// auto, cpu or cuda:I.
     #[arg(long, default_value = "auto")]
     device: String,
+    /// For the operation load: a dataset of image files, decoded and preprocessed as in the paper, without a cache.
+    #[arg(long)]
+    folder: Option<std::path::PathBuf>,
     /// Raw row-major data to read instead (little-endian f32 or u8, as --type says).
     #[arg(long)]
     data: Option<std::path::PathBuf>,
@@ -63,6 +68,7 @@ enum Op {
     Neighbours,
     Sharpness,
     Dimension,
+    Load,
 }
 
 fn main() -> std::process::ExitCode {
@@ -76,6 +82,9 @@ fn main() -> std::process::ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
+    if let Op::Load = args.op {
+        return load(args);
+    }
     let device = Device::parse(&args.device)?;
     let (bytes, floats) = data(args)?;
     let points = match args.values {
@@ -101,6 +110,7 @@ fn run(args: &Args) -> Result<()> {
             Op::Sharpness => {
                 ops::sharpness(&device, &points, &labels, 1)?;
             }
+            Op::Load => {}
             Op::Dimension => {
                 values.clear();
                 for (estimator, found) in
@@ -125,6 +135,25 @@ fn run(args: &Args) -> Result<()> {
     } else {
         println!("{device}: {seconds:.4?} s, peak {} MiB, {} MiB of it input", peak >> 20, before >> 20);
     }
+    Ok(())
+}
+
+/// Decodes all images of a folder, again and again.
+fn load(args: &Args) -> Result<()> {
+    let folder = args.folder.as_deref().ok_or_else(|| Error::Argument("--op load needs --folder".into()))?;
+    let dataset = Dataset::open(folder)?;
+    let mut seconds = Vec::new();
+    let mut sum = 0.0;
+    for run in 0..=args.repeats {
+        let start = Instant::now();
+        let loaded = dataset.load(&Preprocess::default(), &|_| ())?;
+        if run > 0 {
+            seconds.push(start.elapsed().as_secs_f64());
+        } else if let sharpdim::Values::F32(values) = loaded.samples.points()?.values() {
+            sum = values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len() as f64;
+        }
+    }
+    println!("{}", serde_json::json!({ "images": dataset.len(), "seconds": seconds, "mean": sum }));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //! path costs no work.
 
 use crate::args::{Args, Named};
-use crate::cached::cached;
+use crate::cached::{cache, cached};
 use crate::failure::Failure;
 use crate::named;
 use crate::progress::Clock;
@@ -61,13 +61,14 @@ fn by_name(args: &Args) -> Result<Input, Failure> {
     let Some((known, root)) = args.by_name.asked() else {
         return Err(Failure::usage("--dataset needs --root DIR, the folder that it is in"));
     };
-    let all = named::open(known, root, args.by_name.task.as_deref(), args.split.into())?;
+    let all =
+        named::open(known, root, args.by_name.task.as_deref(), args.split.into(), cache(args.no_cache))?;
     if args.verbose {
         // Not eprintln!, which panics where stderr is closed.
         let mut stderr = std::io::stderr().lock();
         all.left_out().iter().for_each(|line| _ = writeln!(stderr, "{line}"));
     }
-    let dataset = cached(all, args.no_cache).select(&selection(args, known.name(), &[]))?;
+    let dataset = all.select(&selection(args, known.name(), &[]))?;
     two_classes(&dataset)?;
     Ok(Input { name: known.name().into(), path: Some(root.to_owned()), dataset, took: clock.lap() })
 }

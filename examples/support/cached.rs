@@ -3,10 +3,15 @@
 
 use sharpdim::data::{Cache, Dataset};
 
+/// The user's cache, or none.
+pub fn cache(without: bool) -> Option<Cache> {
+    Cache::standard().filter(|_| !without)
+}
+
 /// The dataset with the user's cache, or without any.
 pub fn cached(dataset: Dataset, without: bool) -> Dataset {
-    match Cache::standard() {
-        Some(cache) if !without => dataset.with_cache(cache),
-        _ => dataset,
+    match cache(without) {
+        Some(cache) => dataset.with_cache(cache),
+        None => dataset,
     }
 }

@@ -1,7 +1,7 @@
 //! The images of a training: which were chosen, in words that a checkpoint keeps, so that what comes after (attacks,
 //! representations) finds the same ones again.
 
-use crate::cached::cached;
+use crate::cached::{cache, cached};
 use indicatif::{ProgressBar, ProgressFinish};
 use serde_json::{Value, json};
 use sharpdim::data::{
@@ -126,11 +126,12 @@ impl Chosen {
         let open = |split| {
             let all = match self.named {
                 Some(named) => {
-                    Dataset::open_named(named, path, &NamedOptions { task: self.task.clone(), split })?
+                    let options = NamedOptions { task: self.task.clone(), split, cache: cache(no_cache) };
+                    Dataset::open_named(named, path, &options)?
                 }
-                None => Dataset::open_with(path, &OpenOptions { split })?,
+                None => cached(Dataset::open_with(path, &OpenOptions { split })?, no_cache),
             };
-            self.labelled(cached(all, no_cache))
+            self.labelled(all)
         };
         let name = self.named.map_or(name, |named| named.to_string());
         if !self.test_part {

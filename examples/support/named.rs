@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use clap::Args;
-use sharpdim::data::{Dataset, Named, NamedOptions, Split};
+use sharpdim::data::{Cache, Dataset, Named, NamedOptions, Split};
 use std::path::{Path, PathBuf};
 
 /// Which of them.
@@ -31,8 +31,14 @@ impl ByName {
 
 /// Opens one of them. What it is not called, the command line said.
 #[allow(dead_code, reason = "a training opens them with its other choices")]
-pub fn open(name: Named, root: &Path, task: Option<&str>, split: Split) -> Result<Dataset, Failure> {
-    let options = NamedOptions { task: task.map(str::to_owned), split };
+pub fn open(
+    name: Named,
+    root: &Path,
+    task: Option<&str>,
+    split: Split,
+    cache: Option<Cache>,
+) -> Result<Dataset, Failure> {
+    let options = NamedOptions { task: task.map(str::to_owned), split, cache };
     Dataset::open_named(name, root, &options).map_err(|error| match error {
         sharpdim::Error::Argument(message) => Failure::usage(message),
         other => other.into(),

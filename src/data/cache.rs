@@ -29,6 +29,10 @@ const UNFINISHED: &str = "unfinished";
 const PART: &str = ".part";
 /// What entries end in.
 const ENTRY: &str = ".row";
+/// What was found in a file and is no image ends in.
+const FINDING: &str = ".finding";
+/// A finding is smaller than this.
+const LARGEST_FINDING: u64 = 1 << 20;
 /// A file that has been unfinished for so long was left by a process that was killed.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -74,7 +78,7 @@ pub struct Cache {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheSize {
-    /// Entries: one for each image and each way that it was preprocessed.
+    /// Images: one for each and each way that it was preprocessed.
     pub images: u64,
     /// What they take on disk, their own bytes counted.
     pub bytes: u64,
@@ -121,7 +125,7 @@ impl Cache {
         self.each(|entry| {
             // What another process removes meanwhile is not there.
             if let Ok(about) = entry.metadata() {
-                size.images += 1;
+                size.images += u64::from(entry.file_name().to_string_lossy().ends_with(ENTRY));
                 size.bytes += about.len();
             }
             Ok(())
@@ -187,15 +191,49 @@ impl Cache {
     }
 
     /// Where an entry is: in one of 256 folders, as no folder should grow too large.
-    fn path(&self, key: &Hash) -> PathBuf {
+    fn path(&self, key: &Hash, ending: &str) -> PathBuf {
         let name = key.to_hex();
         let (first, rest) = name.split_at(2);
-        self.folder.join(first).join(format!("{rest}{ENTRY}"))
+        self.folder.join(first).join(format!("{rest}{ending}"))
+    }
+
+    /// What `find` finds in some files, or found when their content was the same: what for is part of the name.
+    pub(super) fn finding(
+        &self,
+        what: &str,
+        files: &[&Path],
+        find: impl FnOnce() -> Result<Vec<u8>>,
+    ) -> Result<Vec<u8>> {
+        let key = || {
+            let mut key = Hasher::new();
+            key.update(what.as_bytes()).update(&VERSION.to_le_bytes());
+            for file in files {
+                key.update(content(file)?.as_bytes());
+            }
+            Some(key.finalize())
+        };
+        // A file that cannot be read is the search's to tell.
+        let Some(key) = key() else { return find() };
+        let path = self.path(&key, FINDING);
+        let mut bytes = Vec::new();
+        if let Ok(file) = open_file(&path)
+            && file.take(LARGEST_FINDING).read_to_end(&mut bytes).is_ok()
+            && bytes.starts_with(&MAGIC)
+            && let Some((content, sum)) = bytes.split_last_chunk::<SUM>()
+            && content.len() >= MAGIC.len()
+            && checksum(&key, &content[MAGIC.len()..]) == *sum
+        {
+            return Ok(content[MAGIC.len()..].to_vec());
+        }
+        let found = find()?;
+        // Where it cannot be kept it is looked for again the next time.
+        _ = self.save(&path, &key, [&MAGIC[..], &found].concat());
+        Ok(found)
     }
 
     /// Fills `row` from its entry.
     fn read<T: Value>(&self, key: &Hash, row: &mut [T]) -> Entry {
-        let path = self.path(key);
+        let path = self.path(key, ENTRY);
         let Ok(file) = open_file(&path) else { return Entry::Missing };
         let len = MAGIC.len() + size_of_val(row) + SUM;
         let mut bytes = Vec::with_capacity(len);
@@ -218,17 +256,21 @@ impl Cache {
         let mut bytes = Vec::with_capacity(MAGIC.len() + size_of_val(row) + SUM);
         bytes.extend(MAGIC);
         T::write(row, &mut bytes);
+        self.save(&self.path(key, ENTRY), key, bytes)
+    }
+
+    /// Writes what begins as entries do, with a checksum after it.
+    fn save(&self, path: &Path, key: &Hash, mut bytes: Vec<u8>) -> Result<()> {
         let sum = checksum(key, &bytes[MAGIC.len()..]);
         bytes.extend(sum.as_bytes());
-
-        let (unfinished, path) = (self.folder.join(UNFINISHED), self.path(key));
+        let unfinished = self.folder.join(UNFINISHED);
         let written = fs::create_dir_all(&unfinished)
             .and_then(|()| fs::create_dir_all(path.parent().unwrap_or(&self.folder)))
             .and_then(|()| tempfile::Builder::new().suffix(PART).tempfile_in(&unfinished))
             .and_then(|mut file| {
                 file.write_all(&bytes)?;
                 // Where this fails the file is removed, as where writing does.
-                file.persist(&path).map_err(|failed| failed.error)
+                file.persist(path).map_err(|failed| failed.error)
             });
         written.map(drop).map_err(|error| Error::io(&self.folder, error))
     }
@@ -243,7 +285,7 @@ enum Entry {
 
 /// Whether a file in one of the 256 folders is an entry, by its name.
 fn is_entry(name: &str) -> bool {
-    name.strip_suffix(ENTRY).is_some_and(|hash| {
+    [ENTRY, FINDING].iter().find_map(|ending| name.strip_suffix(ending)).is_some_and(|hash| {
         hash.len() == 2 * SUM - 2 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     })
 }

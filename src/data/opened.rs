@@ -1,7 +1,7 @@
 //! Files of many images, volumes and multi-frame DICOM: each is read once for all of its images that follow one another.
 
 use super::native::dicom::Dicom;
-use super::native::nifti::Scaled;
+use super::native::nifti::{Scaled, Volume};
 use super::source::{Depth, Image, Shape, Values};
 use crate::{Error, Result};
 use std::borrow::Cow;
@@ -41,10 +41,14 @@ impl Opened {
 
     /// The shape of each of a file's images.
     pub fn shape(&self, path: &Path) -> Result<Shape> {
-        Ok(match &*self.get(path)? {
-            Several::Volume(volume) => slice_shape(volume.extents()),
-            Several::Frames(dicom) => Shape { more: false, ..dicom.shape() },
-        })
+        if is_volume(path) {
+            let [height, width, _] = Volume::dims(path)?;
+            return Ok(slice_shape([height, width]));
+        }
+        match &*self.get(path)? {
+            Several::Volume(volume) => Ok(slice_shape(volume.extents())),
+            Several::Frames(dicom) => Ok(Shape { more: false, ..dicom.shape() }),
+        }
     }
 
     /// The image of a file that has this number.

@@ -2,7 +2,7 @@
 
 use super::super::native::nifti::Volume;
 use super::super::source::Origin;
-use super::super::{Found, folder};
+use super::super::{Cache, Found, folder};
 use super::collect::{Collected, Item};
 use super::{FINDING, oai};
 use crate::{Error, Result};
@@ -44,7 +44,7 @@ fn segmentation(root: &Path, flair: &Path) -> Option<PathBuf> {
     both.into_iter().find(|path| path.exists())
 }
 
-pub(super) fn open(root: &Path) -> Result<Found> {
+pub(super) fn open(root: &Path, cache: Option<&Cache>) -> Result<Found> {
     let volumes = match find(root).map_err(|missing| Error::format(root, format!("{missing} is missing")))? {
         Form::Slices => {
             return oai::folders(root, "BraTS", &[("0", 0), ("1", 1)], "flair", |name| {
@@ -57,7 +57,8 @@ pub(super) fn open(root: &Path) -> Result<Found> {
         }
         Form::Archive(volumes) => volumes,
     };
-    let told: Vec<Told> = volumes.par_iter().map(|flair| told(root, flair)).collect::<Result<_>>()?;
+    let told: Vec<Told> =
+        volumes.par_iter().map(|flair| told_or_known(root, flair, cache)).collect::<Result<_>>()?;
     let mut all = Collected::new(root);
     let (mut little, mut ambiguous) = (0, 0);
     for (path, told) in volumes.into_iter().zip(told) {
@@ -82,6 +83,29 @@ struct Told {
     slices: Vec<(u32, u32)>,
     ambiguous: usize,
     little: usize,
+}
+
+impl Told {
+    /// For a cache: how many are of neither class, then each slice and its label.
+    fn bytes(&self) -> Vec<u8> {
+        let numbers = [self.ambiguous as u32, self.little as u32];
+        let slices = self.slices.iter().flat_map(|(slice, label)| [*slice, *label]);
+        numbers.into_iter().chain(slices).flat_map(u32::to_le_bytes).collect()
+    }
+
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let numbers: Vec<u32> = bytes.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+        let (&[ambiguous, little], slices) = numbers.split_first_chunk()?;
+        let slices = slices.as_chunks().0.iter().map(|[slice, label]| (*slice, *label)).collect();
+        Some(Told { slices, ambiguous: ambiguous as usize, little: little as usize })
+    }
+}
+
+/// As [`told`], or as it was told of the same files before: volumes take a second each to read.
+fn told_or_known(root: &Path, path: &Path, cache: Option<&Cache>) -> Result<Told> {
+    let (Some(cache), Some(seg)) = (cache, segmentation(root, path)) else { return told(root, path) };
+    let found = cache.finding("BraTS slices", &[&root.join(path), &seg], || Ok(told(root, path)?.bytes()))?;
+    Told::of(&found).map_or_else(|| told(root, path), Ok)
 }
 
 fn told(root: &Path, path: &Path) -> Result<Told> {

@@ -9,7 +9,7 @@ mod prostate;
 mod rsna;
 mod tables;
 
-use super::{Dataset, Found, OpenOptions, Split};
+use super::{Cache, Dataset, Found, OpenOptions, Split};
 use crate::{Error, Result};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -69,6 +69,8 @@ pub struct NamedOptions {
     pub task: Option<String>,
     /// Which part, of those that come in parts: MNIST, CIFAR-10, SVHN, ImageNet, CheXpert and MURA.
     pub split: Split,
+    /// Where images that were decoded are kept, as [`Dataset::with_cache`] has it, and what BraTS's volumes were found to show.
+    pub cache: Option<Cache>,
 }
 
 /// Of tasks that all classes of a natural dataset are for: choose two with [`Selection`](super::Selection).
@@ -301,7 +303,8 @@ ROOT/
         }
     }
 
-    fn open(self, root: &Path, task: &'static Task, split: Split) -> Result<Dataset> {
+    fn open(self, root: &Path, task: &'static Task, options: &NamedOptions) -> Result<Dataset> {
+        let split = options.split;
         let as_it_is = |folder: &Path| Dataset::open_with(folder, &OpenOptions { split });
         let one_part = |found: Found| match split {
             Split::Train => Ok(found),
@@ -315,7 +318,7 @@ ROOT/
                 let folder = need(root, &IMAGENET).map_err(|_| Error::format(root, "has no train"))?;
                 return as_it_is(folder.parent().unwrap_or(root));
             }
-            Named::Brats => one_part(brats::open(root)?)?,
+            Named::Brats => one_part(brats::open(root, options.cache.as_ref())?)?,
             Named::Dbc => one_part(dbc::open(root)?)?,
             Named::Prostate => one_part(prostate::open(root, task)?)?,
             Named::Rsna => one_part(rsna::open(root, task)?)?,
@@ -383,7 +386,13 @@ impl Dataset {
             return Err(Error::format(root, format!("{there}: {}", expected(name))));
         }
         match name.missing(root) {
-            None => name.open(root, task, options.split),
+            None => {
+                let dataset = name.open(root, task, options)?;
+                Ok(match &options.cache {
+                    Some(cache) => dataset.with_cache(cache.clone()),
+                    None => dataset,
+                })
+            }
             Some(missing) => Err(Error::format(root, format!("{missing} is missing: {}", expected(name)))),
         }
     }

@@ -42,8 +42,18 @@ enum Number {
     F64,
 }
 
-impl Volume {
-    pub fn open(path: &Path) -> Result<Self> {
+/// A file whose header was read: its values come next.
+struct Begun {
+    file: Stream<'static>,
+    header: Header,
+    /// Bytes of all values, and in what words the header claims them.
+    len: usize,
+    claim: String,
+    big_endian: bool,
+}
+
+impl Begun {
+    fn open(path: &Path) -> Result<Self> {
         let packed = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
         let mut file = Stream::open(path)?;
         let big_endian = match file.header("a NIfTI header")? {
@@ -75,8 +85,8 @@ impl Volume {
         };
         let fields = Fields { bytes: &fields, big_endian };
         let header = if one { fields.one() } else { fields.two() };
-        let Header { dims, number, offset, slope, intercept } =
-            header.map_err(|reason| file.wrong(reason))?;
+        let header = header.map_err(|reason| file.wrong(reason))?;
+        let Header { dims, number, offset, .. } = header;
         // 0 is written where values follow the header.
         let offset = if offset == 0.0 { read as f64 } else { offset };
         if !(read as f64..(read + LONGEST_EXTENSION) as f64).contains(&offset) || offset.fract() != 0.0 {
@@ -93,7 +103,21 @@ impl Volume {
         if file.up_to(between)?.len() < between {
             return Err(file.wrong(format!("ends before byte {offset}, where its values begin")));
         }
-        let bytes = file.rest(len as usize, &claim)?;
+        Ok(Begun { file, header, len: len as usize, claim, big_endian })
+    }
+}
+
+impl Volume {
+    /// Voxels along x, y and z, by the header alone.
+    pub fn dims(path: &Path) -> Result<[usize; 3]> {
+        Ok(Begun::open(path)?.header.dims)
+    }
+
+    pub fn open(path: &Path) -> Result<Self> {
+        let Begun { mut file, header, len, claim, big_endian } = Begun::open(path)?;
+        let Header { dims, number, slope, intercept, .. } = header;
+        let [x, y, _] = dims;
+        let bytes = file.rest(len, &claim)?;
         let scaled = |value: f64| (if slope == 0.0 { value } else { slope * value + intercept }) as f32;
         let values = number.read(&bytes, big_endian, scaled);
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
