@@ -1,6 +1,8 @@
 //! `resize` on the CPU: one image at a time, first along its rows, then along its columns.
 //! The weights of both axes are made once for an image; callers run one image to a thread.
 
+use multiversion::multiversion;
+
 /// What each output position along one axis is made of: `count` inputs from `first` on, and their weights.
 ///
 /// Made in the precisions that PyTorch's CPU code uses, so that the weights are the same to the last
@@ -216,8 +218,16 @@ pub fn scale_by_max_u8(src: &[u8], dst: &mut [u8]) {
 /// ```
 pub fn scale_by_max_u16(src: &[u16], dst: &mut [u8]) {
     assert_eq!(src.len(), dst.len());
-    let max = u32::from(src.iter().copied().max().unwrap_or(0)).max(1);
-    dst.iter_mut().zip(src).for_each(|(dst, value)| *dst = (u32::from(*value) * 255 / max) as u8);
+    let max = u64::from(src.iter().copied().max().unwrap_or(0)).max(1);
+    scale_u16(src, max, dst);
+}
+
+/// `floor(v * 255 / max)` by a multiplication: 1 / max is rounded up to a multiple of 2^-40, by less than 2^-40, so that a
+/// product below 2^24 is too large by less than 2^-16, which is less than what it lacks to the next whole number.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn scale_u16(src: &[u16], max: u64, dst: &mut [u8]) {
+    let inverse = (1u64 << 40).div_ceil(max);
+    dst.iter_mut().zip(src).for_each(|(dst, value)| *dst = ((u64::from(*value) * 255 * inverse) >> 40) as u8);
 }
 
 /// Scales floats by their maximum to 8 bits: `floor(v * 255 / max)` in f64; all zeros stay zeros.
@@ -248,4 +258,29 @@ pub fn scale_by_max_f32(src: &[f32], dst: &mut [u8]) -> Result<(), usize> {
     }
     dst.iter_mut().zip(src).for_each(|(dst, value)| *dst = (f64::from(*value) * 255.0 / max) as u8);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a quotient is a whole number, or just below one, for every maximum there is.
+    #[test]
+    fn sixteen_bits_are_scaled_exactly() {
+        let mut scaled = Vec::new();
+        for max in 1..=u16::MAX {
+            let (wide, parts) = (u32::from(max), 0..=255u32);
+            let mut values: Vec<u16> = parts
+                .flat_map(|part| [(part * wide).div_ceil(255), (part * wide / 255).saturating_sub(1)])
+                .filter(|value| *value <= wide)
+                .map(|value| value as u16)
+                .collect();
+            values.push(max);
+            scaled.resize(values.len(), 0);
+            scale_by_max_u16(&values, &mut scaled);
+            for (value, scaled) in values.iter().zip(&scaled) {
+                assert_eq!(u32::from(*scaled), u32::from(*value) * 255 / wide, "{value} of {max}");
+            }
+        }
+    }
 }
