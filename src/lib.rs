@@ -71,6 +71,11 @@ struct Training;
 #[doc = include_str!("../docs/representations.md")]
 struct Representations;
 
+/// That of docs/datasets.md.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/datasets.md")]
+struct Datasets;
+
 /// That of docs/attacks.md.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/attacks.md")]
