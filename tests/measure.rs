@@ -3,6 +3,7 @@
 mod support;
 
 mod measure {
+    mod apart;
     mod coverage;
     mod cross;
     mod curation;

@@ -15,6 +15,7 @@ mod measure_cli {
     mod files;
     mod further;
     mod good;
+    mod named;
     mod ran;
     mod real;
     mod several;

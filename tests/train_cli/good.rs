@@ -108,3 +108,45 @@ fn help_teaches() {
         assert!(help.contains(words), "{words:?}");
     }
 }
+
+/// Eight patients with slices of both classes: by patient none is in both parts, by image some are; and the note says how.
+#[test]
+fn datasets_by_name_are_split_by_patient() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut table = String::new();
+    for patient in 0..8 {
+        for (at, class) in ["negative", "positive"].into_iter().enumerate() {
+            for number in 0..3 {
+                let name = format!("train/XR_HAND/patient{patient:05}/study{at}_{class}/image{number}.png");
+                let path = folder.path().join(&name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                let pixel =
+                    |x, y| image::Luma([(x * 7 + y * 3 * (1 + patient) + 40 * at as u32 + number) as u8]);
+                image::GrayImage::from_fn(32, 32, pixel).save(path).unwrap();
+                table += &format!("MURA-v1.1/{name}\n");
+            }
+        }
+    }
+    fs::write(folder.path().join("train_image_paths.csv"), table).unwrap();
+    let root = folder.path().to_str().unwrap();
+    let few = ["--train", "16", "--test", "6", "--size", "32", "--batch", "8", "--epochs", "1", "--quiet"];
+    for split in ["patient", "image"] {
+        let out = folder.path().join(split);
+        let ran = run(&[&["--dataset", "mura", "--root", root, "--split", split], &few[..]].concat(), &out);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let trained = sharpdim::nn::Trained::read(&out.join("checkpoint.safetensors")).unwrap();
+        let note: Value = serde_json::from_str(&trained.note).unwrap();
+        assert_eq!((&note["dataset"], &note["by_image"]), (&"mura".into(), &(split == "image").into()));
+        assert_eq!(trained.class_names, ["negative", "positive"]);
+    }
+    // Twenty of other patients than the thirteen are not there.
+    let many = ["--train", "26", "--test", "20", "--size", "32", "--batch", "8", "--epochs", "1", "--quiet"];
+    let out = folder.path().join("many");
+    let ran = run(&[&["--dataset", "mura", "--root", root], &many[..]].concat(), &out);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("8 patients") && ran.stderr.contains("other patients"), "{}", ran.stderr);
+    let ran = run(&[&["--dataset", "mura", "--root", root, "--split", "image"], &many[..]].concat(), &out);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let ran = run(&["--dataset", "mura", "--root", root, root], &out);
+    assert!(ran.code == 2 && ran.stderr.contains("name one dataset"), "{}", ran.stderr);
+}
