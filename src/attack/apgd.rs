@@ -234,7 +234,7 @@ impl Batchwise for Apgd {
         let mut masked = vec![false; batch.labels.len()];
         let (mut images, mut best) = (Vec::new(), Vec::new());
         for restart in 0..self.restarts {
-            let losses = self.from_start(target, batch, restart, &mut masked)?;
+            let losses = self.one_start(target, batch, restart, &mut masked)?;
             let found = target.best()?;
             if restart == 0 {
                 (images, best) = (found, losses);
@@ -256,7 +256,7 @@ impl Batchwise for Apgd {
 impl Apgd {
     /// All steps from one start; the target then has the best images, whose losses, with the sign that makes them rise,
     /// are returned.
-    fn from_start(
+    fn one_start(
         &self,
         target: &mut Target,
         batch: &Batch<'_>,

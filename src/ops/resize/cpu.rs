@@ -156,6 +156,18 @@ pub fn resize_bilinear(
 
 fn resize_row<const C: usize>(row: &[f32], columns: &Taps, out: &mut [f32]) {
     let (row, out) = (row.as_chunks::<C>().0, out.as_chunks_mut::<C>().0);
+    if columns.stride == 2 {
+        // Without antialiasing: no loop over taps, of which the last pixel has one.
+        let taps = columns.first.iter().zip(columns.weights.as_chunks::<2>().0).zip(&columns.count);
+        for (out, ((first, [a, b]), count)) in out.iter_mut().zip(taps) {
+            let (left, right) = (&row[*first as usize], row.get(*first as usize + 1));
+            *out = match right {
+                Some(right) if *count == 2 => std::array::from_fn(|c| a * left[c] + b * right[c]),
+                _ => left.map(|v| a * v),
+            };
+        }
+        return;
+    }
     for (at, out) in out.iter_mut().enumerate() {
         let (first, weights) = columns.at(at);
         let mut sums = [0.0; C];
