@@ -1,6 +1,7 @@
 //! BraTS 2018: axial slices of FLAIR volumes, with tumour where the segmentation has any voxel of it.
 
 use super::super::native::nifti::Volume;
+use super::super::read::prefer_plain;
 use super::super::source::Origin;
 use super::super::{Found, folder};
 use super::collect::{Collected, Item};
@@ -20,20 +21,29 @@ pub(super) enum Form {
     Slices,
     /// The FLAIR volumes under the root.
     Archive(Vec<PathBuf>),
+    /// What some folder in it keeps from being known.
+    Unread,
 }
 
 pub(super) fn find(root: &Path) -> Result<Form, String> {
     if root.join("flair/0").is_dir() && root.join("flair/1").is_dir() {
         return Ok(Form::Slices);
     }
-    let is_flair = |name: &str| name.ends_with("_flair.nii.gz") || name.ends_with("_flair.nii");
-    let mut volumes = folder::files_under(root, Path::new(""), &is_flair).unwrap_or_default();
+    // What cannot be walked is told when it is opened.
+    let Ok(mut volumes) = folder::files_under(root, Path::new(""), &is_flair) else {
+        return Ok(Form::Unread);
+    };
+    prefer_plain(&mut volumes);
     volumes.sort();
     match volumes.iter().find(|path| segmentation(root, path).is_none()) {
         Some(path) => Err(path.to_string_lossy().replace("_flair.", "_seg.")),
         None if volumes.is_empty() => Err("*_flair.nii.gz".to_owned()),
         None => Ok(Form::Archive(volumes)),
     }
+}
+
+fn is_flair(name: &str) -> bool {
+    name.ends_with("_flair.nii.gz") || name.ends_with("_flair.nii")
 }
 
 /// The segmentation beside a volume.
@@ -56,6 +66,7 @@ pub(super) fn open(root: &Path) -> Result<Found> {
             });
         }
         Form::Archive(volumes) => volumes,
+        Form::Unread => folder::files_under(root, Path::new(""), &is_flair)?,
     };
     let told: Vec<Told> = volumes.par_iter().map(|flair| told(root, flair)).collect::<Result<_>>()?;
     let mut all = Collected::new(root);
