@@ -50,18 +50,20 @@ fn origin(image: &Value) -> Option<Origin> {
     Some(Origin { patient, study, slice: image["slice"].as_u64().map(|slice| slice as u32) })
 }
 
-#[test]
-fn every_task_of_every_dataset() {
+/// Opens and loads each task of a dataset.
+fn check(named: Named) {
     let expected = expected();
     let mut tasks_seen = HashSet::new();
     for (case, wanted) in expected["cases"].as_object().unwrap() {
+        if wanted["dataset"] != named.name() {
+            continue;
+        }
         let text = |key: &str| wanted[key].as_str().unwrap();
-        let named: Named = text("dataset").parse().unwrap();
         let split = if text("split") == "test" { Split::Test } else { Split::Train };
         let options = NamedOptions { task: Some(text("task").to_owned()), split };
         let dataset = Dataset::open_named(named, &path(text("folder")), &options)
             .unwrap_or_else(|error| panic!("{case}: {error}"));
-        tasks_seen.insert((named, text("task").to_owned()));
+        tasks_seen.insert(text("task"));
         assert_eq!(dataset.class_names(), texts(&wanted["classes"]), "{case}");
 
         let whose: BTreeMap<String, (u32, Option<Origin>)> = (0..dataset.len())
@@ -122,11 +124,68 @@ fn every_task_of_every_dataset() {
         let small = dataset.load(&Preprocess { size: Some((16, 16)), ..Preprocess::default() }, &|_| {});
         assert_eq!(small.unwrap().samples.n(), dataset.len(), "{case}");
     }
-    let all: HashSet<(Named, String)> = Named::ALL
-        .into_iter()
-        .flat_map(|named| named.tasks().iter().map(move |task| (named, task.name.to_owned())))
-        .collect();
-    assert_eq!(tasks_seen, all);
+    let all: HashSet<&str> = named.tasks().iter().map(|task| task.name).collect();
+    assert_eq!(tasks_seen, all, "{named}");
+}
+
+#[test]
+fn mnist() {
+    check(Named::Mnist);
+}
+
+#[test]
+fn cifar10() {
+    check(Named::Cifar10);
+}
+
+#[test]
+fn svhn() {
+    check(Named::Svhn);
+}
+
+#[test]
+fn imagenet() {
+    check(Named::ImageNet);
+}
+
+#[test]
+fn brats() {
+    check(Named::Brats);
+}
+
+#[test]
+fn dbc() {
+    check(Named::Dbc);
+}
+
+#[test]
+fn prostate() {
+    check(Named::Prostate);
+}
+
+#[test]
+fn rsna() {
+    check(Named::Rsna);
+}
+
+#[test]
+fn chexpert() {
+    check(Named::CheXpert);
+}
+
+#[test]
+fn mura() {
+    check(Named::Mura);
+}
+
+#[test]
+fn oai() {
+    check(Named::Oai);
+}
+
+#[test]
+fn isic() {
+    check(Named::Isic);
 }
 
 #[test]

@@ -39,7 +39,7 @@ cases, pixels = {}, {}
 def case(name, dataset, folder, task, images, classes=("negative", "positive"), left_out=(), split="train", notes=(), within=0):
     """What a task takes: of each image its name, label, patient, study and slice. `notes` are words that some note has."""
     keys = ["name", "label", "patient", "study", "slice"]
-    images = [dict(zip(keys, (*image, None, None, None)[:5])) for image in images]
+    images = [{key: value for key, value in zip(keys, image) if value is not None} for image in images]
     cases[name] = dict(dataset=dataset, folder=folder, task=task, split=split, classes=list(classes), images=images,
                        left_out=list(left_out), notes=list(notes), within=within)
 
@@ -191,12 +191,67 @@ def imagenet():
     Image.fromarray(blocks(16, 24, 9, 3)).save(file(f"{base}/test/ILSVRC2012_test_00000001.JPEG"), "JPEG")
 
 
+def shows_brain(mask, erode=True, close=True, fill=True, connectivity=2, disk=skimage.morphology.disk(2), border=True):
+    """Whether a mask is one area of 7000 pixels or more, after erosion, closing and filling. Other settings are mistakes to be told."""
+    if erode and border:
+        mask = skimage.morphology.binary_erosion(mask, disk)
+    elif erode:
+        mask = scipy.ndimage.binary_erosion(mask, disk)
+    if close:
+        mask = skimage.morphology.binary_closing(mask, disk)
+    if fill:
+        mask = scipy.ndimage.binary_fill_holes(mask)
+    return bool(mask.sum() >= 7000 and skimage.measure.label(mask, connectivity=connectivity).max() == 1)
+
+
+MISTAKES = {
+    "no erosion": dict(erode=False),
+    "no closing": dict(close=False),
+    "no filling": dict(fill=False),
+    "areas that touch at corners are two": dict(connectivity=1),
+    "a square": dict(disk=skimage.morphology.footprint_rectangle((5, 5))),
+    "a diamond": dict(disk=skimage.morphology.diamond(1)),
+    "outside is background": dict(border=False),
+}
+
+
+def telling_masks(count):
+    """Masks with cracks, holes and steps: of each mistake some tell, and some of those are kept and some dropped."""
+    rng = np.random.default_rng(12)
+    told, masks = {(mistake, right): 0 for mistake in MISTAKES for right in [True, False]}, []
+    for _ in range(20000):
+        mask = np.ones((96, 100), bool)
+        mask[:, : rng.integers(0, 26)] = 0
+        for _ in range(rng.integers(1, 5)):
+            row, column, height, width = rng.integers(0, 90), rng.integers(0, 90), rng.integers(1, 8), rng.integers(1, 60)
+            high, wide = (height, width) if rng.random() < 0.5 else (width, height)
+            mask[row : row + high, column : column + wide] = 0
+        if rng.random() < 0.5:
+            # Two areas that touch at a corner, after erosion, where they are near enough.
+            row, gap = rng.integers(5, 90), rng.integers(3, 6)
+            column = rng.integers(30, 70)
+            mask[row : row + gap, :column] = 0
+            mask[max(row + rng.integers(-6, 6), 0) :][:gap, column - rng.integers(-3, 6) :] = 0
+        right = shows_brain(mask)
+        new = [mistake for mistake, how in MISTAKES.items() if shows_brain(mask, **how) != right]
+        if any(told[mistake, right] < 2 for mistake in new):
+            masks.append(mask)
+            for mistake in new:
+                told[mistake, right] += 1
+        if len(masks) == count:
+            break
+    print("brats, masks that tell:", len(masks), {f"{mistake}, {right}": many for (mistake, right), many in told.items()})
+    return np.stack(masks, -1)
+
+
 def brats():
     rng = np.random.default_rng(8)
     images, of, counts = [], {}, dict(ambiguous=0, little=0)
+    ragged = telling_masks(20)
     for grade, patient, slices, tumour, kind in [
         ("HGG", "Brats18_2013_10_1", 40, range(12, 28), "i2"),
         ("LGG", "Brats18_TCIA01_131_1", 26, range(15, 26), "f4"),
+        ("LGG", "Brats18_TCIA09_141_1", ragged.shape[-1], [], "u1"),
     ]:
         x, y, z = np.mgrid[:96, :100, :slices]
         # A rounded square of tissue of a few values, of which little is left in the first slices.
@@ -209,13 +264,14 @@ def brats():
         last = slices - 6
         # Two areas; two that erosion parts; one that stays whole; a hole; specks; a notch that closing fills.
         values[30:33, :, last] = 0
-        values[:, 50, last + 1] = 0
         values[:, 50:52, last + 1] = np.where(rng.random((96, 1)) < 0.1, values[:, 40:41, last + 1], 0)
         values[60, 5:60, last + 2] = 0
         values[20:40, 20:60, last + 3] = 0
         values[:, :, last + 4] *= rng.random((96, 100)) > 0.002
         values[0:2, 0:2, last + 5] = 90
         values[:14, :, 30 if slices > 30 else 8] = 0
+        if kind == "u1":
+            values = (ragged * (100 + 20 * (x // 30))).astype("u1")
         mask = np.zeros(values.shape, "u1")
         for at in tumour:
             mask[40:45, 40:44, at] = [1, 2, 4][at % 3]
@@ -227,24 +283,18 @@ def brats():
         low, high = np.percentile(flair, 0.1), np.percentile(flair, 99.9)
         scaled = ((np.clip(flair, low, high) - low) / (high - low) * 255).astype("f4")
         has = [bool((seg[:, :, at] > 0).any()) for at in range(slices)]
-        disk = skimage.morphology.disk(2)
         for at in range(slices):
             if len(set(has[at : at + 10])) > 1:
                 counts["ambiguous"] += 1
                 continue
-            brain = skimage.morphology.binary_erosion(scaled[:, :, at] > 0, disk)
-            brain = skimage.morphology.binary_closing(brain, disk)
-            brain = scipy.ndimage.binary_fill_holes(brain)
-            areas = skimage.measure.label(brain).max()
-            if brain.sum() < 7000 or areas != 1:
+            if not shows_brain(scaled[:, :, at] > 0):
                 counts["little"] += 1
-                print("brats", patient, at, "dropped:", brain.sum(), "pixels in", areas, "areas")
                 continue
             name = f"{folder}/{patient}_flair.nii.gz#{at}"
             images.append((name, int(has[at]), patient, patient, at))
             of[name] = to_bytes(scaled[:, :, at])
     print("brats", counts, len(images))
-    case("brats", "brats", "brats", "tumour", images, 
+    case("brats", "brats", "brats", "tumour", images,
          notes=[f"{counts['ambiguous']} are too near to a change of label and {counts['little']} show too little brain"])
     expect("brats", "train", of)
 
