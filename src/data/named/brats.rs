@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const AHEAD: usize = 10;
 /// Pixels that the brain has at least.
 const LEAST: usize = 7000;
-/// Of the disk that masks are opened and closed by.
+/// Of the disk that masks are eroded by.
 const RADIUS: isize = 2;
 
 pub(super) enum Form {
@@ -143,15 +143,14 @@ struct Mask {
 impl Mask {
     /// Whether it is one area of enough pixels, after erosion and closing by the disk and filling of holes.
     fn shows_brain(self) -> bool {
-        // Neither of them makes foreground where there is none.
+        // Filling makes no foreground where there is none.
         if !self.pixels.contains(&true) {
             return false;
         }
-        let eroded = self.swept(true);
-        let closed = eroded.swept(false).swept(true);
-        let (background, ..) = closed.areas(false);
+        // Closing by the disk that eroded it would change nothing: a dilation between two erosions by one disk is none.
+        let mut filled = self.eroded();
+        let (background, ..) = filled.areas(false);
         // Background that does not reach the border is a hole.
-        let mut filled = closed;
         for (pixel, outside) in filled.pixels.iter_mut().zip(background) {
             *pixel |= !outside;
         }
@@ -160,10 +159,9 @@ impl Mask {
         count >= LEAST && areas == 1
     }
 
-    /// Eroded where `all`: a pixel stays where all under the disk are; else dilated: it is where any is. What is outside does not
-    /// count.
-    fn swept(&self, all: bool) -> Mask {
-        let mut pixels = vec![all; self.pixels.len()];
+    /// A pixel stays where all under the disk are. What is outside does not count.
+    fn eroded(&self) -> Mask {
+        let mut pixels = vec![true; self.pixels.len()];
         for (row, out) in pixels.chunks_exact_mut(self.columns).enumerate() {
             for by in -RADIUS..=RADIUS {
                 let Some(from) = row.checked_add_signed(by).filter(|from| *from < self.rows) else {
@@ -175,9 +173,9 @@ impl Mask {
                 for shift in 0..=half.min(self.columns - 1) {
                     let rest = self.columns - shift;
                     let (right, left) = (out[..rest].iter_mut().zip(&from[shift..]), &from[..rest]);
-                    right.for_each(|(out, pixel)| *out = if all { *out & pixel } else { *out | pixel });
+                    right.for_each(|(out, pixel)| *out &= pixel);
                     let left = out[shift..].iter_mut().zip(left);
-                    left.for_each(|(out, pixel)| *out = if all { *out & pixel } else { *out | pixel });
+                    left.for_each(|(out, pixel)| *out &= pixel);
                 }
             }
         }
