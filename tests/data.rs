@@ -11,6 +11,9 @@ mod data {
     pub mod make;
     pub mod manifolds;
     pub mod mapped;
+    pub mod named;
+    pub mod named_bad;
+    pub mod named_split;
     pub mod native;
     pub mod native_bad;
     pub mod others;

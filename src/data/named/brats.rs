@@ -1,6 +1,7 @@
 //! BraTS 2018: axial slices of FLAIR volumes, with tumour where the segmentation has any voxel of it.
 
 use super::super::native::nifti::Volume;
+use super::super::read::prefer_plain;
 use super::super::source::Origin;
 use super::super::{Cache, Found, folder};
 use super::collect::{Collected, Item};
@@ -13,27 +14,36 @@ use std::path::{Path, PathBuf};
 const AHEAD: usize = 10;
 /// Pixels that the brain has at least.
 const LEAST: usize = 7000;
-/// Of the disk that masks are opened and closed by.
+/// Of the disk that masks are eroded by.
 const RADIUS: isize = 2;
 
 pub(super) enum Form {
     Slices,
     /// The FLAIR volumes under the root.
     Archive(Vec<PathBuf>),
+    /// What some folder in it keeps from being known.
+    Unread,
 }
 
 pub(super) fn find(root: &Path) -> Result<Form, String> {
     if root.join("flair/0").is_dir() && root.join("flair/1").is_dir() {
         return Ok(Form::Slices);
     }
-    let is_flair = |name: &str| name.ends_with("_flair.nii.gz") || name.ends_with("_flair.nii");
-    let mut volumes = folder::files_under(root, Path::new(""), &is_flair).unwrap_or_default();
+    // What cannot be walked is told when it is opened.
+    let Ok(mut volumes) = folder::files_under(root, Path::new(""), &is_flair) else {
+        return Ok(Form::Unread);
+    };
+    prefer_plain(&mut volumes);
     volumes.sort();
     match volumes.iter().find(|path| segmentation(root, path).is_none()) {
         Some(path) => Err(path.to_string_lossy().replace("_flair.", "_seg.")),
         None if volumes.is_empty() => Err("*_flair.nii.gz".to_owned()),
         None => Ok(Form::Archive(volumes)),
     }
+}
+
+fn is_flair(name: &str) -> bool {
+    name.ends_with("_flair.nii.gz") || name.ends_with("_flair.nii")
 }
 
 /// The segmentation beside a volume.
@@ -56,6 +66,7 @@ pub(super) fn open(root: &Path, cache: Option<&Cache>) -> Result<Found> {
             });
         }
         Form::Archive(volumes) => volumes,
+        Form::Unread => folder::files_under(root, Path::new(""), &is_flair)?,
     };
     let told: Vec<Told> =
         volumes.par_iter().map(|flair| told_or_known(root, flair, cache)).collect::<Result<_>>()?;
@@ -156,15 +167,14 @@ struct Mask {
 impl Mask {
     /// Whether it is one area of enough pixels, after erosion and closing by the disk and filling of holes.
     fn shows_brain(self) -> bool {
-        // Neither of them makes foreground where there is none.
+        // Filling makes no foreground where there is none.
         if !self.pixels.contains(&true) {
             return false;
         }
-        let eroded = self.swept(true);
-        let closed = eroded.swept(false).swept(true);
-        let (background, ..) = closed.areas(false);
+        // Closing by the disk that eroded it would change nothing: a dilation between two erosions by one disk is none.
+        let mut filled = self.eroded();
+        let (background, ..) = filled.areas(false);
         // Background that does not reach the border is a hole.
-        let mut filled = closed;
         for (pixel, outside) in filled.pixels.iter_mut().zip(background) {
             *pixel |= !outside;
         }
@@ -173,10 +183,9 @@ impl Mask {
         count >= LEAST && areas == 1
     }
 
-    /// Eroded where `all`: a pixel stays where all under the disk are; else dilated: it is where any is. What is outside does not
-    /// count.
-    fn swept(&self, all: bool) -> Mask {
-        let mut pixels = vec![all; self.pixels.len()];
+    /// A pixel stays where all under the disk are. What is outside does not count.
+    fn eroded(&self) -> Mask {
+        let mut pixels = vec![true; self.pixels.len()];
         for (row, out) in pixels.chunks_exact_mut(self.columns).enumerate() {
             for by in -RADIUS..=RADIUS {
                 let Some(from) = row.checked_add_signed(by).filter(|from| *from < self.rows) else {
@@ -188,9 +197,9 @@ impl Mask {
                 for shift in 0..=half.min(self.columns - 1) {
                     let rest = self.columns - shift;
                     let (right, left) = (out[..rest].iter_mut().zip(&from[shift..]), &from[..rest]);
-                    right.for_each(|(out, pixel)| *out = if all { *out & pixel } else { *out | pixel });
+                    right.for_each(|(out, pixel)| *out &= pixel);
                     let left = out[shift..].iter_mut().zip(left);
-                    left.for_each(|(out, pixel)| *out = if all { *out & pixel } else { *out | pixel });
+                    left.for_each(|(out, pixel)| *out &= pixel);
                 }
             }
         }

@@ -5,7 +5,7 @@ use super::super::folder;
 use super::super::opened::Opened;
 use super::super::source::{Files, Origin, Origins, Source};
 use crate::{Error, Result};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
 /// An image of a class.
@@ -70,7 +70,14 @@ impl Collected {
         let counted = |(what, count, first)| format!("{count} left out: {what} (the first: {first})");
         notes.extend(reasons.into_iter().map(counted));
         let labels = items.iter().map(|item| item.label).collect();
-        let known = items.iter().all(|item| item.origin.is_some());
+        let nameless = items.iter().filter(|item| item.origin.is_none()).count();
+        let known = nameless == 0;
+        if !known && nameless < items.len() {
+            notes.push(format!(
+                "{nameless} of {} images do not say whose they are: patients are not told apart",
+                items.len()
+            ));
+        }
         let numbers = if frames { items.iter().map(|item| item.frame).collect() } else { Vec::new() };
         let (mut relative, mut origins) = (Vec::with_capacity(items.len()), Vec::new());
         for item in items {
@@ -89,29 +96,42 @@ impl Collected {
 pub(super) fn inside(path: &str) -> Option<PathBuf> {
     let path = PathBuf::from(path.trim().replace('\\', "/"));
     let stays = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    (stays && path.components().next().is_some()).then_some(path)
+    // Without `./` before it, so that it is the path that walking the folder gives.
+    let plain: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
+    (stays && plain.components().next().is_some()).then_some(plain)
 }
 
-/// The image files under some folders of a root, as paths under it: to be told which have labels.
-pub(super) struct Present(HashSet<PathBuf>);
+/// The image files under some folders of a root, as paths under it, and whether they have labels.
+pub(super) struct Present(HashMap<PathBuf, bool>);
 
 impl Present {
     pub fn under(root: &Path, folders: &[&str]) -> Result<Self> {
-        let mut all = HashSet::new();
+        let mut all = HashMap::new();
         for name in folders.iter().filter(|name| root.join(name).is_dir()) {
-            all.extend(folder::images_under(root, Path::new(name))?);
+            all.extend(folder::images_under(root, Path::new(name))?.into_iter().map(|path| (path, false)));
         }
         Ok(Present(all))
     }
 
-    /// Whether it is there; what is taken is not left.
-    pub fn take(&mut self, path: &Path) -> bool {
-        self.0.remove(path)
+    /// The first of these that is there: what is taken is not left. Else why it is to be left out.
+    pub fn take(&mut self, spellings: impl IntoIterator<Item = PathBuf>) -> Result<PathBuf, &'static str> {
+        for path in spellings {
+            match self.0.get_mut(&path) {
+                Some(true) => return Err("a label whose image a row before it has"),
+                Some(taken) => {
+                    *taken = true;
+                    return Ok(path);
+                }
+                None => {}
+            }
+        }
+        Err("a label without an image")
     }
 
     /// Those that nothing took, in the order of their names.
     pub fn left(self) -> Vec<PathBuf> {
-        let mut left: Vec<PathBuf> = self.0.into_iter().collect();
+        let mut left: Vec<PathBuf> =
+            self.0.into_iter().filter(|(_, taken)| !taken).map(|(path, _)| path).collect();
         left.sort();
         left
     }

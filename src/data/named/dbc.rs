@@ -67,7 +67,7 @@ fn archive(root: &Path, base: &Path) -> Result<Found> {
     let paths = Table::open(&root.join(PATHS), b',')?;
     let [original, classic] = [paths.column("original_path_and_filename")?, paths.column("classic_path")?];
     let mut all = Collected::new(base);
-    let mut present: Option<Present> = None;
+    let mut present = Present::under(base, &[IMAGES])?;
     let mut near = 0;
     for row in paths.rows() {
         let name = row.cell(original);
@@ -89,18 +89,16 @@ fn archive(root: &Path, base: &Path) -> Result<Found> {
             continue;
         };
         let positive = start <= slice && slice < end;
-        if !positive && slice + MARGIN > start && slice - MARGIN <= end {
+        if !positive && slice.saturating_add(MARGIN) > start && slice - MARGIN <= end {
             near += 1;
             continue;
         }
-        if present.is_none() {
-            present = Some(Present::under(base, &[IMAGES])?);
-        }
-        let there =
-            present.as_mut().and_then(|present| spellings(&path).into_iter().find(|path| present.take(path)));
-        let Some(path) = there else {
-            all.leave_out("a label without an image", format!("row {}: {}", row.number(), path.display()));
-            continue;
+        let path = match present.take(spellings(&path)) {
+            Ok(path) => path,
+            Err(why) => {
+                all.leave_out(why, format!("row {}: {}", row.number(), path.display()));
+                continue;
+            }
         };
         let origin = Origin { slice: u32::try_from(slice).ok(), ..of(patient) };
         all.push(Item { path, frame: 0, label: u32::from(positive), origin: Some(origin) });
@@ -125,10 +123,14 @@ fn boxes(file: &Path) -> Result<HashMap<String, (i64, i64)>> {
                 table.wrong(row, format!("{name:?} is {:?}; a whole number is expected", row.cell(column)))
             })
         };
-        all.insert(
-            row.cell(patient).trim().to_owned(),
-            (number(start, "Start Slice")?, number(end, "End Slice")?),
-        );
+        let bounds = (number(start, "Start Slice")?, number(end, "End Slice")?);
+        let patient = row.cell(patient).trim();
+        // What is in one of two boxes would be taken for what is without cancer.
+        if all.insert(patient.to_owned(), bounds).is_some() {
+            return Err(
+                table.wrong(row, format!("{patient:?} has a box in a row before it: one is expected"))
+            );
+        }
     }
     Ok(all)
 }

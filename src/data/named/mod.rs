@@ -121,9 +121,10 @@ impl Named {
                 "objects, 32 x 32 RGB",
                 "https://www.cs.toronto.edu/~kriz/cifar.html: the binary version, unpacked",
                 "ROOT/
-  data_batch_1.bin .. data_batch_5.bin
-  test_batch.bin                for the test part
-  batches.meta.txt              names of the classes",
+  cifar-10-batches-bin/         or what is in it
+    data_batch_1.bin .. data_batch_5.bin
+    test_batch.bin              for the test part
+    batches.meta.txt            names of the classes",
             ),
             Named::Svhn => facts(
                 "svhn",
@@ -305,7 +306,7 @@ ROOT/
 
     fn open(self, root: &Path, task: &'static Task, options: &NamedOptions) -> Result<Dataset> {
         let split = options.split;
-        let as_it_is = |folder: &Path| Dataset::open_with(folder, &OpenOptions { split });
+        let as_it_is = |folder: &Path, split| Dataset::open_with(folder, &OpenOptions { split });
         let one_part = |found: Found| match split {
             Split::Train => Ok(found),
             Split::Test => Err(Error::Argument(format!(
@@ -313,10 +314,22 @@ ROOT/
             ))),
         };
         let found = match self {
-            Named::Mnist | Named::Cifar10 | Named::Svhn => return as_it_is(root),
+            Named::Mnist | Named::Svhn => return as_it_is(root, split),
+            Named::Cifar10 => {
+                let inner = root.join("cifar-10-batches-bin");
+                return as_it_is(if inner.is_dir() { &inner } else { root }, split);
+            }
             Named::ImageNet => {
-                let folder = need(root, &IMAGENET).map_err(|_| Error::format(root, "has no train"))?;
-                return as_it_is(folder.parent().unwrap_or(root));
+                let train = need(root, &IMAGENET).map_err(|_| Error::format(root, "has no train"))?;
+                let folder = match split {
+                    Split::Train => train,
+                    Split::Test => train.with_file_name("val"),
+                };
+                if !folder.is_dir() {
+                    return Err(Error::format(folder, format!("is no folder: {}", expected(self))));
+                }
+                // Each folder of it is a synset, whatever else is beside it.
+                return as_it_is(&folder, Split::Train);
             }
             Named::Brats => one_part(brats::open(root, options.cache.as_ref())?)?,
             Named::Dbc => one_part(dbc::open(root)?)?,

@@ -95,13 +95,16 @@ fn archive(file: &Path, base: &Path, task: &Task) -> Result<Found> {
             all.leave_out("a target without an ultrasound series", format!("row {}", row.number()));
             continue;
         }
-        let Ok(score) = row.cell(score).trim().parse::<u32>() else {
+        let written = row.cell(score).trim();
+        if written.is_empty() {
             all.leave_out("a target without a score", format!("row {}", row.number()));
             continue;
-        };
-        if score > 5 {
-            return Err(table.wrong(row, format!("{SCORE:?} is {score}; 0 to 5 is expected")));
         }
+        // Some programs write 3 as 3.0.
+        let whole = written.strip_suffix(".0").unwrap_or(written).parse().ok();
+        let score: u32 = whole.filter(|score| *score <= 5).ok_or_else(|| {
+            table.wrong(row, format!("{SCORE:?} is {written:?}; 0 to 5, or nothing, is expected"))
+        })?;
         let name = row.cell(patient).trim();
         if inside(name).is_none_or(|path| path.components().count() != 1) {
             return Err(table.wrong(row, format!("{name:?} is no patient's name")));

@@ -3,7 +3,7 @@
 use super::super::read::Stream;
 use super::super::source::Origins;
 use super::super::{Found, source::Source};
-use super::collect::{Collected, Item, Present};
+use super::collect::{Collected, Item, Present, inside};
 use super::{FINDING, Task, need};
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -72,10 +72,13 @@ fn labels(file: &Path) -> Result<HashMap<String, Rows>> {
             "1" => 1,
             other => return Err(wrong(format!("the label of {id} is {other:?}; 0 or 1 is expected"))),
         };
-        if !all.contains_key(slice) {
-            all.insert(slice.to_owned(), Rows::default());
-        }
-        let rows = all.entry(slice.to_owned()).or_default();
+        let rows = match all.get_mut(slice) {
+            Some(rows) => rows,
+            None if slice.contains(['/', '\\']) || inside(slice).is_none() => {
+                return Err(wrong(format!("{id:?} is no image's name")));
+            }
+            None => all.entry(slice.to_owned()).or_default(),
+        };
         // The competition's table repeats a few rows.
         if rows.told >> kind & 1 == 1 && rows.present >> kind & 1 != present {
             return Err(wrong(format!("{id} has another label than a row before it")));
@@ -95,10 +98,12 @@ pub(super) fn open(root: &Path, task: &Task) -> Result<Found> {
     let mut all_dicom = true;
     for (slice, rows) in slices {
         let with = |ending: &str| PathBuf::from(FOLDER).join(format!("{slice}.{ending}"));
-        let found = ["dcm", "png"].map(with).into_iter().find(|path| present.take(path));
-        let Some(path) = found else {
-            all.leave_out("a label without an image", slice);
-            continue;
+        let path = match present.take(["dcm", "png"].map(with)) {
+            Ok(path) => path,
+            Err(why) => {
+                all.leave_out(why, slice);
+                continue;
+            }
         };
         if rows.told >> kind & 1 == 0 {
             all.leave_out("an image without a row of this type", slice);

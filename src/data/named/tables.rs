@@ -1,6 +1,7 @@
 //! Archives of image files with a table of labels: CheXpert, MURA and ISIC.
 
 use super::super::native::table::Table;
+use super::super::read::Stream;
 use super::super::source::Origin;
 use super::super::{Found, Split};
 use super::collect::{Collected, Item, Present, inside};
@@ -63,7 +64,8 @@ fn find_part(root: &Path, folders: &[&str], table: &str) -> Result<PathBuf> {
     find(root, folders, table).map_err(|missing| Error::format(root, format!("{missing} is missing")))
 }
 
-const NO_IMAGE: &str = "a label without an image";
+/// No list of paths is larger.
+const LARGEST: usize = 1 << 28;
 const NO_LABEL: &str = "an image without a label";
 
 /// A path of a table, without the archive's folder before it, which may be called otherwise here.
@@ -109,8 +111,8 @@ pub(super) fn open_chexpert(root: &Path, task: &Task, split: Split) -> Result<Fo
                 return Err(table.wrong(row, reason));
             }
         };
-        if !present.take(&file) {
-            all.leave_out(NO_IMAGE, format!("{name}, row {}: {}", row.number(), file.display()));
+        if let Err(why) = present.take([file.clone()]) {
+            all.leave_out(why, format!("{name}, row {}: {}", row.number(), file.display()));
             continue;
         }
         let origin = by_folders(&file);
@@ -128,7 +130,10 @@ pub(super) fn open_mura(root: &Path, split: Split) -> Result<Found> {
     let base = find_part(root, &MURA_FOLDERS, name)?;
     let file = base.join(name);
     // It has no header: a path in each line.
-    let text = super::super::read::Stream::open(&file)?.up_to(1 << 28)?;
+    let text = Stream::open(&file)?.up_to(LARGEST + 1)?;
+    if text.len() > LARGEST {
+        return Err(Error::format(&file, "holds more than 256 MiB: no table to read here"));
+    }
     let text = String::from_utf8(text).map_err(|_| Error::format(&file, "is not UTF-8 text"))?;
     let mut present = Present::under(&base, &[part])?;
     let mut all = Collected::new(&base);
@@ -143,8 +148,8 @@ pub(super) fn open_mura(root: &Path, split: Split) -> Result<Found> {
             Some("negative") => 0,
             _ => return Err(wrong(format!("{line:?} has no folder study<N>_positive or study<N>_negative"))),
         };
-        if !present.take(&path) {
-            all.leave_out(NO_IMAGE, format!("{name}, row {}: {}", row + 1, path.display()));
+        if let Err(why) = present.take([path.clone()]) {
+            all.leave_out(why, format!("{name}, row {}: {}", row + 1, path.display()));
             continue;
         }
         let origin = by_folders(&path);
@@ -182,10 +187,12 @@ pub(super) fn open_isic(root: &Path) -> Result<Found> {
             other => return Err(table.wrong(row, format!("\"target\" is {other:?}; 0 or 1 is expected"))),
         };
         let with = |ending: &str| folder.join(format!("{}.{ending}", stem.display()));
-        let Some(path) = ["jpg", "jpeg", "png", "dcm"].map(with).into_iter().find(|path| present.take(path))
-        else {
-            all.leave_out(NO_IMAGE, format!("row {}: {}", row.number(), stem.display()));
-            continue;
+        let path = match present.take(["jpg", "jpeg", "png", "dcm"].map(with)) {
+            Ok(path) => path,
+            Err(why) => {
+                all.leave_out(why, format!("row {}: {}", row.number(), stem.display()));
+                continue;
+            }
         };
         let patient = row.cell(patient).trim();
         let origin = Origin { patient: patient.to_owned(), ..Origin::default() };
