@@ -257,9 +257,11 @@ fn patients(dataset: &Dataset, kept: &[usize]) -> Result<Option<Vec<u32>>> {
     let origins: Vec<Option<Origin>> =
         kept.par_iter().map(|at| dataset.origin(*at)).collect::<Result<_>>()?;
     let mut known: HashMap<String, u32> = HashMap::new();
-    let number = |origin: Option<Origin>| {
-        let next = known.len() as u32;
-        *known.entry(origin.unwrap_or_default().patient).or_insert(next)
+    let mut next = 0..;
+    let number = |origin: Option<Origin>| match origin {
+        Some(origin) => *known.entry(origin.patient).or_insert_with(|| next.next().unwrap_or(u32::MAX)),
+        // Nobody's that is known: of no patient with another.
+        None => next.next().unwrap_or(u32::MAX),
     };
     Ok(Some(origins.into_iter().map(number).collect()))
 }

@@ -108,7 +108,12 @@ pub(super) fn split_patients(
         if !of_train && !of_test {
             continue;
         }
-        let Some(origin) = dataset.origin(at)? else { continue };
+        let Some(origin) = dataset.origin(at)? else {
+            return Err(Error::Data(format!(
+                "{} names no patient: split images rather than patients",
+                dataset.name(at)
+            )));
+        };
         let side = *sides.entry(origin.patient).or_insert_with(|| {
             // Whichever has fewer for its size.
             let behind = parts[1].patients * train <= parts[0].patients * test;

@@ -185,7 +185,12 @@ impl Source {
             Origins::InFiles => {
                 let header = Header::read(&files.path(at))?;
                 let number = header.instance_number.and_then(|number| u32::try_from(number).ok());
-                Some(Origin { patient: header.patient_id, study: Some(header.study_uid), slice: number })
+                let named = !header.patient_id.is_empty();
+                named.then_some(Origin {
+                    patient: header.patient_id,
+                    study: Some(header.study_uid),
+                    slice: number,
+                })
             }
         })
     }

@@ -3,7 +3,7 @@
 use super::make::*;
 use super::named::{names, open};
 use proptest::prelude::*;
-use sharpdim::data::{Dataset, Named};
+use sharpdim::data::{Dataset, Named, Preprocess};
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
@@ -130,4 +130,33 @@ fn a_split_of_a_selection() {
     let (train, test) = half.split(20, 20, 3).unwrap();
     assert_apart(&train, &test);
     assert!(train.left_out().is_empty());
+}
+
+/// A file of RSNA's whose patient's name is blank: nobody's, rather than of one patient with all that are.
+#[test]
+fn images_that_name_no_patient() {
+    let (folder, from) = (tempfile::tempdir().unwrap(), super::named::path("rsna"));
+    std::fs::create_dir(folder.path().join("stage_2_train")).unwrap();
+    std::fs::copy(from.join("stage_2_train.csv"), folder.path().join("stage_2_train.csv")).unwrap();
+    for entry in std::fs::read_dir(from.join("stage_2_train")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        // The element (0010,0020), LO, and its length.
+        if let Some(at) = bytes.windows(6).position(|window| window == b"\x10\0\x20\0LO") {
+            let len = usize::from(u16::from_le_bytes([bytes[at + 6], bytes[at + 7]]));
+            bytes[at + 8..at + 8 + len].fill(b' ');
+        }
+        std::fs::write(folder.path().join("stage_2_train").join(path.file_name().unwrap()), bytes).unwrap();
+    }
+    let dataset = open(Named::Rsna, folder.path()).unwrap();
+    assert_eq!(dataset.origin(0).unwrap(), None);
+    let error = dataset.split(1, 1, 0).unwrap_err().to_string();
+    assert!(error.contains("names no patient") && error.contains("stage_2_train/ID_"), "{error}");
+    assert!(dataset.split_images(1, 1, 0).is_ok());
+    let how = Preprocess { size: Some((8, 8)), ..Preprocess::default() };
+    let mut patients = dataset.load(&how, &|_| {}).unwrap().patients.unwrap();
+    let all = patients.len();
+    patients.sort_unstable();
+    patients.dedup();
+    assert_eq!(patients.len(), all);
 }
