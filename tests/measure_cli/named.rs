@@ -114,3 +114,34 @@ fn what_makes_no_sense_is_refused() {
         &["train_image_paths.csv is missing", "ROOT/", "MURA-v1.1/"],
     );
 }
+
+/// The small archives that tests/data/named.rs looks into image by image: as many images come to be measured.
+#[test]
+fn each_is_measured() {
+    let trees = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/named");
+    let of = |name: &str| trees.join(name).to_str().unwrap().to_owned();
+    let numbers = [
+        ("mnist", 12),
+        ("cifar10", 5),
+        ("svhn", 5),
+        ("brats", 39),
+        ("dbc", 11),
+        ("prostate", 22),
+        ("rsna", 5),
+        ("chexpert", 5),
+        ("mura", 4),
+        ("oai", 4),
+    ];
+    for (name, n) in numbers {
+        let root = of(name);
+        let object = json(&["--dataset", name, "--root", &root, "--size", "16", "--k", "3"]);
+        assert_eq!((&object["n"], &object["name"]), (&n.into(), &name.into()));
+        let known = ["brats", "dbc", "prostate", "rsna", "chexpert", "mura", "oai"].contains(&name);
+        assert_eq!(object["between_patients"].is_object(), known, "{name}: {}", object["notes"]);
+    }
+    // Three images have too few neighbours.
+    for name in ["imagenet", "isic"] {
+        let root = of(name);
+        assert_fails(&["--dataset", name, "--root", &root, "--size", "16", "--k", "3"], 1, &["3 samples"]);
+    }
+}

@@ -140,7 +140,9 @@ impl Volume {
             let (_, below, rest) = values.select_nth_unstable_by(place as usize, f32::total_cmp);
             let below = f64::from(*below);
             let above = rest.iter().copied().min_by(f32::total_cmp).map_or(below, f64::from);
-            below + (above - below) * place.fract()
+            let (part, range) = (place.fract(), above - below);
+            // As numpy rounds: from the nearer of both.
+            if part < 0.5 { below + range * part } else { above - range * (1.0 - part) }
         };
         (at(0.1), at(99.9))
     }
