@@ -54,7 +54,7 @@ pub struct Args {
     #[command(flatten)]
     pub wanted: Wanted,
 
-    /// train or test images [default: those that the training tested on; of DATA its training part, or only one]
+    /// train or test images [default: test images of the training; of DATA the training part]
     #[arg(long, value_enum)]
     pub part: Option<Part>,
 
@@ -106,7 +106,7 @@ pub struct Args {
     #[arg(long, default_value = "auto")]
     pub device: String,
 
-    /// Draw images, what the attacks added, magnified, and what they came to: at the greatest epsilon, as PNG or SVG
+    /// Draw images, what was added, magnified, and what came of it, at the greatest epsilon
     #[arg(long, value_name = "FILE.png")]
     pub out: Option<PathBuf>,
 

@@ -146,7 +146,7 @@ pub struct Args {
     #[command(flatten)]
     pub by_name: ByName,
 
-    /// List the paper's datasets: where to get each, what its folder must look like, what is missing under --root
+    /// List the paper's datasets: where to get each, its folder, what is missing under --root
     #[arg(long)]
     pub list_datasets: bool,
 
@@ -273,7 +273,9 @@ impl Args {
             ));
         }
         if self.generated() && matches!(self.split, Part::Test) {
-            return Err(Failure::usage("--split test: generated images have no parts; name a dataset"));
+            return Err(Failure::usage(
+                "--split test: generated images have no parts: name a dataset by PATH or --dataset",
+            ));
         }
         Ok(self)
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Which of them.
 #[derive(Args)]
 pub struct ByName {
-    /// One of the paper's datasets, as its owner hands it out (`measure --list-datasets` lists them)
+    /// One of the paper's datasets, as its owner hands it out: `measure --list-datasets`
     #[arg(long, value_name = "NAME", requires = "root")]
     pub dataset: Option<Named>,
 

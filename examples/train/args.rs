@@ -51,7 +51,7 @@ pub struct Args {
     #[command(flatten)]
     pub by_name: ByName,
 
-    /// patient: none of a patient's images are both trained and tested on, where patients are known; image: as published
+    /// patient: where patients are known, none is in both parts; image: as published
     #[arg(long, value_enum, default_value_t = SplitBy::Patient)]
     pub split: SplitBy,
 
