@@ -1,7 +1,7 @@
 """Makes inputs for tests/data/native.rs with the writers of pydicom, GDCM, Pillow, nibabel, SciPy and openpyxl.
 
     python3 -m venv /tmp/venv && /tmp/venv/bin/pip install numpy pydicom pylibjpeg pylibjpeg-libjpeg \
-        pylibjpeg-rle python-gdcm pillow nibabel scipy openpyxl
+        pylibjpeg-rle pylibjpeg-openjpeg python-gdcm pillow nibabel scipy openpyxl
     /tmp/venv/bin/python tests/vectors/native.py
 
 The files go to tests/vectors/native; expected.npz has what pydicom's pixel_array, nibabel's get_fdata, and
@@ -262,9 +262,22 @@ def dicom():
     ds = image(frames, JPEGBaseline8Bit)
     ds.PixelData = encapsulate([jpeg(frame) for frame in frames], fragments_per_frame=3)
     write("jpeg_fragments.dcm", ds)
-    ds = image(waves(64, 64, 255).astype("u1"))
-    ds.compress(JPEG2000Lossless)
-    ds.save_as(HERE / "jpeg2000.dcm")
+    jpeg2000 = {
+        "jpeg2000.dcm": image(waves(64, 64, 255).astype("u1")),
+        "jpeg2000_u12.dcm": image(waves(40, 33, 4095).astype("u2"), BitsStored=12),
+        "jpeg2000_u16.dcm": image(waves(40, 33, 65535).astype("u2")),
+        "jpeg2000_i16.dcm": image((waves(40, 33, 4000) - 1024).astype("i2")),
+        "jpeg2000_rgb.dcm": image(np.stack([waves(40, 33, 255, shift) for shift in range(3)], -1).astype("u1")),
+        "jpeg2000_rct.dcm": image(
+            np.stack([waves(40, 33, 255, shift) for shift in range(3)], -1).astype("u1"), PhotometricInterpretation="YBR_RCT"
+        ),
+        "jpeg2000_frames.dcm": image(np.stack([waves(34, 33, 255, shift) for shift in range(3)]).astype("u1")),
+    }
+    for name, ds in jpeg2000.items():
+        before = ds.PixelData
+        ds.compress(JPEG2000Lossless)
+        write(name, ds)
+        assert expected[name].tobytes() == before, name
 
 
 def nifti():

@@ -110,7 +110,10 @@ fn dicom_that_is_wrong() {
     let syntax = |uid: &[u8; 20]| changed("u16.dcm", b"1.2.840.10008.1.2.1\0", uid);
     first(syntax(b"1.2.840.10008.1.2.9\0"), &["1.2.840.10008.1.2.9", "not known here", "gdcmconv"]);
     first(syntax(b"1.2.840.10008.1.2.5\0"), &["not packed, where its transfer syntax says that they are"]);
-    first(file("jpeg2000.dcm"), &["JPEG 2000 (Lossless Only) (1.2.840.10008.1.2.4.90)", "gdcmconv"]);
+    first(
+        changed("jpeg2000.dcm", b".4.90", b".4.80"),
+        &["JPEG-LS Lossless (1.2.840.10008.1.2.4.80)", "gdcmconv"],
+    );
     first(b"hello, this is no such file".to_vec(), &["is no DICOM file"]);
     first(file("u16.dcm")[..132].to_vec(), &["is no DICOM file"]);
     first(file("u16.dcm")[..800].to_vec(), &["is cut short"]);
@@ -366,4 +369,46 @@ fn damaged_files_do_not_panic() {
             answers(&bytes);
         }
     }
+}
+
+/// Damaged in every byte once, and cut short everywhere: an error or other pixels, and never the end of the process.
+#[test]
+fn jpeg_2000_that_is_wrong() {
+    let siz =
+        file("jpeg2000_u12.dcm").windows(4).position(|bytes| bytes == [0xff, 0x4f, 0xff, 0x51]).unwrap();
+    let first = |bytes: &[u8]| with("x.dcm", bytes, |path| Dicom::open(path)?.frame(0).map(|_| ()));
+    let whole = file("jpeg2000_u12.dcm");
+    let put = |at: usize, bytes: &[u8]| {
+        let mut changed = whole.clone();
+        changed[siz + 4 + at..][..bytes.len()].copy_from_slice(bytes);
+        changed
+    };
+    let wide = |value: u32| value.to_be_bytes();
+    says(first(&put(4, &wide(0x7fff_ffff))), &["x.dcm: ", "says 40 x 33 pixels", "40 x 2147483647 of 1"]);
+    says(first(&put(8, &wide(39))), &["39 x 33 of 1"]);
+    says(first(&put(20, &wide(0))), &["without a whole header"]);
+    says(first(&put(20, &[wide(1), wide(1)].concat())), &["of the 1320 tiles", "1 are there"]);
+    says(first(&put(36, &[0, 3])), &["40 x 33 of 3"]);
+    says(first(&put(38, &[16])), &["values of 16 bits", "17"]);
+    says(first(&put(39, &[2])), &["differ in size"]);
+    let (mut failed, mut decoded) = (0, 0);
+    for name in ["jpeg2000_u12.dcm", "jpeg2000_rgb.dcm"] {
+        let whole = file(name);
+        let start = whole.windows(4).position(|bytes| bytes == [0xff, 0x4f, 0xff, 0x51]).unwrap();
+        for at in start..whole.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut damaged = whole.clone();
+                damaged[at] ^= flip;
+                match first(&damaged) {
+                    Ok(()) => decoded += 1,
+                    Err(_) => failed += 1,
+                }
+            }
+        }
+        for len in start..whole.len() {
+            failed += usize::from(first(&whole[..len]).is_err());
+        }
+    }
+    println!("{failed} refused, {decoded} decoded");
+    assert!(failed > 1000);
 }

@@ -9,13 +9,13 @@
 //! There is no windowing. Rescaling that differs from frame to frame (functional groups) or goes by a table is
 //! not applied.
 //!
-//! Read are uncompressed, deflated and RLE data, JPEG of 8 bits and lossless JPEG. Data sets are walked here
+//! Read are uncompressed, deflated and RLE data, JPEG of 8 bits, lossless JPEG and JPEG 2000. Data sets are walked here
 //! rather than by a crate, since the one there is recurses into sequences: two megabytes of them end the
-//! process. JPEG 2000 and JPEG-LS are refused by name, there being no decoder in safe Rust that this crate's
-//! minimum Rust version allows.
+//! process. JPEG-LS is refused by name: its decoders are in C++.
 
 mod elements;
 mod jpeg;
+mod jpeg2000;
 mod lossless;
 mod pixels;
 mod rle;

@@ -3,7 +3,7 @@
 
 use super::elements::{self, DataSet, Pixels};
 use super::syntax::{Packing, unread};
-use super::{jpeg, lossless, rle};
+use super::{jpeg, jpeg2000, lossless, rle};
 use crate::data::source::{Depth, Modality, Shape, Values};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -97,6 +97,8 @@ impl Layout {
             ("MONOCHROME2", 1) => (Color::Gray, false),
             ("PALETTE COLOR", 1) => (Color::Palette(Box::new(Palette::of(set)?)), false),
             ("RGB", 3) => (Color::Rgb, false),
+            // JPEG 2000's own transforms, which its decoder undoes.
+            ("YBR_RCT" | "YBR_ICT", 3) if set.syntax.packing == Packing::Jpeg2000 => (Color::Rgb, false),
             ("YBR_FULL", 3) => (Color::Ybr { shared: false }, false),
             // Once unpacked, each pixel has its own.
             ("YBR_FULL_422", 3) => (Color::Ybr { shared: set.syntax.packing == Packing::None }, false),
@@ -303,6 +305,7 @@ pub(super) fn frame(set: &DataSet, layout: &Layout, at: usize) -> Result<Values<
             let raw = match set.syntax.packing {
                 Packing::Rle => rle::decode(&packed, layout)?,
                 Packing::JpegLossless => lossless::decode(&packed, layout)?,
+                Packing::Jpeg2000 => jpeg2000::decode(&packed, layout)?,
                 Packing::JpegDct => {
                     let (raw, ybr) = jpeg::decode(&packed, layout, matches!(color, Color::Ybr { .. }))?;
                     if layout.samples == 3 {

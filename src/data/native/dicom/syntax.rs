@@ -21,11 +21,12 @@ pub(super) enum Packing {
     /// JPEG of 8 bits, by cosine transforms.
     JpegDct,
     JpegLossless,
+    Jpeg2000,
     /// In a way that is not read here.
     Unread,
 }
 
-const KNOWN: [Syntax; 9] = [
+const KNOWN: [Syntax; 11] = [
     plain("1.2.840.10008.1.2", false, false, false),
     plain("1.2.840.10008.1.2.1", true, false, false),
     plain("1.2.840.10008.1.2.1.99", true, false, true),
@@ -34,15 +35,15 @@ const KNOWN: [Syntax; 9] = [
     packed("1.2.840.10008.1.2.4.51", Packing::JpegDct),
     packed("1.2.840.10008.1.2.4.57", Packing::JpegLossless),
     packed("1.2.840.10008.1.2.4.70", Packing::JpegLossless),
+    packed("1.2.840.10008.1.2.4.90", Packing::Jpeg2000),
+    packed("1.2.840.10008.1.2.4.91", Packing::Jpeg2000),
     packed("1.2.840.10008.1.2.5", Packing::Rle),
 ];
 
-const OTHERS: [(&str, &str); 22] = [
+const OTHERS: [(&str, &str); 20] = [
     ("1.2.840.10008.1.2.1.98", "Encapsulated Uncompressed Explicit VR Little Endian"),
     ("1.2.840.10008.1.2.4.80", "JPEG-LS Lossless"),
     ("1.2.840.10008.1.2.4.81", "JPEG-LS Lossy (Near-Lossless)"),
-    ("1.2.840.10008.1.2.4.90", "JPEG 2000 (Lossless Only)"),
-    ("1.2.840.10008.1.2.4.91", "JPEG 2000"),
     ("1.2.840.10008.1.2.4.92", "JPEG 2000 Part 2 Multi-component (Lossless Only)"),
     ("1.2.840.10008.1.2.4.93", "JPEG 2000 Part 2 Multi-component"),
     ("1.2.840.10008.1.2.4.100", "MPEG2 Main Profile / Main Level"),
