@@ -78,8 +78,9 @@ fn dicom_values_are_pydicoms() {
             frames > 1,
             "{name}"
         );
-        let eight =
-            ["u8", "rgb", "rct", "planes", "ybr", "palette_8", "frames", "jpeg2000.dcm"].iter().any(|kind| name.contains(kind));
+        let eight = ["u8", "rgb", "rct", "planes", "ybr", "palette_8", "frames", "jpeg2000.dcm"]
+            .iter()
+            .any(|kind| name.contains(kind));
         assert_eq!(is_u8(&loaded), eight, "{name}");
     }
 }
