@@ -17,14 +17,13 @@ import argparse
 import datetime
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from common import OURS, Tool, build, chip, memory_bytes, revision
+from common import OURS, build, chip, memory_bytes, revision, take_turns
 
 ATTACKS = {"fgsm": "FGSM", "pgd": "PGD-10"}
 
@@ -84,17 +83,11 @@ def compare(model, attack, gpu, args):
         # By a process of its own: what writing takes is not to count as an attack's memory.
         words = [str(word) for word in mine + files]
         subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
-        ours = Tool([*mine, "--attack", attack], args.threads)
         peer = [sys.executable, __file__, "--work", "gpu" if gpu else "cpu", "--attack", attack, *shape, *files]
-        theirs = Tool(peer, args.threads)
-        for _ in range(1 + args.rounds):  # the first is not timed
-            ours.step()
-            theirs.step()
-        memory = [ours.end(), theirs.end()]
-    seconds = [statistics.median(tool.seconds[1:]) for tool in (ours, theirs)]
+        tools, seconds, memory = take_turns([*mine, "--attack", attack], peer, args)
     cells = [model, ATTACKS[attack], f"{seconds[0]:.3f}", f"{seconds[1]:.3f}", f"{seconds[1] / seconds[0]:.2f}"]
     cells += [f"{args.batch / seconds[0]:.1f}", f"{args.batch / seconds[1]:.1f}", *(f"{m / 1e9:.2f}" for m in memory)]
-    cells += [f"{tool.losses[-1]:.4f}" for tool in (ours, theirs)]
+    cells += [f"{tool.losses[-1]:.4f}" for tool in tools]
     print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
 
 

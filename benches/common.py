@@ -4,6 +4,7 @@ turns, and what machine and revision it was."""
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import time
@@ -47,6 +48,17 @@ def chip():
 def revision():
     ran = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=REPOSITORY, capture_output=True, text=True)
     return ran.stdout.strip() or "no git revision"
+
+
+def take_turns(mine, peer, args):
+    """Runs both programs step by step in turns, the first step not timed: the tools, the medians of their seconds, and their
+    peak memory."""
+    tools = Tool(mine, args.threads), Tool(peer, args.threads)
+    for _ in range(1 + args.rounds):
+        for tool in tools:
+            tool.step()
+    memory = [tool.end() for tool in tools]
+    return tools, [statistics.median(tool.seconds[1:]) for tool in tools], memory
 
 
 class Tool:

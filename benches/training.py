@@ -15,14 +15,13 @@ import argparse
 import datetime
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from common import OURS, Tool, build, chip, memory_bytes, revision
+from common import OURS, build, chip, memory_bytes, revision, take_turns
 
 # The paper's batches.
 BATCHES = {"resnet18": 40, "resnet34": 25, "resnet50": 12, "vgg13": 6, "vgg16": 6, "vgg19": 6}
@@ -74,15 +73,9 @@ def compare(model, gpu, args):
         mine = [args.steps, *shape, *device, "--dropout", 0]
         # By a process of its own: what writing takes is not to count as a step's memory.
         subprocess.run([str(word) for word in mine + files], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
-        ours = Tool(mine, args.threads)
         peer = [sys.executable, __file__, "--work", "gpu" if gpu else "cpu", *shape, *files]
-        theirs = Tool(peer, args.threads)
-        for _ in range(1 + args.rounds):  # the first is not timed
-            ours.step()
-            theirs.step()
-        memory = [ours.end(), theirs.end()]
-    seconds = [statistics.median(tool.seconds[1:]) for tool in (ours, theirs)]
-    losses = [" ".join(f"{loss:.4f}" for loss in tool.losses[:2]) for tool in (ours, theirs)]
+        tools, seconds, memory = take_turns(mine, peer, args)
+    losses = [" ".join(f"{loss:.4f}" for loss in tool.losses[:2]) for tool in tools]
     cells = [model, batch, f"{seconds[0]:.3f}", f"{seconds[1]:.3f}", f"{seconds[1] / seconds[0]:.2f}"]
     cells += [f"{batch / seconds[0]:.1f}", f"{batch / seconds[1]:.1f}", *(f"{m / 1e9:.2f}" for m in memory), *losses]
     print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)

@@ -2,12 +2,13 @@
 
 use crate::failure::Failure;
 use crate::inputs::{Part, Wanted};
+use crate::outputs;
 use clap::{Parser, ValueEnum};
 use sharpdim::attack::{
     Apgd, Attack, Bim, Fgsm, Goal, Loss, MiFgsm, Norm, Pgd, SignNoise, Square, UniformNoise,
 };
 use sharpdim::nn::Trained;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const ABOUT: &str = "\
 Attacks a trained network: looks for the worst images near given ones, and says what
@@ -163,12 +164,7 @@ impl Args {
         // Said before the work, not after it.
         let files = [("--out", &args.out), ("--curves", &args.curves)];
         for (option, path) in files.into_iter().filter_map(|(option, path)| Some((option, path.as_ref()?))) {
-            if !is_figure(path) {
-                return Err(Failure::usage(format!(
-                    "{option} {}: a file that ends in .png or .svg is wanted",
-                    path.display()
-                )));
-            }
+            outputs::figure(option, path)?;
         }
         if args.attack.contains(&Kind::All) && args.attack.len() > 1 {
             return Err(Failure::usage("--attack: all stands alone, or attacks by name"));
@@ -237,9 +233,4 @@ impl Args {
             Kind::Square => Box::new(Square { queries: self.queries, goal, seed, ..Square::default() }),
         })
     }
-}
-
-fn is_figure(path: &Path) -> bool {
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-    matches!(ending.as_deref(), Some("png" | "svg"))
 }

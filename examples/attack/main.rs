@@ -13,6 +13,8 @@ mod failure;
 mod grid;
 #[path = "../support/inputs.rs"]
 mod inputs;
+#[path = "../support/outputs.rs"]
+mod outputs;
 mod run;
 mod shown;
 
@@ -36,16 +38,16 @@ fn main() -> ExitCode {
 /// Attacks, writes what was asked for and prints; returns the exit code.
 fn attacked(args: &Args) -> Result<u8, Failure> {
     let stop = Stop::on_ctrl_c()?;
-    let device = Device::parse(&args.device).map_err(usage)?;
+    let device = Device::parse(&args.device).map_err(Failure::asked)?;
     let trained = Trained::read(&args.checkpoint)?;
     let attacks = args.attacks(&trained)?;
-    let mut target = Target::new(&trained, &device, args.batch).map_err(usage)?;
+    let mut target = Target::new(&trained, &device, args.batch).map_err(Failure::asked)?;
     let input = Input::load(&args.wanted, args.part(), &trained, &args.checkpoint, args.seed, args.quiet)?;
     let labels = input.labels(&trained)?;
     let found = match Found::run(args, &attacks, &mut target, &input, &labels, &stop) {
         // Before anything was finished.
         Err(Error::Stopped) => return Ok(STOPPED),
-        found => found.map_err(usage)?,
+        found => found.map_err(Failure::asked)?,
     };
     let shown = Shown { args, trained: &trained, input: &input, device: &device, found: &found };
     if let (Some(path), true) = (&args.out, found.drawable()) {
@@ -56,12 +58,4 @@ fn attacked(args: &Args) -> Result<u8, Failure> {
     }
     print(&if args.json { shown.json().to_string() } else { shown.table() })?;
     Ok(if found.stopped { STOPPED } else { 0 })
-}
-
-/// What an argument of the library was, the command line was.
-fn usage(error: Error) -> Failure {
-    match error {
-        Error::Argument(message) => Failure::usage(message),
-        other => other.into(),
-    }
 }

@@ -28,7 +28,7 @@ use inputs::Input;
 use outputs::Written;
 use points::Points;
 use serde_json::{Value, json};
-use sharpdim::{Device, Error};
+use sharpdim::Device;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -57,10 +57,7 @@ struct Outcome {
 /// where something failed.
 fn run(args: &Args) -> Result<String, Failure> {
     outputs::check(args)?;
-    let device = Device::parse(&args.device).map_err(|error| match error {
-        Error::Argument(message) => Failure::usage(message),
-        _ => error.into(),
-    })?;
+    let device = Device::parse(&args.device).map_err(Failure::asked)?;
     let (inputs, query) = inputs::open(args)?;
     let several = inputs.len() > 1;
     let mut outcomes = Vec::new();

@@ -3,6 +3,7 @@
 use crate::estimators;
 use crate::failure::Failure;
 use crate::inputs::{Part, Wanted};
+use crate::outputs;
 use clap::Parser;
 use sharpdim::measure::Protocol;
 use sharpdim::represent::RepresentationOptions;
@@ -102,13 +103,7 @@ impl Args {
         let args = Args::parse();
         // Said before the work, not after it.
         if let Some(path) = &args.out {
-            let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-            if !matches!(ending.as_deref(), Some("png" | "svg")) {
-                return Err(Failure::usage(format!(
-                    "--out {}: a file that ends in .png or .svg is wanted",
-                    path.display()
-                )));
-            }
+            outputs::figure("--out", path)?;
         }
         if args.layers.iter().any(|layer| layer == "all") && args.layers.len() > 1 {
             return Err(Failure::usage("--layers: all stands alone, or layers by name"));

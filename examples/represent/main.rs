@@ -14,6 +14,8 @@ mod estimators;
 mod failure;
 #[path = "../support/inputs.rs"]
 mod inputs;
+#[path = "../support/outputs.rs"]
+mod outputs;
 mod progress;
 mod shown;
 
@@ -21,9 +23,9 @@ use args::Args;
 use failure::{Failure, ended, print};
 use inputs::Input;
 use progress::Watch;
+use sharpdim::Device;
 use sharpdim::nn::Trained;
 use sharpdim::represent::{relative_depth, representations};
-use sharpdim::{Device, Error};
 use shown::Shown;
 use std::process::ExitCode;
 
@@ -39,10 +41,7 @@ fn main() -> ExitCode {
 
 /// Measures and writes what was asked for; returns what is printed.
 fn run(args: &Args) -> Result<String, Failure> {
-    let device = Device::parse(&args.device).map_err(|error| match error {
-        Error::Argument(message) => Failure::usage(message),
-        _ => error.into(),
-    })?;
+    let device = Device::parse(&args.device).map_err(Failure::asked)?;
     let trained = Trained::read(&args.checkpoint)?;
     let options = args.options();
     // Before images are decoded.

@@ -20,6 +20,15 @@ impl Failure {
     pub fn new(message: impl Into<String>) -> Self {
         Failure { code: 1, message: message.into() }
     }
+
+    /// The library's error, where its arguments are what the command line said.
+    #[allow(dead_code, reason = "as of `usage`")]
+    pub fn asked(error: Error) -> Self {
+        match error {
+            Error::Argument(message) => Failure::usage(message),
+            other => other.into(),
+        }
+    }
 }
 
 impl From<Error> for Failure {

@@ -39,10 +39,7 @@ pub fn open(
     cache: Option<Cache>,
 ) -> Result<Dataset, Failure> {
     let options = NamedOptions { task: task.map(str::to_owned), split, cache };
-    Dataset::open_named(name, root, &options).map_err(|error| match error {
-        sharpdim::Error::Argument(message) => Failure::usage(message),
-        other => other.into(),
-    })
+    Dataset::open_named(name, root, &options).map_err(Failure::asked)
 }
 
 /// All of them: where to get each, what its folder must look like, what can be told apart in it, and, under `root`, what is missing.

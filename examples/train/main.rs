@@ -21,8 +21,8 @@ use failure::{Failure, ended, print};
 use outputs::Folder;
 use progress::Watch;
 use serde_json::json;
+use sharpdim::Device;
 use sharpdim::nn::{Epoch, Trainer};
-use sharpdim::{Device, Error};
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,10 +44,7 @@ fn main() -> ExitCode {
 
 /// Trains; returns what is printed, and the exit code.
 fn run(args: &Args) -> Result<(String, u8), Failure> {
-    let device = Device::parse(&args.device).map_err(|error| match error {
-        Error::Argument(message) => Failure::usage(message),
-        _ => error.into(),
-    })?;
+    let device = Device::parse(&args.device).map_err(Failure::asked)?;
     let folder = Folder::open(&args.out, args.resume, args.restart)?;
     let stop = on_interrupt()?;
     let chosen = args.chosen();

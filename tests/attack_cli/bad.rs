@@ -1,16 +1,11 @@
 //! What `attack` says when something is wrong.
 
-use crate::ran::{assert_fails, checkpoint};
+use crate::ran::{assert_fails, assert_refuses_bad_checkpoints, checkpoint};
 use std::fs;
 
 #[test]
 fn command_lines_and_checkpoints() {
-    let folder = tempfile::tempdir().unwrap();
-    let none = folder.path().join("none.safetensors");
-    assert_fails(&[], 2, &["CHECKPOINT"]);
-    assert_fails(&[none.to_str().unwrap()], 1, &["none.safetensors"]);
-    fs::write(&none, b"nothing").unwrap();
-    assert_fails(&[none.to_str().unwrap()], 1, &["none.safetensors"]);
+    assert_refuses_bad_checkpoints();
     let of = |more: &[&'static str]| [&[checkpoint()], more].concat();
     assert_fails(&of(&["--attack", "cw"]), 2, &["cw", "fgsm"]);
     assert_fails(&of(&["--attack", "all,fgsm"]), 2, &["all stands alone"]);

@@ -1,17 +1,12 @@
 //! What `represent` says when something is wrong, and of images that are not those of the training.
 
-use crate::ran::{assert_fails, checkpoint, json, train};
+use crate::ran::{assert_fails, assert_refuses_bad_checkpoints, checkpoint, json, train};
 use std::fs;
 use std::path::Path;
 
 #[test]
 fn command_lines_and_checkpoints() {
-    let folder = tempfile::tempdir().unwrap();
-    let none = folder.path().join("none.safetensors");
-    assert_fails(&[], 2, &["CHECKPOINT"]);
-    assert_fails(&[none.to_str().unwrap()], 1, &["none.safetensors"]);
-    fs::write(&none, b"nothing").unwrap();
-    assert_fails(&[none.to_str().unwrap()], 1, &["none.safetensors"]);
+    assert_refuses_bad_checkpoints();
     let of = |more: &[&'static str]| [&[checkpoint()], more].concat();
     assert_fails(&of(&["--layers", "layer9"]), 2, &["--layers", "\"layer9\"", "avgpool, fc, last_hidden"]);
     assert_fails(&of(&["--layers", "all,fc"]), 2, &["all stands alone"]);

@@ -56,6 +56,17 @@ pub fn checkpoint() -> &'static str {
     MADE.get_or_init(make).to_str().expect("UTF-8")
 }
 
+/// Asserts that it wants a checkpoint, and takes none that is missing or not whole.
+#[track_caller]
+pub fn assert_refuses_bad_checkpoints() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = folder.path().join("none.safetensors");
+    assert_fails(&[], 2, &["CHECKPOINT"]);
+    assert_fails(&[none.to_str().unwrap()], 1, &["none.safetensors"]);
+    std::fs::write(&none, b"nothing").unwrap();
+    assert_fails(&[none.to_str().unwrap()], 1, &["none.safetensors"]);
+}
+
 /// The JSON object of a run that succeeds.
 #[track_caller]
 pub fn json(args: &[&str]) -> Value {

@@ -2,6 +2,7 @@
 //! (32, 32, 3, N) column-major, and the labels `y`, of which 10 means the digit 0.
 //! This reads those two arrays, and believes no size before it has seen the bytes.
 
+use super::each;
 use crate::data::read::{is_content, open_file};
 use crate::data::source::{Packed, Source};
 use crate::data::stored::Stored;
@@ -318,15 +319,4 @@ impl<R: Read> Elements<'_, R> {
             false => Err(format!("claims {count} labels in its array y, which has {}", labels.len()).into()),
         }
     }
-}
-
-fn each<const N: usize>(bytes: &[u8], big_endian: bool, of: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-    let value = |bytes: &[u8; N]| {
-        let mut bytes = *bytes;
-        if big_endian {
-            bytes.reverse();
-        }
-        of(bytes)
-    };
-    bytes.as_chunks().0.iter().map(value).collect()
 }

@@ -1,6 +1,7 @@
 //! NIfTI-1 and NIfTI-2 volumes, `.nii` and `.nii.gz`: one volume of numbers in space. Their headers are of a fixed
 //! size, and read here; what they claim is held against the file's length before memory is asked for.
 
+use super::each;
 use crate::data::read::Stream;
 use crate::{Error, Result};
 use std::path::Path;
@@ -284,16 +285,6 @@ impl Number {
     }
 
     fn read(self, bytes: &[u8], big_endian: bool, scaled: impl Fn(f64) -> f32) -> Vec<f32> {
-        fn each<const N: usize>(bytes: &[u8], big_endian: bool, of: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-            let value = |bytes: &[u8; N]| {
-                let mut bytes = *bytes;
-                if big_endian {
-                    bytes.reverse();
-                }
-                of(bytes)
-            };
-            bytes.as_chunks().0.iter().map(value).collect()
-        }
         match self {
             Number::U8 => each(bytes, big_endian, |v| scaled(u8::from_le_bytes(v).into())),
             Number::I8 => each(bytes, big_endian, |v| scaled(i8::from_le_bytes(v).into())),

@@ -202,6 +202,17 @@ fn turn(w: &[f32], patch: usize, turned: &mut [f32]) {
     });
 }
 
+/// Neighbouring filters' outputs, of which the first is `first`, with their bias, or none where that is empty, and rectified.
+fn finish(out: &mut [f32], bias: &[f32], first: usize, relu: bool) {
+    if !bias.is_empty() {
+        out.iter_mut().zip(&bias[first..]).for_each(|(out, b)| *out += b);
+    }
+    if relu {
+        // Not `max`, which would make a number of NaN.
+        out.iter_mut().for_each(|out| *out = if *out < 0.0 { 0.0 } else { *out });
+    }
+}
+
 #[allow(clippy::too_many_arguments, reason = "an operation's operands")]
 pub(super) fn forward(
     conv: &Conv2d,
@@ -255,13 +266,7 @@ pub(super) fn forward(
                 for pixel in pixels {
                     // SAFETY: as above.
                     let out = unsafe { y.part(pixel * k + filters.start, filters.len()) };
-                    if !bias.is_empty() {
-                        out.iter_mut().zip(&bias[filters.clone()]).for_each(|(out, b)| *out += b);
-                    }
-                    if relu {
-                        // Not `max`, which would make a number of NaN.
-                        out.iter_mut().for_each(|out| *out = if *out < 0.0 { 0.0 } else { *out });
-                    }
+                    finish(out, bias, filters.start, relu);
                 }
             }
         })

@@ -164,15 +164,7 @@ pub(super) fn forward(
     panels_of_filters(conv, &taps, w, weights);
     let (from, to) = sides(conv);
     let pairs = with_weights(&pairs, &taps, weights, |pair| (pair.output, pair.image));
-    products(conv.batch, (from, to), &pairs, x, y, false, |first, out| {
-        if !bias.is_empty() {
-            out.iter_mut().zip(&bias[first..]).for_each(|(out, b)| *out += b);
-        }
-        if relu {
-            // Not `max`, which would make a number of NaN.
-            out.iter_mut().for_each(|out| *out = if *out < 0.0 { 0.0 } else { *out });
-        }
-    });
+    products(conv.batch, (from, to), &pairs, x, y, false, |first, out| super::finish(out, bias, first, relu));
 }
 
 pub(super) fn backward_input(
