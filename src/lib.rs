@@ -44,6 +44,8 @@ mod random;
 #[cfg(feature = "figures")]
 pub mod report;
 pub mod represent;
+#[cfg(feature = "study")]
+pub mod study;
 mod whole_file;
 
 pub use device::{Arena, Device, Layout, Precision, Recording, Slot};

@@ -1,0 +1,1 @@
+//! Fits and statistics of a study's results.
