@@ -1,0 +1,278 @@
+//! Ordinary least squares with an intercept, by a QR decomposition of centred columns.
+
+use super::tail::{t_point, two_sided_t, upper_f};
+use super::{Centred, dot, finite, largest, norm, varies};
+use crate::{Error, Result};
+use nalgebra::{DMatrix, DVector};
+
+/// What the intercept is called among the coefficients.
+pub const INTERCEPT: &str = "intercept";
+
+/// A column whose part apart from those before it is smaller than this is said to be a combination of them.
+const COLLINEAR: f64 = 1e-10;
+
+/// What [`linear`] finds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Linear {
+    /// Points fitted.
+    pub n: usize,
+    /// Points less coefficients.
+    pub degrees_of_freedom: usize,
+    /// The intercept, and a slope for each column, in order.
+    pub coefficients: Vec<Coefficient>,
+    /// The part of y's variance that the columns explain; `None` where y does not vary.
+    pub r_squared: Option<f64>,
+    /// `1 - (1 - r_squared) (n - 1) / degrees_of_freedom`; `None` where y does not vary or no freedom is left.
+    pub adjusted_r_squared: Option<f64>,
+    /// The test of all slopes being zero; `None` where the coefficients have no intervals.
+    pub f: Option<FTest>,
+    /// The root of the residuals' sum of squares over the degrees of freedom, in units of y; `None` where no freedom
+    /// is left.
+    pub residual_standard_error: Option<f64>,
+    /// What y is more than the fit, point by point, in units of y.
+    pub residuals: Vec<f64>,
+    /// Whether the residuals are no larger than rounding: nothing tells then how sure a coefficient is.
+    pub exact: bool,
+}
+
+/// A coefficient of a fit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Coefficient {
+    /// The column, or [`INTERCEPT`].
+    pub name: String,
+    /// In units of y for each unit of the column.
+    pub value: f64,
+    /// How sure it is; `None` where there are as many points as coefficients, or the fit is exact.
+    pub inference: Option<Inference>,
+}
+
+/// How sure a coefficient is, by normal and independent residuals of one variance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Inference {
+    /// In units of the coefficient.
+    pub standard_error: f64,
+    /// The coefficient over its standard error.
+    pub t: f64,
+    /// How probable a t at least as far from 0 is where the coefficient is 0.
+    pub p: f64,
+    /// The interval of 95 %: from, to.
+    pub interval: [f64; 2],
+}
+
+/// An F test.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FTest {
+    /// The ratio of variances.
+    pub f: f64,
+    /// Degrees of freedom of its numerator and denominator.
+    pub degrees_of_freedom: [usize; 2],
+    /// How probable an F at least as large is.
+    pub p: f64,
+}
+
+impl Linear {
+    /// The coefficient of a column, or that named [`INTERCEPT`].
+    ///
+    /// ```
+    /// let fit = sharpdim::study::fit::linear(&[("x", &[0.0, 1.0])], &[1.0, 3.0])?;
+    /// assert_eq!(fit.coefficient("x").unwrap().value, 2.0);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn coefficient(&self, name: &str) -> Option<&Coefficient> {
+        self.coefficients.iter().find(|coefficient| coefficient.name == name)
+    }
+
+    /// The fit's y where the columns have these values; those that lack count as 0.
+    ///
+    /// ```
+    /// let fit = sharpdim::study::fit::linear(&[("x", &[0.0, 1.0])], &[1.0, 3.0])?;
+    /// assert_eq!(fit.at(&[2.0]), 5.0);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn at(&self, columns: &[f64]) -> f64 {
+        let slopes = self.coefficients[1..].iter().zip(columns);
+        self.coefficients[0].value + slopes.map(|(slope, value)| slope.value * value).sum::<f64>()
+    }
+}
+
+/// Fits y as an intercept and a slope for each named column, by ordinary least squares. Standard errors, t, F and
+/// intervals are the textbook's (Draper & Smith, *Applied Regression Analysis*, 1998, chapters 1 and 4), equal to
+/// those of statsmodels' `OLS`. Columns are centred and scaled, and solved by QR: normal equations would square their
+/// condition number.
+///
+/// # Errors
+/// [`Error::Argument`] where there is no column, or one's length is not that of y; [`Error::Data`] where a value is
+/// not finite, there are fewer points than coefficients, a column does not vary, or is a combination of those before
+/// it.
+///
+/// ```
+/// let fit = sharpdim::study::fit::linear(&[("x", &[0.0, 1.0, 2.0, 3.0])], &[0.1, 0.9, 2.1, 2.9])?;
+/// let slope = &fit.coefficients[1];
+/// assert!((slope.value - 0.96).abs() < 1e-12);
+/// let [low, high] = slope.inference.unwrap().interval;
+/// assert!(low < 1.0 && 1.0 < high);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn linear(columns: &[(&str, &[f64])], y: &[f64]) -> Result<Linear> {
+    check(columns, y)?;
+    let solved = Solved::of(columns, y)?;
+    let (n, count) = (y.len(), columns.len() + 1);
+    let freedom = n - count;
+
+    let sum_of_squares = solved.residuals.norm_squared();
+    let explained = solved.explained;
+    let scale = solved.y.scale;
+    let slopes = solved.slopes();
+    let intercept = solved.y.mean - dot(&slopes, &solved.means());
+    let reach =
+        slopes.iter().zip(columns).map(|(slope, (_, column))| slope.abs() * largest(column)).sum::<f64>();
+    let rounding = 1e-14 * (n as f64).sqrt() * (largest(y) + reach);
+    let exact = scale * sum_of_squares.sqrt() <= rounding;
+
+    let y_varies = varies(y);
+    let r_squared = y_varies.then(|| if exact { 1.0 } else { explained / (explained + sum_of_squares) });
+    let variance = (freedom > 0).then(|| sum_of_squares / freedom as f64);
+    let told = variance.filter(|_| !exact);
+    let spreads = solved.spreads();
+    let coefficients = std::iter::once(INTERCEPT)
+        .chain(columns.iter().map(|&(name, _)| name))
+        .zip(std::iter::once(intercept).chain(slopes))
+        .zip(spreads)
+        .map(|((name, value), spread)| Coefficient {
+            name: name.into(),
+            value,
+            inference: told.map(|variance| Inference::of(value, scale * variance.sqrt() * spread, freedom)),
+        })
+        .collect();
+    let fit = Linear {
+        n,
+        degrees_of_freedom: freedom,
+        coefficients,
+        r_squared,
+        adjusted_r_squared: r_squared
+            .filter(|_| freedom > 0)
+            .map(|r_squared| 1.0 - (1.0 - r_squared) * (n - 1) as f64 / freedom as f64),
+        f: told
+            .map(|variance| FTest::of(explained / columns.len() as f64 / variance, [columns.len(), freedom])),
+        residual_standard_error: variance.map(|variance| scale * variance.sqrt()),
+        residuals: solved.residuals.iter().map(|residual| residual * scale).collect(),
+        exact,
+    };
+    let values = fit.coefficients.iter().flat_map(|coefficient| {
+        let told = coefficient
+            .inference
+            .map(|told| [told.standard_error, told.t, told.interval[0], told.interval[1]]);
+        std::iter::once(coefficient.value).chain(told.into_iter().flatten())
+    });
+    if values.chain(fit.f.map(|test| test.f)).any(|value| !value.is_finite()) {
+        return Err(Error::Data(
+            "a coefficient is beyond what 64-bit floats hold: bring y and the columns to like units".into(),
+        ));
+    }
+    Ok(fit)
+}
+
+impl Inference {
+    fn of(value: f64, standard_error: f64, freedom: usize) -> Self {
+        let (t, freedom) = (value / standard_error, freedom as f64);
+        let reach = t_point(freedom) * standard_error;
+        Inference { standard_error, t, p: two_sided_t(t, freedom), interval: [value - reach, value + reach] }
+    }
+}
+
+impl FTest {
+    pub(super) fn of(f: f64, degrees_of_freedom: [usize; 2]) -> Self {
+        let [numerator, denominator] = degrees_of_freedom.map(|freedom| freedom as f64);
+        FTest { f, degrees_of_freedom, p: upper_f(f, numerator, denominator) }
+    }
+}
+
+/// Refuses lengths that differ and values that are not finite.
+pub(super) fn check(columns: &[(&str, &[f64])], y: &[f64]) -> Result<()> {
+    if columns.is_empty() {
+        return Err(Error::Argument("there is no column to fit y on: at least one is needed".into()));
+    }
+    for (name, column) in columns {
+        if column.len() != y.len() {
+            return Err(Error::Argument(format!(
+                "column {name} has {} values, y has {}: each point needs one of both",
+                column.len(),
+                y.len()
+            )));
+        }
+        finite(&format!("column {name}"), column)?;
+    }
+    finite("y", y)
+}
+
+/// A least-squares solution, of centred columns in units of their own.
+pub(super) struct Solved {
+    columns: Vec<Centred>,
+    y: Centred,
+    scaled_slopes: DVector<f64>,
+    /// The inverse of R.
+    inverse: DMatrix<f64>,
+    residuals: DVector<f64>,
+    /// The sum of squares of what the columns explain.
+    explained: f64,
+}
+
+impl Solved {
+    /// Solves what [`check`] let pass.
+    pub(super) fn of(columns: &[(&str, &[f64])], y: &[f64]) -> Result<Self> {
+        let (n, count) = (y.len(), columns.len() + 1);
+        if n < count {
+            return Err(Error::Data(format!(
+                "{n} point{} for {count} coefficients: at least as many points are needed",
+                if n == 1 { "" } else { "s" }
+            )));
+        }
+        if let Some((name, column)) = columns.iter().find(|(_, column)| !varies(column)) {
+            return Err(Error::Data(format!(
+                "column {name} is {:?} in all {n} points: there is no slope on what does not vary",
+                column[0]
+            )));
+        }
+        let centred: Vec<Centred> = columns.iter().map(|(_, column)| Centred::of(column)).collect();
+        let design = DMatrix::from_fn(n, count - 1, |row, column| centred[column].values[row]);
+        let qr = design.clone().qr();
+        let (q, r) = (qr.q(), qr.r());
+        for (at, (name, _)) in columns.iter().enumerate() {
+            if r[(at, at)].abs() < COLLINEAR * norm(&centred[at].values) {
+                let before = columns[..at].iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+                return Err(Error::Data(format!(
+                    "column {name} is a combination of {before} in all {n} points: their slopes cannot be told apart"
+                )));
+            }
+        }
+        let singular = || Error::Data("the columns' slopes cannot be told apart".into());
+        let y = Centred::of(y);
+        let values = DVector::from_column_slice(&y.values);
+        let along = q.tr_mul(&values);
+        let scaled_slopes = r.solve_upper_triangular(&along).ok_or_else(singular)?;
+        let inverse =
+            r.solve_upper_triangular(&DMatrix::identity(count - 1, count - 1)).ok_or_else(singular)?;
+        let residuals = values - design * &scaled_slopes;
+        Ok(Solved { columns: centred, y, scaled_slopes, inverse, residuals, explained: along.norm_squared() })
+    }
+
+    /// The slopes, in units of y for each unit of a column.
+    pub(super) fn slopes(&self) -> Vec<f64> {
+        let scaled = self.scaled_slopes.iter().zip(&self.columns);
+        scaled.map(|(slope, column)| slope * (self.y.scale / column.scale)).collect()
+    }
+
+    fn means(&self) -> Vec<f64> {
+        self.columns.iter().map(|column| column.mean).collect()
+    }
+
+    /// What the residuals' standard deviation is to be multiplied by for each coefficient's standard error.
+    fn spreads(&self) -> Vec<f64> {
+        let n = self.y.values.len() as f64;
+        let means = DVector::from_iterator(self.columns.len(), self.columns.iter().map(|c| c.mean / c.scale));
+        let intercept = (1.0 / n + self.inverse.tr_mul(&means).norm_squared()).sqrt();
+        let slopes =
+            self.inverse.row_iter().zip(&self.columns).map(|(row, column)| row.norm() / column.scale);
+        std::iter::once(intercept).chain(slopes).collect()
+    }
+}
