@@ -1,8 +1,8 @@
-//! Generated image domains: a picture of them, and what estimators and a small training say of them, as the library's
-//! settings are varied. docs/generated.md has its tables and its picture:
+//! Generated image domains: a picture of them, and what estimators and a small training say of them, setting by
+//! setting. docs/generated.md has its tables and its picture:
 //!
 //!     cargo run --release --example domains -- --table --out docs/images/generated.png
-//!     cargo run --release --example domains -- --train
+//!     cargo run --release --example domains -- --train --latents 4,16,64 --contrasts 0.1,0.2,0.3,0.5
 
 #[path = "support/failure.rs"]
 mod failure;
@@ -66,13 +66,13 @@ fn load(dataset: &Dataset, color: Color) -> Result<Loaded, Failure> {
     Ok(dataset.load(&Preprocess { size: None, color, ..Preprocess::default() }, &|_| {})?)
 }
 
-/// Each family at few, some and many latents: two images of each class, the class's change growing to the right.
+/// Each family at few, some and many latents: two images of each class, the labelled change growing to the right.
 fn picture(args: &Args, out: &PathBuf) -> Result<(), Failure> {
     const SIZE: usize = 96;
     const CONTRASTS: [f64; 3] = [0.2, 0.5, 1.0];
     const LATENTS: [usize; 3] = [2, 8, 32];
     let heads: Vec<String> = CONTRASTS.iter().flat_map(|c| vec![format!("contrast {c}"); 4]).collect();
-    let mut all = Pictures::new("Generated image domains", SIZE as u32, &heads);
+    let mut all = Pictures::new("Generated image domains: class, and number of latents", SIZE as u32, &heads);
     for family in &args.families {
         for latents in LATENTS {
             let mut row = Vec::new();
@@ -85,7 +85,7 @@ fn picture(args: &Args, out: &PathBuf) -> Result<(), Failure> {
                     let pixels: Vec<u8> = levels.iter().map(|level| level.round() as u8).collect();
                     let name = family.class_names()[class];
                     let cell = Cell::new(&pixels, [SIZE, SIZE, family.channels()])?;
-                    row.push(cell.caption(format!("{name}, {latents} latents")));
+                    row.push(cell.caption(format!("{name}, {latents}")));
                 }
             }
             all = all.row(row);

@@ -16,13 +16,13 @@ const OPEN: usize = 5;
 const APART: usize = 6;
 const LEFT: usize = 7;
 
-/// Half a bright core's width, in half image sides.
-const CORE: f32 = 0.16;
+/// The bright core's standard deviation, in half image sides.
+const CORE: f32 = 0.13;
 /// How far a lesion is from the organ's centre.
-const AWAY: f32 = 0.34;
+const AWAY: f32 = 0.42;
 /// From where to where around it, in radians from the right.
-const LEAST_TURN: f32 = 0.0;
-const MOST_TURN: f32 = 1.2;
+const LEAST_TURN: f32 = 0.1;
+const MOST_TURN: f32 = 1.1;
 
 /// What the latents move, the first first.
 pub fn moves() -> Vec<Move> {
@@ -60,11 +60,14 @@ pub fn paint(params: &Params, latents: &[f64], canvas: &mut Canvas) {
     let open = pose[OPEN].exp();
     let widths = [0.11 * open * pose[LEFT].exp(), 0.11 * open * (-pose[LEFT]).exp()];
     let apart = 0.17 * pose[APART].exp();
-    // Where the lesion is follows from latents too: it goes along with the organ, and around its centre with the first.
-    let (up, aside) = (LEAST_TURN + (MOST_TURN - LEAST_TURN) * latents[0] as f32).sin_cos();
+    // Where the lesion is follows from latents too: it goes along with the organ, and around its centre, the same way up
+    // or down, with the second. One latent alone and not by much: where a plain lesion moves, that latent moves the image
+    // most, and the others count for less among near neighbours.
+    let (up, aside) = (MOST_TURN + (LEAST_TURN - MOST_TURN) * latents[1] as f32).sin_cos();
     let lesion = [pose[X] + AWAY * aside, pose[Y] - AWAY * up];
     let place = |i: usize| (2 * i + 1) as f32 / size as f32 - 1.0;
-    let on_tissue = |x: f32| cosines(x / 0.9);
+    // Shorter than the head, so that they differ from one another within it.
+    let on_tissue = |x: f32| cosines(x / 0.75);
     let on_organ = |x: f32, from: f32| cosines((x - from) / 0.75);
     let columns: Vec<_> = (0..size).map(|i| (on_tissue(place(i)), on_organ(place(i), pose[X]))).collect();
     let rows = canvas.common.chunks_exact_mut(size).zip(canvas.change.chunks_exact_mut(size));
