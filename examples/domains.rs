@@ -14,7 +14,7 @@ use sharpdim::figure::{Cell, Pictures};
 use sharpdim::measure::{Estimator, Mle, Protocol, intrinsic_dim, label_sharpness};
 use sharpdim::nn::{Model, Recipe, Trainer};
 use sharpdim::{Device, Points};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -67,7 +67,7 @@ fn load(dataset: &Dataset, color: Color) -> Result<Loaded, Failure> {
 }
 
 /// Each family at few, some and many latents: two images of each class, the labelled change growing to the right.
-fn picture(args: &Args, out: &PathBuf) -> Result<(), Failure> {
+fn picture(args: &Args, out: &Path) -> Result<(), Failure> {
     const SIZE: usize = 96;
     const CONTRASTS: [f64; 3] = [0.2, 0.5, 1.0];
     const LATENTS: [usize; 3] = [2, 8, 32];
