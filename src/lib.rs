@@ -78,6 +78,11 @@ struct Representations;
 #[doc = include_str!("../docs/datasets.md")]
 struct Datasets;
 
+/// That of docs/generated.md.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/generated.md")]
+struct Generated;
+
 /// That of docs/attacks.md.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/attacks.md")]

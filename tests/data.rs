@@ -7,6 +7,7 @@ mod data {
     pub mod features;
     pub mod formats;
     pub mod fuzz;
+    pub mod generate;
     pub mod generated;
     pub mod make;
     pub mod manifolds;

@@ -25,7 +25,7 @@ mod cifar;
 #[cfg(feature = "download")]
 pub mod download;
 mod folder;
-mod generated;
+mod generate;
 mod idx;
 mod image_file;
 mod images;
@@ -42,7 +42,7 @@ mod stored;
 pub(crate) mod tensors;
 
 pub use cache::{Cache, CacheSize};
-pub use generated::GENERATED_LATENTS;
+pub use generate::{Domain, Family, GENERATED_LATENTS};
 pub use images::Images;
 pub use load::{Color, Loaded, OnBad, Preprocess, Samples, Scale};
 pub use named::{Named, NamedOptions, Task};
@@ -238,7 +238,7 @@ impl Dataset {
     /// # Ok::<(), sharpdim::Error>(())
     /// ```
     pub fn generated(per_class: usize, size: usize, seed: u64) -> Result<Self> {
-        Ok(generated::generate(per_class, size, seed)?.into())
+        Ok(generate::plain::generate(per_class, size, seed)?.into())
     }
 
     /// The number of images: at least 1.

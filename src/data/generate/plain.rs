@@ -1,18 +1,18 @@
 //! A small generated dataset: smooth gray images drawn from seven numbers each, in two classes.
 //! What its intrinsic dimension should be is known, and nobody's images are in it.
 
-use super::Found;
-use super::source::{Packed, Source, images_len};
-use super::stored::Stored;
+use super::super::Found;
+use super::packed;
+use crate::data::source::images_len;
 use crate::random::fraction;
 use crate::{Error, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 use std::f64::consts::{FRAC_PI_3, TAU};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// The numbers that an image of [`Dataset::generated`](super::Dataset::generated) is drawn from.
+/// The numbers that an image of [`Dataset::generated`](crate::data::Dataset::generated) is drawn from.
 ///
 /// ```
 /// use sharpdim::{Device, data::{Dataset, GENERATED_LATENTS, Preprocess}};
@@ -71,7 +71,7 @@ fn bell(distance: f64, width: f64) -> f64 {
     (-0.5 * (distance / width).powi(2)).exp()
 }
 
-pub(super) fn generate(per_class: usize, size: usize, seed: u64) -> Result<Found> {
+pub(in crate::data) fn generate(per_class: usize, size: usize, seed: u64) -> Result<Found> {
     if per_class == 0 || size < 8 {
         return Err(Error::Argument(format!(
             "{per_class} generated images a class of {size} x {size} pixels: at least 1 and 8 are needed"
@@ -80,7 +80,7 @@ pub(super) fn generate(per_class: usize, size: usize, seed: u64) -> Result<Found
     let path = Path::new("generated");
     let count = per_class.saturating_mul(2);
     let len = images_len(path, count, [size, size, 1], 1)?;
-    let mut pixels = super::load::zeros(len, "the generated images")?;
+    let mut pixels = crate::data::load::zeros(len, "the generated images")?;
     pixels.par_chunks_exact_mut(size * size).enumerate().for_each(|(at, image)| {
         // A stream for each image: the first images are the same however many follow.
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -92,16 +92,5 @@ pub(super) fn generate(per_class: usize, size: usize, seed: u64) -> Result<Found
             *pixel = (value * 255.0) as u8;
         }
     });
-    let parts = vec![(PathBuf::from("generated"), count)];
-    let packed =
-        Packed { pixels: Stored::u8(pixels), height: size, width: size, channels: 1, features: false, parts };
-    Ok(Found {
-        format: "generated",
-        source: Source::Packed(packed),
-        labels: (0..count as u32).map(|at| at % 2).collect(),
-        class_names: vec!["clear".into(), "lesion".into()],
-        labelled: true,
-        notes: Vec::new(),
-        left_out: Vec::new(),
-    })
+    Ok(packed(pixels, size, 1, ["clear", "lesion"]))
 }
