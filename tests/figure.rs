@@ -167,6 +167,82 @@ fn a_scatter_writes_each_label_apart_from_the_others() {
     assert_drawn(&figure, "scatter");
 }
 
+/// The places of a path or the centre of a circle, of each shape in the group of a class and a name.
+fn shapes(figure: &Figure, class: &str, name: &str) -> Vec<String> {
+    let svg = figure.svg();
+    let document = roxmltree::Document::parse(&svg).expect("SVG is XML");
+    let group = document.descendants().find(|node| {
+        let title = node.children().find(|child| child.tag_name().name() == "title");
+        node.attribute("class") == Some(class) && title.is_some_and(|title| title.text() == Some(name))
+    });
+    let group = group.unwrap_or_else(|| panic!("no {class} {name:?} in {svg}"));
+    group
+        .descendants()
+        .filter(|node| node.is_element())
+        .map(|node| svg[node.range()].to_owned())
+        .skip(2)
+        .collect()
+}
+
+#[test]
+fn a_scatter_has_fits_bands_a_diagonal_and_open_marks() {
+    let points: Vec<Marked> = (1..6).map(|x| Marked::new("", f64::from(x), f64::from(2 * x))).collect();
+    let fit = [[1.0, 2.0], [5.0, 10.0]];
+    let axes = || (Axis::linear("x"), Axis::linear("y"));
+    let chart = |band: &[(f64, f64)]| {
+        let (x, y) = axes();
+        let chart = Scatter::new("A fit", x, y).group("measured", &points).fit(&fit, band);
+        chart.open_group("published", &points[..2]).diagonal("y = x").draw(Size::default())
+    };
+    let narrow = chart(&[(1.5, 2.5), (9.5, 10.5)]).unwrap();
+    assert_drawn(&narrow, "fitted");
+    assert_eq!(read(&narrow, "series").0, 2);
+    assert!(read(&narrow, "series").1.contains("published|"), "{}", read(&narrow, "series").1);
+    // Line and five marks; two open marks, white with an edge.
+    assert_eq!(shapes(&narrow, "series", "measured").len(), 6);
+    let open = shapes(&narrow, "series", "published");
+    assert!(
+        open.len() == 2 && open.iter().all(|mark| mark.contains("#fff") && mark.contains("#0072b2")),
+        "{open:?}"
+    );
+    assert_eq!(shapes(&narrow, "reference", "y = x").len(), 1);
+    // A band that is far wider than the plot changes no axis: it is cut off.
+    let wide = chart(&[(-1e6, 1e6), (-1e6, 1e6)]).unwrap();
+    assert_eq!(read(&wide, "series").1, read(&narrow, "series").1);
+    assert_drawn(&wide, "wide-band");
+    let error = message(chart(&[(1.5, 2.5)]));
+    assert!(error.contains("2 places") && error.contains("band for 1"), "{error}");
+    let error = message(chart(&[(1.5, 2.5), (10.5, 9.5)]));
+    assert!(error.contains("place 1 of the fit"), "{error}");
+    // Both axes show what either needs, so that the line is there.
+    let far = Scatter::new("", Axis::linear("x"), Axis::linear("y"))
+        .group("measured", &[Marked::new("", 1.0, 100.0), Marked::new("", 2.0, 110.0)])
+        .diagonal("y = x")
+        .draw(Size::default())
+        .unwrap();
+    assert_eq!(shapes(&far, "reference", "y = x").len(), 1);
+    assert_eq!(read(&far, "series").1.matches("|100|").count(), 2, "{}", read(&far, "series").1);
+}
+
+#[test]
+fn a_scatter_in_rows_has_names_on_the_left() {
+    let rows = |row| {
+        Scatter::in_rows("Rows", Axis::log("K_F"), &["MNIST", "CIFAR-10", "SVHN"])
+            .group(
+                "measured",
+                &[Marked::new("", 1e-4, 0.0), Marked::new("", 3e-4, row).x_interval(2e-4, 4e-4)],
+            )
+            .draw(Size::default())
+    };
+    let figure = rows(2.0).unwrap();
+    assert_drawn(&figure, "rows");
+    assert!(read(&figure, "series").1.contains("CIFAR-10"));
+    for bad in [3.0, -1.0, 0.5] {
+        let error = message(rows(bad));
+        assert!(error.contains("row") && error.contains("there are 3"), "{error}");
+    }
+}
+
 #[test]
 fn bars_have_one_for_each_group_and_series() {
     let groups = ["MNIST", "CIFAR-10", "a dataset whose name is longer than most are", "負の例 & <others>"];

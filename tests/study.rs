@@ -2,6 +2,8 @@
 #![cfg(feature = "study")]
 
 mod study {
+    mod figures;
     mod fit;
     mod laws;
+    mod store;
 }

@@ -9,6 +9,7 @@ pub fn cache(without: bool) -> Option<Cache> {
 }
 
 /// The dataset with the user's cache, or without any.
+#[allow(dead_code, reason = "a study's plan says which datasets, and the library opens them")]
 pub fn cached(dataset: Dataset, without: bool) -> Dataset {
     match cache(without) {
         Some(cache) => dataset.with_cache(cache),

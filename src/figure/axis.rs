@@ -106,6 +106,11 @@ impl Scale {
         self.from + (value - self.low) / (self.high - self.low) * (self.to - self.from)
     }
 
+    /// The least and the greatest value that is shown.
+    pub(super) fn ends(&self) -> [f64; 2] {
+        [self.low, self.high].map(|end| if self.log { 10f64.powf(end) } else { end })
+    }
+
     /// Ticks at round values, about `count` or fewer; the values between that get no label.
     pub(super) fn ticks(&self, count: usize) -> Vec<Tick> {
         if self.log && self.high - self.low > 1.2 {

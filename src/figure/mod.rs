@@ -136,6 +136,32 @@ impl Figure {
         Ok(Figure { size, title: title.into(), shapes })
     }
 
+    /// Figures one below the other, from the top to the bottom, as one whose title is `title`.
+    ///
+    /// ```
+    /// use sharpdim::figure::{Axis, Figure, Histogram, Size};
+    /// let size = Size { width: 300, height: 300 };
+    /// let one = Histogram::new("One", Axis::linear("x"), "images", &[1.0, 2.0]).draw(size)?;
+    /// let both = Figure::below("Twice the same", &[one.clone(), one])?;
+    /// assert_eq!(both.size(), Size { width: 300, height: 600 });
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where they are together higher than a figure may be, or where there are none.
+    pub fn below(title: impl Into<String>, figures: &[Figure]) -> Result<Self> {
+        let width = figures.iter().map(|figure| figure.size.width).max().unwrap_or(0);
+        let height = figures.iter().fold(0u32, |height, figure| height.saturating_add(figure.size.height));
+        let size = Size { width, height };
+        size.check()?;
+        let (mut shapes, mut top) = (Vec::new(), 0.0);
+        for figure in figures {
+            shapes.extend(figure.shapes.iter().map(|shape| shape.moved([0.0, top])));
+            top += f64::from(figure.size.height);
+        }
+        Ok(Figure { size, title: title.into(), shapes })
+    }
+
     /// The figure's title, for those who cannot see it.
     pub fn title(&self) -> &str {
         &self.title

@@ -1,10 +1,10 @@
-//! Labelled points with intervals: datasets by dimension and sharpness. Labels keep clear of each other and of
-//! the points.
+//! Labelled points with intervals: datasets by dimension and sharpness, with lines through them. Labels keep clear of each
+//! other and of the points.
 
 use super::axis::{Axis, Extent};
 use super::frame::{Entry, Frame, Plan, Side};
-use super::scene::{Anchor, Color, Shape, Stroke, Text, line};
-use super::style::{Key, Style};
+use super::scene::{Anchor, Color, Shape, Stroke, Text, line, polyline};
+use super::style::{Key, Style, pale, reference};
 use super::text::{shortened, width};
 use super::{Figure, Size, check_interval, data_error};
 use crate::Result;
@@ -31,7 +31,21 @@ pub struct Scatter {
     title: String,
     x: Axis,
     y: Axis,
-    groups: Vec<(String, Vec<Marked>)>,
+    /// What stands on the left instead of the axis y: the point at the height i is of name i.
+    names: Option<Vec<String>>,
+    groups: Vec<Group>,
+    diagonal: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Group {
+    name: String,
+    points: Vec<Marked>,
+    style: Style,
+    /// Whether marks are open: figures that others found.
+    open: bool,
+    fit: Vec<[f64; 2]>,
+    band: Vec<(f64, f64)>,
 }
 
 /// A point of [`Scatter`].
@@ -67,12 +81,65 @@ impl Marked {
 impl Scatter {
     /// A chart without points yet.
     pub fn new(title: impl Into<String>, x: Axis, y: Axis) -> Self {
-        Scatter { title: title.into(), x, y, groups: Vec::new() }
+        Scatter { title: title.into(), x, y, names: None, groups: Vec::new(), diagonal: None }
+    }
+
+    /// A chart whose points lie in rows, one for each name, from the top to the bottom: that of row i has the height i.
+    ///
+    /// ```
+    /// use sharpdim::figure::{Axis, Marked, Scatter, Size};
+    /// let figure = Scatter::in_rows("Dimension", Axis::linear("d_data"), &["MNIST", "CIFAR-10"])
+    ///     .group("measured", &[Marked::new("", 12.4, 0.0), Marked::new("", 24.1, 1.0)])
+    ///     .open_group("published", &[Marked::new("", 9.4, 0.0), Marked::new("", 16.5, 1.0)])
+    ///     .draw(Size::default())?;
+    /// # assert!(figure.svg().contains("CIFAR-10"));
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn in_rows<S: AsRef<str>>(title: impl Into<String>, x: Axis, names: &[S]) -> Self {
+        let names = names.iter().map(|name| name.as_ref().to_owned()).collect();
+        Scatter { names: Some(names), ..Scatter::new(title, x, Axis::linear("")) }
     }
 
     /// Points that share a mark, and their name in the legend.
-    pub fn group(mut self, name: impl Into<String>, points: &[Marked]) -> Self {
-        self.groups.push((name.into(), points.to_vec()));
+    pub fn group(self, name: impl Into<String>, points: &[Marked]) -> Self {
+        let style = Style(self.groups.iter().filter(|group| !group.open).count());
+        self.with_group(name, points, style, false)
+    }
+
+    /// Points in the mark of the group before, open: figures that others found, say.
+    pub fn open_group(self, name: impl Into<String>, points: &[Marked]) -> Self {
+        let style = self.groups.last().map_or(Style(0), |group| group.style);
+        self.with_group(name, points, style, true)
+    }
+
+    fn with_group(mut self, name: impl Into<String>, points: &[Marked], style: Style, open: bool) -> Self {
+        let (points, fit, band) = (points.to_vec(), Vec::new(), Vec::new());
+        self.groups.push(Group { name: name.into(), points, style, open, fit, band });
+        self
+    }
+
+    /// A line through the group that came last, as one that was fitted to it: its places from left to right, and, where there is
+    /// a band around it, the ends of that at each of them. What of the band is outside of the plot is cut off.
+    ///
+    /// ```
+    /// use sharpdim::figure::{Axis, Marked, Scatter, Size};
+    /// let points = [Marked::new("", 1.0, 2.1), Marked::new("", 2.0, 2.9), Marked::new("", 3.0, 4.0)];
+    /// let figure = Scatter::new("A fit", Axis::linear("x"), Axis::linear("y"))
+    ///     .group("measured", &points)
+    ///     .fit(&[[1.0, 2.05], [3.0, 3.95]], &[(1.8, 2.3), (3.7, 4.2)])
+    ///     .draw(Size::default())?;
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn fit(mut self, line: &[[f64; 2]], band: &[(f64, f64)]) -> Self {
+        if let Some(group) = self.groups.last_mut() {
+            (group.fit, group.band) = (line.to_vec(), band.to_vec());
+        }
+        self
+    }
+
+    /// The line of equal x and y, with this name in the legend. Both axes then show the same range.
+    pub fn diagonal(mut self, name: impl Into<String>) -> Self {
+        self.diagonal = Some(name.into());
         self
     }
 
@@ -80,44 +147,100 @@ impl Scatter {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Data`] where there is no point, or a value is not finite or, on a logarithmic axis, not
-    /// more than 0; [`crate::Error::Argument`] where the size has no room for it.
+    /// [`crate::Error::Data`] where there is no point, a value is not finite or, on a logarithmic axis, not
+    /// more than 0, a point is in no row, or a band has not two ends for each place of its line;
+    /// [`crate::Error::Argument`] where the size has no room for it.
     pub fn draw(&self, size: Size) -> Result<Figure> {
         let mut extents = [Extent::EMPTY; 2];
-        for (name, points) in &self.groups {
-            for (i, point) in points.iter().enumerate() {
-                self.check(
-                    &|| format!("point {i}, {:?}, of group {name:?}", point.label),
-                    point,
-                    &mut extents,
-                )?;
-            }
+        for group in &self.groups {
+            self.check_group(group, &mut extents)?;
         }
-        let [x, y] = extents;
+        let [mut x, mut y] = extents;
+        if self.diagonal.is_some() {
+            // One range for both, so that what is above the line and what below is seen.
+            let both = Extent { low: x.low.min(y.low), high: x.high.max(y.high) };
+            (x, y) = (both, both);
+        }
         if x.low > x.high {
             return Err(data_error(&self.title, "it has no points: it needs one at least"));
         }
-        let groups = self.groups.iter().enumerate();
-        let legend = groups.map(|(i, (name, _))| Entry { name, key: Key::Mark(Style(i)) });
+        let key = |group: &Group| if group.open { Key::Open(group.style) } else { Key::Mark(group.style) };
+        let mut legend: Vec<Entry> =
+            self.groups.iter().map(|group| Entry { name: &group.name, key: key(group) }).collect();
+        legend.extend(self.diagonal.iter().map(|name| Entry { name, key: Key::Reference(0) }));
         let plan = Plan {
             size,
             title: &self.title,
             x: Side::Values { axis: &self.x, extent: x },
-            y: Side::Values { axis: &self.y, extent: y },
-            legend: if self.groups.len() > 1 { legend.collect() } else { Vec::new() },
+            y: match &self.names {
+                Some(names) => Side::Names(names),
+                None => Side::Values { axis: &self.y, extent: y },
+            },
+            legend: if legend.len() > 1 { legend } else { Vec::new() },
             right: 0.0,
         };
         let mut frame = plan.frame()?;
-        for (i, (name, points)) in self.groups.iter().enumerate() {
-            let shapes = points.iter().flat_map(|point| point_shapes(&frame, point, Style(i))).collect();
-            frame.group("series", name, shapes);
+        if let Some(name) = &self.diagonal {
+            let shapes = diagonal(&frame).into_iter().collect();
+            frame.group("reference", name, shapes);
+        }
+        for group in &self.groups {
+            let band = band_shape(&frame, group).into_iter().collect();
+            frame.group("band", &group.name, band);
+        }
+        for group in &self.groups {
+            let mut shapes = Vec::new();
+            if !group.fit.is_empty() {
+                let places = group.fit.iter().map(|[x, y]| [frame.x.at(*x), frame.y.at(*y)]);
+                shapes.push(polyline(places.collect(), group.style.line()));
+            }
+            shapes.extend(group.points.iter().flat_map(|point| {
+                point_shapes(&frame, point, self.place(&frame, point), group.style, group.open)
+            }));
+            frame.group("series", &group.name, shapes);
         }
         let labels = self.labels(&frame);
         frame.group("labels", "", labels);
         Ok(Figure::new(&plan, frame))
     }
 
+    fn check_group(&self, group: &Group, extents: &mut [Extent; 2]) -> Result<()> {
+        let name = &group.name;
+        for (i, point) in group.points.iter().enumerate() {
+            self.check(&|| format!("point {i}, {:?}, of group {name:?}", point.label), point, extents)?;
+        }
+        if !group.band.is_empty() && group.band.len() != group.fit.len() {
+            let reason = format!(
+                "the fit of group {name:?} has {} places, and a band for {}",
+                group.fit.len(),
+                group.band.len()
+            );
+            return Err(data_error(&self.title, reason + ": it must be as many"));
+        }
+        for (i, place) in group.fit.iter().enumerate() {
+            for (value, (axis, extent)) in place.iter().zip([&self.x, &self.y].into_iter().zip(&mut *extents))
+            {
+                extent.add(axis.check(*value, &|| format!("place {i} of the fit of group {name:?}"))?);
+            }
+        }
+        for (i, (low, high)) in group.band.iter().enumerate() {
+            let what = || format!("place {i} of the fit of group {name:?}");
+            for end in [low, high] {
+                self.y.check(*end, &|| format!("an end of the band at {}", what()))?;
+            }
+            check_interval(&self.title, &what, *low, *high)?;
+        }
+        Ok(())
+    }
+
     fn check(&self, what: &dyn Fn() -> String, point: &Marked, extents: &mut [Extent; 2]) -> Result<()> {
+        if let Some(names) = &self.names {
+            let row = point.at[1];
+            if !(row >= 0.0 && row < names.len() as f64 && row.fract() == 0.0) {
+                let reason = format!("{} is of row {row}, and there are {}", what(), names.len());
+                return Err(data_error(&self.title, reason));
+            }
+        }
         for (i, (name, axis)) in [("x", &self.x), ("y", &self.y)].into_iter().enumerate() {
             extents[i].add(axis.check(point.at[i], &|| format!("{name} of {}", what()))?);
             if let Some((low, high)) = point.intervals[i] {
@@ -131,16 +254,22 @@ impl Scatter {
         Ok(())
     }
 
+    /// Where a point is; a row's points are at its middle.
+    fn place(&self, frame: &Frame, point: &Marked) -> [f64; 2] {
+        let row = if self.names.is_some() { 0.5 } else { 0.0 };
+        [frame.x.at(point.at[0]), frame.y.at(point.at[1] + row)]
+    }
+
     /// Each label at the place near its point where it covers the least.
     fn labels(&self, frame: &Frame) -> Vec<Shape> {
-        let points: Vec<&Marked> = self.groups.iter().flat_map(|(_, points)| points).collect();
-        let place = |point: &Marked| [frame.x.at(point.at[0]), frame.y.at(point.at[1])];
-        let mut taken: Vec<Area> = points.iter().flat_map(|point| covered(frame, point)).collect();
+        let points: Vec<&Marked> = self.groups.iter().flat_map(|group| &group.points).collect();
+        let mut taken: Vec<Area> =
+            points.iter().flat_map(|point| covered(frame, point, self.place(frame, point))).collect();
         let [left, _, right, _] = frame.bounds();
         let mut shapes = Vec::new();
         for point in points.into_iter().filter(|point| !point.label.is_empty()) {
             let text = shortened(&point.label, FONT, 0.4 * (right - left));
-            let (at, wide) = (place(point), width(&text, FONT));
+            let (at, wide) = (self.place(frame, point), width(&text, FONT));
             let (area, far) = best(at, wide, &taken, frame.bounds());
             let middle = [area[0], (area[1] + area[3]) / 2.0];
             if far {
@@ -158,8 +287,7 @@ impl Scatter {
 type Area = [f64; 4];
 
 /// What a point and its intervals cover.
-fn covered(frame: &Frame, point: &Marked) -> Vec<Area> {
-    let [x, y] = [frame.x.at(point.at[0]), frame.y.at(point.at[1])];
+fn covered(frame: &Frame, point: &Marked, [x, y]: [f64; 2]) -> Vec<Area> {
     let mut areas = vec![[x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS]];
     if let Some((low, high)) = point.intervals[0] {
         areas.push([frame.x.at(low), y - 2.0, frame.x.at(high), y + 2.0]);
@@ -201,9 +329,29 @@ fn shared(a: &Area, b: &Area) -> f64 {
     (a[2].min(b[2]) - a[0].max(b[0])).max(0.0) * (a[3].min(b[3]) - a[1].max(b[1])).max(0.0)
 }
 
+/// The line of equal x and y, as far as it is in the plot.
+fn diagonal(frame: &Frame) -> Option<Shape> {
+    let ([x_low, x_high], [y_low, y_high]) = (frame.x.ends(), frame.y.ends());
+    let (low, high) = (x_low.max(y_low), x_high.min(y_high));
+    let at = |value| [frame.x.at(value), frame.y.at(value)];
+    (low < high).then(|| line(at(low), at(high), reference(0)))
+}
+
+/// The band around a group's fit.
+fn band_shape(frame: &Frame, group: &Group) -> Option<Shape> {
+    if group.band.is_empty() {
+        return None;
+    }
+    let [_, top, _, bottom] = frame.bounds();
+    let places = group.fit.iter().zip(&group.band);
+    let at = |x: f64, y: f64| [frame.x.at(x), frame.y.at(y).clamp(top, bottom)];
+    let mut points: Vec<[f64; 2]> = places.clone().map(|([x, _], (low, _))| at(*x, *low)).collect();
+    points.extend(places.rev().map(|([x, _], (_, high))| at(*x, *high)));
+    Some(Shape::Path { points, closed: true, fill: Some(pale(group.style)), stroke: None })
+}
+
 /// A point's intervals, and its mark above them.
-fn point_shapes(frame: &Frame, point: &Marked, style: Style) -> Vec<Shape> {
-    let [x, y] = [frame.x.at(point.at[0]), frame.y.at(point.at[1])];
+fn point_shapes(frame: &Frame, point: &Marked, [x, y]: [f64; 2], style: Style, open: bool) -> Vec<Shape> {
     let (ink, cap) = (|| Stroke::solid(style.color(), 1.3), 3.5);
     let mut shapes = Vec::new();
     if let Some((low, high)) = point.intervals[0] {
@@ -216,6 +364,6 @@ fn point_shapes(frame: &Frame, point: &Marked, style: Style) -> Vec<Shape> {
         shapes.push(line([x, low], [x, high], ink()));
         shapes.extend([low, high].map(|y| line([x - cap, y], [x + cap, y], ink())));
     }
-    shapes.push(style.mark([x, y], RADIUS));
+    shapes.push(if open { style.open_mark([x, y], RADIUS) } else { style.mark([x, y], RADIUS) });
     shapes
 }

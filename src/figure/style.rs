@@ -54,7 +54,16 @@ impl Style {
 
     pub(super) fn mark(self, centre: [f64; 2], radius: f64) -> Shape {
         // A white edge keeps marks apart that overlap.
-        let (fill, stroke) = (Some(Fill::solid(self.color())), Some(Stroke::solid(Color::WHITE, 0.8)));
+        self.mark_of(centre, radius, Fill::solid(self.color()), Stroke::solid(Color::WHITE, 0.8))
+    }
+
+    /// The outline of the mark.
+    pub(super) fn open_mark(self, centre: [f64; 2], radius: f64) -> Shape {
+        self.mark_of(centre, radius, Fill::solid(Color::WHITE), Stroke::solid(self.color(), 1.4))
+    }
+
+    fn mark_of(self, centre: [f64; 2], radius: f64, fill: Fill, stroke: Stroke) -> Shape {
+        let (fill, stroke) = (Some(fill), Some(stroke));
         let corners = MARKS[self.0 % MARKS.len()];
         if corners.is_empty() {
             return Shape::Circle { centre, radius, fill, stroke };
@@ -71,6 +80,8 @@ pub(super) enum Key {
     Line(Style),
     /// A mark alone.
     Mark(Style),
+    /// Its outline.
+    Open(Style),
     /// A filled bar with its mark.
     Bar(Style),
     /// A line across the plot.
@@ -88,6 +99,7 @@ impl Key {
         match self {
             Key::Line(style) => vec![across(style.line()), style.mark(middle, 4.0)],
             Key::Mark(style) => vec![style.mark(middle, 4.5)],
+            Key::Open(style) => vec![style.open_mark(middle, 4.5)],
             Key::Bar(style) => {
                 let corners = ([left, y - 5.0], [left + KEY_WIDTH, y + 5.0]);
                 vec![rectangle(corners.0, corners.1, Some(pale(style)), None), style.mark(middle, 4.0)]

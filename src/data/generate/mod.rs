@@ -147,7 +147,7 @@ impl Domain {
     /// The fewest pixels of a side: below, what makes classes differ falls between pixels.
     pub const LEAST_SIZE: usize = 16;
 
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let Domain { latents, contrast, size, .. } = self;
         let (least, most) = (Domain::LATENTS.start(), Domain::LATENTS.end());
         let wrong = if !Domain::LATENTS.contains(latents) {

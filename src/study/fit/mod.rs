@@ -10,7 +10,7 @@ mod correlation;
 mod equal_slopes;
 mod linear;
 mod proportion;
-mod tail;
+pub(super) mod tail;
 
 pub use bootstrap::{Bootstrap, Resampled, bootstrap};
 pub use correlation::{Correlation, Permuted, pearson, spearman};

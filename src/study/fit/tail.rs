@@ -32,7 +32,7 @@ pub(super) fn two_sided_r(r: f64, n: usize) -> f64 {
 }
 
 /// The t that is exceeded on either side in 5 %.
-pub(super) fn t_point(freedom: f64) -> f64 {
+pub(in crate::study) fn t_point(freedom: f64) -> f64 {
     // That of one degree of freedom, the largest, is 12.7.
     let (mut low, mut high) = (0.0, 13.0);
     for _ in 0..60 {

@@ -1,0 +1,12 @@
+//! Draws the paper's second figure from a study's store: test loss against the images' dimension.
+
+#[path = "support/drawn.rs"]
+mod drawn;
+#[path = "support/failure.rs"]
+mod failure;
+#[path = "support/outputs.rs"]
+mod outputs;
+
+fn main() -> std::process::ExitCode {
+    drawn::main("figure2")
+}

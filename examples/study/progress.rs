@@ -1,0 +1,108 @@
+//! How a study goes, on stderr: a bar with the task that is under way and the time left, and a line for each that ended.
+
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sharpdim::study::Event;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+const STEPS: u64 = 1000;
+
+pub struct Watch {
+    quiet: bool,
+    bar: ProgressBar,
+    begun: Instant,
+    /// Work in all, and what is done of it, as tasks count it.
+    cost: f64,
+    done: f64,
+    tasks: usize,
+    ended: usize,
+    /// What an earlier run did of the task under way, and is no work of this one.
+    before: f64,
+    given: f64,
+}
+
+impl Watch {
+    pub fn start(quiet: bool) -> Self {
+        let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(Some(STEPS), target);
+        let style = ProgressStyle::with_template("{prefix} [{bar:30}] {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        let begun = Instant::now();
+        Watch { quiet, bar, begun, cost: 0.0, done: 0.0, tasks: 0, ended: 0, before: 0.0, given: 0.0 }
+    }
+
+    /// A line of its own.
+    pub fn say(&self, line: &str) {
+        if self.quiet {
+            return;
+        }
+        if self.bar.is_hidden() {
+            // Not eprintln!, which panics where stderr is closed.
+            let _ = writeln!(io::stderr(), "{line}");
+        } else {
+            self.bar.println(line);
+        }
+    }
+
+    pub fn see(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Skipped { dataset, tasks, reason } => {
+                self.say(&format!("skipped  {dataset}: {tasks} tasks: {reason}"));
+            }
+            Event::Begun { left, of, cost } => {
+                (self.cost, self.tasks, self.begun) = (*cost, *left, Instant::now());
+                if left < of {
+                    self.say(&format!("{} of {of} tasks are done already", of - left));
+                }
+            }
+            Event::Started { task, epochs } => {
+                let share =
+                    if task.epochs > 0 { 0.9 * f64::from(*epochs) / f64::from(task.epochs) } else { 0.0 };
+                self.before = share * task.cost;
+                self.given += self.before;
+                if *epochs > 0 {
+                    self.say(&format!("goes on after {epochs} epochs: {task}"));
+                }
+            }
+            Event::Moved { task, what, fraction } => {
+                let at = self.done + fraction * task.cost;
+                self.bar.set_prefix(format!("{}/{}", self.ended, self.tasks));
+                self.bar.set_position((STEPS as f64 * at / self.cost.max(1.0)) as u64);
+                self.bar.set_message(format!("{}; {task}: {what}", self.left(at)));
+            }
+            Event::Finished { task, found, seconds } => {
+                self.end(task.cost);
+                let left = self.left(self.done);
+                self.say(&format!(
+                    "{:>4}/{}  {task}: {found} ({seconds:.1} s; {left})",
+                    self.ended, self.tasks
+                ));
+            }
+            Event::Failed { task, error } => {
+                self.end(task.cost);
+                self.say(&format!("{:>4}/{}  FAILED {task}: {error}", self.ended, self.tasks));
+            }
+            Event::Elsewhere { task } => self.say(&format!("another process has {task}")),
+            _ => (),
+        }
+    }
+
+    fn end(&mut self, cost: f64) {
+        self.ended += 1;
+        self.done += cost;
+    }
+
+    /// In words, when this much work is done.
+    fn left(&self, done: f64) -> String {
+        let here = done - self.given;
+        if here <= 0.0 {
+            return "time left not known yet".into();
+        }
+        let seconds = self.begun.elapsed().as_secs_f64() / here * (self.cost - done).max(0.0);
+        format!("{:#} left", HumanDuration(Duration::from_secs_f64(seconds.min(1e9))))
+    }
+
+    pub fn end_all(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,116 @@
+//! The paper's figures, and its appendix's, of a study's results.
+
+mod charts;
+mod words;
+
+use super::laws::{LawOptions, Laws, laws};
+use super::store::{LayerCurve, Measurement, Store, VariantResult};
+use super::{Observation, PUBLISHED};
+use crate::figure::Figure;
+use crate::{Error, Result};
+
+/// All that figures are drawn of.
+pub struct Results {
+    /// What was measured of images.
+    pub measurements: Vec<Measurement>,
+    /// What trainings came to.
+    pub observations: Vec<Observation>,
+    /// Label sharpness under other preprocessings.
+    pub variants: Vec<VariantResult>,
+    /// The dimension of representations, layer by layer.
+    pub curves: Vec<LayerCurve>,
+    /// The laws on them.
+    pub laws: Laws,
+}
+
+impl Results {
+    /// Of a study's store, its laws by these options.
+    ///
+    /// # Errors
+    /// As [`Store::observations`].
+    pub fn of(store: &Store, options: &LawOptions) -> Result<Self> {
+        let observations = store.observations()?;
+        Ok(Results {
+            measurements: store.measurements()?,
+            variants: store.variants()?,
+            curves: store.layer_curves()?,
+            laws: laws(&observations, options),
+            observations,
+        })
+    }
+}
+
+/// A figure of a study, and what is to be read below it.
+pub struct Drawn {
+    /// The figure.
+    pub figure: Figure,
+    /// What it shows, with the statistics of it.
+    pub caption: String,
+}
+
+/// A figure that [`draw`] knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FigureName {
+    /// As `figure1`.
+    pub name: &'static str,
+    /// What it shows, in a line.
+    pub about: &'static str,
+}
+
+/// The paper's five figures, then the appendix's.
+pub const FIGURES: [FigureName; 12] = [
+    named("figure1", "Intrinsic dimension and label sharpness of each dataset"),
+    named("figure2", "Test loss against the images' intrinsic dimension"),
+    named("figure3", "Rise of the loss under attack against label sharpness"),
+    named("figure4", "Test loss against the representations' intrinsic dimension"),
+    named("figure5", "The representations' intrinsic dimension against the images'"),
+    named("accuracy", "Test accuracy against the images' intrinsic dimension"),
+    named("accuracy-repr", "Test accuracy against the representations' intrinsic dimension"),
+    named("twonn", "Test loss against the images' intrinsic dimension by TwoNN"),
+    named("penalty-accuracy", "Fall of the accuracy under attack against label sharpness"),
+    named("strengths", "Rise of the loss and Pearson's r by the attack's strength"),
+    named("invariance", "Label sharpness under other sizes, channels and ranges of values"),
+    named("layers", "Intrinsic dimension of representations, layer by layer"),
+];
+
+const fn named(name: &'static str, about: &'static str) -> FigureName {
+    FigureName { name, about }
+}
+
+/// Draws a figure of [`FIGURES`], by its name.
+///
+/// # Errors
+/// [`Error::Argument`] for a name that is not among them; [`Error::Data`] where the results have nothing to draw in it, and what would
+/// give it something.
+///
+/// ```no_run
+/// use sharpdim::study::{LawOptions, Results, Store, draw};
+/// let store = Store::open("study/study.sqlite".as_ref())?;
+/// let drawn = draw(&Results::of(&store, &LawOptions::default())?, "figure2")?;
+/// drawn.figure.write("figure2.svg".as_ref())?;
+/// println!("{}", drawn.caption);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn draw(results: &Results, name: &str) -> Result<Drawn> {
+    let options = &results.laws.options;
+    let data = || charts::Against::data(&options.data_estimator);
+    let repr = || charts::Against::repr(&options.repr_estimator);
+    match name {
+        "figure1" => charts::datasets(results, &PUBLISHED),
+        "figure2" => charts::generalization(results, data(), false),
+        "figure3" => charts::penalties(results, false),
+        "figure4" => charts::generalization(results, repr(), false),
+        "figure5" => charts::bound(results),
+        "accuracy" => charts::generalization(results, data(), true),
+        "accuracy-repr" => charts::generalization(results, repr(), true),
+        "twonn" => charts::generalization(results, charts::Against::data("twonn"), false),
+        "penalty-accuracy" => charts::penalties(results, true),
+        "strengths" => charts::strengths(results),
+        "invariance" => charts::invariance(results),
+        "layers" => charts::layers(results),
+        other => {
+            let known: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
+            Err(Error::Argument(format!("there is no figure {other:?}; there are {}", known.join(", "))))
+        }
+    }
+}

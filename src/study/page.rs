@@ -1,0 +1,360 @@
+//! A study as one page: what was done, what the laws come to, every figure, every number behind them.
+
+use super::draw::{FIGURES, Results, draw};
+use super::laws::Excluded;
+use super::store::State;
+use super::{PUBLISHED, Status, Store};
+use crate::report::{Column, Page, Section, Table};
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What was written of a study.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Figures, each as SVG and PNG, and the page.
+    pub files: Vec<PathBuf>,
+    /// Figures that could not be drawn, with the reason.
+    pub not_drawn: Vec<(String, String)>,
+}
+
+/// Writes all figures of a study to `folder/figures`, as SVG and PNG, and `folder/report.html`, a page with them and the numbers
+/// behind them that needs nothing besides itself.
+///
+/// # Errors
+/// [`Error::Io`] where they cannot be written; as [`Store::entries`].
+///
+/// ```no_run
+/// use sharpdim::study::{LawOptions, Results, Store, write_report};
+/// let folder = std::path::Path::new("study");
+/// let store = Store::open(&folder.join("study.sqlite"))?;
+/// let written = write_report(&store, &Results::of(&store, &LawOptions::default())?, folder)?;
+/// println!("{} files", written.files.len());
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn write_report(store: &Store, results: &Results, folder: &Path) -> Result<Written> {
+    let figures = folder.join("figures");
+    std::fs::create_dir_all(&figures).map_err(|source| Error::io(&figures, source))?;
+    let mut written = Written::default();
+    let mut section = Section::new("Figures");
+    for named in FIGURES {
+        match draw(results, named.name) {
+            Ok(drawn) => {
+                for ending in ["svg", "png"] {
+                    let path = figures.join(format!("{}.{ending}", named.name));
+                    drawn.figure.write(&path)?;
+                    written.files.push(path);
+                }
+                let title = format!("{}: {}", named.name, named.about);
+                section = section.subsection(Section::new(title).figure(&drawn.figure, &drawn.caption));
+            }
+            Err(Error::Data(reason)) => written.not_drawn.push((named.name.to_owned(), reason)),
+            Err(other) => return Err(other),
+        }
+    }
+    if !written.not_drawn.is_empty() {
+        let mut table = Table::new("Not drawn", [Column::text("figure"), Column::text("why")]);
+        for (name, reason) in &written.not_drawn {
+            table = table.row([name, reason])?;
+        }
+        section = section.table(table);
+    }
+    let page = Page::new("A study of intrinsic dimension, label sharpness and generalization")
+        .section(about(store, results, folder)?)
+        .section(laws(results)?)
+        .section(section)
+        .section(exponents(results)?)
+        .section(measured(results)?)
+        .section(trained(results)?);
+    let path = folder.join("report.html");
+    page.write(&path)?;
+    written.files.push(path);
+    Ok(written)
+}
+
+/// A number of a table, in four digits.
+fn cell(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".into(),
+        large if large >= 1e4 || large < 1e-2 => format!("{value:.3e}"),
+        large if large >= 100.0 => format!("{value:.1}"),
+        large if large >= 10.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+fn or_dash(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".into(), cell)
+}
+
+/// What was done, and what was not.
+fn about(store: &Store, results: &Results, folder: &Path) -> Result<Section> {
+    let status = Status::of(store, folder)?;
+    let provenance = store.provenance()?;
+    let mut facts = vec![
+        ("store".to_owned(), store.path().display().to_string()),
+        ("tasks done".to_owned(), status.done.len().to_string()),
+        ("tasks left".to_owned(), (status.pending.len() + status.running.len()).to_string()),
+        ("tasks failed".to_owned(), status.failed.len().to_string()),
+        ("tasks skipped".to_owned(), status.skipped.len().to_string()),
+        ("trainings".to_owned(), results.observations.len().to_string()),
+    ];
+    facts.extend(provenance);
+    let mut section = Section::new("What was done")
+        .paragraph(
+            "Each training is of a network from random weights on images of two classes. Before it the images' intrinsic dimension \
+             d_data and label sharpness K_F were measured; after it the loss on images that were not trained on, what attacks cost, and \
+             the dimension d_repr of the last hidden layer's representation of the training images. Intervals are of 95 %.",
+        )
+        .facts("The study", facts);
+    if !(status.pending.is_empty() && status.running.is_empty()) {
+        section = section.warning("The study is not finished: what follows is of what is done so far.");
+    }
+    let mut reasons: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for entry in status.skipped.iter().chain(&status.failed) {
+        let reason = match &entry.state {
+            State::Failed { error, .. } => format!("failed: {error}"),
+            State::Skipped { reason } => format!("skipped: {reason}"),
+            _ => continue,
+        };
+        *reasons.entry((entry.dataset.clone(), reason)).or_default() += 1;
+    }
+    if !reasons.is_empty() {
+        let mut table =
+            Table::new("Not done", [Column::text("dataset"), Column::number("tasks"), Column::text("why")]);
+        for ((dataset, reason), count) in reasons {
+            table = table.row([dataset, count.to_string(), reason])?;
+        }
+        section = section.table(table);
+    }
+    if let Some(text) = store.plan_text()? {
+        let lines: Vec<(String, &str)> =
+            text.lines().enumerate().map(|(at, line)| ((at + 1).to_string(), line)).collect();
+        section = section.subsection(Section::new("The plan").facts("Lines of TOML", lines));
+    }
+    Ok(section)
+}
+
+fn laws(results: &Results) -> Result<Section> {
+    let columns = [
+        Column::text("the paper's claim"),
+        Column::text("these data"),
+        Column::number("points"),
+        Column::number("left out"),
+    ];
+    let mut table = Table::new("Claims and what was found", columns);
+    let statements = results.laws.statements();
+    for statement in &statements {
+        table = table.row([
+            statement.claim.clone(),
+            statement.found.clone(),
+            statement.n.to_string(),
+            statement.excluded.len().to_string(),
+        ])?;
+    }
+    let mut excluded: Vec<&String> = statements.iter().flat_map(|statement| &statement.excluded).collect();
+    excluded.sort();
+    excluded.dedup();
+    let mut section = Section::new("The laws").table(table).subsection(regressions(results)?);
+    if !excluded.is_empty() {
+        let mut table = Table::new("Left out of one or more of them", [Column::text("what, and why")]);
+        for line in excluded {
+            table = table.row([line])?;
+        }
+        section = section.table(table);
+    }
+    Ok(section)
+}
+
+/// Every regression by domain and network, with its residuals' size.
+fn regressions(results: &Results) -> Result<Section> {
+    let columns = [
+        Column::text("y"),
+        Column::text("x"),
+        Column::text("domain"),
+        Column::text("network"),
+        Column::number("slope"),
+        Column::text("95 %, by t"),
+        Column::text("95 %, datasets drawn"),
+        Column::number("residual s.e."),
+        Column::number("largest residual"),
+        Column::number("r²"),
+        Column::number("points"),
+        Column::number("datasets"),
+        Column::number("left out"),
+    ];
+    let mut table = Table::new("Least squares", columns);
+    let found = &results.laws;
+    let dependences = [
+        &found.log_loss_on_d_data,
+        &found.log_loss_on_d_repr,
+        &found.accuracy_on_d_data,
+        &found.accuracy_on_d_repr,
+    ];
+    let laws =
+        [&found.generalization_data, &found.generalization_data_without_k_f, &found.generalization_repr];
+    let all = dependences.into_iter().flat_map(|of| &of.fits);
+    for regression in all.chain(laws.into_iter().flatten().map(|law| &law.regression)) {
+        let scope = |name: &Option<String>| name.clone().unwrap_or_else(|| "all".into());
+        let range = |[low, high]: [f64; 2]| format!("{} .. {}", cell(low), cell(high));
+        let row =
+            |x: &str, slope: String, t: String, drawn: String, error: String, largest: String, r: String| {
+                [
+                    regression.y.clone(),
+                    x.to_owned(),
+                    scope(&regression.scope.domain),
+                    scope(&regression.scope.model),
+                    slope,
+                    t,
+                    drawn,
+                    error,
+                    largest,
+                    r,
+                    regression.points.len().to_string(),
+                    regression.datasets.to_string(),
+                    regression.excluded.len().to_string(),
+                ]
+            };
+        let dash = || "–".to_owned();
+        match &regression.fit {
+            Err(reason) => {
+                let x = regression.columns.join(", ");
+                table = table.row(row(&x, dash(), reason.clone(), dash(), dash(), dash(), dash()))?;
+            }
+            Ok(fit) => {
+                for (at, slope) in fit.coefficients[1..].iter().enumerate() {
+                    let drawn = regression.bootstrap.as_ref().ok().and_then(|of| of.slopes.get(at));
+                    let largest =
+                        fit.residuals.iter().fold(0.0f64, |most, residual| most.max(residual.abs()));
+                    table = table.row(row(
+                        &slope.name,
+                        cell(slope.value),
+                        slope.inference.map_or_else(dash, |told| range(told.interval)),
+                        drawn.map_or_else(dash, |of| range(of.interval)),
+                        or_dash(fit.residual_standard_error),
+                        cell(largest),
+                        or_dash(fit.r_squared),
+                    ))?;
+                }
+            }
+        }
+    }
+    Ok(Section::new("Regressions").table(table))
+}
+
+fn exponents(results: &Results) -> Result<Section> {
+    let columns = [
+        Column::text("dataset"),
+        Column::text("domain"),
+        Column::text("network"),
+        Column::number("sizes"),
+        Column::number("slope of log loss on log N"),
+        Column::text("95 %"),
+        Column::number("-1/d_data"),
+        Column::number("-1/d_repr"),
+        Column::number("points"),
+    ];
+    let mut table = Table::new("Measured exponents, beside those of the laws", columns);
+    for of in &results.laws.exponents.found {
+        let slope = of.fit.as_ref().ok().map(|fit| &fit.coefficients[1]);
+        let interval = match (&of.fit, slope.and_then(|slope| slope.inference)) {
+            (Err(reason), _) => reason.clone(),
+            (_, Some(told)) => format!("{} .. {}", cell(told.interval[0]), cell(told.interval[1])),
+            _ => "–".into(),
+        };
+        let classes = if of.classes.is_empty() { String::new() } else { format!(" ({})", of.classes) };
+        table = table.row([
+            format!("{}{classes}", of.dataset),
+            of.domain.clone(),
+            of.model.clone(),
+            of.sizes.len().to_string(),
+            or_dash(of.measured()),
+            interval,
+            or_dash(of.by_data),
+            or_dash(of.by_repr),
+            of.points.len().to_string(),
+        ])?;
+    }
+    let mut section = Section::new("Exponents").paragraph(
+        "How fast the test loss falls with the number of training images N, for each dataset and network: the slope of log loss on log N. \
+         The laws bound the loss from above by N to the power of -1/d.",
+    );
+    section = section.table(table);
+    let left_out: Vec<String> = results
+        .laws
+        .exponents
+        .excluded
+        .iter()
+        .map(|Excluded { name, reason }| format!("{name}: {reason}"))
+        .collect();
+    if !left_out.is_empty() {
+        section = section.paragraph(&format!("Left out: {}.", left_out.join("; ")));
+    }
+    Ok(section)
+}
+
+fn measured(results: &Results) -> Result<Section> {
+    let columns = [
+        Column::text("dataset"),
+        Column::text("domain"),
+        Column::text("classes"),
+        Column::number("images"),
+        Column::number("seed"),
+        Column::text("estimator"),
+        Column::number("d_data"),
+        Column::text("95 %"),
+        Column::number("K_F"),
+        Column::number("published d_data"),
+        Column::number("published K_F"),
+    ];
+    let mut table = Table::new("Measured of the training images", columns);
+    for of in &results.measurements {
+        let published = PUBLISHED.iter().find(|known| known.dataset == of.dataset);
+        table = table.row([
+            of.dataset.clone(),
+            of.domain.clone(),
+            of.classes.clone(),
+            of.train.to_string(),
+            of.seed.to_string(),
+            of.estimator.clone(),
+            cell(of.d_data[0]),
+            format!("{} .. {}", cell(of.d_data[1]), cell(of.d_data[2])),
+            or_dash(of.k_f),
+            or_dash(published.filter(|_| of.estimator == "mle").map(|known| known.d_data)),
+            or_dash(published.map(|known| known.k_f)),
+        ])?;
+    }
+    Ok(Section::new("Measurements").table(table))
+}
+
+fn trained(results: &Results) -> Result<Section> {
+    let columns = [
+        Column::text("dataset"),
+        Column::text("classes"),
+        Column::text("network"),
+        Column::number("images"),
+        Column::number("seed"),
+        Column::number("test loss"),
+        Column::number("test accuracy, %"),
+        Column::text("d_repr"),
+        Column::text("rise of the loss under attack"),
+    ];
+    let mut table = Table::new("What trainings came to", columns);
+    for of in &results.observations {
+        let dims = of.d_repr.iter().map(|(name, value)| format!("{} ({name})", cell(*value)));
+        let attacks =
+            of.attacks.iter().map(|of| format!("{} at {}: {}", of.attack, of.epsilon, cell(of.loss)));
+        table = table.row([
+            of.dataset.clone(),
+            of.classes.clone(),
+            of.model.clone(),
+            of.train.to_string(),
+            of.seed.to_string(),
+            cell(of.test_loss),
+            format!("{:.1}", 100.0 * of.test_accuracy),
+            dims.collect::<Vec<_>>().join(", "),
+            attacks.collect::<Vec<_>>().join(", "),
+        ])?;
+    }
+    Ok(Section::new("Trainings").table(table))
+}

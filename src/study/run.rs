@@ -1,0 +1,660 @@
+//! Running a study: task after task, each begun where another process left it, its result written whole.
+
+use super::plan::{Plan, Variant};
+use super::source::{Prepared, Sources, in_unit_range};
+use super::store::{AttackResult, Dimension, EpochResult, MeasuredSharpness, Outcome, State, Store};
+use super::task::{Kind, Task};
+use crate::attack::{Apgd, Attack, Bim, Fgsm, MiFgsm, Norm, Pgd, Target, UniformNoise, unattacked};
+use crate::data::{Cache, Loaded};
+use crate::measure::{Estimate, Estimator, PaperProtocol, Protocol, intrinsic_dims, label_sharpness};
+use crate::nn::{Model, Recipe, Trained, Trainer};
+use crate::represent::{RepresentationOptions, relative_depth, representations};
+use crate::{Device, Error, Points, Result};
+use std::fs::{self, File, TryLockError};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Where a study runs, and what of it.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// The folder that datasets' paths are in.
+    pub data: PathBuf,
+    /// Where decoded images are kept for the next time.
+    pub cache: Option<Cache>,
+    /// Number and count of a shard, from 1 on: of all tasks, this part. Each shard has a store of its own.
+    pub shard: Option<(usize, usize)>,
+    /// Whether tasks that failed are done again. Those whose error may have passed always are.
+    pub retry: bool,
+    /// Whether checkpoints stay when their trainings are done.
+    pub keep_checkpoints: bool,
+    /// Set from elsewhere, as at Ctrl-C: the study stops after the batch that is under way, and what was done is kept.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What happens in a study.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// Tasks that are left out, for their images cannot be had.
+    Skipped {
+        /// The dataset.
+        dataset: &'a str,
+        /// How many tasks.
+        tasks: usize,
+        /// Why.
+        reason: &'a str,
+    },
+    /// The tasks that are left to do by this process or another.
+    Begun {
+        /// Their number, of `of`.
+        left: usize,
+        /// All tasks of this shard that can be done.
+        of: usize,
+        /// Their work: see [`Task::cost`].
+        cost: f64,
+    },
+    /// A task is begun.
+    Started {
+        /// Which.
+        task: &'a Task,
+        /// Epochs that another run of it did already.
+        epochs: u32,
+    },
+    /// It goes on.
+    Moved {
+        /// Which.
+        task: &'a Task,
+        /// What it is at, in a word or two.
+        what: &'a str,
+        /// How much of it is done, from 0 to 1.
+        fraction: f64,
+    },
+    /// It is done, and its result is in the store.
+    Finished {
+        /// Which.
+        task: &'a Task,
+        /// What it came to, in a line.
+        found: &'a str,
+        /// Seconds that it took here.
+        seconds: f64,
+    },
+    /// It failed. The study goes on.
+    Failed {
+        /// Which.
+        task: &'a Task,
+        /// Why.
+        error: &'a Error,
+    },
+    /// Another process does it, or has done it.
+    Elsewhere {
+        /// Which.
+        task: &'a Task,
+    },
+}
+
+/// How a study ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Tasks whose results are in the store, from earlier runs too.
+    pub done: usize,
+    /// Tasks that failed.
+    pub failed: usize,
+    /// Tasks whose images cannot be had.
+    pub skipped: usize,
+    /// Tasks that another process is at.
+    pub elsewhere: usize,
+    /// Whether it stopped as it was asked to.
+    pub stopped: bool,
+}
+
+/// The file of a study's results in its folder, or that of a shard.
+pub fn store_path(folder: &Path, shard: Option<(usize, usize)>) -> PathBuf {
+    match shard {
+        Some((number, of)) => folder.join(format!("study-{number}-of-{of}.sqlite")),
+        None => folder.join("study.sqlite"),
+    }
+}
+
+/// Runs a plan in a folder: what is done there already is not done again, what was begun goes on from its checkpoint, and other
+/// processes may run the same plan in the same folder meanwhile: each task is one's alone. Results are in the folder's
+/// [store](store_path). The same plan, data and kind of device give the same results, however often it was interrupted.
+///
+/// A task that fails is noted with its error, and the others go on; where images cannot be had the tasks on them are skipped.
+///
+/// # Errors
+/// [`Error::Io`] where the folder or the store cannot be written; [`Error::Argument`] for a shard that there is not;
+/// [`Error::Device`] where the device failed in two tasks, one after the other: it is lost, probably.
+///
+/// ```
+/// use sharpdim::study::{Plan, RunOptions, Store, run, store_path};
+/// let plan = Plan::parse(r#"
+///     name = "tiny"
+///     models = ["resnet18"]
+///     train = [24]
+///     test = 8
+///     size = 32
+///     epochs = 1
+///     [[datasets]]
+///     name = "bright spots"
+///     generated = { family = "radiology", latents = 2, contrast = 0.5 }
+/// "#)?;
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let folder = folder.path();
+/// let summary = run(&sharpdim::Device::cpu(), &plan, folder, &RunOptions::default(), &mut |_event| ())?;
+/// assert_eq!((summary.done, summary.failed), (2, 0));
+/// let observations = Store::open(&store_path(folder, None))?.observations()?;
+/// println!("test loss {:.3} at d_data {:.1}", observations[0].test_loss, observations[0].d_data[0].1);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn run(
+    device: &Device,
+    plan: &Plan,
+    folder: &Path,
+    options: &RunOptions,
+    watch: &mut dyn FnMut(Event<'_>),
+) -> Result<Summary> {
+    if let Some((number, of)) = options.shard
+        && !(1..=of).contains(&number)
+    {
+        return Err(Error::Argument(format!("shard {number} of {of}: they are numbered from 1 to {of}")));
+    }
+    let runs = folder.join("runs");
+    fs::create_dir_all(&runs).map_err(|source| Error::io(&runs, source))?;
+    let (number, of) = options.shard.unwrap_or((1, 1));
+    let tasks: Vec<Task> = plan.tasks().into_iter().filter(|task| task.position % of == number - 1).collect();
+    let mut store = Store::create(&store_path(folder, options.shard))?;
+    store.add_tasks(plan, &tasks)?;
+    store.again(options.retry)?;
+    let mut sources = Sources::new(plan, &options.data, options.cache.clone());
+    let mut study =
+        Running { device, plan, runs, options, store, summary: Summary::default(), failed_before: false };
+    study.all(&tasks, &mut sources, watch)
+}
+
+struct Running<'a> {
+    device: &'a Device,
+    plan: &'a Plan,
+    runs: PathBuf,
+    options: &'a RunOptions,
+    store: Store,
+    summary: Summary,
+    /// Whether the device failed in the task before.
+    failed_before: bool,
+}
+
+impl Running<'_> {
+    fn all(
+        &mut self,
+        tasks: &[Task],
+        sources: &mut Sources<'_>,
+        watch: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Summary> {
+        let states: std::collections::HashMap<String, State> =
+            self.store.entries()?.into_iter().map(|entry| (entry.id, entry.state)).collect();
+        let mut left: Vec<&Task> = Vec::new();
+        for task in tasks {
+            match states.get(&task.id) {
+                Some(State::Done) => self.summary.done += 1,
+                Some(State::Failed { .. }) => self.summary.failed += 1,
+                _ => left.push(task),
+            }
+        }
+        let left = self.without_skipped(left, sources, watch)?;
+        let cost = left.iter().map(|task| task.cost).sum();
+        watch(Event::Begun {
+            left: left.len(),
+            of: left.len() + self.summary.done + self.summary.failed,
+            cost,
+        });
+        // Once more through those that others were at: they may have been killed, or only have been looking.
+        let mut left = left;
+        loop {
+            let mut elsewhere = Vec::new();
+            for task in &left {
+                self.summary.stopped |= self.stopping();
+                if !self.summary.stopped && !self.one(task, sources, watch)? {
+                    elsewhere.push(*task);
+                }
+            }
+            self.summary.elsewhere = elsewhere.len();
+            if self.summary.stopped || elsewhere.is_empty() || elsewhere.len() == left.len() {
+                return Ok(self.summary);
+            }
+            left = elsewhere;
+        }
+    }
+
+    /// The tasks whose images can be had; the others are noted, once for each dataset and reason.
+    fn without_skipped<'t>(
+        &mut self,
+        tasks: Vec<&'t Task>,
+        sources: &mut Sources<'_>,
+        watch: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Vec<&'t Task>> {
+        let mut kept = Vec::new();
+        let mut skipped: Vec<(String, String, Vec<&str>)> = Vec::new();
+        let mut before: Option<(&str, Option<String>)> = None;
+        for task in tasks {
+            let lacking = match &before {
+                Some((images, lacking)) if *images == task.images => lacking.clone(),
+                _ => sources.lacking(task),
+            };
+            before = Some((&task.images, lacking.clone()));
+            let Some(reason) = lacking else {
+                kept.push(task);
+                continue;
+            };
+            let known = skipped.iter().position(|(name, known, _)| *name == task.name && *known == reason);
+            let at = known.unwrap_or_else(|| {
+                skipped.push((task.name.clone(), reason, Vec::new()));
+                skipped.len() - 1
+            });
+            skipped[at].2.push(&task.id);
+        }
+        for (dataset, reason, ids) in &skipped {
+            self.store.skip(ids, reason)?;
+            self.summary.skipped += ids.len();
+            watch(Event::Skipped { dataset, tasks: ids.len(), reason });
+        }
+        Ok(kept)
+    }
+
+    fn stopping(&self) -> bool {
+        self.options.stop.load(Ordering::Relaxed)
+    }
+
+    /// Does a task; false where another process is at it.
+    fn one(
+        &mut self,
+        task: &Task,
+        sources: &mut Sources<'_>,
+        watch: &mut dyn FnMut(Event<'_>),
+    ) -> Result<bool> {
+        // The system takes the lock from a process that dies, so that no task stays one's that is no more.
+        let Some(lock) = self.lock(task)? else {
+            watch(Event::Elsewhere { task });
+            return Ok(false);
+        };
+        if self.store.is_done(&task.id)? {
+            self.summary.done += 1;
+            watch(Event::Elsewhere { task });
+            self.unlock(task, lock);
+            return Ok(true);
+        }
+        let begun = Instant::now();
+        let mut told = begun;
+        let done = match task.kind {
+            Kind::Measure => self.measure(task, sources, watch),
+            Kind::Train => self.train(task, sources, &mut told, watch),
+        };
+        match done {
+            Ok(outcome) => {
+                self.store.finish(&task.id, &outcome, told.elapsed().as_secs_f64())?;
+                self.summary.done += 1;
+                self.failed_before = false;
+                if task.kind == Kind::Train && !self.options.keep_checkpoints {
+                    _ = fs::remove_file(self.checkpoint(task));
+                }
+                let found = in_a_line(&outcome);
+                watch(Event::Finished { task, found: &found, seconds: begun.elapsed().as_secs_f64() });
+            }
+            Err(Error::Stopped) => self.summary.stopped = true,
+            // A full disk, or a folder that is gone: no task would fare better. It stays to be done.
+            Err(Error::Io { path, source }) if path.starts_with(&self.runs) || path == self.store.path() => {
+                return Err(Error::Io { path, source });
+            }
+            Err(error) => {
+                let lost = matches!(error, Error::Device { .. });
+                let passing = lost || matches!(error, Error::Io { .. } | Error::Unavailable { .. });
+                self.store.fail(&task.id, &error.to_string(), passing)?;
+                self.summary.failed += 1;
+                watch(Event::Failed { task, error: &error });
+                if lost && self.failed_before {
+                    return Err(error);
+                }
+                self.failed_before = lost;
+            }
+        }
+        self.unlock(task, lock);
+        Ok(true)
+    }
+
+    fn lock(&self, task: &Task) -> Result<Option<File>> {
+        let path = lock_path(&self.runs, &task.id);
+        let file = File::create(&path).map_err(|source| Error::io(&path, source))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(Error::io(&path, source)),
+        }
+    }
+
+    /// The file goes before the lock does. Who locked it meanwhile finds the task done.
+    fn unlock(&self, task: &Task, lock: File) {
+        _ = fs::remove_file(lock_path(&self.runs, &task.id));
+        drop(lock);
+    }
+
+    fn checkpoint(&self, task: &Task) -> PathBuf {
+        self.runs.join(format!("{}.safetensors", task.id))
+    }
+
+    fn measure(
+        &mut self,
+        task: &Task,
+        sources: &mut Sources<'_>,
+        watch: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Outcome> {
+        watch(Event::Started { task, epochs: 0 });
+        watch(Event::Moved { task, what: "decoding", fraction: 0.0 });
+        let estimators = self.plan.estimators()?;
+        let prepared = sources.prepare(task)?;
+        let mut outcome = Outcome {
+            classes: prepared.classes.clone(),
+            checksum: prepared.checksum.clone(),
+            device: self.device.to_string(),
+            ..Outcome::default()
+        };
+        watch(Event::Moved { task, what: "measuring", fraction: 0.3 });
+        self.measured(&prepared.loaded, "", false, &estimators, task.seed, &mut outcome)?;
+        if task.variants {
+            for (at, variant) in self.plan.variants.iter().enumerate() {
+                if self.stopping() {
+                    return Err(Error::Stopped);
+                }
+                let fraction = 0.4 + 0.6 * at as f64 / self.plan.variants.len() as f64;
+                watch(Event::Moved { task, what: "measuring otherwise", fraction });
+                let loaded = sources.variant(task, variant)?;
+                let unit = variant.scale.as_deref() == Some("unit");
+                self.measured(&loaded, &variant.in_words(), unit, &estimators, task.seed, &mut outcome)?;
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Dimension and label sharpness of some images.
+    fn measured(
+        &self,
+        loaded: &Loaded,
+        preprocessing: &str,
+        unit: bool,
+        estimators: &[Estimator],
+        seed: u64,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let points = loaded.samples.points()?;
+        let scaled;
+        let points = if unit {
+            scaled = in_unit_range(&points);
+            Points::f32(&scaled, points.dim())?
+        } else {
+            points
+        };
+        let found = intrinsic_dims(self.device, &points, estimators, &|_| ())?;
+        for (estimator, found) in estimators.iter().zip(found) {
+            let dimension = dimension("data", None, preprocessing, estimator, found)?;
+            outcome.dimensions.push(dimension);
+        }
+        let protocol = match self.plan.sharpness.as_str() {
+            "all-pairs" => Protocol::AllPairs,
+            _ => Protocol::Paper(PaperProtocol { seed, ..paper_protocol(&loaded.labels) }),
+        };
+        let mut told =
+            MeasuredSharpness { preprocessing: preprocessing.to_owned(), ..MeasuredSharpness::default() };
+        match label_sharpness(self.device, &points, &loaded.labels, protocol, 1, &|_| ()) {
+            Ok(found) => {
+                told.value = Some(if found.draws.is_empty() { found.max } else { found.mean });
+                told.maximum = Some(found.max);
+                (told.contradictions, told.pairs) = (found.contradictions, found.pairs_compared);
+            }
+            Err(Error::Data(reason)) => told.error = Some(reason),
+            Err(other) => return Err(other),
+        }
+        outcome.sharpness.push(told);
+        Ok(())
+    }
+
+    fn train(
+        &mut self,
+        task: &Task,
+        sources: &mut Sources<'_>,
+        told: &mut Instant,
+        watch: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Outcome> {
+        let Some(model) = task.model else { unreachable!("a training has a network") };
+        let plan = self.plan;
+        let prepared = sources.prepare(task)?;
+        let recipe = self.recipe(task, model, prepared)?;
+        let precision = recipe.precision.name().to_owned();
+        let batch = recipe.batch;
+        let checkpoint = self.checkpoint(task);
+        let mut trainer = Trainer::new(self.device, &prepared.train, &prepared.test, recipe)?;
+        trainer.set_note(task.settings.clone());
+        // One that is damaged, as by a disk, or of other images, is begun anew: it is only a shortcut.
+        if checkpoint.exists() && trainer.load(&checkpoint).is_err() {
+            trainer = Trainer::new(self.device, &prepared.train, &prepared.test, trainer.recipe().clone())?;
+            trainer.set_note(task.settings.clone());
+        }
+        let at = trainer.history().len() as u32;
+        watch(Event::Started { task, epochs: at });
+        let (mut saved, mut saving) = (Instant::now(), Duration::ZERO);
+        while !trainer.is_finished() {
+            let progress = trainer.step()?;
+            let epochs = f64::from(progress.epoch - 1) + progress.done as f64 / progress.of as f64;
+            // What comes after the training is about a tenth of the work.
+            watch(Event::Moved { task, what: "training", fraction: 0.9 * epochs / f64::from(task.epochs) });
+            let stopping = self.stopping() && !trainer.is_finished();
+            // Each epoch is kept, but where writing would take more than a tenth of the time.
+            let due = progress.finished.is_some() && saved.elapsed() >= 10 * saving;
+            if stopping || due || trainer.is_finished() {
+                let start = Instant::now();
+                trainer.save(&checkpoint)?;
+                saving = start.elapsed();
+                saved = Instant::now();
+                self.store.advanced(
+                    &task.id,
+                    trainer.history().len() as u32,
+                    told.elapsed().as_secs_f64(),
+                )?;
+                *told = Instant::now();
+            }
+            if stopping {
+                return Err(Error::Stopped);
+            }
+        }
+        let mut outcome = Outcome {
+            classes: prepared.classes.clone(),
+            checksum: prepared.checksum.clone(),
+            device: self.device.to_string(),
+            precision: Some(precision),
+            epochs: trainer.history().iter().map(epoch_result).collect(),
+            ..Outcome::default()
+        };
+        drop(trainer);
+        let trained = Trained::read(&checkpoint)?;
+        self.attacked(task, &trained, prepared, batch, watch, &mut outcome)?;
+        watch(Event::Moved { task, what: "measuring representations", fraction: 0.97 });
+        let estimators = plan.estimators()?;
+        let options = RepresentationOptions {
+            layers: layers(plan, model),
+            estimators: estimators.clone(),
+            batch: batch.max(16),
+            ..RepresentationOptions::default()
+        };
+        for layer in representations(self.device, &trained, &prepared.train, &options, &|_| ())? {
+            for (estimator, found) in estimators.iter().zip(layer.dims) {
+                let depth = Some(relative_depth(model, &layer.layer)?);
+                outcome.dimensions.push(dimension(&layer.layer, depth, "", estimator, found)?);
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn recipe(&self, task: &Task, model: Model, prepared: &Prepared) -> Result<Recipe> {
+        let paper = Recipe::paper(model, self.device);
+        let precision = match &self.plan.precision {
+            Some(name) => name.parse()?,
+            None => paper.precision,
+        };
+        Ok(Recipe {
+            classes: prepared.train.class_names().len(),
+            epochs: task.epochs,
+            batch: self.plan.batch.unwrap_or(paper.batch),
+            rate: task.rate.unwrap_or(paper.rate),
+            seed: task.seed,
+            precision,
+            ..paper
+        })
+    }
+
+    fn attacked(
+        &self,
+        task: &Task,
+        trained: &Trained,
+        prepared: &Prepared,
+        batch: usize,
+        watch: &mut dyn FnMut(Event<'_>),
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        if self.plan.attacks.is_empty() || self.plan.epsilons.is_empty() {
+            return Ok(());
+        }
+        let mut target = Target::new(trained, self.device, batch.max(16))?;
+        let stop = self.options.stop.clone();
+        target.watch(move |_| match stop.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        });
+        let images: Vec<f32> = prepared.test.pixels().iter().map(|value| f32::from(*value)).collect();
+        let labels = prepared.test.labels();
+        let clean = unattacked(&mut target, &images, labels)?;
+        let count = self.plan.attacks.len() as f64;
+        for (at, name) in self.plan.attacks.iter().enumerate() {
+            let fraction = 0.9 + 0.07 * at as f64 / count;
+            watch(Event::Moved { task, what: "attacking", fraction });
+            let attack = attack(name, task.seed);
+            for found in attack.run(&mut target, &images, labels, &self.plan.epsilons)? {
+                outcome.attacks.push(AttackResult {
+                    attack: name.clone(),
+                    epsilon: f64::from(found.epsilon),
+                    clean: [clean.mean_loss(), clean.accuracy()],
+                    attacked: [found.mean_loss(), found.accuracy()],
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a task's lock is.
+pub(super) fn lock_path(runs: &Path, id: &str) -> PathBuf {
+    runs.join(format!("{id}.lock"))
+}
+
+/// An attack by its name in plans, in the maximum norm.
+fn attack(name: &str, seed: u64) -> Box<dyn Attack> {
+    let norm = Norm::Linf;
+    match name {
+        "noise" => Box::new(UniformNoise { norm, seed }),
+        "bim" => Box::new(Bim { norm, ..Bim::default() }),
+        "mi-fgsm" => Box::new(MiFgsm { norm, ..MiFgsm::default() }),
+        "pgd" => Box::new(Pgd { norm, seed, ..Pgd::default() }),
+        "apgd" => Box::new(Apgd { norm, seed, ..Apgd::default() }),
+        // The plan knows no other.
+        _ => Box::new(Fgsm { norm, ..Fgsm::default() }),
+    }
+}
+
+/// The paper's draws of 1000 images; of all where there are fewer.
+fn paper_protocol(labels: &[u32]) -> PaperProtocol {
+    let mut counts = std::collections::BTreeMap::new();
+    labels.iter().for_each(|label| *counts.entry(label).or_insert(0usize) += 1);
+    let balanced = counts.values().min().copied().unwrap_or(0) * counts.len();
+    let paper = PaperProtocol::default();
+    match balanced <= paper.samples {
+        // Every draw would be of the same images.
+        true => PaperProtocol { samples: balanced, repeats: 1, ..paper },
+        false => paper,
+    }
+}
+
+fn layers(plan: &Plan, model: Model) -> Vec<String> {
+    let all = plan.layers.iter().any(|layer| layer == "all");
+    let mut layers = if all { model.activations() } else { plan.layers.clone() };
+    if !layers.iter().any(|layer| layer == "last_hidden") {
+        layers.push("last_hidden".into());
+    }
+    layers
+}
+
+/// What an estimator found, or why it found nothing, which is a result too.
+fn dimension(
+    layer: &str,
+    depth: Option<f64>,
+    preprocessing: &str,
+    estimator: &Estimator,
+    found: Result<Estimate>,
+) -> Result<Dimension> {
+    let dimension = Dimension {
+        layer: layer.to_owned(),
+        depth,
+        preprocessing: preprocessing.to_owned(),
+        estimator: estimator.name().to_owned(),
+        ..Dimension::default()
+    };
+    match found {
+        Ok(found) if found.value.is_finite() => Ok(Dimension {
+            value: Some([found.value, found.low, found.high]),
+            excluded: found.excluded.count(),
+            ..dimension
+        }),
+        Ok(found) => Ok(Dimension { error: Some(format!("it came to {}", found.value)), ..dimension }),
+        Err(Error::Data(reason)) => Ok(Dimension { error: Some(reason), ..dimension }),
+        Err(other) => Err(other),
+    }
+}
+
+fn epoch_result(epoch: &crate::nn::Epoch) -> EpochResult {
+    EpochResult {
+        epoch: epoch.epoch,
+        train_loss: epoch.train_loss,
+        train_accuracy: epoch.train_accuracy,
+        test_loss: epoch.test_loss,
+        test_accuracy: epoch.test_accuracy,
+    }
+}
+
+/// What a task came to, as progress tells it.
+fn in_a_line(outcome: &Outcome) -> String {
+    let dimension = |layer: &str| {
+        let found =
+            outcome.dimensions.iter().find(|found| found.layer == layer && found.preprocessing.is_empty());
+        found.and_then(|found| found.value).map(|values| values[0])
+    };
+    let mut parts = Vec::new();
+    if let Some(last) = outcome.epochs.last() {
+        parts.push(format!("test loss {:.4}, {:.1} % right", last.test_loss, 100.0 * last.test_accuracy));
+    }
+    parts.extend(dimension("data").map(|d| format!("d_data {d:.1}")));
+    parts.extend(outcome.sharpness.first().and_then(|found| found.value).map(|k| format!("K_F {k:.2e}")));
+    parts.extend(dimension("last_hidden").map(|d| format!("d_repr {d:.1}")));
+    parts.join(", ")
+}
+
+impl Variant {
+    /// As results name it.
+    pub(super) fn in_words(&self) -> String {
+        let mut words = Vec::new();
+        words.extend(self.size.map(|size| format!("{size} px")));
+        words.extend(self.color.clone());
+        words.extend(match self.scale.as_deref() {
+            Some("none") => Some("unscaled".to_owned()),
+            Some("unit") => Some("values 0 to 1".to_owned()),
+            _ => None,
+        });
+        words.join(", ")
+    }
+}

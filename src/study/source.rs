@@ -1,0 +1,215 @@
+//! The images of a study's tasks: datasets opened once, classes drawn, the images of one task after the other decoded.
+
+use super::plan::{Plan, Variant, color};
+use super::task::{Classes, Task};
+use crate::data::{
+    Cache, Dataset, Images, Loaded, Named, NamedOptions, OpenOptions, Preprocess, Scale, Selection, Split,
+};
+use crate::random::below;
+use crate::{Error, Points, Result};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// Where images come from.
+pub(super) struct Sources<'a> {
+    plan: &'a Plan,
+    data: PathBuf,
+    cache: Option<Cache>,
+    /// By place in the plan and part: the dataset, or why there is none.
+    opened: HashMap<(usize, bool), Result<Dataset, String>>,
+    /// Those of the last task: the next is often on the same.
+    last: Option<(String, Prepared)>,
+}
+
+/// The images of a task.
+pub(super) struct Prepared {
+    /// As they are measured.
+    pub loaded: Loaded,
+    /// As networks take them.
+    pub train: Images,
+    pub test: Images,
+    /// The classes, in words.
+    pub classes: String,
+    /// Of all pixels and labels.
+    pub checksum: String,
+}
+
+impl<'a> Sources<'a> {
+    pub fn new(plan: &'a Plan, data: &Path, cache: Option<Cache>) -> Self {
+        Sources { plan, data: data.to_owned(), cache, opened: HashMap::new(), last: None }
+    }
+
+    /// Why a task's images cannot be had, where they cannot. Nothing is decoded.
+    pub fn lacking(&mut self, task: &Task) -> Option<String> {
+        self.choose(task).err().map(|error| error.to_string())
+    }
+
+    /// A task's images.
+    pub fn prepare(&mut self, task: &Task) -> Result<&Prepared> {
+        if self.last.as_ref().is_none_or(|(id, _)| *id != task.images) {
+            // First out, then in: two sets of images may not have room.
+            self.last = None;
+            let (train, test) = self.choose(task)?;
+            let how = self.how(task, &Variant::default())?;
+            let classes = train.class_names().join(" and ");
+            let loaded = train.load(&how, &|_| ())?;
+            let test = Images::new(test.load(&how, &|_| ())?)?;
+            let train = Images::new(loaded.clone())?;
+            let checksum = checksum(&train, &test);
+            self.last = Some((task.images.clone(), Prepared { loaded, train, test, classes, checksum }));
+        }
+        match &self.last {
+            Some((_, prepared)) => Ok(prepared),
+            None => unreachable!("it was just prepared"),
+        }
+    }
+
+    /// A task's training images under another preprocessing.
+    pub fn variant(&mut self, task: &Task, variant: &Variant) -> Result<Loaded> {
+        let how = self.how(task, variant)?;
+        self.choose(task)?.0.load(&how, &|_| ())
+    }
+
+    fn how(&self, task: &Task, variant: &Variant) -> Result<Preprocess> {
+        let dataset = &self.plan.datasets[task.dataset];
+        let size = variant.size.unwrap_or(self.plan.size);
+        Ok(Preprocess {
+            size: Some((size, size)),
+            color: color(variant.color.as_deref().or(dataset.color.as_deref()))?,
+            scale: if variant.scale.as_deref() == Some("none") { Scale::None } else { Scale::Max },
+            ..Preprocess::default()
+        })
+    }
+
+    /// A task's images to train and to test on, none of them decoded.
+    fn choose(&mut self, task: &Task) -> Result<(Dataset, Dataset)> {
+        let dataset = &self.plan.datasets[task.dataset];
+        let path = self.data.join(dataset.path.clone().unwrap_or_else(|| dataset.name.clone().into()));
+        let of = |error: Error| match error {
+            // Which of them it is of is not said by those that know nothing of files.
+            Error::Data(reason) | Error::Argument(reason) => {
+                Error::Data(format!("{}: {reason}", dataset.name))
+            }
+            other => other,
+        };
+        let by_image = self.plan.split == "image";
+        let all = self.open(task.dataset, Split::Train, &path)?;
+        let chosen = all.select(&selection(&all, &task.classes)?).map_err(of)?;
+        if chosen.class_names().len() < 2 {
+            return Err(Error::Data(format!(
+                "{}: its images are of one class, and two or more are told apart",
+                dataset.name
+            )));
+        }
+        if dataset.test_part {
+            let test = self.open(task.dataset, Split::Test, &path)?;
+            let classes = Some(chosen.class_names().to_vec());
+            let test = test.select(&Selection { classes, ..Selection::default() }).map_err(of)?;
+            let train = chosen.balanced(task.train, task.seed).map_err(of)?;
+            return Ok((train, test.balanced(task.test, task.seed).map_err(of)?));
+        }
+        match by_image {
+            true => chosen.split_images(task.train, task.test, task.seed),
+            false => chosen.split(task.train, task.test, task.seed),
+        }
+        .map_err(of)
+    }
+
+    fn open(&mut self, at: usize, split: Split, path: &Path) -> Result<Dataset> {
+        let (plan, cache) = (self.plan, self.cache.clone());
+        let opened = self.opened.entry((at, split == Split::Test)).or_insert_with(|| {
+            let dataset = &plan.datasets[at];
+            let found = match (&dataset.generated, &dataset.dataset) {
+                (Some(generated), _) => {
+                    let (train, test) = (dataset.sizes(plan), dataset.test(plan));
+                    let most = train.iter().copied().max().unwrap_or(0) + test;
+                    // As many again, so that other seeds draw other images.
+                    generated.domain(plan.size).and_then(|domain| Dataset::generate(&domain, most))
+                }
+                (None, Some(name)) => name.parse::<Named>().and_then(|named| {
+                    let options = NamedOptions { task: dataset.task.clone(), split, cache };
+                    Dataset::open_named(named, path, &options)
+                }),
+                (None, None) => Dataset::open_with(path, &OpenOptions { split }).map(|opened| match cache {
+                    Some(cache) => opened.with_cache(cache),
+                    None => opened,
+                }),
+            };
+            found.map_err(|error| error.to_string())
+        });
+        opened.clone().map_err(Error::Data)
+    }
+}
+
+/// The classes of a task: those named, or a pair of all that there are, drawn by its number alone.
+fn selection(dataset: &Dataset, classes: &Classes) -> Result<Selection> {
+    let names = dataset.class_names();
+    let classes = match classes {
+        Classes::All => None,
+        Classes::Named(names) => Some(names.clone()),
+        Classes::Draw(draw) => {
+            let pair = drawn(names.len(), *draw).ok_or_else(|| {
+                Error::Data(format!("{} classes have no pair number {}", names.len(), draw + 1))
+            })?;
+            Some(pair.map(|class| names[class].clone()).to_vec())
+        }
+    };
+    Ok(Selection { classes, ..Selection::default() })
+}
+
+/// The pair of classes of a draw: each draw's is another, whatever other draws there are.
+fn drawn(classes: usize, draw: usize) -> Option<[usize; 2]> {
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let pairs = classes * classes.saturating_sub(1) / 2;
+    if draw >= pairs {
+        return None;
+    }
+    let mut seen: Vec<[usize; 2]> = Vec::new();
+    loop {
+        let (a, b) = (below(&mut random, classes), below(&mut random, classes));
+        let pair = [a.min(b), a.max(b)];
+        if a != b && !seen.contains(&pair) {
+            if seen.len() == draw {
+                return Some(pair);
+            }
+            seen.push(pair);
+        }
+    }
+}
+
+fn checksum(train: &Images, test: &Images) -> String {
+    let mut hash = blake3::Hasher::new();
+    for images in [train, test] {
+        images.shape().iter().for_each(|extent| _ = hash.update(&(*extent as u64).to_le_bytes()));
+        hash.update(images.pixels());
+        images.labels().iter().for_each(|label| _ = hash.update(&label.to_le_bytes()));
+    }
+    hash.finalize().to_hex()[..32].to_owned()
+}
+
+/// Samples divided by 255: values from 0 to 1.
+pub(super) fn in_unit_range(points: &Points<'_>) -> Vec<f32> {
+    use crate::Values;
+    match points.values() {
+        Values::U8(values) => values.iter().map(|value| f32::from(*value) / 255.0).collect(),
+        Values::F32(values) => values.iter().map(|value| value / 255.0).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_are_of_different_pairs_until_there_are_none_left() {
+        let pairs: Vec<_> = (0..10).map(|draw| drawn(5, draw).unwrap()).collect();
+        for (at, pair) in pairs.iter().enumerate() {
+            assert!(pair[0] < pair[1] && pair[1] < 5 && !pairs[..at].contains(pair), "{pairs:?}");
+        }
+        assert_eq!((drawn(5, 10), drawn(1, 0), drawn(0, 0)), (None, None, None));
+        assert_eq!(drawn(2, 0), Some([0, 1]));
+    }
+}

@@ -1,0 +1,230 @@
+//! What a plan comes to: its experiments, each with an identity that says all that its result depends on.
+
+use super::plan::{DatasetPlan, Plan};
+use crate::nn::Model;
+use serde_json::{Value, json};
+use std::fmt;
+
+/// What is done in a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Dimension and label sharpness of the training images are measured.
+    Measure,
+    /// A network is trained on them, tested, attacked, and its representations are measured.
+    Train,
+}
+
+impl Kind {
+    /// As stores have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Measure => "measure",
+            Kind::Train => "train",
+        }
+    }
+}
+
+/// Which classes are told apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Classes {
+    /// All that the dataset has.
+    All,
+    /// These, by name.
+    Named(Vec<String>),
+    /// A pair that is drawn: the draw's number, from 0 on.
+    Draw(usize),
+}
+
+/// One experiment of a [`Plan`].
+///
+/// ```
+/// use sharpdim::study::Plan;
+/// let plan = Plan::parse(Plan::text_of("demo").unwrap())?;
+/// let first = &plan.tasks()[0];
+/// assert_eq!(first.id.len(), 16);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// A checksum of its settings: the same experiment has the same one everywhere.
+    pub id: String,
+    /// Likewise of its images alone, which a measurement and the trainings on them have in common.
+    pub images: String,
+    /// What is done.
+    pub kind: Kind,
+    /// Its place in the plan.
+    pub position: usize,
+    /// Its dataset's place in the plan.
+    pub dataset: usize,
+    /// The dataset's name.
+    pub name: String,
+    /// The dataset's domain.
+    pub domain: String,
+    /// The classes.
+    pub classes: Classes,
+    /// The network, of a training.
+    pub model: Option<Model>,
+    /// Images to train on.
+    pub train: usize,
+    /// Images to test on.
+    pub test: usize,
+    /// The seed.
+    pub seed: u64,
+    /// Epochs of training.
+    pub epochs: u32,
+    /// The learning rate, where the plan says one.
+    pub rate: Option<f32>,
+    /// Whether other preprocessings are measured too.
+    pub variants: bool,
+    /// All that its result depends on, as JSON.
+    pub settings: String,
+    /// How much work it is, in images that go through a ResNet-18 of this size, about.
+    pub cost: f64,
+}
+
+impl fmt::Display for Task {
+    /// As `mnist (draw 2), resnet18, 500 images, seed 0`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name)?;
+        match &self.classes {
+            Classes::All => (),
+            Classes::Named(names) => write!(f, " ({})", names.join(" and "))?,
+            Classes::Draw(draw) => write!(f, " (pair {})", draw + 1)?,
+        }
+        match self.model {
+            Some(model) => write!(f, ", {model}")?,
+            None => write!(f, ", measures")?,
+        }
+        write!(f, ", {} images, seed {}", self.train, self.seed)
+    }
+}
+
+impl Plan {
+    /// All experiments of the plan, in the order in which they are done: those on the same images follow each other.
+    pub fn tasks(&self) -> Vec<Task> {
+        let models: Vec<Model> = self.models.iter().filter_map(|name| name.parse().ok()).collect();
+        let mut tasks = Vec::new();
+        for (at, dataset) in self.datasets.iter().enumerate() {
+            let greatest = dataset.sizes(self).iter().copied().max().unwrap_or(0);
+            for classes in dataset.choices() {
+                for seed in dataset.seeds(self) {
+                    for train in dataset.sizes(self) {
+                        let with_variants = *train == greatest && !self.variants.is_empty();
+                        let first = Task {
+                            id: String::new(),
+                            images: String::new(),
+                            kind: Kind::Measure,
+                            position: 0,
+                            dataset: at,
+                            name: dataset.name.clone(),
+                            domain: dataset.domain.clone(),
+                            classes: classes.clone(),
+                            model: None,
+                            train: *train,
+                            test: dataset.test(self),
+                            seed: *seed,
+                            epochs: 0,
+                            rate: None,
+                            variants: with_variants,
+                            settings: String::new(),
+                            cost: *train as f64,
+                        };
+                        let trainings = models.iter().map(|model| Task {
+                            kind: Kind::Train,
+                            model: Some(*model),
+                            epochs: dataset.epochs(self),
+                            rate: rate(self, dataset, *model),
+                            variants: false,
+                            ..first.clone()
+                        });
+                        for task in [first.clone()].into_iter().chain(trainings) {
+                            tasks.push(self.identified(task, tasks.len()));
+                        }
+                    }
+                }
+            }
+        }
+        tasks
+    }
+
+    fn identified(&self, task: Task, position: usize) -> Task {
+        let dataset = &self.datasets[task.dataset];
+        let images = json!({
+            "name": task.name, "dataset": dataset.dataset, "task": dataset.task, "generated": dataset.generated,
+            "classes": match &task.classes {
+                Classes::All => Value::Null,
+                Classes::Named(names) => json!(names),
+                Classes::Draw(draw) => json!(draw),
+            },
+            "train": task.train, "test": task.test, "test_part": dataset.test_part, "seed": task.seed,
+            "size": self.size, "color": dataset.color, "split": self.split,
+        });
+        let mut settings =
+            json!({ "kind": task.kind.name(), "images": images.clone(), "estimators": self.estimators });
+        match task.model {
+            None => {
+                settings["sharpness"] = json!(self.sharpness);
+                settings["variants"] = if task.variants { json!(self.variants) } else { json!([]) };
+            }
+            Some(model) => {
+                settings["model"] = json!(model.name());
+                settings["epochs"] = json!(task.epochs);
+                settings["batch"] = json!(self.batch);
+                settings["rate"] = json!(task.rate);
+                settings["precision"] = json!(self.precision);
+                settings["layers"] = json!(self.layers);
+                settings["attacks"] = json!(self.attacks);
+                settings["epsilons"] = json!(self.epsilons);
+            }
+        }
+        let settings = canonical(settings);
+        // Forward and backward are three forward passes; each strength of an attack with one gradient three more.
+        let passes = f64::from(task.epochs) * (3.0 * task.train as f64 + task.test as f64)
+            + (3 * self.attacks.len() * self.epsilons.len()) as f64 * task.test as f64;
+        let cost = task.model.map_or(task.cost, |model| passes * work(model) + 4.0 * task.train as f64);
+        Task {
+            id: checksum(&settings),
+            images: checksum(&canonical(images)),
+            position,
+            settings,
+            cost,
+            ..task
+        }
+    }
+}
+
+impl DatasetPlan {
+    fn choices(&self) -> Vec<Classes> {
+        match (self.draws, self.classes.as_slice()) {
+            (Some(draws), _) => (0..draws).map(Classes::Draw).collect(),
+            (None, []) => vec![Classes::All],
+            (None, named) => named.iter().cloned().map(Classes::Named).collect(),
+        }
+    }
+}
+
+fn rate(plan: &Plan, dataset: &DatasetPlan, model: Model) -> Option<f32> {
+    dataset.rates.get(model.name()).or_else(|| plan.rates.get(model.name())).copied()
+}
+
+/// Multiplications of a network's pass, with those of ResNet-18's as 1.
+fn work(model: Model) -> f64 {
+    match model {
+        Model::ResNet18 => 1.0,
+        Model::ResNet34 => 2.0,
+        Model::ResNet50 => 2.3,
+        Model::Vgg13 => 6.2,
+        Model::Vgg16 => 8.5,
+        Model::Vgg19 => 10.8,
+    }
+}
+
+/// JSON whose keys are sorted, however a program had `serde_json` built.
+fn canonical(mut value: Value) -> String {
+    value.sort_all_objects();
+    value.to_string()
+}
+
+fn checksum(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
+}

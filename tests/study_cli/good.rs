@@ -1,0 +1,122 @@
+//! What `study` does when all is well, or some data are not there.
+
+use super::ran::{PLAN, Place, dump, good, run, whole, words};
+use sharpdim::study::{Plan, Store};
+
+#[test]
+fn a_second_run_does_nothing_again() {
+    let place = Place::new(PLAN);
+    let args = place.args("out");
+    good(&words(&args));
+    let ran = good(&words(&args));
+    assert!(ran.stderr.contains("8 of 8 tasks are done already"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains(" s; "), "{}", ran.stderr);
+    assert!(dump(place.path("out")) == whole());
+    // A larger plan in the same folder does what is new alone.
+    std::fs::write(
+        place.path("plan.toml"),
+        PLAN.replace("[24, 48]", "[24, 48, 60]").replace("variants", "# variants"),
+    )
+    .unwrap();
+    let ran = good(&words(&args));
+    assert!(ran.stderr.contains("6 of 12 tasks are done already"), "{}", ran.stderr);
+}
+
+#[test]
+fn observations_join_what_was_trained_with_what_was_measured() {
+    let place = Place::new(PLAN);
+    good(&words(&place.args("out")));
+    let store = Store::open(std::path::Path::new(&place.path("out/study.sqlite"))).unwrap();
+    let observations = store.observations().unwrap();
+    assert_eq!(observations.len(), 4);
+    let measured = store.measurements().unwrap();
+    for observation in &observations {
+        let of = measured.iter().find(|measured| {
+            (&measured.dataset, measured.train, measured.estimator.as_str())
+                == (&observation.dataset, observation.train, "mle")
+        });
+        let of = of.unwrap();
+        assert_eq!(observation.d_data[0], ("mle".to_owned(), of.d_data[0]));
+        assert_eq!(observation.k_f, of.k_f);
+        assert_eq!(observation.d_repr.len(), 2);
+        let strengths: Vec<f64> = observation.attacks.iter().map(|penalty| penalty.epsilon).collect();
+        assert_eq!(strengths, [2.0, 8.0]);
+        // Attacks that go by the gradient's sign cost more the stronger they are, and cost something.
+        assert!(observation.attacks[1].loss > observation.attacks[0].loss.min(0.0));
+    }
+    // K_F of values from 0 to 1 is 255 times that of values from 0 to 255.
+    let variants = store.variants().unwrap();
+    let of = |what: &str| {
+        let found = variants.iter().find(|found| found.dataset == "spots" && found.preprocessing == what);
+        found.unwrap_or_else(|| panic!("{what} in {variants:?}")).k_f
+    };
+    let ratio = of("values 0 to 1") / of("");
+    assert!((ratio / 255.0 - 1.0).abs() < 1e-6, "{ratio}");
+    assert!(of("24 px") > of(""), "fewer pixels are less far apart");
+}
+
+#[test]
+fn data_that_are_not_there_are_skipped_and_listed() {
+    let more = "
+[[datasets]]
+name = \"absent\"
+[[datasets]]
+name = \"named\"
+dataset = \"rsna\"
+[[datasets]]
+name = \"few\"
+";
+    let place = Place::new(&format!("{PLAN}{more}"));
+    for (class, count) in [("a", 40u8), ("b", 30)] {
+        let folder = place.path(&format!("data/few/{class}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        for at in 0..count {
+            let image = image::GrayImage::from_fn(36, 36, |x, y| image::Luma([(x as u8 * at) ^ y as u8]));
+            image.save(format!("{folder}/{at}.png")).unwrap();
+        }
+    }
+    let args = [place.args("out"), vec!["--data".into(), place.path("data")]].concat();
+    let ran = good(&words(&args));
+    // Of the small set, 24 + 16 images are there, 48 + 16 are not: 24 are wanted of the class of 30, and 8.
+    for words in ["absent", "rsna", "few", "class \"b\" has 30 images", "10 of 20 tasks"] {
+        assert!(ran.stdout.contains(words), "{words:?} in {}", ran.stdout);
+    }
+    // They are done when they come.
+    let folder = place.path("data/few/b");
+    for at in 30..40u8 {
+        let image = image::GrayImage::from_fn(36, 36, |x, y| image::Luma([(x as u8 * at) ^ y as u8]));
+        image.save(format!("{folder}/{at}.png")).unwrap();
+    }
+    let ran = good(&words(&args));
+    assert!(ran.stdout.contains("12 of 20 tasks"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_task_that_fails_does_not_stop_the_others() {
+    // A rate at which the loss is no number after a step or two.
+    let plan = PLAN.replace("name = \"spots\"", "name = \"spots\"\nrates = { resnet18 = 1e30 }");
+    let place = Place::new(&plan);
+    let args = place.args("out");
+    let ran = run(&words(&args));
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    for words in ["6 of 8 tasks", "Failed    spots", "the loss is", "--retry"] {
+        assert!(ran.stdout.contains(words), "{words:?} in {}", ran.stdout);
+    }
+    // It is not tried again unless asked for.
+    assert!(!run(&words(&args)).stderr.contains("FAILED"));
+    let again = run(&[&words(&args)[..], &["--retry"]].concat());
+    assert_eq!((again.code, again.stderr.matches("FAILED").count()), (1, 2), "{}", again.stderr);
+}
+
+#[test]
+fn plans_that_come_with_it_are_printed_and_read_back() {
+    let list = good(&["plan"]).stdout;
+    for (name, about) in Plan::built_in() {
+        assert!(list.contains(name) && list.contains(about));
+        let printed = good(&["plan", name]).stdout;
+        assert_eq!(
+            Plan::parse(&printed).unwrap().tasks(),
+            Plan::parse(Plan::text_of(name).unwrap()).unwrap().tasks()
+        );
+    }
+}
