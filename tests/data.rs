@@ -8,6 +8,7 @@ mod data {
     pub mod formats;
     pub mod fuzz;
     pub mod generated;
+    pub mod jpeg;
     pub mod make;
     pub mod manifolds;
     pub mod mapped;
