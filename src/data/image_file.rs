@@ -67,7 +67,7 @@ thread_local! {
 }
 
 fn decode_jpeg(path: &Path, bytes: &[u8]) -> Result<Image<'static>> {
-    match jpeg::decode(bytes, Colours::Rgb).map_err(|reason| Error::format(path, reason))? {
+    match jpeg::decode(bytes, Colours::Marked).map_err(|reason| Error::format(path, reason))? {
         Some(jpeg::Pixels { height, width, channels, values }) => {
             Ok(Image { shape: plain_shape(height, width, channels), values: Values::U8(Cow::Owned(values)) })
         }

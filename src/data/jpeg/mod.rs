@@ -36,12 +36,14 @@ pub(super) struct Pixels {
     pub values: Vec<u8>,
 }
 
-/// What pixels of three colours are given as.
+/// What the three components of an image are; pixels are RGB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Colours {
+    /// What the marks in the data say, or libjpeg guesses without any.
+    Marked,
+    /// Luma and differences of colour.
+    Ybr,
     Rgb,
-    /// As they are coded: RGB, or luma and its differences.
-    Coded,
 }
 
 /// Decodes an image; `None` where its kind is not read here: other processes, precisions and numbers of components, sizes of
@@ -424,10 +426,11 @@ impl<'a> Image<'a> {
         match &planes[..] {
             [a, b, c] => {
                 let ids: Vec<u8> = components.iter().map(|component| component.id).collect();
-                let plain = match (self.jfif, self.adobe) {
-                    (true, _) => false,
-                    (false, Some(transform)) => transform == 0,
-                    (false, None) => ids == *b"RGB",
+                let ybr = match (colours, self.jfif, self.adobe) {
+                    (Colours::Ybr, ..) | (Colours::Marked, true, _) => true,
+                    (Colours::Rgb, ..) => false,
+                    (Colours::Marked, false, Some(transform)) => transform != 0,
+                    (Colours::Marked, false, None) => ids != *b"RGB",
                 };
                 let mut lines = [const { Vec::new() }; 3];
                 let [line_a, line_b, line_c] = &mut lines;
@@ -438,9 +441,9 @@ impl<'a> Image<'a> {
                         b.row(at, line_b, &mut sums),
                         c.row(at, line_c, &mut sums),
                     ];
-                    match plain || colours == Colours::Coded {
-                        true => colour::interleaved(rows, &mut pixels),
-                        false => colour::rgb(rows[0], rows[1], rows[2], &mut pixels),
+                    match ybr {
+                        true => colour::rgb(rows[0], rows[1], rows[2], &mut pixels),
+                        false => colour::interleaved(rows, &mut pixels),
                     }
                     values.extend_from_slice(pixels.as_flattened());
                 }

@@ -1,5 +1,5 @@
 //! JPEG of 8 bits in DICOM files: baseline, extended and progressive, by the decoder that reads JPEG files.
-//! Colours are left as they are coded: which they are is told by the JPEG's own marks first, then by DICOM's.
+//! Which colours are coded is told by the JPEG's own marks first, then by DICOM's.
 
 use super::pixels::{Layout, Raw};
 use crate::data::jpeg::{self, Colours, Head};
@@ -7,7 +7,7 @@ use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-/// The values of a frame, and whether they are luma and differences of colour.
+/// The values of a frame, and whether they are luma and differences of colour still.
 pub(super) fn decode(packed: &[u8], layout: &Layout, ybr: bool) -> Result<(Raw, bool), String> {
     let head = Head::of(packed)?;
     check(&head, layout)?;
@@ -18,8 +18,8 @@ pub(super) fn decode(packed: &[u8], layout: &Layout, ybr: bool) -> Result<(Raw, 
         ));
     }
     let ybr = head.ybr.unwrap_or(ybr);
-    if let Some(pixels) = jpeg::decode(packed, Colours::Coded)? {
-        return Ok((Raw::Bytes(pixels.values), ybr));
+    if let Some(pixels) = jpeg::decode(packed, if ybr { Colours::Ybr } else { Colours::Rgb })? {
+        return Ok((Raw::Bytes(pixels.values), false));
     }
     // What is left is rare. The decoder fills what is not there with gray.
     if !jpeg::ends(packed, 2) {
