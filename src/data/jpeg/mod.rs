@@ -47,7 +47,8 @@ pub(super) enum Colours {
 }
 
 /// Decodes an image; `None` where its kind is not read here: other processes, precisions and numbers of components, sizes of
-/// components that do not divide the image's, and progressive ones that lack the last bits, which libjpeg smooths.
+/// components that do not divide the image's, Huffman tables that are not in the data, and progressive images that lack the last
+/// bits, which libjpeg smooths.
 ///
 /// # Errors
 /// What is wrong with the data, to be put behind the file's name.
@@ -280,14 +281,16 @@ impl<'a> Image<'a> {
                         let rows = if only { 1 } else { frame.rows };
                         frame.reserve(rows, &mut scratch.coefficients, &mut scratch.planes);
                     }
+                    let Some(marker) = image.scan(body, segments.at, frame, scratch, only)? else {
+                        return Ok(None);
+                    };
                     if only {
-                        let marker = image.scan(body, segments.at, frame, scratch, true)?;
                         return match ends(bytes, marker) {
                             true => Ok(Some(image.pixels(frame, colours, &scratch.planes))),
                             false => Err(CUT.into()),
                         };
                     }
-                    segments.at = image.scan(body, segments.at, frame, scratch, false)?;
+                    segments.at = marker;
                 }
                 (0xd9, Some(frame)) if scans > 0 => {
                     let of = |at: usize| frame.components.iter().any(move |of| of.missing[at] != 0);
@@ -346,7 +349,7 @@ impl<'a> Image<'a> {
     }
 
     /// Decodes the scan with this header from byte `at` on; where the next marker is. Where it is the only one, blocks become
-    /// pixels row by row, else they are kept.
+    /// pixels row by row, else they are kept. `None` where Huffman tables lack: those of films are known from elsewhere.
     fn scan(
         &self,
         body: &[u8],
@@ -354,7 +357,7 @@ impl<'a> Image<'a> {
         frame: &mut Frame,
         scratch: &mut Scratch,
         only: bool,
-    ) -> Result<usize, String> {
+    ) -> Result<Option<usize>, String> {
         let wrong = || damaged("a scan that cannot be");
         let (count, rest) = body.split_first().ok_or_else(wrong)?;
         let (chosen, rest) = rest.split_at_checked(2 * usize::from(*count)).ok_or_else(wrong)?;
@@ -381,6 +384,9 @@ impl<'a> Image<'a> {
             }
             note(&mut of.missing, stage).ok_or_else(|| damaged("a scan out of turn"))?;
             let (dc, ac) = (table(codes >> 4), table(4 + (codes & 3)));
+            if stage.takes_dc() && dc.is_none() || stage.takes_ac() && ac.is_none() {
+                return Ok(None);
+            }
             parts.push(Part { component, dc, ac, across: of.across, down: of.down });
         }
         let [columns, rows] = match &mut parts[..] {
@@ -403,7 +409,7 @@ impl<'a> Image<'a> {
                 frame.transform(0, row, coefficients, planes);
             }
         }
-        Ok(marker)
+        Ok(Some(marker))
     }
 
     /// The pixels of an image whose components are there.

@@ -57,6 +57,18 @@ pub enum Stage {
     AcMore { first: usize, last: usize, low: u32 },
 }
 
+impl Stage {
+    /// Whether it is coded by tables for first coefficients.
+    pub fn takes_dc(self) -> bool {
+        matches!(self, Stage::Whole | Stage::Dc { .. })
+    }
+
+    /// Whether it is coded by tables for the others.
+    pub fn takes_ac(self) -> bool {
+        matches!(self, Stage::Whole | Stage::Ac { .. } | Stage::AcMore { .. })
+    }
+}
+
 /// The coefficients of a component.
 #[derive(Default)]
 pub struct Coefficients {
