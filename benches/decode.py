@@ -2,7 +2,7 @@
 """Times decoding and preprocessing of image files beside pydicom, Pillow and torchvision: the same files, scaled by their
 maximum to 8 bits, then resized to 224 x 224, bilinear, without antialiasing. Needs torch, torchvision, numpy, Pillow and pydicom:
 
-    python benches/decode.py [--images 400] [--rounds 3]
+    python benches/decode.py [--images 400] [--rounds 3] [--kinds JPEG]
 
 Prints a Markdown table: images in a second, and both means of all values, which say that it was the same work. The peers run in
 as many worker processes of a torch DataLoader as ours has threads, warmed up; files are made here, and are in the system's cache.
@@ -126,6 +126,7 @@ def main():
     parser.add_argument("--images", type=int, default=400)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--kinds", default="", help="only files whose kind begins so: DICOM, JPEG or PNG")
     parser.add_argument("--throughput", type=Path, help="this library's program; built by Cargo where not given")
     args = parser.parse_args()
     import pydicom
@@ -141,7 +142,7 @@ def main():
     heads = ["files", f"{OURS}, images/s", "peer", "its images/s", "ratio", f"{OURS}, mean", "its mean"]
     print("| " + " | ".join(heads) + " |")
     print("|" + "---|" * len(heads), flush=True)
-    for kind in KINDS:
+    for kind in (kind for kind in KINDS if kind.startswith(args.kinds)):
         with tempfile.TemporaryDirectory() as folder:
             write(kind, Path(folder), args.images)
             paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())

@@ -9,6 +9,7 @@ mod data {
     pub mod fuzz;
     pub mod generate;
     pub mod generated;
+    pub mod jpeg;
     pub mod make;
     pub mod manifolds;
     pub mod mapped;

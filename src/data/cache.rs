@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 
 /// Part of every entry's name. To be raised with every change after which an image gives another row than before:
 /// of decoding, colour, scaling or resizing. Entries of other versions are never read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// What an entry begins with.
 const MAGIC: [u8; 16] = *b"sharpdim image 1";
 /// Bytes of a checksum.

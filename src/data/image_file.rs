@@ -2,18 +2,21 @@
 //! oldest DICOM files.
 //! Alpha is dropped, a palette expanded, an EXIF orientation left alone: as `Pillow.convert("RGB")` does.
 
+use super::jpeg::{self, Colours};
 use super::native::dicom::{Dicom, is_dicom};
 use super::read::open_file;
 use super::source::{Depth, Image, Shape, Values};
 use crate::{Error, Result};
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 use std::borrow::Cow;
-use std::io::{Cursor, Read};
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{Cursor, ErrorKind, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// No single image is larger than this, as a file or decoded.
-const LARGEST: u64 = 1 << 30;
+pub(super) const LARGEST: u64 = 1 << 30;
 /// Deflate packs at most 1032 to 1, times 8 for one-bit pixels; JPEG less. A header that claims more lies.
 const DENSEST: u64 = 10_000;
 /// A WebP image of one colour takes no bits for its pixels, and some of TIFF's packings next to none: theirs
@@ -28,40 +31,157 @@ const EIGHT_OR_SIXTEEN: &str =
 
 /// The shape of an image, from its header.
 pub(super) fn shape(path: &Path) -> Result<Shape> {
-    let bytes = read(path)?;
-    if is_dicom(&bytes) || has_dicom_ending(path) {
-        return Dicom::of(path, bytes).map(|dicom| dicom.shape());
+    let begun = Begun::open(path)?;
+    if begun.is_dicom() {
+        return Dicom::of(path, begun.whole()?).map(|dicom| dicom.shape());
     }
+    if let Some([height, width, channels]) = jpeg::extents(begun.start()) {
+        check_claim(path, height, width, (height * width * channels) as u64, begun.len()?, 0)?;
+        return Ok(plain_shape(height, width, channels));
+    }
+    let bytes = begun.whole()?;
     guarded(path, || shape_of(path, &decoder(path, &bytes)?, &bytes))
 }
 
 /// An image's pixels.
 pub(super) fn decode(path: &Path) -> Result<Image<'static>> {
-    let bytes = read(path)?;
-    if is_dicom(&bytes) || has_dicom_ending(path) {
-        return Dicom::of(path, bytes)?.frame(0);
+    let begun = Begun::open(path)?;
+    if begun.is_dicom() {
+        return Dicom::of(path, begun.whole()?)?.frame(0);
     }
-    guarded(path, || {
-        let decoder = decoder(path, &bytes)?;
-        let shape = shape_of(path, &decoder, &bytes)?;
-        if bytes.starts_with(&[0xff, 0xd8]) && !jpeg_is_whole(&bytes) {
-            return Err(Error::format(path, "is cut short: the JPEG data has no end-of-image marker"));
+    if !begun.start().starts_with(&[0xff, 0xd8]) {
+        let bytes = begun.whole()?;
+        return guarded(path, || decode_by_crate(path, &bytes));
+    }
+    let mut kept = BUFFER.take();
+    let decoded = begun.fill(&mut kept).and_then(|len| guarded(path, || decode_jpeg(path, &kept[..len])));
+    if kept.len() <= KEPT {
+        BUFFER.set(kept);
+    }
+    decoded
+}
+
+thread_local! {
+    /// The bytes of the JPEG file that was read last, which the next one's are written over.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+fn decode_jpeg(path: &Path, bytes: &[u8]) -> Result<Image<'static>> {
+    match jpeg::decode(bytes, Colours::Marked).map_err(|reason| Error::format(path, reason))? {
+        Some(jpeg::Pixels { height, width, channels, values }) => {
+            Ok(Image { shape: plain_shape(height, width, channels), values: Values::U8(Cow::Owned(values)) })
         }
-        if bytes.starts_with(b"RIFF") && !riff_is_whole(&bytes) {
-            return Err(Error::format(path, "is cut short: it ends before its WebP header says"));
+        None if !jpeg::ends(bytes, 2) => Err(Error::format(path, jpeg::CUT)),
+        None => decode_by_crate(path, bytes),
+    }
+}
+
+fn decode_by_crate(path: &Path, bytes: &[u8]) -> Result<Image<'static>> {
+    let decoder = decoder(path, bytes)?;
+    let shape = shape_of(path, &decoder, bytes)?;
+    if bytes.starts_with(b"RIFF") && !riff_is_whole(bytes) {
+        return Err(Error::format(path, "is cut short: it ends before its WebP header says"));
+    }
+    let stored = usize::from(decoder.color_type().channel_count());
+    let mut raw = vec![0; decoder.total_bytes() as usize];
+    decoder.read_image(&mut raw).map_err(|e| unreadable(path, e))?;
+    let values = match shape.depth {
+        Depth::U16 => {
+            let wide = raw.as_chunks().0.iter().map(|v| u16::from_ne_bytes(*v)).collect();
+            Values::U16(Cow::Owned(first_channels(wide, stored, shape.channels)))
         }
-        let stored = usize::from(decoder.color_type().channel_count());
-        let mut raw = vec![0; decoder.total_bytes() as usize];
-        decoder.read_image(&mut raw).map_err(|e| unreadable(path, e))?;
-        let values = match shape.depth {
-            Depth::U16 => {
-                let wide = raw.as_chunks().0.iter().map(|v| u16::from_ne_bytes(*v)).collect();
-                Values::U16(Cow::Owned(first_channels(wide, stored, shape.channels)))
+        _ => Values::U8(Cow::Owned(first_channels(raw, stored, shape.channels))),
+    };
+    Ok(Image { shape, values })
+}
+
+/// So many bytes are read at first: most JPEG files say within them what image they are.
+const START: usize = 4096;
+/// A buffer that is kept for the next file is no longer.
+const KEPT: usize = 1 << 24;
+
+/// A file that is begun to be read.
+struct Begun<'a> {
+    path: &'a Path,
+    file: File,
+    bytes: [u8; START],
+    read: usize,
+}
+
+impl<'a> Begun<'a> {
+    fn open(path: &'a Path) -> Result<Self> {
+        let mut begun = Begun { path, file: open_file(path)?, bytes: [0; START], read: 0 };
+        while begun.read < START {
+            match begun.file.read(&mut begun.bytes[begun.read..]) {
+                Ok(0) => break,
+                Ok(more) => begun.read += more,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(Error::io(path, e)),
             }
-            _ => Values::U8(Cow::Owned(first_channels(raw, stored, shape.channels))),
-        };
-        Ok(Image { shape, values })
-    })
+        }
+        match begun.read {
+            0 => Err(Error::format(path, "is empty")),
+            _ => Ok(begun),
+        }
+    }
+
+    /// The bytes that are read already.
+    fn start(&self) -> &[u8] {
+        &self.bytes[..self.read]
+    }
+
+    fn is_dicom(&self) -> bool {
+        is_dicom(self.start()) || has_dicom_ending(self.path)
+    }
+
+    fn len(&self) -> Result<u64> {
+        Ok(self.file.metadata().map_err(|e| Error::io(self.path, e))?.len())
+    }
+
+    /// All bytes, if they are not too many to be an image.
+    fn whole(self) -> Result<Vec<u8>> {
+        let mut bytes = self.start().to_vec();
+        if self.read == START {
+            self.file
+                .take(LARGEST + 1 - START as u64)
+                .read_to_end(&mut bytes)
+                .map_err(|e| Error::io(self.path, e))?;
+        }
+        match bytes.len() as u64 > LARGEST {
+            true => Err(too_large(self.path)),
+            false => Ok(bytes),
+        }
+    }
+
+    /// Writes all bytes to the start of a buffer, which may become longer; how many they are.
+    fn fill(mut self, buffer: &mut Vec<u8>) -> Result<usize> {
+        let mut filled = self.read;
+        buffer.resize(buffer.len().max(1 << 16), 0);
+        buffer[..filled].copy_from_slice(&self.bytes[..filled]);
+        loop {
+            if filled == buffer.len() {
+                buffer.resize(2 * filled, 0);
+            }
+            match self.file.read(&mut buffer[filled..]) {
+                Ok(0) => return Ok(filled),
+                Ok(more) => filled += more,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(Error::io(self.path, e)),
+            }
+            if filled as u64 > LARGEST {
+                return Err(too_large(self.path));
+            }
+        }
+    }
+}
+
+fn too_large(path: &Path) -> Error {
+    Error::format(path, "is larger than 1 GiB: no image file to read here")
+}
+
+/// The shape of an image of bytes without anything more to say of it.
+fn plain_shape(height: usize, width: usize, channels: usize) -> Shape {
+    Shape { height, width, channels, depth: Depth::U8, alpha: false, more: false, modality: None }
 }
 
 /// Whether a file is called as DICOM files are: the oldest of them have no mark by which to tell them.
@@ -71,14 +191,7 @@ fn has_dicom_ending(path: &Path) -> bool {
 
 /// A file's bytes, if it is not too large to be an image.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
-    let file = open_file(path)?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
-    match bytes.len() as u64 {
-        0 => Err(Error::format(path, "is empty")),
-        len if len > LARGEST => Err(Error::format(path, "is larger than 1 GiB: no image file to read here")),
-        _ => Ok(bytes),
-    }
+    Begun::open(path)?.whole()
 }
 
 /// Runs a decoder so that a flaw in it fails one image, not the whole run.
@@ -115,12 +228,7 @@ fn shape_of(path: &Path, decoder: &impl ImageDecoder, file: &[u8]) -> Result<Sha
     }
     let bytes = decoder.total_bytes();
     let plain = if matches!(format, Some(ImageFormat::WebP | ImageFormat::Tiff)) { PLAIN } else { 0 };
-    if bytes > LARGEST || bytes > (file.len() as u64).saturating_mul(DENSEST).max(plain) {
-        return Err(Error::format(
-            path,
-            format!("claims {height} x {width} pixels: more than its {} bytes can hold", file.len()),
-        ));
-    }
+    check_claim(path, height as usize, width as usize, bytes, file.len() as u64, plain)?;
     let (channels, depth, alpha) = match decoder.color_type() {
         ColorType::L8 => (1, Depth::U8, false),
         ColorType::La8 => (1, Depth::U8, true),
@@ -141,6 +249,17 @@ fn shape_of(path: &Path, decoder: &impl ImageDecoder, file: &[u8]) -> Result<Sha
         _ => false,
     };
     Ok(Shape { height: height as usize, width: width as usize, channels, depth, alpha, more, modality: None })
+}
+
+/// Refuses an image that claims more bytes of pixels than a file of its length can hold; `plain` it may claim in any case.
+fn check_claim(path: &Path, height: usize, width: usize, bytes: u64, len: u64, plain: u64) -> Result<()> {
+    match bytes > LARGEST || bytes > len.saturating_mul(DENSEST).max(plain) {
+        true => Err(Error::format(
+            path,
+            format!("claims {height} x {width} pixels: more than its {len} bytes can hold"),
+        )),
+        false => Ok(()),
+    }
 }
 
 fn first_channels<T: Copy>(values: Vec<T>, stored: usize, kept: usize) -> Vec<T> {
@@ -194,26 +313,4 @@ fn is_animated(file: &[u8]) -> bool {
 fn riff_is_whole(bytes: &[u8]) -> bool {
     let size = bytes.get(4..).and_then(|rest| rest.first_chunk());
     size.is_some_and(|size| u32::from_le_bytes(*size) as usize <= bytes.len() - 8)
-}
-
-/// Whether the end-of-image marker is reached. The decoder fills a file that is cut short with gray
-/// and says nothing, which would be measured as if it were the image.
-pub(super) fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xff)) {
-        at += found;
-        match bytes.get(at + 1) {
-            Some(0xd9) => return true,
-            // Fill bytes, stuffed zeros within a scan, and markers that have no length.
-            Some(0xff) => at += 1,
-            Some(0x00 | 0x01 | 0xd0..=0xd8) => at += 2,
-            // A segment: what is in it (a thumbnail, say) is stepped over.
-            Some(_) => match bytes.get(at + 2..at + 4) {
-                Some(length) => at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]])),
-                None => return false,
-            },
-            None => return false,
-        }
-    }
-    false
 }

@@ -29,6 +29,7 @@ mod generate;
 mod idx;
 mod image_file;
 mod images;
+mod jpeg;
 mod load;
 pub mod manifolds;
 mod named;

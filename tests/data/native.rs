@@ -85,20 +85,16 @@ fn dicom_values_are_pydicoms() {
     }
 }
 
-/// The decoder is not libjpeg, so a value may be rounded to the other side: 1 of gray; of colours, which are
-/// shared by pixels and then converted, 3.
+/// pydicom has Pillow decode these, colours included.
 #[test]
-fn dicom_jpeg_is_close_to_libjpegs() {
+fn dicom_jpeg_is_libjpegs() {
     let files = names(|name| name.starts_with("jpeg_"));
     assert_eq!(files.len(), 6);
     for name in files {
-        let (expected, shape) = expected(&name);
         let loaded = load_one(&name, &raw());
-        let most = if shape.ends_with(&[3]) { 3.0 } else { 1.0 };
-        let values = values(&loaded);
-        let furthest = values.iter().zip(&expected).map(|(got, put)| (got - put).abs()).fold(0.0, f32::max);
-        assert!(furthest <= most, "{name}: {furthest}");
-        assert_eq!(values.len(), loaded.height * loaded.width * loaded.channels);
+        let len = loaded.height * loaded.width * loaded.channels;
+        // Of several frames the first.
+        assert_eq!(values(&loaded), expected(&name).0[..len], "{name}");
     }
 }
 

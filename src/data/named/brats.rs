@@ -5,7 +5,7 @@ use super::super::read::prefer_plain;
 use super::super::source::Origin;
 use super::super::{Cache, Found, folder};
 use super::collect::{Collected, Item};
-use super::{FINDING, oai};
+use super::{FINDING, Named, lacking, oai};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ fn segmentation(root: &Path, flair: &Path) -> Option<PathBuf> {
 }
 
 pub(super) fn open(root: &Path, cache: Option<&Cache>) -> Result<Found> {
-    let volumes = match find(root).map_err(|missing| Error::format(root, format!("{missing} is missing")))? {
+    let volumes = match find(root).map_err(|missing| lacking(Named::Brats, root, &missing))? {
         Form::Slices => {
             return oai::folders(root, "BraTS", &[("0", 0), ("1", 1)], "flair", |name| {
                 let from = name.find("Brats18_")?;

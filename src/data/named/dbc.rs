@@ -4,8 +4,8 @@ use super::super::Found;
 use super::super::native::table::Table;
 use super::super::source::Origin;
 use super::collect::{Collected, Item, Present, inside};
-use super::{FINDING, need, oai};
-use crate::{Error, Result};
+use super::{FINDING, Named, lacking, need, oai};
+use crate::Result;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,7 @@ pub(super) fn holder(root: &Path, name: &str) -> Option<PathBuf> {
 }
 
 pub(super) fn open(root: &Path) -> Result<Found> {
-    match find(root).map_err(|missing| Error::format(root, format!("{missing} is missing")))? {
+    match find(root).map_err(|missing| lacking(Named::Dbc, root, &missing))? {
         Form::Slices => {
             oai::folders(root, "DBC", &[("neg", 0), ("pos", 1)], "", |name| patient(name).map(of))
         }

@@ -398,17 +398,21 @@ impl Dataset {
             let there = if root.exists() { "is a file" } else { "is not there" };
             return Err(Error::format(root, format!("{there}: {}", expected(name))));
         }
-        match name.missing(root) {
-            None => {
-                let dataset = name.open(root, task, options)?;
-                Ok(match &options.cache {
-                    Some(cache) => dataset.with_cache(cache.clone()),
-                    None => dataset,
-                })
-            }
-            Some(missing) => Err(Error::format(root, format!("{missing} is missing: {}", expected(name)))),
+        // Those look for themselves what there is, and that may take long.
+        let looks = matches!(name, Named::Brats | Named::Dbc | Named::Prostate | Named::Isic);
+        if !looks && let Some(missing) = name.missing(root) {
+            return Err(lacking(name, root, &missing));
         }
+        let dataset = name.open(root, task, options)?;
+        Ok(match &options.cache {
+            Some(cache) => dataset.with_cache(cache.clone()),
+            None => dataset,
+        })
     }
+}
+
+fn lacking(name: Named, root: &Path, missing: &str) -> Error {
+    Error::format(root, format!("{missing} is missing: {}", expected(name)))
 }
 
 fn expected(name: Named) -> String {

@@ -7,8 +7,8 @@ use super::super::native::table::Table;
 use super::super::source::Origin;
 use super::collect::{Collected, Item, inside};
 use super::dbc::holder;
-use super::{FINDING, Task, need, oai};
-use crate::{Error, Result};
+use super::{FINDING, Named, Task, lacking, need, oai};
+use crate::Result;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ fn class(task: &Task, score: u32) -> Option<u32> {
 }
 
 pub(super) fn open(root: &Path, task: &Task) -> Result<Found> {
-    match find(root).map_err(|missing| Error::format(root, format!("{missing} is missing")))? {
+    match find(root).map_err(|missing| lacking(Named::Prostate, root, &missing))? {
         Form::Slices => {
             let names: Vec<String> = (0..=5).map(|score: u32| score.to_string()).collect();
             let labels: Vec<(&str, u32)> = names

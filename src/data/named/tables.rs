@@ -5,7 +5,7 @@ use super::super::read::Stream;
 use super::super::source::Origin;
 use super::super::{Found, Split};
 use super::collect::{Collected, Item, Present, inside};
-use super::{FINDING, Task, need};
+use super::{FINDING, Named, Task, lacking, need};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -169,8 +169,7 @@ pub(super) fn find_isic(root: &Path) -> Result<(PathBuf, PathBuf), String> {
 }
 
 pub(super) fn open_isic(root: &Path) -> Result<Found> {
-    let (file, images) =
-        find_isic(root).map_err(|missing| Error::format(root, format!("{missing} is missing")))?;
+    let (file, images) = find_isic(root).map_err(|missing| lacking(Named::Isic, root, &missing))?;
     let table = Table::open(&file, b',')?;
     let (name, patient) = (table.column("image_name")?, table.column("patient_id")?);
     let label = table.column("target")?;

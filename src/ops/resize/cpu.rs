@@ -102,20 +102,23 @@ impl Taps {
 }
 
 /// Resizes an image of `h x w` pixels of `c` values, row-major, to `out_h x out_w` pixels: bilinear, with
-/// half-pixel centres, as `torch.nn.functional.interpolate(mode="bilinear", align_corners=False)`.
+/// half-pixel centres, as `torch.nn.functional.interpolate(mode="bilinear", align_corners=False)`. Values are floats or
+/// become such, one row at a time.
 ///
 /// ```
 /// use sharpdim::ops::resize::resize_bilinear;
 /// let mut wide = [0.0; 4];
 /// resize_bilinear(&[0.0, 8.0], 1, 2, 1, &mut wide, 1, 4, false);
 /// assert_eq!(wide, [0.0, 2.0, 6.0, 8.0]);
+/// resize_bilinear(&[0u8, 80], 1, 2, 1, &mut wide, 1, 4, false);
+/// assert_eq!(wide, [0.0, 20.0, 60.0, 80.0]);
 /// ```
 ///
 /// # Panics
 /// Where an extent is 0, or a slice does not have the length that the extents say.
 #[allow(clippy::too_many_arguments, reason = "two images, each with its extents")]
-pub fn resize_bilinear(
-    src: &[f32],
+pub fn resize_bilinear<T: Copy + Into<f32>>(
+    src: &[T],
     h: usize,
     w: usize,
     c: usize,
@@ -130,6 +133,7 @@ pub fn resize_bilinear(
     let out_row = out_w * c;
     // A ring of resized rows: as many as one output row is made of. Row r lies in slot r % stride.
     let mut ring = vec![0.0; rows.stride * out_row];
+    let mut floats = vec![0.0; w * c];
     let mut ready = 0;
     for (at, out) in dst.chunks_exact_mut(out_row).enumerate() {
         let (first, weights) = rows.at(at);
@@ -137,15 +141,24 @@ pub fn resize_bilinear(
         while ready < first + weights.len() {
             let slot = &mut ring[ready % rows.stride * out_row..][..out_row];
             let row = &src[ready * w * c..][..w * c];
+            floats.iter_mut().zip(row).for_each(|(float, value)| *float = (*value).into());
             match c {
-                1 => resize_row::<1>(row, &columns, slot),
-                3 => resize_row::<3>(row, &columns, slot),
-                _ => resize_row_of(row, c, &columns, slot),
+                1 => resize_row::<1>(&floats, &columns, slot),
+                3 => resize_row::<3>(&floats, &columns, slot),
+                _ => resize_row_of(&floats, c, &columns, slot),
             }
             ready += 1;
         }
+        let row = |tap: usize| &ring[(first + tap) % rows.stride * out_row..][..out_row];
+        if let [a, b] = weights {
+            out.iter_mut()
+                .zip(row(0))
+                .zip(row(1))
+                .for_each(|((out, above), below)| *out = a * above + b * below);
+            continue;
+        }
         for (tap, weight) in weights.iter().enumerate() {
-            let row = &ring[(first + tap) % rows.stride * out_row..][..out_row];
+            let row = row(tap);
             match tap {
                 0 => out.iter_mut().zip(row).for_each(|(out, value)| *out = weight * value),
                 _ => out.iter_mut().zip(row).for_each(|(out, value)| *out += weight * value),
@@ -157,14 +170,16 @@ pub fn resize_bilinear(
 fn resize_row<const C: usize>(row: &[f32], columns: &Taps, out: &mut [f32]) {
     let (row, out) = (row.as_chunks::<C>().0, out.as_chunks_mut::<C>().0);
     if columns.stride == 2 {
-        // Without antialiasing: no loop over taps, of which the last pixel has one.
-        let taps = columns.first.iter().zip(columns.weights.as_chunks::<2>().0).zip(&columns.count);
-        for (out, ((first, [a, b]), count)) in out.iter_mut().zip(taps) {
-            let (left, right) = (&row[*first as usize], row.get(*first as usize + 1));
-            *out = match right {
-                Some(right) if *count == 2 => std::array::from_fn(|c| a * left[c] + b * right[c]),
-                _ => left.map(|v| a * v),
-            };
+        // Without antialiasing: all are made of two, but for those at the end that lie on the last pixel or beyond it.
+        let two = columns.count.iter().rposition(|count| *count == 2).map_or(0, |last| last + 1);
+        let (inner, edge) = out.split_at_mut(two);
+        let taps = columns.first.iter().zip(columns.weights.as_chunks::<2>().0);
+        for (out, (first, [a, b])) in inner.iter_mut().zip(taps.clone()) {
+            let [left, right] = &row[*first as usize..][..2] else { continue };
+            *out = std::array::from_fn(|c| a * left[c] + b * right[c]);
+        }
+        for (out, (first, [a, _])) in edge.iter_mut().zip(taps.skip(two)) {
+            *out = row[*first as usize].map(|v| a * v);
         }
         return;
     }
@@ -204,17 +219,21 @@ fn resize_row_of(row: &[f32], c: usize, columns: &Taps, out: &mut [f32]) {
 /// Where the slices differ in length.
 pub fn scale_by_max_u8(src: &[u8], dst: &mut [u8]) {
     assert_eq!(src.len(), dst.len());
-    let max = src.iter().copied().max().unwrap_or(0);
+    dst.copy_from_slice(src);
+    scale_in_place(dst);
+}
+
+/// As [`scale_by_max_u8`], where they are.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(crate) fn scale_in_place(values: &mut [u8]) {
+    let max = values.iter().copied().fold(0, u8::max);
     if max == 0 || max == 255 {
-        dst.copy_from_slice(src);
         return;
     }
-    let mut table = [0; 256];
-    for (value, scaled) in table.iter_mut().enumerate() {
-        // Above the maximum there are no values.
-        *scaled = (value * 255 / usize::from(max)).min(255) as u8;
-    }
-    dst.iter_mut().zip(src).for_each(|(dst, value)| *dst = table[usize::from(*value)]);
+    // As below: 1 / max, rounded up to a multiple of 2^-24, is too large by less than 2^-24, a product below 2^16 by less than
+    // 2^-8, which is less than what it lacks to the next whole number.
+    let inverse = (1u32 << 24).div_ceil(max.into());
+    values.iter_mut().for_each(|value| *value = ((u32::from(*value) * 255 * inverse) >> 24) as u8);
 }
 
 /// Scales 16-bit values by their maximum to 8 bits: `floor(v * 255 / max)`, exactly; all zeros stay zeros.
@@ -275,6 +294,16 @@ pub fn scale_by_max_f32(src: &[f32], dst: &mut [u8]) -> Result<(), usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn eight_bits_are_scaled_exactly() {
+        for max in 0..=u8::MAX {
+            let mut scaled: Vec<u8> = (0..=max).collect();
+            scale_in_place(&mut scaled);
+            let expected = (0..=max).map(|v| (u32::from(v) * 255 / u32::from(max.max(1))) as u8);
+            assert_eq!(scaled, expected.collect::<Vec<_>>());
+        }
+    }
 
     /// Where a quotient is a whole number, or just below one, for every maximum there is.
     #[test]

@@ -80,12 +80,18 @@ pub fn resize(
     let mut out = vec![0.0; pixels.len() / values * out_values];
     out.par_chunks_mut(out_values).enumerate().for_each(|(at, out)| {
         let source = at * values..(at + 1) * values;
-        let source: Vec<f32> = match pixels {
-            Pixels::U8(all) => all[source].iter().map(|v| f32::from(*v)).collect(),
-            Pixels::U16(all) => all[source].iter().map(|v| f32::from(*v)).collect(),
-            Pixels::F32(all) => all[source].to_vec(),
-        };
-        resize_bilinear(&source, height, width, channels, out, size[0], size[1], antialias);
+        let [out_height, out_width] = size;
+        match pixels {
+            Pixels::U8(all) => {
+                resize_bilinear(&all[source], height, width, channels, out, out_height, out_width, antialias);
+            }
+            Pixels::U16(all) => {
+                resize_bilinear(&all[source], height, width, channels, out, out_height, out_width, antialias);
+            }
+            Pixels::F32(all) => {
+                resize_bilinear(&all[source], height, width, channels, out, out_height, out_width, antialias);
+            }
+        }
     });
     Ok(out)
 }

@@ -1,12 +1,13 @@
 //! Lossless JPEG (ITU-T T.81, process 14): each value is its neighbours' prediction and a Huffman-coded
 //! difference. No crate that is kept up reads all of it; what ends too early is told, not filled up.
 
-use super::jpeg::{Head, Segments};
+use super::jpeg::check;
 use super::pixels::{Layout, Raw};
+use crate::data::jpeg::{Head, Segments};
 
 pub(super) fn decode(packed: &[u8], layout: &Layout) -> Result<Raw, String> {
     let head = Head::of(packed)?;
-    head.check(layout)?;
+    check(&head, layout)?;
     if head.process != 3 || !(2..=16).contains(&head.precision) {
         return Err(format!(
             "is JPEG of {} bits, process SOF{}, where its transfer syntax says lossless, SOF3",
