@@ -12,6 +12,7 @@
 //! - [`represent`]: both measures of a trained network's representations, layer by layer.
 //! - [`attack`]: adversarial attacks on networks, and how much loss and accuracy they cost.
 //! - [`Device`]: where they run.
+//! - `study`: the paper's grid of experiments, resumable, with fits, statistics and its figures (feature `study`, a default).
 //! - `figure` and `report`: charts as SVG and PNG, and pages of HTML (feature `figures`, a default).
 //!
 //! ```
@@ -82,6 +83,11 @@ struct Datasets;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/generated.md")]
 struct Generated;
+
+/// That of docs/study.md.
+#[cfg(all(doctest, feature = "study"))]
+#[doc = include_str!("../docs/study.md")]
+struct Study;
 
 /// That of docs/attacks.md.
 #[cfg(doctest)]

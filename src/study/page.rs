@@ -76,7 +76,7 @@ pub fn write_report(store: &Store, results: &Results, folder: &Path) -> Result<W
 fn cell(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
-        large if large >= 1e4 || large < 1e-2 => format!("{value:.3e}"),
+        large if !(1e-2..1e4).contains(&large) => format!("{value:.3e}"),
         large if large >= 100.0 => format!("{value:.1}"),
         large if large >= 10.0 => format!("{value:.2}"),
         _ => format!("{value:.3}"),

@@ -199,6 +199,15 @@ fn the_bound_counts_what_is_above_it() {
 }
 
 #[test]
+fn exponents_are_beside_the_laws() {
+    let drawn = draw(&results(observations()), "exponents").unwrap();
+    // log L at 500, 1000 and 1750 images is 0.1, 0.2 and 0.35 less: a slope of -0.197, which only mnist's d_repr of 4.7 is beyond.
+    assert!(drawn.caption.contains("10 of 10 fall at least as fast as -1/d_data says"), "{}", drawn.caption);
+    assert!(drawn.caption.contains("8 of 10 fall at least as fast as -1/d_repr says"), "{}", drawn.caption);
+    assert_eq!(marks(&drawn.figure, "natural") + marks(&drawn.figure, "radiology"), 2 * 10);
+}
+
+#[test]
 fn invariance_is_that_of_ratios() {
     let drawn = draw(&results(observations()), "invariance").unwrap();
     // Of two datasets' geometric mean, one off by 1.25 moves each by its square root.

@@ -57,6 +57,10 @@ fn panels(title: &str, panels: Vec<Figure>) -> Result<Figure> {
     }
 }
 
+/// What is drawn of a measurement of ours, and of the paper's.
+type Ours = fn(&crate::study::Measurement) -> Option<f64>;
+type Theirs = fn(&Published) -> f64;
+
 /// Figure 1: each dataset's dimension and label sharpness at the greatest size; means over class pairs and seeds.
 pub(super) fn datasets(results: &Results, published: &[Published]) -> Result<Drawn> {
     let measured: Vec<_> = results.measurements.iter().filter(|of| of.estimator == "mle").collect();
@@ -66,8 +70,7 @@ pub(super) fn datasets(results: &Results, published: &[Published]) -> Result<Dra
     let names = distinct(measured.iter().map(|of| of.dataset.as_str()));
     let domains = domains(measured.iter().map(|of| &of.domain));
     let mut left_out = Vec::new();
-    type Value = fn(&crate::study::Measurement) -> Option<f64>;
-    let quantities: [(&str, Axis, Value, fn(&Published) -> f64); 2] = [
+    let quantities: [(&str, Axis, Ours, Theirs); 2] = [
         ("d_data", Axis::linear("intrinsic dimension d_data (MLE)"), |of| Some(of.d_data[0]), |of| of.d_data),
         ("K_F", Axis::log("label sharpness K_F (1 / unit of pixel value)"), |of| of.k_f, |of| of.k_f),
     ];
@@ -115,7 +118,7 @@ pub(super) fn datasets(results: &Results, published: &[Published]) -> Result<Dra
         charts.push(chart.draw(Size { width: 520, height: height.max(220) })?);
     }
     let figure = Figure::beside("Intrinsic dimension and label sharpness of each dataset", &charts)?;
-    let mean_of = |domain: &str, value: Value| {
+    let mean_of = |domain: &str, value: Ours| {
         let values: Vec<f64> =
             measured.iter().filter(|of| of.domain == domain).filter_map(|of| value(of)).collect();
         (!values.is_empty()).then(|| number(mean_sd(&values).0))
@@ -478,7 +481,8 @@ pub(super) fn strengths(results: &Results) -> Result<Drawn> {
             x.push(*epsilon);
             r.push(found.r);
             let [from, to] = found.interval.unwrap_or([found.r; 2]);
-            (low.push(from), high.push(to));
+            low.push(from);
+            high.push(to);
             told.push(format!("at {epsilon}: {}", correlation(found)));
         }
     }
@@ -497,6 +501,54 @@ pub(super) fn strengths(results: &Results) -> Result<Drawn> {
         "Each line is a dataset, the mean over its trainings. Pearson's r of the rise with K_F over datasets: {told}."
     );
     Ok(Drawn { figure: Figure::beside(title, &charts)?, caption })
+}
+
+/// Each dataset's measured exponent against those of the laws.
+pub(super) fn exponents(results: &Results) -> Result<Drawn> {
+    let found = &results.laws.exponents.found;
+    let names = domains(found.iter().map(|of| &of.domain));
+    let several = distinct(found.iter().map(|of| of.model.as_str())).len() > 1;
+    type Of = fn(&crate::study::Exponent) -> Option<f64>;
+    let laws: [(&str, Of); 2] = [("-1/d_data", |of| of.by_data), ("-1/d_repr", |of| of.by_repr)];
+    let (mut charts, mut told) = (Vec::new(), Vec::new());
+    for (name, law) in laws {
+        let axis = Axis::linear("slope of log test loss on log N");
+        let mut chart = Scatter::new("", Axis::linear(format!("{name}, the law's exponent")), axis);
+        let (mut drawn, mut below) = (0, 0);
+        for domain in &names {
+            let points: Vec<Marked> = found
+                .iter()
+                .filter(|of| of.domain == *domain)
+                .filter_map(|of| {
+                    let (x, y) = (law(of)?, of.measured()?);
+                    below += usize::from(y <= x);
+                    let model = if several { format!(", {}", of.model) } else { String::new() };
+                    Some(Marked::new(format!("{}{model}", of.dataset), x, y))
+                })
+                .collect();
+            drawn += points.len();
+            chart = chart.group(*domain, &points);
+        }
+        if drawn > 0 {
+            charts.push(chart.diagonal("as the law's").draw(PANEL)?);
+            told.push(format!("{below} of {drawn} fall at least as fast as {name} says"));
+        }
+    }
+    if charts.is_empty() {
+        return Err(nothing("no dataset was trained on with 3 numbers of images"));
+    }
+    let mut caption = format!(
+        "Each mark is a dataset, its classes and a network; the slope is least squares over sizes and seeds. The law bounds the loss from \
+         above: marks below the line keep it. {}.",
+        told.join("; ")
+    );
+    let left_out: Vec<String> =
+        results.laws.exponents.excluded.iter().map(|of| format!("{} ({})", of.name, of.reason)).collect();
+    if !left_out.is_empty() {
+        caption += &format!(" Left out: {}.", left_out.join("; "));
+    }
+    let title = "Measured exponents against those of the laws";
+    Ok(Drawn { figure: panels(title, charts)?, caption })
 }
 
 /// K_F of each dataset under other preprocessings, over its mean over datasets: only ratios mean anything.

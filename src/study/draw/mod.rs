@@ -58,7 +58,7 @@ pub struct FigureName {
 }
 
 /// The paper's five figures, then the appendix's.
-pub const FIGURES: [FigureName; 12] = [
+pub const FIGURES: [FigureName; 13] = [
     named("figure1", "Intrinsic dimension and label sharpness of each dataset"),
     named("figure2", "Test loss against the images' intrinsic dimension"),
     named("figure3", "Rise of the loss under attack against label sharpness"),
@@ -69,6 +69,7 @@ pub const FIGURES: [FigureName; 12] = [
     named("twonn", "Test loss against the images' intrinsic dimension by TwoNN"),
     named("penalty-accuracy", "Fall of the accuracy under attack against label sharpness"),
     named("strengths", "Rise of the loss and Pearson's r by the attack's strength"),
+    named("exponents", "How fast the test loss falls with the number of images, against the laws' exponents"),
     named("invariance", "Label sharpness under other sizes, channels and ranges of values"),
     named("layers", "Intrinsic dimension of representations, layer by layer"),
 ];
@@ -106,6 +107,7 @@ pub fn draw(results: &Results, name: &str) -> Result<Drawn> {
         "twonn" => charts::generalization(results, charts::Against::data("twonn"), false),
         "penalty-accuracy" => charts::penalties(results, true),
         "strengths" => charts::strengths(results),
+        "exponents" => charts::exponents(results),
         "invariance" => charts::invariance(results),
         "layers" => charts::layers(results),
         other => {

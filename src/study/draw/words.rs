@@ -6,7 +6,7 @@ use crate::study::fit::{Correlation, Linear};
 pub(super) fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
-        large if large >= 1000.0 || large < 0.01 => format!("{value:.2e}"),
+        large if !(0.01..1000.0).contains(&large) => format!("{value:.2e}"),
         large if large >= 100.0 => format!("{value:.0}"),
         large if large >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
