@@ -4,7 +4,6 @@ use crate::{Error, Result};
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Writes `content` to `path`.
 #[cfg(feature = "figures")]
@@ -61,6 +60,7 @@ fn sync_folder(path: &Path) {
 #[cfg(feature = "figures")]
 /// A name in the same folder that no other write uses: a rename across file systems is no rename.
 fn beside(path: &Path) -> Result<PathBuf> {
+    use std::sync::atomic::{AtomicU64, Ordering};
     static WRITES: AtomicU64 = AtomicU64::new(0);
     hidden(path, &format!(".{}-{}.part", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)))
 }

@@ -108,6 +108,62 @@ fn a_task_that_fails_does_not_stop_the_others() {
     assert_eq!((again.code, again.stderr.matches("FAILED").count()), (1, 2), "{}", again.stderr);
 }
 
+/// Each figure's own program, on the store of a study.
+#[test]
+fn figures_are_programs_of_their_own() {
+    let place = Place::new(&PLAN.replace("epochs = 4", "epochs = 4\nlayers = [\"all\"]"));
+    let ran = good(&words(&place.args("out")[..6]));
+    let (report, figures) = (place.path("out/report.html"), place.path("out/figures"));
+    assert!(ran.stdout.contains(&report) && ran.stdout.contains(&figures), "{}", ran.stdout);
+    for figure in sharpdim::study::FIGURES {
+        let name = figure.name.replace('-', "_");
+        let program = if name.starts_with("figure") { name } else { format!("figure_{name}") };
+        let file = place.path(&format!("{}.svg", figure.name));
+        let mut command = crate::binary::command(&program);
+        command.args([&place.path("out"), "--to", &file]).stdin(std::process::Stdio::null());
+        let ran = super::ran::finish(command);
+        if figure.name == "exponents" {
+            // Two sizes are too few for it.
+            assert!(ran.code == 1 && ran.stderr.contains("3 numbers of images"), "{}", ran.stderr);
+            continue;
+        }
+        assert_eq!(ran.code, 0, "{program}: {}", ran.stderr);
+        assert!(ran.stdout.contains(&file), "{program}: {}", ran.stdout);
+        // The same as what the study drew at its end.
+        let drawn = std::fs::read_to_string(place.path(&format!("out/figures/{}.svg", figure.name))).unwrap();
+        assert!(std::fs::read_to_string(&file).unwrap() == drawn, "{program}");
+        let mut help = crate::binary::command(&program);
+        let help = super::ran::finish({
+            help.arg("--help");
+            help
+        });
+        assert!(help.stdout.contains(figure.about) && help.stdout.contains("--epsilon"), "{}", help.stdout);
+        assert!(help.stdout.lines().all(|line| line.chars().count() <= 100), "{}", help.stdout);
+    }
+    let mut bad = crate::binary::command("figure1");
+    bad.args([&place.path("out"), "--to", &place.path("figure.pdf")]);
+    let ran = super::ran::finish(bad);
+    assert!(ran.code == 2 && ran.stderr.contains(".png or .svg"), "{}", ran.stderr);
+}
+
+#[test]
+fn help_teaches_and_keeps_its_lines_short() {
+    for args in [
+        &["--help"][..],
+        &["status", "--help"],
+        &["merge", "--help"],
+        &["report", "--help"],
+        &["plan", "--help"],
+    ] {
+        let help = good(args).stdout;
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    }
+    let help = good(&["--help"]).stdout;
+    for words in ["--plan demo", "--shard", "study.sqlite", "Exit codes"] {
+        assert!(help.contains(words), "{words}");
+    }
+}
+
 #[test]
 fn plans_that_come_with_it_are_printed_and_read_back() {
     let list = good(&["plan"]).stdout;
