@@ -393,6 +393,7 @@ pub(super) fn bound(results: &Results) -> Result<Drawn> {
                 .filter(|of| of.domain == *domain)
                 .filter_map(|of| dims(of).map(|(x, y)| (of, x, y)))
                 .collect();
+            exceptions.extend(points.iter().filter(|(_, x, y)| y > x).map(|(of, ..)| of.dataset.clone()));
             drawn += points.len();
             let marks: Vec<Marked> =
                 points.iter().map(|(of, x, y)| Marked::new(label(of, &points), *x, *y)).collect();
@@ -417,9 +418,6 @@ pub(super) fn bound(results: &Results) -> Result<Drawn> {
                 100.0 * holding.interval[0],
                 100.0 * holding.interval[1]
             ));
-            exceptions.extend(
-                found.exceptions.iter().map(|name| name.split(',').next().unwrap_or(name).to_owned()),
-            );
         }
     }
     if charts.is_empty() {
@@ -427,7 +425,10 @@ pub(super) fn bound(results: &Results) -> Result<Drawn> {
     }
     let mut caption = format!("Each mark is a training. {}.", told.join("; "));
     if !exceptions.is_empty() {
-        caption += &format!(" Exceptions are of {}.", list(&exceptions.into_iter().collect::<Vec<_>>()));
+        caption += &format!(
+            " Exceptions, by either pair, are of {}.",
+            list(&exceptions.into_iter().collect::<Vec<_>>())
+        );
     }
     Ok(Drawn { figure: panels("d_repr against d_data", charts)?, caption })
 }
