@@ -20,15 +20,15 @@ struct Options {
     #[arg(value_name = "STUDY", default_value = "study")]
     study: PathBuf,
 
-    /// The file, .svg or .png [default: the figure's name, as SVG and as PNG]
+    /// The file, .svg or .png [default: NAME.svg and NAME.png]
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
 
-    /// By which the images' dimension was estimated
+    /// The estimator of the images' dimension
     #[arg(long, value_name = "NAME", default_value = "mle")]
     data_estimator: String,
 
-    /// By which the representations' dimension was estimated
+    /// The estimator of the representations' dimension
     #[arg(long, value_name = "NAME", default_value = "twonn")]
     repr_estimator: String,
 

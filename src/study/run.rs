@@ -202,6 +202,7 @@ impl Running<'_> {
                 _ => left.push(task),
             }
         }
+        self.clear(|id| states.get(id) == Some(&State::Done))?;
         let left = self.without_skipped(left, sources, watch)?;
         let cost = left.iter().map(|task| task.cost).sum();
         watch(Event::Begun {
@@ -225,6 +226,23 @@ impl Running<'_> {
             }
             left = elsewhere;
         }
+    }
+
+    /// Removes the files of tasks that are done, and what processes that were killed left of them.
+    fn clear(&self, is_done: impl Fn(&str) -> bool) -> Result<()> {
+        let wrong = |source| Error::io(&self.runs, source);
+        for entry in fs::read_dir(&self.runs).map_err(wrong)? {
+            let path = entry.map_err(wrong)?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            // ID.lock, ID.safetensors, and the folder .ID.safetensors.part of a write.
+            let id = name.trim_start_matches('.').split('.').next().unwrap_or_default();
+            let kept = self.options.keep_checkpoints && name.ends_with(".safetensors");
+            if is_done(id) && !kept {
+                // What cannot be removed is in nobody's way.
+                _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            }
+        }
+        Ok(())
     }
 
     /// The tasks whose images can be had; the others are noted, once for each dataset and reason.
@@ -295,9 +313,7 @@ impl Running<'_> {
                 self.store.finish(&task.id, &outcome, told.elapsed().as_secs_f64())?;
                 self.summary.done += 1;
                 self.failed_before = false;
-                if task.kind == Kind::Train && !self.options.keep_checkpoints {
-                    _ = fs::remove_file(self.checkpoint(task));
-                }
+                self.clear(|id| id == task.id)?;
                 let found = in_a_line(&outcome);
                 watch(Event::Finished { task, found: &found, seconds: begun.elapsed().as_secs_f64() });
             }
