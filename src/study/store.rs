@@ -778,7 +778,7 @@ impl Store {
             let order: Vec<String> = (1..=count).map(|column| column.to_string()).collect();
             let query = format!("SELECT {columns} FROM {table} ORDER BY {}", order.join(", "));
             let rows = self.rows(&query, |row| {
-                let value = |at| Ok(format!("{:?}", row.get_ref(at)?));
+                let value = |at| Ok(format!("{:?}", row.get::<_, rusqlite::types::Value>(at)?));
                 (0..count).map(value).collect::<rusqlite::Result<Vec<String>>>()
             })?;
             for row in rows {
