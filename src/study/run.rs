@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Where a study runs, and what of it.
 #[derive(Clone, Debug, Default)]
@@ -456,20 +456,14 @@ impl Running<'_> {
         }
         let at = trainer.history().len() as u32;
         watch(Event::Started { task, epochs: at });
-        let (mut saved, mut saving) = (Instant::now(), Duration::ZERO);
         while !trainer.is_finished() {
             let progress = trainer.step()?;
             let epochs = f64::from(progress.epoch - 1) + progress.done as f64 / progress.of as f64;
             // What comes after the training is about a tenth of the work.
             watch(Event::Moved { task, what: "training", fraction: 0.9 * epochs / f64::from(task.epochs) });
             let stopping = self.stopping() && !trainer.is_finished();
-            // Each epoch is kept, but where writing would take more than a tenth of the time.
-            let due = progress.finished.is_some() && saved.elapsed() >= 10 * saving;
-            if stopping || due || trainer.is_finished() {
-                let start = Instant::now();
+            if stopping || progress.finished.is_some() {
                 trainer.save(&checkpoint)?;
-                saving = start.elapsed();
-                saved = Instant::now();
                 self.store.advanced(
                     &task.id,
                     trainer.history().len() as u32,
