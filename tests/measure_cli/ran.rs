@@ -1,30 +1,15 @@
 //! Runs `measure` and checks what holds of every run: no panic, an error on stderr alone, and JSON that is
 //! one object with the promised fields and nothing else on stdout.
 
-use crate::binary::command;
+pub use crate::binary::Ran;
+
+use crate::binary::{command, finish};
 use serde_json::Value;
 use std::ffi::OsStr;
-use std::process::Stdio;
-
-pub struct Ran {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
-}
 
 #[track_caller]
 pub fn run(args: &[impl AsRef<OsStr>]) -> Ran {
-    let output = command("measure").args(args).stdin(Stdio::null()).output().expect("measure runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    let ran = Ran {
-        code: output.status.code().expect("no signal ended it"),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    };
-    for word in ["panicked", "RUST_BACKTRACE", "stack backtrace"] {
-        assert!(!ran.stderr.contains(word), "{}", ran.stderr);
-    }
-    ran
+    finish(command("measure").args(args))
 }
 
 /// Asserts that a run fails with this code, says all these words on stderr, and prints nothing on stdout.

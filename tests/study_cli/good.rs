@@ -121,7 +121,7 @@ fn figures_are_programs_of_their_own() {
         let file = place.path(&format!("{}.svg", figure.name));
         let mut command = crate::binary::command(&program);
         command.args([&place.path("out"), "--to", &file]).stdin(std::process::Stdio::null());
-        let ran = super::ran::finish(command);
+        let ran = super::ran::finish(&mut command);
         if figure.name == "exponents" {
             // Two sizes are too few for it.
             assert!(ran.code == 1 && ran.stderr.contains("3 numbers of images"), "{}", ran.stderr);
@@ -133,16 +133,13 @@ fn figures_are_programs_of_their_own() {
         let drawn = std::fs::read_to_string(place.path(&format!("out/figures/{}.svg", figure.name))).unwrap();
         assert!(std::fs::read_to_string(&file).unwrap() == drawn, "{program}");
         let mut help = crate::binary::command(&program);
-        let help = super::ran::finish({
-            help.arg("--help");
-            help
-        });
+        let help = super::ran::finish(help.arg("--help"));
         assert!(help.stdout.contains(figure.about) && help.stdout.contains("--epsilon"), "{}", help.stdout);
         assert!(help.stdout.lines().all(|line| line.chars().count() <= 100), "{}", help.stdout);
     }
     let mut bad = crate::binary::command("figure1");
     bad.args([&place.path("out"), "--to", &place.path("figure.pdf")]);
-    let ran = super::ran::finish(bad);
+    let ran = super::ran::finish(&mut bad);
     assert!(ran.code == 2 && ran.stderr.contains(".png or .svg"), "{}", ran.stderr);
 }
 

@@ -1,5 +1,7 @@
 //! Runs `study`, and reads what it leaves.
 
+pub use crate::binary::{Ran, finish};
+
 use crate::binary;
 use sharpdim::study::Store;
 use std::path::{Path, PathBuf};
@@ -28,12 +30,6 @@ name = "things"
 generated = { family = "objects", latents = 4, contrast = 0.5 }
 "#;
 
-pub struct Ran {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
-}
-
 pub fn command(args: &[&str]) -> Command {
     let mut command = binary::command("study");
     command.args(args).stdin(Stdio::null());
@@ -41,23 +37,8 @@ pub fn command(args: &[&str]) -> Command {
 }
 
 #[track_caller]
-pub fn finish(mut command: Command) -> Ran {
-    let output = command.output().expect("study runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    let ran = Ran {
-        code: output.status.code().expect("no signal ended it"),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    };
-    for word in ["panicked", "RUST_BACKTRACE", "stack backtrace"] {
-        assert!(!ran.stderr.contains(word), "{}", ran.stderr);
-    }
-    ran
-}
-
-#[track_caller]
 pub fn run(args: &[&str]) -> Ran {
-    finish(command(args))
+    finish(&mut command(args))
 }
 
 /// A run that succeeds: what it prints.

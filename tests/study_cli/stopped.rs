@@ -135,7 +135,7 @@ fn a_full_disk_loses_nothing() {
     // 512-byte or 1 kB blocks: 5 or 10 MB, where a checkpoint has 134 and the store some kB.
     limited.args(["-c", "trap '' XFSZ; ulimit -f 10000; exec \"$@\"", "sh"]);
     limited.arg(study.get_program()).args(study.get_args()).stdin(Stdio::null());
-    let ran = finish(limited);
+    let ran = finish(&mut limited);
     assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stderr.contains(".safetensors"), "{}", ran.stderr);
     let ran = run(&words(&args));

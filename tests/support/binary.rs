@@ -1,7 +1,7 @@
-//! Where the example binaries are that tests run.
+//! Where the example binaries are that tests run, and what a run of one came to.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// The binary of an example. `cargo test` builds it, beside the folder of this test's own; `cargo test --test NAME`
@@ -36,4 +36,29 @@ pub fn command(example: &str) -> Command {
     let mut command = Command::new(binary(example));
     command.env("SHARPDIM_CACHE", cache);
     command
+}
+
+/// What a run came to.
+#[allow(dead_code, reason = "each test binary uses its own part of this")]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs it to its end: no signal ends it, and it never panics.
+#[allow(dead_code, reason = "each test binary uses its own part of this")]
+#[track_caller]
+pub fn finish(command: &mut Command) -> Ran {
+    let output = command.stdin(Stdio::null()).output().expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    let ran = Ran {
+        code: output.status.code().expect("no signal ended it"),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    };
+    for word in ["panicked", "RUST_BACKTRACE", "stack backtrace"] {
+        assert!(!ran.stderr.contains(word), "{}", ran.stderr);
+    }
+    ran
 }

@@ -1,30 +1,13 @@
 //! Trains once, and runs a program, `crate::PROGRAM`, on what that leaves.
 
 use crate::PROGRAM;
+pub use crate::binary::{Ran, finish};
+
 use crate::binary;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-
-pub struct Ran {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
-}
-
-#[track_caller]
-pub fn finish(command: &mut Command) -> Ran {
-    let output = command.stdin(Stdio::null()).output().expect("it runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    let ran = Ran {
-        code: output.status.code().expect("no signal ended it"),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    };
-    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
-    ran
-}
 
 pub fn command(args: &[&str]) -> Command {
     let mut command = binary::command(PROGRAM);

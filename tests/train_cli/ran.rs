@@ -1,5 +1,7 @@
 //! Runs `train`, and reads what it leaves.
 
+pub use crate::binary::{Ran, finish};
+
 use crate::binary;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -11,12 +13,6 @@ use std::process::{Command, Stdio};
 pub const SMALL: [&str; 12] =
     ["--size", "32", "--train", "24", "--test", "8", "--batch", "8", "--epochs", "3", "--seed", "4"];
 
-pub struct Ran {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
-}
-
 pub fn command(args: &[&str], out: &Path) -> Command {
     let mut command = binary::command("train");
     command.args(args).arg("--out").arg(out).stdin(Stdio::null());
@@ -24,23 +20,8 @@ pub fn command(args: &[&str], out: &Path) -> Command {
 }
 
 #[track_caller]
-pub fn finish(mut command: Command) -> Ran {
-    let output = command.output().expect("train runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    let ran = Ran {
-        code: output.status.code().expect("no signal ended it"),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    };
-    for word in ["panicked", "RUST_BACKTRACE", "stack backtrace"] {
-        assert!(!ran.stderr.contains(word), "{}", ran.stderr);
-    }
-    ran
-}
-
-#[track_caller]
 pub fn run(args: &[&str], out: &Path) -> Ran {
-    finish(command(args, out))
+    finish(&mut command(args, out))
 }
 
 /// Asserts that a run fails with this code, says all these words on stderr, and prints nothing on stdout.

@@ -103,7 +103,7 @@ fn a_full_disk_leaves_the_old_checkpoint() {
     // 512-byte or 1 kB blocks: 5 or 10 MB, where a checkpoint has 134.
     limited.args(["-c", "trap '' XFSZ; ulimit -f 10000; exec \"$@\"", "sh"]);
     limited.arg(train.get_program()).args(train.get_args()).stdin(Stdio::null());
-    let ran = finish(limited);
+    let ran = finish(&mut limited);
     assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
     for words in ["the checkpoint cannot be written", "checkpoint.safetensors", "as it was"] {
         assert!(ran.stderr.contains(words), "{words:?} in {}", ran.stderr);
