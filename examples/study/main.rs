@@ -2,27 +2,27 @@
 //! this binary asks for it.
 
 mod args;
+#[path = "../support/bar.rs"]
+mod bar;
 #[path = "../support/cached.rs"]
 mod cached;
 #[path = "../support/failure.rs"]
 mod failure;
+#[path = "../support/interrupt.rs"]
+mod interrupt;
 mod progress;
 mod shown;
 
 use args::{Cli, Command, MergeArgs, RunArgs};
 use clap::Parser;
 use failure::{Failure, ended, print};
+use interrupt::{INTERRUPTED, on_interrupt};
 use progress::Watch;
 use sharpdim::Device;
 use sharpdim::study::{Plan, RunOptions, Status, Store, run, store_path};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// The exit code after Ctrl-C, as shells have it.
-const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -51,7 +51,7 @@ fn study(args: &RunArgs) -> Result<(String, u8), Failure> {
         shard,
         retry: args.retry,
         keep_checkpoints: args.keep_checkpoints,
-        stop: on_interrupt()?,
+        stop: on_interrupt("study: stopping after this batch; once more stops at once")?,
     };
     let folder = &args.out.out;
     let mut watch = Watch::start(args.quiet);
@@ -132,18 +132,4 @@ fn shards(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     found.sort();
     Ok(found)
-}
-
-/// Set by the first Ctrl-C; the second one ends the process at once, which loses no more than the epoch under way.
-fn on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let set = stop.clone();
-    ctrlc::set_handler(move || {
-        if set.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
-        }
-        let _ = writeln!(io::stderr(), "\nstudy: stopping after this batch; once more stops at once");
-    })
-    .map_err(|error| Failure::new(format!("cannot listen for Ctrl-C: {error}")))?;
-    Ok(stop)
 }

@@ -1,8 +1,8 @@
 //! How a study goes, on stderr: a bar with the task that is under way and the time left, and a line for each that ended.
 
+use crate::bar::say;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sharpdim::study::Event;
-use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 const STEPS: u64 = 1000;
@@ -16,8 +16,7 @@ pub struct Watch {
     done: f64,
     tasks: usize,
     ended: usize,
-    /// What an earlier run did of the task under way, and is no work of this one.
-    before: f64,
+    /// What earlier runs did of it, which took no time of this one.
     given: f64,
 }
 
@@ -28,20 +27,12 @@ impl Watch {
         let style = ProgressStyle::with_template("{prefix} [{bar:30}] {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
         let begun = Instant::now();
-        Watch { quiet, bar, begun, cost: 0.0, done: 0.0, tasks: 0, ended: 0, before: 0.0, given: 0.0 }
+        Watch { quiet, bar, begun, cost: 0.0, done: 0.0, tasks: 0, ended: 0, given: 0.0 }
     }
 
     /// A line of its own.
     pub fn say(&self, line: &str) {
-        if self.quiet {
-            return;
-        }
-        if self.bar.is_hidden() {
-            // Not eprintln!, which panics where stderr is closed.
-            let _ = writeln!(io::stderr(), "{line}");
-        } else {
-            self.bar.println(line);
-        }
+        say(&self.bar, self.quiet, line);
     }
 
     pub fn see(&mut self, event: &Event<'_>) {
@@ -58,8 +49,7 @@ impl Watch {
             Event::Started { task, epochs } => {
                 let share =
                     if task.epochs > 0 { 0.9 * f64::from(*epochs) / f64::from(task.epochs) } else { 0.0 };
-                self.before = share * task.cost;
-                self.given += self.before;
+                self.given += share * task.cost;
                 if *epochs > 0 {
                     self.say(&format!("goes on after {epochs} epochs: {task}"));
                 }

@@ -11,6 +11,8 @@ mod chosen;
 mod curves;
 #[path = "../support/failure.rs"]
 mod failure;
+#[path = "../support/interrupt.rs"]
+mod interrupt;
 #[path = "../support/named.rs"]
 mod named;
 mod outputs;
@@ -18,19 +20,15 @@ mod progress;
 
 use args::Args;
 use failure::{Failure, ended, print};
+use interrupt::{INTERRUPTED, on_interrupt};
 use outputs::Folder;
 use progress::Watch;
 use serde_json::json;
 use sharpdim::Device;
 use sharpdim::nn::{Epoch, Trainer};
-use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-
-/// The exit code after Ctrl-C, as shells have it.
-const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     ended(
@@ -46,7 +44,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(String, u8), Failure> {
     let device = Device::parse(&args.device).map_err(Failure::asked)?;
     let folder = Folder::open(&args.out, args.resume, args.restart)?;
-    let stop = on_interrupt()?;
+    let stop = on_interrupt("train: stopping after this batch; once more stops at once, unsaved")?;
     let chosen = args.chosen();
     let images = chosen.load(args.no_cache, &stop)?;
     let recipe = args.recipe(&device, images.train.class_names().len())?;
@@ -101,21 +99,6 @@ fn run(args: &Args) -> Result<(String, u8), Failure> {
         as_text(&device, &trainer, &described, &folder, stopped)
     };
     Ok((text, if stopped { INTERRUPTED } else { 0 }))
-}
-
-/// Set by the first Ctrl-C; the second one ends the process at once.
-fn on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let set = stop.clone();
-    ctrlc::set_handler(move || {
-        if set.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
-        }
-        let _ =
-            writeln!(io::stderr(), "\ntrain: stopping after this batch; once more stops at once, unsaved");
-    })
-    .map_err(|error| Failure::new(format!("cannot listen for Ctrl-C: {error}")))?;
-    Ok(stop)
 }
 
 fn as_json(device: &Device, trainer: &Trainer, folder: &Folder, stopped: bool) -> String {

@@ -1,8 +1,8 @@
 //! How it goes, on stderr: a bar with images a second and the time left, and a line for each epoch.
 
+use crate::bar::say;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sharpdim::nn::{Progress, Trainer};
-use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 pub struct Watch {
@@ -33,15 +33,7 @@ impl Watch {
 
     /// A line of its own.
     pub fn say(&self, line: &str) {
-        if self.quiet {
-            return;
-        }
-        if self.bar.is_hidden() {
-            // Not eprintln!, which panics where stderr is closed.
-            let _ = writeln!(io::stderr(), "{line}");
-        } else {
-            self.bar.println(line);
-        }
+        say(&self.bar, self.quiet, line);
     }
 
     pub fn resumed(&mut self, trainer: &Trainer) {
