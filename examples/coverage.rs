@@ -5,13 +5,14 @@
 
 #[path = "../tests/support/coverage.rs"]
 mod coverage;
+#[path = "support/page.rs"]
+mod page;
 
 use clap::Parser;
 use coverage::{Coverage, simulate};
 use sharpdim::data::manifolds::Manifold;
 use sharpdim::measure::*;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -135,15 +136,6 @@ fn tables(found: &[(String, Vec<Coverage>)], args: &Args) -> String {
     )
 }
 
-/// Puts the tables between the marks of the page.
-fn write(page: &Path, tables: &str) {
-    let old = fs::read_to_string(page).expect("read the page");
-    let (before, rest) = old.split_once(MARKS[0]).expect("a mark where the tables begin");
-    let (_, after) = rest.split_once(MARKS[1]).expect("a mark where the tables end");
-    let new = format!("{before}{}\n\n{tables}\n{}{after}", MARKS[0], MARKS[1]);
-    fs::write(page, new).expect("write the page");
-}
-
 fn run(args: &Args) -> sharpdim::Result<()> {
     let is_costly = |estimator: &Estimator| ["tle", "ess", "lpca"].contains(&estimator.name());
     let (costly, most): (Vec<Estimator>, Vec<Estimator>) = estimators().into_iter().partition(is_costly);
@@ -158,7 +150,7 @@ fn run(args: &Args) -> sharpdim::Result<()> {
         eprintln!("{name}: {:.0?}", start.elapsed());
         found.push((name.clone(), rows));
         if let Some(page) = &args.page {
-            write(page, &tables(&found, args));
+            page::put(page, MARKS, &tables(&found, args));
         }
     }
     println!("{}", tables(&found, args));

@@ -6,12 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Writes `content` to `path`.
-#[cfg(feature = "figures")]
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<()> {
     replace(path, |beside| fs::write(beside, content))
 }
 
-#[cfg(feature = "figures")]
 /// Has a new file written beside `path`, at the path that `write` is given, and renames it.
 fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     let beside = beside(path)?;
@@ -57,7 +55,6 @@ fn sync_folder(path: &Path) {
     }
 }
 
-#[cfg(feature = "figures")]
 /// A name in the same folder that no other write uses: a rename across file systems is no rename.
 fn beside(path: &Path) -> Result<PathBuf> {
     use std::sync::atomic::{AtomicU64, Ordering};

@@ -4,6 +4,7 @@ mod support;
 
 mod measure {
     mod apart;
+    mod calibration;
     mod coverage;
     mod cross;
     mod curation;

@@ -11,6 +11,7 @@ mod binary;
 mod measure_cli {
     mod bad;
     mod cached;
+    mod calibrated;
     mod estimators;
     mod files;
     mod further;

@@ -43,6 +43,7 @@ Examples:
   measure mnist --classes 3,8 --per-class 500   two classes, 500 drawn of each
   measure scans --estimator all --top 10        all estimators, ten sharpest pairs
   measure scans --report scans.html             a page to read, with pictures
+  measure scans --calibrate                     the dimension with its bias accounted for
   measure a=scans/a b=scans/b --per-class 200   two datasets, compared at equal N
   measure scans --protocol paper --repeats 5    1000 images a draw, as the paper did
   measure --dataset brats --root brats2018      one of the paper's datasets, unpacked
@@ -52,7 +53,7 @@ Samples are numbered in the order in which the format lists the images, of those
 were measured; pairs are named too. Of the times, `load` is opening and choosing,
 `preprocess` is decoding, scaling and resizing (one pass), `neighbours` includes the
 estimates. Image files that were decoded are kept for the next run, in SHARPDIM_CACHE
-or ~/.cache/sharpdim/images: --no-cache does without. Files are written whole or not
+or ~/.cache/sharpdim/images, and what --calibrate drew: --no-cache does without. Files are written whole or not
 at all. Exit codes: 0, 1 for an error, 2 for a command line that makes no sense.";
 
 /// Measures the intrinsic dimension and label sharpness of labelled image datasets
@@ -126,6 +127,10 @@ pub struct Args {
     /// Estimate the dimension against k and against the number of samples too: has it settled?
     #[arg(long)]
     pub curves: bool,
+
+    /// Say where the true dimension is, bias included: by manifolds whose dimension is known
+    #[arg(long)]
+    pub calibrate: bool,
 
     /// Find contradictions and near-duplicates across classes, and what K_F is without them
     #[arg(long)]

@@ -1,12 +1,13 @@
 //! What was measured, as JSON for programs. Fields are only ever added; what is not finite is null.
 
+use crate::calibrated::Calibrated;
 use crate::cross::Cross;
 use crate::measured::Measured;
 use serde_json::{Map, Value, json};
 use sharpdim::data::Preprocess;
 use sharpdim::measure::{
     Against, ClassPair, Curation, Curve, CurvePoint, Estimate, Estimator, Group, LabelSharpness,
-    PaperProtocol, Protocol, ReleasedProtocol, Spread,
+    PaperProtocol, Protocol, ReleasedProtocol, Spread, Truth,
 };
 use sharpdim::ops::SharpPair;
 
@@ -26,6 +27,7 @@ impl Measured<'_> {
             "classes": classes,
             "device": self.device.name(),
             "intrinsic_dim": estimates(&self.estimates),
+            "true_dimension": self.calibrated.as_ref().map(calibrated),
             "label_sharpness": self.sharpness.as_ref().map(|found| self.sharpness_json(found)),
             "between_patients": self.apart.as_ref().map(|apart| json!({
                 "max": apart.max,
@@ -201,6 +203,14 @@ fn curve(curve: &Curve) -> Value {
         "points": curve.points.iter().map(point).collect::<Vec<_>>(),
         "warning": curve.warning,
     })
+}
+
+/// Each by its name.
+fn calibrated(found: &Calibrated) -> Value {
+    let one = |(estimator, truth): &(Estimator, Truth)| {
+        (estimator.name().to_owned(), json!({ "low": truth.low, "high": truth.high }))
+    };
+    json!({ "draws": found.draws, "by": found.truths.iter().map(one).collect::<Map<String, Value>>() })
 }
 
 /// Each by its name; null where there is none.

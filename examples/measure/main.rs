@@ -4,6 +4,7 @@
 mod args;
 #[path = "../support/cached.rs"]
 mod cached;
+mod calibrated;
 mod charts;
 mod compare;
 mod cross;

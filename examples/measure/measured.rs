@@ -1,6 +1,7 @@
 //! One dataset, measured: the order of the steps, and what they found.
 
 use crate::args::Args;
+use crate::calibrated::{Calibrated, calibrate};
 use crate::cross::{self, Cross};
 use crate::failure::{Failure, advise};
 use crate::inputs::Input;
@@ -28,6 +29,8 @@ pub struct Measured<'a> {
     pub estimates: Vec<(Estimator, Result<Estimate, String>)>,
     /// As many neighbours of each sample as the estimators read.
     pub nearest: Neighbours,
+    /// `None` where it is not asked for.
+    pub calibrated: Option<Calibrated>,
     /// `None` where there are no labels.
     pub sharpness: Option<LabelSharpness>,
     /// Between patients; `None` where it is not known whose images they are.
@@ -48,6 +51,7 @@ pub struct Seconds {
     pub preprocess: f64,
     pub neighbours: f64,
     pub sharpness: f64,
+    pub calibration: f64,
     pub curves: f64,
     pub curation: f64,
     pub cross: f64,
@@ -56,7 +60,12 @@ pub struct Seconds {
 impl Seconds {
     /// Every step that was taken.
     pub fn steps(&self) -> Vec<(&'static str, f64)> {
-        let further = [("curves", self.curves), ("curation", self.curation), ("cross", self.cross)];
+        let further = [
+            ("curves", self.curves),
+            ("curation", self.curation),
+            ("cross", self.cross),
+            ("calibration", self.calibration),
+        ];
         let always = [
             ("load", self.load),
             ("preprocess", self.preprocess),
@@ -136,6 +145,15 @@ pub fn measure<'a>(
     };
     seconds.cross = if cross.is_some() { clock.lap() } else { 0.0 };
 
+    let mut calibrated = None;
+    if args.calibrate {
+        let of = found.iter().filter_map(|(_, found)| found.as_ref().ok());
+        let found = calibrate(args, device, points.n(), of)?;
+        notes.extend(found.notes.iter().cloned());
+        calibrated = Some(found);
+        seconds.calibration = clock.lap();
+    }
+
     let format = dataset.format();
     Ok(Measured {
         args,
@@ -148,6 +166,7 @@ pub fn measure<'a>(
         notes,
         estimates: found,
         nearest,
+        calibrated,
         sharpness,
         apart,
         curves,

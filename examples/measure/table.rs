@@ -45,6 +45,15 @@ impl Measured<'_> {
         for why in reasons.iter().filter(|why| !why.is_empty()) {
             line(format!("  excluded           {why}"));
         }
+        if let Some(calibrated) = &self.calibrated {
+            line(format!(
+                "\nTrue dimension                   95 %, bias included: by {} samples of manifolds of known dimension",
+                calibrated.draws
+            ));
+            for (estimator, truth) in &calibrated.truths {
+                line(format!("  {:<14}                 {truth}", estimator.name()));
+            }
+        }
 
         if let Some(curves) = &self.curves {
             curve_lines(curves).into_iter().for_each(&mut line);

@@ -1,7 +1,7 @@
 //! Estimates of intrinsic dimension against the number of neighbours and against the number of samples, and
 //! whether they have settled: where they have not, the number is as much about the sample as about the data.
 
-use super::dimension::{Estimate, Estimator, MindMl, estimates_from};
+use super::dimension::{Estimate, Estimator, Halving, MindMl, estimates_from, values};
 use crate::ops::{Progress, neighbours_with};
 use crate::{Device, Error, Points, Result};
 use rand::SeedableRng;
@@ -226,7 +226,7 @@ pub fn dimension_curves(
     let total = 1.0 + options.repeats as f64 * smaller.iter().map(|size| work(*size)).sum::<f64>();
     let reach = of_all.iter().map(|estimator| estimator.reach(n)).max().unwrap_or(1);
     let neighbours = neighbours_with(device, points, reach, &|part| progress(part / total))?;
-    let whole = estimates_from(device, points, &neighbours, &of_all)?;
+    let whole = estimates_from(device, points, &neighbours, &of_all, Halving::Done)?;
     drop(neighbours);
 
     let mut done = 1.0 / total;
@@ -243,14 +243,11 @@ pub fn dimension_curves(
             let gathered = points.gather(&rows);
             let part = work(size) / total;
             if !able.is_empty() {
-                // Lists no longer than values need: of a subsample's estimates no interval is read.
-                let (points, progress) = (gathered.points()?, |of: f64| progress(done + of * part));
-                let k = able.iter().map(Estimator::neighbours).max().unwrap_or(1);
-                let neighbours = neighbours_with(device, &points, k, &progress)?;
-                let mut some = estimates_from(device, &points, &neighbours, &able)?.into_iter();
+                let progress = |of: f64| progress(done + of * part);
+                let mut some = values(device, &gathered.points()?, &able, &progress)?.into_iter();
                 for (found, estimator) in found.iter_mut().zip(estimators) {
                     if estimator.neighbours() < size {
-                        found.extend(some.next().and_then(|estimate| estimate.ok()).map(|e| e.value));
+                        found.extend(some.next().flatten());
                     }
                 }
             }

@@ -1,6 +1,7 @@
 //! Intrinsic dimension and label sharpness of a set of samples, with the field's conventions as types.
 
 mod apart;
+mod calibration;
 mod cross;
 mod curation;
 mod curves;
@@ -10,6 +11,7 @@ mod sharpness;
 
 pub use crate::ops::ClassPair;
 pub use apart::{Apart, sharpness_apart};
+pub use calibration::{Calibration, Population, Truth};
 pub use cross::{cross_dim, cross_sharpness};
 pub use curation::{Curation, CurationOptions, Group, Near, Spread, curate};
 pub use curves::{Against, Curve, CurveOptions, CurvePoint, dimension_curves};

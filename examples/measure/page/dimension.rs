@@ -4,19 +4,22 @@ use super::Part;
 use crate::charts;
 use crate::measured::Measured;
 use sharpdim::Result;
-use sharpdim::measure::Against;
+use sharpdim::measure::{Against, Truth};
 use sharpdim::report::{Column, Table};
 
 pub fn add(part: &mut Part, measured: &Measured) -> Result<()> {
     part.section("Intrinsic dimension", |part, section| {
         let section = part.chart(section, charts::estimators(measured)?);
-        let columns = [
+        let mut columns = vec![
             Column::text("estimator"),
             Column::number("dimension"),
             Column::number("95 % interval"),
             Column::number("excluded"),
             Column::text("convention"),
         ];
+        if measured.calibrated.is_some() {
+            columns.insert(3, Column::number("true dimension, 95 %"));
+        }
         let mut table = Table::new("", columns);
         for (estimator, found) in &measured.estimates {
             let (value, interval, excluded, convention) = match found {
@@ -28,7 +31,11 @@ pub fn add(part: &mut Part, measured: &Measured) -> Result<()> {
                 ),
                 Err(why) => ("–".into(), "–".into(), "–".into(), why.clone()),
             };
-            table = table.row([estimator.name().to_owned(), value, interval, excluded, convention])?;
+            let mut cells = vec![estimator.name().to_owned(), value, interval, excluded, convention];
+            if let Some(calibrated) = &measured.calibrated {
+                cells.insert(3, calibrated.truth(estimator).map_or("–".into(), Truth::to_string));
+            }
+            table = table.row(cells)?;
         }
         let mut section = section.table(table);
         for against in [Against::Neighbours, Against::Samples] {

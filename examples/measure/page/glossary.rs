@@ -10,7 +10,7 @@ pub fn section(estimators: &[Estimator]) -> Section {
     Section::new("How to read this").glossary(WORDS).subsection(each)
 }
 
-const WORDS: [(&str, &str); 6] = [
+const WORDS: [(&str, &str); 7] = [
     (
         "Intrinsic dimension",
         "In how many independent ways the images vary, near each image. It is estimated from how distances to \
@@ -31,6 +31,11 @@ const WORDS: [(&str, &str); 6] = [
         "95 % interval",
         "What chance in drawing the images may do to the value. It does not cover an estimator's bias: every \
              one comes out low where the dimension is high and the images are few.",
+    ),
+    (
+        "True dimension",
+        "With --calibrate: where the dimension is that gives such an estimate, bias included. By the same estimator \
+             on as many samples of manifolds whose dimension is known: 95 % of the nearest estimates are of such ones.",
     ),
     (
         "Excluded",

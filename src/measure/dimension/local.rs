@@ -3,7 +3,7 @@
 //! neighbours only: centred inner products follow from them.
 
 use super::spread::independent;
-use super::{Duplicates, Estimate, Estimator, mean_of_local, refuse_twins, spread};
+use super::{Duplicates, Estimate, Estimator, Halving, mean_of_local, refuse_twins, spread};
 use crate::ops::{Neighbours, neighbours, pair_distances};
 use crate::{Device, Points, Result};
 use nalgebra::DMatrix;
@@ -182,6 +182,7 @@ pub(super) fn estimates(
     points: &Points<'_>,
     neighbours: &Neighbours,
     estimators: &[Estimator],
+    halving: Halving,
 ) -> Result<Vec<Result<Estimate>>> {
     let Some(k) = estimators.iter().map(Estimator::neighbours).max() else { return Ok(Vec::new()) };
     let samples: Vec<usize> = (0..neighbours.n()).collect();
@@ -190,7 +191,10 @@ pub(super) fn estimates(
     })?;
     let find = |(at, estimator): (usize, &Estimator)| {
         let local: Vec<f64> = values.iter().map(|values| values[at]).collect();
-        let sharing = sharing(device, points, &local, estimator)?;
+        let sharing = match halving {
+            Halving::Done => sharing(device, points, &local, estimator)?,
+            Halving::LeftOut => spread::sharing(&[]),
+        };
         Ok(refuse_twins(neighbours, estimator).and_then(|()| {
             let error = |finite: &[f64]| sharing * independent(finite);
             mean_of_local(neighbours, local, "neighbours too much alike", error, *estimator)

@@ -423,7 +423,15 @@ pub fn intrinsic_dims(
     estimators.iter().try_for_each(Estimator::check)?;
     let k = estimators.iter().map(|estimator| estimator.reach(points.n())).max().unwrap_or(1);
     let neighbours = neighbours_with(device, points, k, progress)?;
-    estimates_from(device, points, &neighbours, estimators)
+    estimates_from(device, points, &neighbours, estimators, Halving::Done)
+}
+
+/// Whether samples are halved for intervals, which costs more than the estimates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Halving {
+    Done,
+    /// Intervals are cruder: for who wants the values.
+    LeftOut,
 }
 
 /// The estimates of settings that were checked, from lists that reach far enough.
@@ -432,17 +440,34 @@ pub(super) fn estimates_from(
     points: &Points<'_>,
     neighbours: &Neighbours,
     estimators: &[Estimator],
+    halving: Halving,
 ) -> Result<Vec<Result<Estimate>>> {
     let local: Vec<Estimator> = estimators.iter().copied().filter(Estimator::is_local).collect();
-    let mut found = local::estimates(device, points, neighbours, &local)?.into_iter();
+    let mut found = local::estimates(device, points, neighbours, &local, halving)?.into_iter();
     let all = estimators.iter().map(|estimator| match estimator {
         Estimator::Correlation(correlation) => {
             correlation::correlation(device, points, neighbours, correlation, *estimator)
         }
         _ if estimator.is_local() => found.next().expect("one for each"),
+        // Lists of no more than what the value reads have nothing to halve.
+        _ if halving == Halving::LeftOut => estimate(&neighbours.first(estimator.neighbours()), estimator),
         _ => estimate(neighbours, estimator),
     });
     Ok(all.collect())
+}
+
+/// What each estimator says, of settings that were checked and with samples enough, without an interval; `None`
+/// where it says nothing.
+pub(super) fn values(
+    device: &Device,
+    points: &Points<'_>,
+    estimators: &[Estimator],
+    progress: Progress<'_>,
+) -> Result<Vec<Option<f64>>> {
+    let k = estimators.iter().map(Estimator::neighbours).max().unwrap_or(1);
+    let neighbours = neighbours_with(device, points, k, progress)?;
+    let found = estimates_from(device, points, &neighbours, estimators, Halving::LeftOut)?;
+    Ok(found.into_iter().map(|found| Some(found.ok()?.value)).collect())
 }
 
 /// Estimates the intrinsic dimension from neighbours that were found before; one search for the
@@ -595,5 +620,5 @@ pub fn estimates(
             neighbours.k()
         )));
     }
-    estimates_from(device, points, neighbours, estimators)
+    estimates_from(device, points, neighbours, estimators, Halving::Done)
 }

@@ -61,6 +61,15 @@ impl Neighbours {
         &self.squared[i * self.k..(i + 1) * self.k]
     }
 
+    /// The `k` nearest of each sample's neighbours, at most all.
+    pub(crate) fn first(&self, k: usize) -> Neighbours {
+        let k = k.min(self.k);
+        let each = 0..self.n;
+        let indices = each.clone().flat_map(|i| &self.indices(i)[..k]).copied().collect();
+        let squared = each.flat_map(|i| &self.squared_distances(i)[..k]).copied().collect();
+        Neighbours { n: self.n, k, indices, squared, reference: self.reference }
+    }
+
     /// Their distances T_1 <= ... <= T_k, in the data's units.
     pub fn distances(&self, i: usize) -> impl Iterator<Item = f64> + '_ {
         self.squared_distances(i).iter().map(|d| d.sqrt())

@@ -1,0 +1,91 @@
+//! `--calibrate`: which dimensions the truth may have. What estimators say of samples of known dimension depends on
+//! nothing of the dataset but its size: it is kept for the next run, as it grows, so that Ctrl-C loses little.
+
+use crate::args::Args;
+use crate::failure::Failure;
+use crate::progress::{fraction_bar, show};
+use sharpdim::data::Cache;
+use sharpdim::measure::{Calibration, Estimate, Estimator, Population, Truth};
+use sharpdim::{Device, Error, Result};
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What was drawn is kept this often.
+const KEPT: Duration = Duration::from_secs(2);
+
+/// What is found for each estimator, or why nothing is; and notes.
+pub struct Calibrated {
+    pub draws: usize,
+    pub truths: Vec<(Estimator, Truth)>,
+    pub notes: Vec<String>,
+}
+
+impl Calibrated {
+    pub fn truth(&self, estimator: &Estimator) -> Option<&Truth> {
+        self.truths.iter().find(|(own, _)| own == estimator).map(|(_, truth)| truth)
+    }
+}
+
+pub fn calibrate<'a>(
+    args: &Args,
+    device: &Device,
+    n: usize,
+    found: impl Iterator<Item = &'a Estimate>,
+) -> Result<Calibrated, Failure> {
+    let found: Vec<&Estimate> = found.collect();
+    let estimators: Vec<Estimator> = found.iter().map(|found| found.estimator).collect();
+    let mut calibration = Calibration::new(n, &estimators, Population::default())?;
+    let mut notes = Vec::new();
+    let folder =
+        Cache::standard().filter(|_| !args.no_cache).map(|cache| cache.folder().join("calibrations"));
+    let file = folder.as_ref().map(|folder| folder.join(calibration.file_name()));
+    if let Some(Err(why)) = file.as_deref().map(|file| calibration.resume(file)) {
+        notes.push(format!("calibrated anew: {why}"));
+    }
+    let before = calibration.draws();
+    if let Some(why) = draw(&mut calibration, device, file.as_deref())? {
+        notes.push(format!("the calibration is not kept for the next run: {why}"));
+    }
+    if before > 0 {
+        notes.push(format!(
+            "of the calibration's {} draws {before} are of an earlier run",
+            calibration.draws()
+        ));
+    }
+    let mut truths = Vec::new();
+    for found in found {
+        match calibration.truth(found) {
+            // It gave no value for most draws.
+            Err(Error::Argument(why)) => {
+                notes.push(format!("no true dimension by {}: {why}", found.estimator.name()))
+            }
+            truth => truths.push((found.estimator, truth?)),
+        }
+    }
+    Ok(Calibrated { draws: calibration.draws(), truths, notes })
+}
+
+/// Draws what lacks; returns why it could not be kept, if so.
+fn draw(calibration: &mut Calibration, device: &Device, file: Option<&Path>) -> Result<Option<Error>> {
+    let bar = fraction_bar("calibration");
+    let (mut last, mut trouble) = (Instant::now(), None);
+    while calibration.draws() < Calibration::DRAWS {
+        let next = Calibration::DRAWS.min(calibration.draws() + 16);
+        calibration.extend(device, next, &|_| ())?;
+        show(&bar, next as f64 / Calibration::DRAWS as f64);
+        let due = next == Calibration::DRAWS || last.elapsed() > KEPT;
+        if let Some(file) = file.filter(|_| due && trouble.is_none()) {
+            trouble = keep(calibration, file).err();
+            last = Instant::now();
+        }
+    }
+    Ok(trouble)
+}
+
+fn keep(calibration: &Calibration, file: &Path) -> Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder).map_err(|source| Error::Io { path: folder.into(), source })?;
+    }
+    calibration.save(file)
+}
