@@ -11,6 +11,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// More samples than this are not drawn 1200 times: that would take hours.
+const MOST: usize = 20_000;
+
 /// What was drawn is kept this often.
 const KEPT: Duration = Duration::from_secs(2);
 
@@ -24,6 +27,18 @@ pub struct Calibrated {
 impl Calibrated {
     pub fn truth(&self, estimator: &Estimator) -> Option<&Truth> {
         self.truths.iter().find(|(own, _)| own == estimator).map(|(_, truth)| truth)
+    }
+}
+
+/// Refuses what would not end: before anything is measured.
+pub fn check(args: &Args, n: usize) -> Result<(), Failure> {
+    match args.calibrate && n > MOST {
+        true => Err(Failure::new(format!(
+            "--calibrate estimates {} samples of {n} points each, which takes hours: measure {MOST} at most, as \
+             --per-class draws them",
+            Calibration::DRAWS
+        ))),
+        false => Ok(()),
     }
 }
 

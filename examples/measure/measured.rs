@@ -1,7 +1,7 @@
 //! One dataset, measured: the order of the steps, and what they found.
 
 use crate::args::Args;
-use crate::calibrated::{Calibrated, calibrate};
+use crate::calibrated::{self, Calibrated};
 use crate::cross::{self, Cross};
 use crate::failure::{Failure, advise};
 use crate::inputs::Input;
@@ -95,6 +95,7 @@ pub fn measure<'a>(
     let cache = dataset.cache().map(|cache| (cache.clone(), cache.size().unwrap_or_default()));
 
     let points = loaded.samples.points()?;
+    calibrated::check(args, points.n())?;
     let (nearest, found) = dimensions(device, &points, &args.estimators())?;
     seconds.neighbours = clock.lap();
 
@@ -148,7 +149,7 @@ pub fn measure<'a>(
     let mut calibrated = None;
     if args.calibrate {
         let of = found.iter().filter_map(|(_, found)| found.as_ref().ok());
-        let found = calibrate(args, device, points.n(), of)?;
+        let found = calibrated::calibrate(args, device, points.n(), of)?;
         notes.extend(found.notes.iter().cloned());
         calibrated = Some(found);
         seconds.calibration = clock.lap();

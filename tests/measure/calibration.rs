@@ -22,12 +22,12 @@ fn estimate(estimator: Estimator, value: f64) -> Estimate {
     Estimate { value, low: value, high: value, excluded: Excluded::default(), estimator, local: Vec::new() }
 }
 
-/// Of 1000 new draws, 95 % are found within 93..97 % nineteen times of twenty; calibrations scatter too.
+/// Of 1200 new draws, a true 95 % is found within 93.7..96.3 % nineteen times of twenty; calibrations scatter as much.
 #[test]
 fn intervals_hold_the_truth_over_the_population() {
     let estimators = estimators();
-    let known = calibration(150, &estimators, 0, Calibration::DRAWS);
-    let new = calibration(150, &estimators, 1, 1000);
+    let known = calibration(200, &estimators, 0, Calibration::DRAWS);
+    let new = calibration(200, &estimators, 1, 1200);
     for (own, estimator) in estimators.iter().enumerate() {
         let (mut held, mut of, mut bounded) = (0, 0, 0);
         for at in 0..new.draws() {
@@ -41,7 +41,7 @@ fn intervals_hold_the_truth_over_the_population() {
         let share = f64::from(held as u32) / f64::from(of as u32);
         println!("{estimator}: {share:.3} of {of}, {bounded} with an upper end");
         assert!((0.92..=0.98).contains(&share), "{estimator}: {share}");
-        assert!(of > 990 && bounded > 9 * of / 10, "{estimator}: {of}, {bounded}");
+        assert!(of > 1190 && bounded > 9 * of / 10, "{estimator}: {of}, {bounded}");
     }
 }
 
@@ -63,8 +63,10 @@ fn an_interval_is_of_the_nearest_draws() {
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut factors: Vec<f64> = all[..119].iter().map(|(_, dim, said)| *dim as f64 / said).collect();
         factors.sort_by(f64::total_cmp);
-        let high = if above >= 29 { factors[116] * value } else { f64::INFINITY };
-        let expected = Truth { low: factors[2] * value, high };
+        let expected = match above >= 29 {
+            true => Truth { low: factors[2] * value, high: factors[116] * value },
+            false => Truth { low: factors[5] * value, high: f64::INFINITY },
+        };
         assert_eq!(known.truth(&estimate(mle, value)).unwrap(), expected, "{value}");
     }
     assert_eq!(known.truth(&estimate(mle, 1e6)).unwrap().high, f64::INFINITY);
@@ -169,7 +171,7 @@ fn some_of_the_draws_say_more() {
     let found = intrinsic_dim(&Device::cpu(), &sample.points().unwrap(), &mle).unwrap();
     let all = known.truth(&found).unwrap();
     let gaussians = known.truth_among(&found, |m| matches!(m, Manifold::Gaussian { .. })).unwrap();
-    println!("{found:?}: {all}, by Gaussians {gaussians}");
+    println!("{}: {all}, by Gaussians {gaussians}", found.value);
     assert!(all.holds(12.0) && gaussians.holds(12.0));
     let wide = |truth: &Truth| truth.high / truth.low;
     assert!(wide(&gaussians) < wide(&all));

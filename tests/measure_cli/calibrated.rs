@@ -2,7 +2,7 @@
 //! killed, and done without where they cannot be.
 
 use crate::binary::{command, finish};
-use crate::make::{Folder, png};
+use crate::make::{Folder, noise, npy, png};
 use serde_json::Value;
 use sharpdim::Device;
 use sharpdim::measure::{Calibration, Estimate, Estimator, Excluded, Mle, Population, TwoNn};
@@ -91,7 +91,7 @@ fn it_is_the_librarys_and_kept_for_the_next_run() {
 /// Killed while it draws: what was kept is gone on with, to the same answer.
 #[test]
 fn a_run_that_is_killed_loses_little() {
-    let (images, cache) = (noisy(300), Folder::new());
+    let (images, cache) = (noisy(500), Folder::new());
     let mut killed = measure(images.path(), cache.path());
     let mut killed = killed.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     while kept(cache.path()).is_none() && killed.try_wait().unwrap().is_none() {
@@ -125,4 +125,13 @@ fn what_cannot_be_kept_or_read_is_said() {
     let unkept = json(&mut measure(images.path(), cache.path()));
     assert!(has_note(&unkept, "not kept for the next run"));
     assert_eq!(unkept["true_dimension"], whole["true_dimension"]);
+}
+
+#[test]
+fn what_would_take_hours_is_refused_before_it_begins() {
+    let folder = Folder::new();
+    folder.file("features.npy", npy("|u1", &[20_001, 2], &noise(40_002, 1)));
+    let ran = finish(measure(folder.path(), folder.path()).arg("--no-cache"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains("20001 points each") && ran.stderr.contains("--per-class"), "{}", ran.stderr);
 }
