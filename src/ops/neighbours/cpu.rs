@@ -13,7 +13,7 @@ use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::float::{Centred, FloatTile};
 use crate::ops::pairs::int::{IntTiles, Isa, row_terms};
 use crate::ops::pairs::keeper::{Keeper, capacity};
-use crate::ops::pairs::scan::{Sum, hits};
+use crate::ops::pairs::scan::{Hits, Sum, hits};
 use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Quantised, Reader, Rows, Tile, WIDENED, blocks, show};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -168,10 +168,67 @@ impl<'a> Screen<'a> {
         limits
     }
 
+    /// Lowers the limits of samples that know none, by this block alone: at least k pairs of it are as near as the
+    /// k-th. Without that, nearly all pairs of a sample's first block would be offered, most of them for nothing.
+    fn look_ahead<S: Sum>(&self, block: &Block<'_, S>, rows: Range<usize>, cols: Range<usize>) {
+        let unknown = |range: &Range<usize>| {
+            let limits = &self.limits[range.clone()];
+            limits.iter().any(|limit| limit.load(Ordering::Relaxed) == f64::INFINITY.to_bits())
+        };
+        // Samples with themselves: pairs are made once, right of the diagonal.
+        let same = rows == cols;
+        let others = |own: &Range<usize>, others: &Range<usize>| {
+            self.k <= others.len() - usize::from(same) && unknown(own)
+        };
+        let (of_rows, of_cols) = (others(&rows, &cols), !same && others(&cols, &rows));
+        if !of_rows && !of_cols {
+            return;
+        }
+        let (tall, broad) = (rows.len(), cols.len());
+        let mut values = vec![f64::NAN; tall * broad];
+        for (r, i) in rows.clone().enumerate() {
+            let sums = block.row(r);
+            for c in if same { r + 1 } else { 0 }..broad {
+                values[r * broad + c] = self.row[i] + self.col[cols.start + c] - 2.0 * sums[c].f64();
+            }
+        }
+        let mut own = Vec::with_capacity(BLOCK);
+        if of_rows {
+            for (r, i) in rows.enumerate() {
+                own.clear();
+                own.extend_from_slice(&values[r * broad..(r + 1) * broad]);
+                if same {
+                    own.extend((0..r).map(|above| values[above * broad + r]));
+                }
+                self.lower(i, &mut own);
+            }
+        }
+        if of_cols {
+            for (c, j) in cols.enumerate() {
+                own.clear();
+                own.extend((0..tall).map(|r| values[r * broad + c]));
+                self.lower(j, &mut own);
+            }
+        }
+    }
+
+    /// Lowers the limit of sample `i`, if it knows none, to what some pairs of these values allow.
+    fn lower(&self, i: usize, values: &mut Vec<f64>) {
+        if self.limits[i].load(Ordering::Relaxed) != f64::INFINITY.to_bits() {
+            return;
+        }
+        // Not a number: nothing is known of the pair.
+        values.retain(|value| !value.is_nan());
+        if values.len() >= self.k {
+            let (_, &mut value, _) = values.select_nth_unstable_by(self.k - 1, f64::total_cmp);
+            let limit = self.bounds.limit(i, self.bounds.greatest(i, value));
+            self.limits[i].store(limit.to_bits(), Ordering::Relaxed);
+        }
+    }
+
     /// Offers (sample, other sample, value) to samples of one shelf.
-    fn offer(&self, shelf: usize, pairs: impl Iterator<Item = (usize, usize, f64)>) {
-        let mut pairs = pairs.peekable();
-        if pairs.peek().is_none() {
+    fn offer(&self, shelf: usize, pairs: impl ExactSizeIterator<Item = (usize, usize, f64)>) {
+        if pairs.len() == 0 {
             return;
         }
         // A panic under the lock ends the search: nobody will ask for what it left.
@@ -181,7 +238,10 @@ impl<'a> Screen<'a> {
         }
         for (i, keeper) in (shelf * BLOCK..).zip(keepers.iter()) {
             let limit = self.bounds.limit(i, keeper.reach(self.k));
-            self.limits[i].store(limit.to_bits(), Ordering::Relaxed);
+            // A block may have told more than the keeper knows yet.
+            if limit < f64::from_bits(self.limits[i].load(Ordering::Relaxed)) {
+                self.limits[i].store(limit.to_bits(), Ordering::Relaxed);
+            }
         }
     }
 }
@@ -190,10 +250,13 @@ impl Reader for Screen<'_> {
     /// Offers each of the block's pairs to both its samples.
     fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
         let cols = tile.cols.start + block.cols.start..tile.cols.start + block.cols.end;
+        let rows = tile.rows.start + block.rows.start..tile.rows.start + block.rows.end;
+        self.look_ahead(block, rows.clone(), cols.clone());
+        let same = rows == cols;
         let mut terms = [f64::NAN; BLOCK];
         terms[..cols.len()].copy_from_slice(&self.col[cols.clone()]);
         let groups = cols.len().next_multiple_of(LANES);
-        let (mut found, mut start) = (Vec::new(), 0);
+        let (mut by_row, mut by_col, mut start) = (Hits::default(), Hits::default(), 0);
         while start < block.rows.len() {
             let col_limits = self.limits(cols.clone());
             // While columns know no limit, each row's pairs all count: limits are looked at anew soon.
@@ -202,20 +265,24 @@ impl Reader for Screen<'_> {
             let first = tile.rows.start + block.rows.start + start;
             let row_limits = self.limits(first..first + end - start);
             for (r, i) in (start..end).zip(first..) {
+                // Of a sample and itself there is no pair, and those before it are of rows before this one.
+                if same {
+                    terms[r] = f64::NAN;
+                }
                 // On the diagonal what lies before this group of columns is not made.
                 let run = (i.saturating_sub(cols.start) / LANES * LANES).min(groups)..groups;
                 let row = (self.row[i], row_limits[i - first]);
                 let sums = &block.row(r)[run.clone()];
                 let at = (i - first) * BLOCK + run.start;
-                hits(row, &terms[run.clone()], &col_limits[run], sums, at, &mut found);
+                hits(row, &terms[run.clone()], &col_limits[run], sums, at, &mut by_row, &mut by_col);
             }
-            let pairs = found.iter().map(|(at, value)| (at / BLOCK, at % BLOCK, *value));
-            let pairs = pairs.filter(|(r, c, _)| first + r < cols.start + c);
-            let for_rows = pairs.clone().filter(|(r, _, value)| *value <= row_limits[*r]);
-            let for_cols = pairs.filter(|(_, c, value)| *value <= col_limits[*c]);
-            self.offer(first / BLOCK, for_rows.map(|(r, c, value)| (first + r, cols.start + c, value)));
-            self.offer(cols.start / BLOCK, for_cols.map(|(r, c, value)| (cols.start + c, first + r, value)));
-            found.clear();
+            let place = |at: usize| (first + at / BLOCK, cols.start + at % BLOCK);
+            let for_rows = by_row.iter().map(|(at, value)| (place(at).0, place(at).1, value));
+            let for_cols = by_col.iter().map(|(at, value)| (place(at).1, place(at).0, value));
+            self.offer(first / BLOCK, for_rows);
+            self.offer(cols.start / BLOCK, for_cols);
+            by_row.clear();
+            by_col.clear();
             start = end;
         }
     }

@@ -11,6 +11,7 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Columns that a micro-kernel works through before it adds its block to the tile: two panels of
 /// this depth (16 KiB each as bytes) stay in the first-level cache.
@@ -247,7 +248,9 @@ impl<'a> IntTiles<'a> {
                 tile.rows.len().next_multiple_of(LANES) * stride,
             );
         }
-        let tasks: Vec<_> = tile.blocks().collect();
+        let mut tasks: Vec<_> = tile.blocks().collect();
+        // Those of samples among themselves first: what they tell of each sample spares work in all others.
+        tasks.sort_by_key(|(rows, cols)| !(tile.diagonal && rows == cols));
         let kept = !self.kept[0].is_empty();
         for columns in blocks(0..rows.dim(), if kept { rows.dim() } else { STAGE }) {
             if !kept {
@@ -267,40 +270,44 @@ impl<'a> IntTiles<'a> {
             let all_wide = Shared(self.wide.as_mut_ptr());
             // A task takes its block through all these columns before it begins another, so that the
             // block's sums stay in the second-level cache.
-            // Two blocks at a time at most, so that threads end together.
-            tasks.par_iter().with_max_len(2).for_each_init(
-                Default::default,
-                |(own_sums, own_wide), (block_rows, block_cols)| {
-                    let first = block_rows.start * stride + block_cols.start;
-                    let (sums, wide_sums) = if whole {
-                        // SAFETY: `first` is inside the tile's sums.
-                        unsafe { (all_sums.map(|sums| sums.get().add(first)), all_wide.get().add(first)) }
-                    } else {
-                        reserve(own_sums, own_wide, rows, wide, BLOCK * stride);
-                        (own_sums.each_mut().map(|sums| sums.as_mut_ptr()), own_wide.as_mut_ptr())
-                    };
-                    let product = Product {
-                        rows,
-                        isa,
-                        // On the diagonal, columns up to a row's own panel are not wanted.
-                        upper: tile.diagonal && block_rows.start == block_cols.start,
-                        tall: block_rows.len().div_ceil(LANES),
-                        broad: block_cols.len().div_ceil(LANES),
-                        left: (left, (first_row + block_rows.start) / LANES),
-                        right: (right, (first_col + block_cols.start) / LANES),
-                        stride,
-                    };
-                    // SAFETY: the block starts at these pointers, and no other task touches it: where they
-                    // point into the tile's sums, these have whole panels of rows of `stride` entries, enough
-                    // for all panels of columns; else they point to BLOCK rows of more than BLOCK entries.
-                    unsafe {
-                        product.add(&columns, sums, wide.then_some(wide_sums));
-                        if columns.end == rows.dim() {
-                            let (rows, cols) = (block_rows.clone(), block_cols.clone());
-                            if wide {
-                                reader.read(tile, &Block::new(rows, cols, wide_sums, stride));
-                            } else {
-                                reader.read(tile, &Block::new(rows, cols, sums[0], stride));
+            // Threads take blocks in their order, so that they end together.
+            let next = AtomicUsize::new(0);
+            (0..rayon::current_num_threads().min(tasks.len())).into_par_iter().with_max_len(1).for_each(
+                |_| {
+                    let (mut own_sums, mut own_wide) = <([Vec<i32>; 2], Vec<i64>)>::default();
+                    while let Some((block_rows, block_cols)) = tasks.get(next.fetch_add(1, Ordering::Relaxed))
+                    {
+                        let first = block_rows.start * stride + block_cols.start;
+                        let (sums, wide_sums) = if whole {
+                            // SAFETY: `first` is inside the tile's sums.
+                            unsafe { (all_sums.map(|sums| sums.get().add(first)), all_wide.get().add(first)) }
+                        } else {
+                            reserve(&mut own_sums, &mut own_wide, rows, wide, BLOCK * stride);
+                            (own_sums.each_mut().map(|sums| sums.as_mut_ptr()), own_wide.as_mut_ptr())
+                        };
+                        let product = Product {
+                            rows,
+                            isa,
+                            // On the diagonal, columns up to a row's own panel are not wanted.
+                            upper: tile.diagonal && block_rows.start == block_cols.start,
+                            tall: block_rows.len().div_ceil(LANES),
+                            broad: block_cols.len().div_ceil(LANES),
+                            left: (left, (first_row + block_rows.start) / LANES),
+                            right: (right, (first_col + block_cols.start) / LANES),
+                            stride,
+                        };
+                        // SAFETY: the block starts at these pointers, and no other task touches it: where they
+                        // point into the tile's sums, these have whole panels of rows of `stride` entries, enough
+                        // for all panels of columns; else they point to BLOCK rows of more than BLOCK entries.
+                        unsafe {
+                            product.add(&columns, sums, wide.then_some(wide_sums));
+                            if columns.end == rows.dim() {
+                                let (rows, cols) = (block_rows.clone(), block_cols.clone());
+                                if wide {
+                                    reader.read(tile, &Block::new(rows, cols, wide_sums, stride));
+                                } else {
+                                    reader.read(tile, &Block::new(rows, cols, sums[0], stride));
+                                }
                             }
                         }
                     }

@@ -40,15 +40,24 @@ impl Keeper {
         }
         if exact {
             // A selection now and then is cheaper than a sorted list, and lets few more pairs in.
+            let most = 2 * k + 16;
+            if self.found.is_empty() {
+                // At once: lists that grow step by step have threads wait for the allocator.
+                self.found.reserve_exact(most);
+            }
             self.found.push((low, j as u32));
             let reach = self.exact.get_or_insert(f64::INFINITY);
-            if self.found.len() >= 2 * k + 16 {
+            if self.found.len() >= most {
                 keep_nearest(&mut self.found, k);
                 *reach = self.found[k - 1].0;
             }
             return;
         }
         if high < reach {
+            if self.upper.is_empty() {
+                self.upper.reserve_exact(k);
+                self.found.reserve(2 * k);
+            }
             self.upper.truncate(k - 1);
             let at = self.upper.partition_point(|u| *u <= high);
             self.upper.insert(at, high);

@@ -216,6 +216,18 @@ impl Bounds {
         }
     }
 
+    /// The greatest squared distance that a pair of sample `i` with this value can have, whoever the other is.
+    pub(crate) fn greatest(&self, i: usize, value: f64) -> f64 {
+        match self {
+            Bounds::Exact { unit } => value * unit,
+            Bounds::Quantised { step, error, worst, product, worst_product } => {
+                let left_out = 2.0 * product[i] * worst_product;
+                ((value + left_out).max(0.0).sqrt() * step + error[i] + worst).powi(2)
+            }
+            Bounds::Rounded { eta, unit, norm, worst } => (value + eta * (norm[i] + worst).powi(2)) * unit,
+        }
+    }
+
     /// A value above which no pair of sample `i` can have a least squared distance of `squared` or less.
     pub(crate) fn limit(&self, i: usize, squared: f64) -> f64 {
         if squared.is_infinite() {

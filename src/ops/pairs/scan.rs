@@ -60,8 +60,30 @@ impl Sum for f32 {
     }
 }
 
-/// A pair that passed: its place and its value.
-pub(crate) type Hit = (usize, f64);
+/// Pairs that passed: their places, and their values in the same order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Hits {
+    places: Vec<u64>,
+    values: Vec<f64>,
+}
+
+impl Hits {
+    pub(crate) fn clear(&mut self) {
+        self.places.clear();
+        self.values.clear();
+    }
+
+    #[inline(always)]
+    fn push(&mut self, place: usize, value: f64) {
+        self.places.push(place as u64);
+        self.values.push(value);
+    }
+
+    /// Places and values.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (usize, f64)> + Clone {
+        self.places.iter().zip(&self.values).map(|(place, value)| (*place as usize, *value))
+    }
+}
 
 /// The column terms of a tile, with NaN up to a whole group of lanes: what is not there never passes.
 pub(crate) fn padded(terms: &[f64]) -> Vec<f64> {
@@ -70,27 +92,28 @@ pub(crate) fn padded(terms: &[f64]) -> Vec<f64> {
     padded
 }
 
-/// One row against whole groups of columns: appends the columns, counted from `first`, whose value is at
-/// most the row's limit or the column's own.
+/// One row against whole groups of columns: appends to `by_row` the pairs whose value is at most the row's limit, and
+/// to `by_col` those whose value is at most the column's own. Places are counted from `first`.
 pub(crate) fn hits<S: Sum>(
     row: (f64, f64),
     col_terms: &[f64],
     col_limits: &[f64],
     sums: &[S],
     first: usize,
-    hits: &mut Vec<Hit>,
+    by_row: &mut Hits,
+    by_col: &mut Hits,
 ) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
         // SAFETY: the instructions are there.
-        return unsafe { hits_512(row, col_terms, col_limits, sums, first, hits) };
+        return unsafe { hits_512(row, col_terms, col_limits, sums, first, by_row, by_col) };
     }
-    hits_portable(row, col_terms, col_limits, sums, first, hits);
+    hits_portable(row, col_terms, col_limits, sums, first, by_row, by_col);
 }
 
-/// By hand, since compilers take comparisons of many lanes apart into single bits, and room is made
-/// beforehand, since a call to make it would empty the registers. Plain arithmetic in the same order gives
-/// the portable form's values.
+/// By hand, since compilers take comparisons of many lanes apart into single bits. What passed is written eight lanes at
+/// a time, those that passed in front, and the next write goes over the others: no branch depends on which they are,
+/// or on how many, but on whether there are any. Plain arithmetic in the same order gives the portable form's values.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512dq")]
 fn hits_512<S: Sum>(
@@ -99,36 +122,51 @@ fn hits_512<S: Sum>(
     col_limits: &[f64],
     sums: &[S],
     first: usize,
-    hits: &mut Vec<Hit>,
+    by_row: &mut Hits,
+    by_col: &mut Hits,
 ) {
     const EIGHT: usize = 8;
     let (row_term, row_limit) = (_mm512_set1_pd(row_term), _mm512_set1_pd(row_limit));
-    hits.reserve(sums.len());
-    let mut free = hits.spare_capacity_mut().iter_mut();
+    let lanes = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+    let mut lists = [by_row, by_col];
+    let mut ends = [0; 2];
+    for (list, end) in lists.iter_mut().zip(&mut ends) {
+        list.places.reserve(sums.len() + EIGHT);
+        list.values.reserve(sums.len() + EIGHT);
+        *end = list.places.len();
+    }
     let eights = col_terms.as_chunks::<EIGHT>().0.iter().zip(col_limits.as_chunks::<EIGHT>().0);
-    let mut found = 0;
     for (at, ((terms, limits), sums)) in eights.zip(sums.as_chunks::<EIGHT>().0).enumerate() {
         // SAFETY: eight values each, for which this function has the instructions.
         let (terms, limits, sums) =
             unsafe { (_mm512_loadu_pd(terms.as_ptr()), _mm512_loadu_pd(limits.as_ptr()), S::eight(sums)) };
         let values = _mm512_sub_pd(_mm512_add_pd(row_term, terms), _mm512_add_pd(sums, sums));
-        let mut passed = _mm512_cmp_pd_mask::<_CMP_LE_OQ>(values, _mm512_max_pd(row_limit, limits));
-        if passed == 0 {
+        let passed = [
+            _mm512_cmp_pd_mask::<_CMP_LE_OQ>(values, row_limit),
+            _mm512_cmp_pd_mask::<_CMP_LE_OQ>(values, limits),
+        ];
+        if passed[0] | passed[1] == 0 {
             continue;
         }
-        let mut each = [0.0; EIGHT];
-        // SAFETY: `each` has eight values.
-        unsafe { _mm512_storeu_pd(each.as_mut_ptr(), values) };
-        while passed != 0 {
-            let l = passed.trailing_zeros() as usize;
-            let Some(free) = free.next() else { break };
-            free.write((first + at * EIGHT + l, each[l]));
-            found += 1;
-            passed &= passed - 1;
+        let places = _mm512_add_epi64(_mm512_set1_epi64((first + at * EIGHT) as i64), lanes);
+        for ((list, end), passed) in lists.iter_mut().zip(&mut ends).zip(passed) {
+            // SAFETY: there is room for as many as there are sums, and for eight more.
+            unsafe {
+                let place = list.places.as_mut_ptr().add(*end);
+                _mm512_storeu_si512(place.cast(), _mm512_maskz_compress_epi64(passed, places));
+                let value = list.values.as_mut_ptr().add(*end);
+                _mm512_storeu_pd(value, _mm512_maskz_compress_pd(passed, values));
+            }
+            *end += passed.count_ones() as usize;
         }
     }
-    // SAFETY: so many were written, there being room for as many as there are sums.
-    unsafe { hits.set_len(hits.len() + found) };
+    for (list, end) in lists.into_iter().zip(ends) {
+        // SAFETY: so many were written.
+        unsafe {
+            list.places.set_len(end);
+            list.values.set_len(end);
+        }
+    }
 }
 
 #[multiversion(targets("x86_64+avx2+fma"))]
@@ -138,7 +176,8 @@ pub(super) fn hits_portable<S: Sum>(
     col_limits: &[f64],
     sums: &[S],
     first: usize,
-    hits: &mut Vec<Hit>,
+    by_row: &mut Hits,
+    by_col: &mut Hits,
 ) {
     let groups = col_terms.as_chunks::<LANES>().0.iter().zip(col_limits.as_chunks::<LANES>().0);
     for (at, ((terms, limits), sums)) in groups.zip(sums.as_chunks::<LANES>().0).enumerate() {
@@ -149,14 +188,14 @@ pub(super) fn hits_portable<S: Sum>(
             count += u32::from(values[l] <= row_limit.max(limits[l]));
         }
         if count > 0 {
-            let mut passed = 0u32;
             for l in 0..LANES {
-                passed |= u32::from(values[l] <= row_limit.max(limits[l])) << l;
-            }
-            while passed != 0 {
-                let l = passed.trailing_zeros() as usize;
-                hits.push((first + at * LANES + l, values[l]));
-                passed &= passed - 1;
+                let place = first + at * LANES + l;
+                if values[l] <= row_limit {
+                    by_row.push(place, values[l]);
+                }
+                if values[l] <= limits[l] {
+                    by_col.push(place, values[l]);
+                }
             }
         }
     }
@@ -179,7 +218,7 @@ pub(crate) struct Ratios<'a> {
 /// left out of the sums; they and those of value `limit` or less are appended to `hits` if their
 /// weight is not 0.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-pub(crate) fn row_ratios<S: Sum>(run: &Ratios<'_>, sums: &[S], hits: &mut Vec<Hit>) -> (f64, f64) {
+pub(crate) fn row_ratios<S: Sum>(run: &Ratios<'_>, sums: &[S], hits: &mut Vec<(usize, f64)>) -> (f64, f64) {
     let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
     let columns = run.col_terms.as_chunks::<LANES>().0.iter().zip(run.col_norms.as_chunks::<LANES>().0);
     let groups = columns.zip(run.weights.as_chunks::<LANES>().0).zip(sums.as_chunks::<LANES>().0);

@@ -4,7 +4,7 @@
 use super::float::{Centred, FloatTile};
 use super::int::{IntTiles, Isa, Sums, row_terms};
 use super::keeper::{Keeper, capacity};
-use super::scan::{Sum, hits, hits_portable};
+use super::scan::{Hits, Sum, hits, hits_portable};
 use super::*;
 use crate::Points;
 use proptest::prelude::*;
@@ -278,13 +278,18 @@ fn check_hits<S: Sum>(sum: impl Fn(i32) -> S) {
         let limits: Vec<f64> = (0..cols).map(|c| if c % 7 == 0 { reach } else { -100.0 }).collect();
         let sums: Vec<S> = (0..cols).map(|_| sum(rng.random_range(-200..200))).collect();
         let all = (0..cols).map(|c| (1000 + c, 3.5 + terms[c] - 2.0 * sums[c].f64()));
-        let mut expected = vec![(7, 7.0)];
-        expected.extend(all.filter(|(c, value)| *value <= row_limit || *value <= limits[c - 1000]));
-        let (mut any, mut portable) = (vec![(7, 7.0)], vec![(7, 7.0)]);
-        hits((3.5, row_limit), &terms, &limits, &sums, 1000, &mut any);
-        hits_portable((3.5, row_limit), &terms, &limits, &sums, 1000, &mut portable);
-        assert_eq!(any, expected);
-        assert_eq!(portable, expected);
+        let of_row: Vec<_> = all.clone().filter(|(_, value)| *value <= row_limit).collect();
+        let of_col: Vec<_> = all.filter(|(c, value)| *value <= limits[c - 1000]).collect();
+        // What is there stays: the second time, hits are appended.
+        let expected = [of_row.repeat(2), of_col.repeat(2)];
+        let (mut any, mut portable) = ([(); 2].map(|()| Hits::default()), [(); 2].map(|()| Hits::default()));
+        for _ in 0..2 {
+            let ([row, col], [portable_row, portable_col]) = (&mut any, &mut portable);
+            hits((3.5, row_limit), &terms, &limits, &sums, 1000, row, col);
+            hits_portable((3.5, row_limit), &terms, &limits, &sums, 1000, portable_row, portable_col);
+        }
+        assert_eq!(any.map(|hits| hits.iter().collect::<Vec<_>>()), expected);
+        assert_eq!(portable.map(|hits| hits.iter().collect::<Vec<_>>()), expected);
     }
 }
 

@@ -6,7 +6,7 @@ use crate::Values;
 use crate::ops::Progress;
 use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::pass::Pass;
-use crate::ops::pairs::scan::{Sum, hits};
+use crate::ops::pairs::scan::{Hits, Sum, hits};
 use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Reader, Tile};
 use std::sync::{Mutex, PoisonError};
 
@@ -97,15 +97,16 @@ impl Reader for Collector<'_> {
         terms[..block.cols.len()].copy_from_slice(&self.col[first..][..block.cols.len()]);
         let groups = block.cols.len().next_multiple_of(LANES);
         let no_limits = [f64::NEG_INFINITY; BLOCK];
-        let (mut passed, mut found) = (Vec::new(), OfTile::default());
+        let (mut passed, mut none, mut found) = (Hits::default(), Hits::default(), OfTile::default());
         for r in 0..block.rows.len() {
             let i = tile.rows.start + block.rows.start + r;
             // On the diagonal what lies before this group of columns is not made.
             let run = (i.saturating_sub(first) / LANES * LANES).min(groups)..groups;
             let row = (self.row[i], self.bounds.limit(i, self.task.squared * (1.0 + room)));
             let sums = &block.row(r)[run.clone()];
-            hits(row, &terms[run.clone()], &no_limits[run.clone()], sums, run.start, &mut passed);
-            for (c, value) in passed.drain(..) {
+            passed.clear();
+            hits(row, &terms[run.clone()], &no_limits[run.clone()], sums, run.start, &mut passed, &mut none);
+            for (c, value) in passed.iter() {
                 let j = first + c;
                 let (low, high) = self.bounds.interval(i, j, value);
                 if j <= i || low * (1.0 - room) > self.task.squared {
