@@ -17,14 +17,33 @@ const MOST: usize = 20_000;
 /// What was drawn is kept this often.
 const KEPT: Duration = Duration::from_secs(2);
 
-/// What is found for each estimator, or why nothing is; and notes.
+/// What is found for each estimator, and why nothing is for another.
 pub struct Calibrated {
-    pub draws: usize,
+    calibration: Calibration,
+    /// Those that were calibrated, each of which said something of the dataset.
+    estimators: Vec<Estimator>,
     pub truths: Vec<(Estimator, Truth)>,
     pub notes: Vec<String>,
 }
 
 impl Calibrated {
+    pub fn draws(&self) -> usize {
+        self.calibration.draws()
+    }
+
+    /// Of each draw for which an estimator said something above 0: that, and the true dimension.
+    pub fn said(&self, estimator: &Estimator) -> Vec<(f64, f64)> {
+        let Some(own) = self.estimators.iter().position(|other| other == estimator) else {
+            return Vec::new();
+        };
+        let said = |at| {
+            let (manifold, values) = self.calibration.draw(at);
+            let said: Option<f64> = values[own];
+            Some((said.filter(|said| *said > 0.0)?, manifold.intrinsic_dim() as f64))
+        };
+        (0..self.draws()).filter_map(said).collect()
+    }
+
     pub fn truth(&self, estimator: &Estimator) -> Option<&Truth> {
         self.truths.iter().find(|(own, _)| own == estimator).map(|(_, truth)| truth)
     }
@@ -71,14 +90,14 @@ pub fn calibrate<'a>(
     let mut truths = Vec::new();
     for found in found {
         match calibration.truth(found) {
-            // It gave no value for most draws.
-            Err(Error::Argument(why)) => {
+            // It gave no value for most draws, or none that is a dimension.
+            Err(Error::Argument(why) | Error::Data(why)) => {
                 notes.push(format!("no true dimension by {}: {why}", found.estimator.name()))
             }
             truth => truths.push((found.estimator, truth?)),
         }
     }
-    Ok(Calibrated { draws: calibration.draws(), truths, notes })
+    Ok(Calibrated { calibration, estimators, truths, notes })
 }
 
 /// Draws what lacks; returns why it could not be kept, if so.

@@ -45,6 +45,31 @@ pub fn estimators(measured: &Measured) -> Result<Option<Chart>> {
     Ok(Some(Chart { file: "estimators", figure, caption }))
 }
 
+/// What the main estimator says of samples of known dimension, and where the measured estimate is among them.
+pub fn calibrated(measured: &Measured) -> Result<Option<Chart>> {
+    let Some((calibrated, main)) = measured.calibrated.as_ref().zip(measured.main_estimate()) else {
+        return Ok(None);
+    };
+    let Some(truth) = calibrated.truth(&main.estimator) else { return Ok(None) };
+    let known: Vec<Marked> =
+        calibrated.said(&main.estimator).into_iter().map(|(said, dim)| Marked::new("", said, dim)).collect();
+    let highest = known.iter().map(|point| point.at[1]).fold(truth.low, f64::max);
+    let high = truth.high.min(highest);
+    let own = Marked::new("", main.value, (truth.low * high).sqrt()).y_interval(truth.low, high);
+    let x = Axis::log(format!("what {} says", main.estimator.name()));
+    let figure = Scatter::new("Estimates of manifolds of known dimension", x, Axis::log("true dimension"))
+        .diagonal("no bias")
+        .open_group("known manifolds", &known)
+        .group(format!("{}, 95 %", measured.name), &[own])
+        .draw(Size { width: WIDTH, height: 480 })?;
+    let caption = format!(
+        "Each circle is a sample of {} points of a manifold whose dimension is known. The line with ends is at this \
+         dataset's estimate: 95 % of the circles near it are within it.",
+        measured.loaded.samples.n()
+    );
+    Ok(Some(Chart { file: "calibrated", figure, caption }))
+}
+
 /// How the local dimension is spread over the samples.
 pub fn local(measured: &Measured) -> Result<Option<Chart>> {
     let Some(main) = measured.main_estimate().filter(|found| !found.local.is_empty()) else {

@@ -210,7 +210,7 @@ fn calibrated(found: &Calibrated) -> Value {
     let one = |(estimator, truth): &(Estimator, Truth)| {
         (estimator.name().to_owned(), json!({ "low": truth.low, "high": truth.high }))
     };
-    json!({ "draws": found.draws, "by": found.truths.iter().map(one).collect::<Map<String, Value>>() })
+    json!({ "draws": found.draws(), "by": found.truths.iter().map(one).collect::<Map<String, Value>>() })
 }
 
 /// Each by its name; null where there is none.

@@ -48,7 +48,7 @@ impl Measured<'_> {
         if let Some(calibrated) = &self.calibrated {
             line(format!(
                 "\nTrue dimension                   95 %, bias included: by {} samples of manifolds of known dimension",
-                calibrated.draws
+                calibrated.draws()
             ));
             for (estimator, truth) in &calibrated.truths {
                 line(format!("  {:<14}                 {truth}", estimator.name()));

@@ -218,18 +218,16 @@ impl Calibration {
         Ok(Draw { manifold, values })
     }
 
-    /// A name for a file to keep the draws in: no other size, population or estimators have it.
+    /// A name for a file to keep the draws in, which no other size, population or estimators have.
     pub fn file_name(&self) -> PathBuf {
-        let hash = blake3::hash(self.header().to_string().as_bytes());
+        let hash = blake3::hash(self.header().as_bytes());
         format!("calibration-{}-{}.json", self.n, &hash.to_hex()[..16]).into()
     }
 
     /// What draws depend on.
-    fn header(&self) -> Value {
-        let estimators: Vec<String> =
-            self.estimators.iter().map(|estimator| format!("{estimator:?}")).collect();
-        let Population { max_dim, seed } = self.population;
-        json!({ "version": VERSION, "n": self.n, "max_dim": max_dim, "seed": seed, "estimators": estimators })
+    fn header(&self) -> String {
+        let Calibration { n, population, estimators, .. } = self;
+        format!("version {VERSION}, n {n}, {population:?}, {estimators:?}")
     }
 
     /// Keeps the draws in a file, which is written whole or not at all.
@@ -269,7 +267,7 @@ impl Calibration {
         };
         let mut content: Value =
             serde_json::from_slice(&content).map_err(|error| damaged(format!("no JSON ({error})")))?;
-        if content["of"] != self.header() {
+        if content["of"].as_str() != Some(&self.header()) {
             return Ok(());
         }
         let draws: Vec<Vec<Option<f64>>> = serde_json::from_value(content["draws"].take())
@@ -288,13 +286,14 @@ impl Calibration {
     }
 
     /// Where the true dimension is, given an estimate of as many samples. Of the 119 draws whose own estimates are
-    /// nearest to it, each says how many times its estimate its dimension is; the three smallest and the three largest
-    /// of these factors are left out, and the least and the greatest of the others, times the estimate, are the
-    /// ends. Where hardly a draw has an estimate so high there is no upper end, and six are left out at the lower
-    /// one. Over the population such intervals hold the truth 95 times of 100.
+    /// nearest to it, each says how many times its estimate its dimension is: the third smallest and the third largest of
+    /// these factors, times the estimate, are the ends. Where hardly a draw has an estimate so high there is no upper
+    /// end, and the lower one is of the sixth smallest. Over the population such intervals hold the truth 95 times of
+    /// 100.
     ///
     /// # Errors
-    /// [`Error::Argument`] where the estimator is none of these, or there are too few draws.
+    /// [`Error::Argument`] where the estimator is none of these, or there are too few draws; [`Error::Data`] where the
+    /// estimate is not above 0.
     pub fn truth(&self, found: &Estimate) -> Result<Truth> {
         self.truth_among(found, |_| true)
     }
@@ -309,6 +308,12 @@ impl Calibration {
             return Err(Error::Argument(format!("{} was not calibrated", found.estimator)));
         };
         let value = found.value;
+        if !(value.is_finite() && value > 0.0) {
+            return Err(Error::Data(format!(
+                "{}: {value} is no dimension to look for the true one of",
+                found.estimator
+            )));
+        }
         let said = |draw: &Draw| {
             let said = draw.values[own].filter(|said| *said > 0.0 && wanted(&draw.manifold))?;
             Some((said, draw.manifold.intrinsic_dim()))

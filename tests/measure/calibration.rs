@@ -156,6 +156,8 @@ fn what_makes_no_sense_is_refused() {
     let few = calibration(60, &[mle], 0, 237);
     let why = few.truth(&estimate(mle, 3.0)).unwrap_err().to_string();
     assert!(why.contains("237 draws") && why.contains("238 are needed"), "{why}");
+    let why = few.truth(&estimate(mle, 0.0)).unwrap_err().to_string();
+    assert!(why.contains("0 is no dimension"), "{why}");
     let why = few.truth(&estimate(Estimator::TwoNn(TwoNn::default()), 3.0)).unwrap_err().to_string();
     assert!(why.contains("was not calibrated"), "{why}");
 }

@@ -37,7 +37,8 @@ pub fn add(part: &mut Part, measured: &Measured) -> Result<()> {
             }
             table = table.row(cells)?;
         }
-        let mut section = section.table(table);
+        let section = section.table(table);
+        let mut section = part.chart(section, charts::calibrated(measured)?);
         for against in [Against::Neighbours, Against::Samples] {
             section = part.chart(section, charts::curves(measured, against)?);
         }
