@@ -59,12 +59,12 @@ pub fn calibrated(measured: &Measured) -> Result<Option<Chart>> {
     let x = Axis::log(format!("what {} says", main.estimator.name()));
     let figure = Scatter::new("Estimates of manifolds of known dimension", x, Axis::log("true dimension"))
         .diagonal("no bias")
-        .open_group("known manifolds", &known)
+        .group("known manifolds", &known)
         .group(format!("{}, 95 %", measured.name), &[own])
         .draw(Size { width: WIDTH, height: 480 })?;
     let caption = format!(
-        "Each circle is a sample of {} points of a manifold whose dimension is known. The line with ends is at this \
-         dataset's estimate: 95 % of the circles near it are within it.",
+        "Each point is a sample of {} points of a manifold whose dimension is known. The line with ends is at this \
+         dataset's estimate: 95 % of the points near it are within it.",
         measured.loaded.samples.n()
     );
     Ok(Some(Chart { file: "calibrated", figure, caption }))

@@ -85,7 +85,10 @@ fn it_is_the_librarys_and_kept_for_the_next_run() {
         "{}",
         table.stdout
     );
-    assert!(fs::read_to_string(&page).unwrap().contains("true dimension, 95 %"));
+    let page = fs::read_to_string(&page).unwrap();
+    assert!(
+        page.contains("true dimension, 95 %") && page.contains("Estimates of manifolds of known dimension")
+    );
 }
 
 /// Killed while it draws: what was kept is gone on with, to the same answer.
