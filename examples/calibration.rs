@@ -179,14 +179,14 @@ fn run(args: &Args) -> Result<()> {
         Calibration::DRAWS,
         args.new
     )];
-    let mut last = None;
+    let mut first = None;
     for &n in &args.sizes {
         let known = drawn(args, n, 0, Calibration::DRAWS)?;
         let new = drawn(args, n, 1, args.new)?;
         tables.push(over_the_population(n, &known, &new)?);
-        last = last.or(Some((n, known, new)));
+        first = first.or(Some((n, known, new)));
     }
-    if let Some((n, known, new)) = last {
+    if let Some((n, known, new)) = first {
         tables.push(kind_by_kind(n, &known, &new)?);
     }
     let tables = tables.join("\n\n").replace("\n\n\n", "\n\n");

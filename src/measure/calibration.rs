@@ -296,7 +296,7 @@ impl Calibration {
     /// nearest to it, each says how many times its estimate its dimension is. The ends are two of these factors, times
     /// the estimate: of all that have 115 of the 119 between them, themselves counted, the two that are nearest to each
     /// other. Where hardly a draw has an estimate so high there is no upper end, and the lower one is of the sixth
-    /// smallest. Over the population such intervals hold the truth 95 times of 100.
+    /// smallest. Over the population such intervals hold the truth about 95 times of 100: docs/coverage.md counts.
     ///
     /// # Errors
     /// [`Error::Argument`] where the estimator is none of these, or there are too few draws; [`Error::Data`] where the
