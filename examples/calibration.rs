@@ -94,11 +94,6 @@ impl Held {
     }
 }
 
-/// An estimate of this value: nothing else of it is read here.
-fn estimate(estimator: Estimator, value: f64) -> Estimate {
-    Estimate { value, low: value, high: value, excluded: Excluded::default(), estimator, local: Vec::new() }
-}
-
 /// The new draws for which an estimator said something: manifold and value.
 fn said(new: &Calibration, own: usize) -> impl Iterator<Item = (Manifold, f64)> + '_ {
     (0..new.draws()).filter_map(move |at| {
@@ -119,7 +114,7 @@ fn over_the_population(n: usize, known: &Calibration, new: &Calibration) -> Resu
     for (own, estimator) in Estimator::all().iter().enumerate() {
         let (mut all, mut by_band) = (Held::default(), BANDS.map(|_| Held::default()));
         for (manifold, value) in said(new, own) {
-            let (truth, dim) = (known.truth(&estimate(*estimator, value))?, manifold.intrinsic_dim());
+            let (truth, dim) = (known.truth(estimator, value)?, manifold.intrinsic_dim());
             all.add(&truth, dim);
             for (held, (_, band)) in by_band.iter_mut().zip(BANDS) {
                 if band.contains(&dim) {
@@ -156,9 +151,11 @@ fn kind_by_kind(n: usize, known: &Calibration, new: &Calibration) -> Result<Stri
         for (&own, total) in shown.iter().zip(&mut totals) {
             let mut held: [Held; 2] = Default::default();
             for (manifold, value) in said(new, own).filter(|(manifold, _)| kind(manifold) == *own_kind) {
-                let (found, dim) = (estimate(all[own], value), manifold.intrinsic_dim());
-                let truths =
-                    [known.truth(&found)?, known.truth_among(&found, |other| kind(other) != *own_kind)?];
+                let (estimator, dim) = (&all[own], manifold.intrinsic_dim());
+                let truths = [
+                    known.truth(estimator, value)?,
+                    known.truth_among(estimator, value, |other| kind(other) != *own_kind)?,
+                ];
                 for at in 0..2 {
                     held[at].add(&truths[at], dim);
                     total[at].add(&truths[at], dim);

@@ -89,7 +89,7 @@ pub fn calibrate<'a>(
     }
     let mut truths = Vec::new();
     for found in found {
-        match calibration.truth(found) {
+        match calibration.truth(&found.estimator, found.value) {
             // It gave no value for most draws, or none that is a dimension.
             Err(Error::Argument(why) | Error::Data(why)) => {
                 notes.push(format!("no true dimension by {}: {why}", found.estimator.name()))

@@ -1,7 +1,7 @@
 //! How far an estimate may be from the truth, bias included: the same estimator on samples of many manifolds whose
 //! dimension is known, as large as the one that was measured.
 
-use super::dimension::{Estimate, Estimator, values};
+use super::dimension::{Estimator, values};
 use crate::data::manifolds::{Manifold, Settings};
 use crate::{Device, Error, Result, random, whole_file};
 use rand_chacha::ChaCha8Rng;
@@ -90,7 +90,7 @@ impl Population {
 
 /// What estimators say of samples of known dimension, all of one size.
 ///
-/// An estimate's own [interval](Estimate::low) is about chance alone. Its bias depends on what the data are like, which
+/// An estimate's own [interval](super::Estimate::low) is about chance alone. Its bias depends on what the data are like, which
 /// is not known of data; but it is known what the same estimator says, at the same number of samples, of the manifolds of
 /// a [`Population`]. [`truth`](Calibration::truth) reads that backwards: which dimensions give such an estimate?
 ///
@@ -105,7 +105,7 @@ impl Population {
 ///
 /// let mut calibration = Calibration::new(200, &[mle], Population::default())?;
 /// calibration.extend(&device, 600, &|_| ())?;
-/// let truth = calibration.truth(&found)?;
+/// let truth = calibration.truth(&mle, found.value)?;
 /// assert!(truth.holds(6.0) && truth.high.is_finite());
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
@@ -292,7 +292,7 @@ impl Calibration {
         Ok(())
     }
 
-    /// Where the true dimension is, given an estimate of as many samples. Of the 119 draws whose own estimates are
+    /// Where the true dimension is, given the value that an estimator gave for as many samples. Of the 119 draws whose own estimates are
     /// nearest to it, each says how many times its estimate its dimension is. The ends are two of these factors, times
     /// the estimate: of all that have 115 of the 119 between them, themselves counted, the two that are nearest to each
     /// other. Where hardly a draw has an estimate so high there is no upper end, and the lower one is of the sixth
@@ -301,8 +301,8 @@ impl Calibration {
     /// # Errors
     /// [`Error::Argument`] where the estimator is none of these, or there are too few draws; [`Error::Data`] where the
     /// estimate is not above 0.
-    pub fn truth(&self, found: &Estimate) -> Result<Truth> {
-        self.truth_among(found, |_| true)
+    pub fn truth(&self, estimator: &Estimator, value: f64) -> Result<Truth> {
+        self.truth_among(estimator, value, |_| true)
     }
 
     /// As [`truth`](Calibration::truth), by those draws only whose manifold is `wanted`: where something is known of the
@@ -310,15 +310,18 @@ impl Calibration {
     ///
     /// # Errors
     /// As [`truth`](Calibration::truth).
-    pub fn truth_among(&self, found: &Estimate, wanted: impl Fn(&Manifold) -> bool) -> Result<Truth> {
-        let Some(own) = self.estimators.iter().position(|estimator| *estimator == found.estimator) else {
-            return Err(Error::Argument(format!("{} was not calibrated", found.estimator)));
+    pub fn truth_among(
+        &self,
+        estimator: &Estimator,
+        value: f64,
+        wanted: impl Fn(&Manifold) -> bool,
+    ) -> Result<Truth> {
+        let Some(own) = self.estimators.iter().position(|other| other == estimator) else {
+            return Err(Error::Argument(format!("{estimator} was not calibrated")));
         };
-        let value = found.value;
         if !(value.is_finite() && value > 0.0) {
             return Err(Error::Data(format!(
-                "{}: {value} is no dimension to look for the true one of",
-                found.estimator
+                "{estimator}: {value} is no dimension to look for the true one of"
             )));
         }
         let said = |draw: &Draw| {
@@ -328,9 +331,9 @@ impl Calibration {
         let mut near: Vec<(f64, usize)> = self.draws.iter().filter_map(said).collect();
         if near.len() < 2 * NEAREST {
             return Err(Error::Argument(format!(
-                "{} draws for which {} gave an estimate are too few to calibrate it: {} are needed, {} are usual",
+                "{} draws for which {estimator} gave an estimate are too few to calibrate it: {} are needed, {} are \
+                 usual",
                 near.len(),
-                self.estimators[own],
                 2 * NEAREST,
                 Self::DRAWS
             )));

@@ -18,10 +18,6 @@ fn calibration(n: usize, estimators: &[Estimator], seed: u64, draws: usize) -> C
     calibration
 }
 
-fn estimate(estimator: Estimator, value: f64) -> Estimate {
-    Estimate { value, low: value, high: value, excluded: Excluded::default(), estimator, local: Vec::new() }
-}
-
 /// Of 1200 new draws, a true 95 % is found within 93.7..96.3 % nineteen times of twenty; calibrations scatter as much.
 #[test]
 fn intervals_hold_the_truth_over_the_population() {
@@ -33,7 +29,7 @@ fn intervals_hold_the_truth_over_the_population() {
         for at in 0..new.draws() {
             let (manifold, values) = new.draw(at);
             let Some(value) = values[own] else { continue };
-            let truth = known.truth(&estimate(*estimator, value)).unwrap();
+            let truth = known.truth(estimator, value).unwrap();
             of += 1;
             held += usize::from(truth.holds(manifold.intrinsic_dim() as f64));
             bounded += usize::from(truth.high.is_finite());
@@ -73,9 +69,9 @@ fn an_interval_is_of_the_nearest_draws() {
         if above < 29 {
             expected = Truth { low: factors[5] * value, high: f64::INFINITY };
         }
-        assert_eq!(known.truth(&estimate(mle, value)).unwrap(), expected, "{value}");
+        assert_eq!(known.truth(&mle, value).unwrap(), expected, "{value}");
     }
-    assert_eq!(known.truth(&estimate(mle, 1e6)).unwrap().high, f64::INFINITY);
+    assert_eq!(known.truth(&mle, 1e6).unwrap().high, f64::INFINITY);
 }
 
 #[test]
@@ -160,11 +156,11 @@ fn what_makes_no_sense_is_refused() {
     assert!(refused(100, Estimator::Mle(Mle { k: 1, ..Mle::default() })).contains("k must be at least"));
 
     let few = calibration(60, &[mle], 0, 237);
-    let why = few.truth(&estimate(mle, 3.0)).unwrap_err().to_string();
+    let why = few.truth(&mle, 3.0).unwrap_err().to_string();
     assert!(why.contains("237 draws") && why.contains("238 are needed"), "{why}");
-    let why = few.truth(&estimate(mle, 0.0)).unwrap_err().to_string();
+    let why = few.truth(&mle, 0.0).unwrap_err().to_string();
     assert!(why.contains("0 is no dimension"), "{why}");
-    let why = few.truth(&estimate(Estimator::TwoNn(TwoNn::default()), 3.0)).unwrap_err().to_string();
+    let why = few.truth(&Estimator::TwoNn(TwoNn::default()), 3.0).unwrap_err().to_string();
     assert!(why.contains("was not calibrated"), "{why}");
 }
 
@@ -177,8 +173,8 @@ fn some_of_the_draws_say_more() {
     let sample =
         Manifold::Gaussian { dim: 12 }.sample(100, &Settings { seed: 9, ..Settings::default() }).unwrap();
     let found = intrinsic_dim(&Device::cpu(), &sample.points().unwrap(), &mle).unwrap();
-    let all = known.truth(&found).unwrap();
-    let gaussians = known.truth_among(&found, |m| matches!(m, Manifold::Gaussian { .. })).unwrap();
+    let all = known.truth(&mle, found.value).unwrap();
+    let gaussians = known.truth_among(&mle, found.value, |m| matches!(m, Manifold::Gaussian { .. })).unwrap();
     println!("{}: {all}, by Gaussians {gaussians}", found.value);
     assert!(all.holds(12.0) && gaussians.holds(12.0));
     let wide = |truth: &Truth| truth.high / truth.low;

@@ -5,7 +5,7 @@ use crate::binary::{command, finish};
 use crate::make::{Folder, noise, npy, png};
 use serde_json::Value;
 use sharpdim::Device;
-use sharpdim::measure::{Calibration, Estimate, Estimator, Excluded, Mle, Population, TwoNn};
+use sharpdim::measure::{Calibration, Estimator, Mle, Population, TwoNn};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -63,9 +63,7 @@ fn it_is_the_librarys_and_kept_for_the_next_run() {
     calibration.extend(&Device::cpu(), Calibration::DRAWS, &|_| ()).unwrap();
     for estimator in of {
         let value = first["intrinsic_dim"][estimator.name()]["value"].as_f64().unwrap();
-        let excluded = Excluded::default();
-        let found = Estimate { value, low: value, high: value, excluded, estimator, local: Vec::new() };
-        let truth = calibration.truth(&found).unwrap();
+        let truth = calibration.truth(&estimator, value).unwrap();
         for run in [&without, &first, &second] {
             assert_eq!(run["true_dimension"]["draws"], 1200);
             let by = &run["true_dimension"]["by"][estimator.name()];
