@@ -19,7 +19,7 @@ pub(super) fn counts<const R: usize>(
     let pass = Pass::new(samples);
     let (row, col) = pass.terms();
     let mut counter = Counter::new(squared, pass.bounds(), row, col);
-    pass.blocks(&mut counter, |counter, done| {
+    pass.blocks(&mut counter, |counter, _, done| {
         counter.settle(samples);
         progress(done);
     });

@@ -10,11 +10,12 @@
 use super::{Neighbours, Progress, collect, compare_with_all, recompute};
 use crate::Points;
 use crate::ops::pairs::direct::squared_distances;
-use crate::ops::pairs::float::{Centred, FloatTile};
-use crate::ops::pairs::int::{IntTiles, row_terms};
+use crate::ops::pairs::float::Centred;
+use crate::ops::pairs::int::{IntProducts, row_terms};
 use crate::ops::pairs::keeper::{Keeper, capacity};
+use crate::ops::pairs::pass;
 use crate::ops::pairs::scan::{Hits, Sum, hits};
-use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Quantised, Reader, Rows, Tile, WIDENED, blocks, show};
+use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Quantised, Reader, Rows, Tile, WIDENED, blocks};
 use crate::simd::Simd;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -46,15 +47,10 @@ fn neighbours_on(points: &Rows<'_>, k: usize, simd: Simd, progress: Progress<'_>
         replace_loose(&mut keepers, again);
     }
     if many(&keepers) {
-        let rows = Centred::new(points);
+        let rows = Centred::new(points, simd);
         let mut again = only_loose(&keepers);
-        let screen = Screen::new(&rows.bounds, &rows.squares, &rows.squares, k, &mut again);
-        let mut products = FloatTile::default();
-        let tiles = points.tiles();
-        for (at, tile) in tiles.iter().enumerate() {
-            show(tile, products.multiply(&rows, tile), &screen);
-            progress((at + 1) as f64 / tiles.len() as f64);
-        }
+        let mut screen = Screen::new(&rows.bounds, &rows.squares, &rows.squares, k, &mut again);
+        pass::blocks(points, &rows, &mut screen, |_, _, done| progress(done));
         replace_loose(&mut keepers, again);
     }
     certify(points, k, keepers)
@@ -79,13 +75,9 @@ fn screen(
 ) -> Vec<Keeper> {
     let n = keepers.len();
     let terms = row_terms(rows, n, simd);
-    let screen = Screen::new(bounds, &terms.row, &terms.col, k, &mut keepers);
-    let mut products = IntTiles::new(rows, n, simd);
-    let tiles = points.tiles();
-    for (at, tile) in tiles.iter().enumerate() {
-        products.multiply_for(tile, &screen);
-        progress((at + 1) as f64 / tiles.len() as f64);
-    }
+    let mut screen = Screen::new(bounds, &terms.row, &terms.col, k, &mut keepers);
+    let products = IntProducts::new(rows.clone(), simd);
+    pass::blocks(points, &products, &mut screen, |_, _, done| progress(done));
     keepers
 }
 
@@ -387,7 +379,7 @@ mod tests {
             // A range that no f32 scale fits: GEMM knows nothing, differences decide.
             let tiny: Vec<f32> = uniform(600, 6).into_iter().map(|v| v * 1e-40).collect();
             let points = Points::f32(&tiny, 6).unwrap();
-            assert_eq!(Centred::new(&points).bounds.interval(0, 1, 0.0), (0.0, f64::INFINITY));
+            assert_eq!(Centred::new(&points, simd).bounds.interval(0, 1, 0.0), (0.0, f64::INFINITY));
             assert_eq!(screens(&points, 5, simd), 2);
         }
     }

@@ -1,10 +1,11 @@
 //! Tiles, bounds and engines against pairs taken one by one: whatever fills a tile, the true squared
 //! distance lies in the interval that its value and its bounds give.
 
-use super::float::{Centred, FloatTile};
-use super::int::{IntTiles, Sums, row_terms};
+use super::float::Centred;
+use super::int::{IntProducts, row_terms};
 use super::keeper::{Keeper, capacity};
 use super::scan::{Hits, Sum, hits, hits_portable};
+use super::tiles::{Products, Tiles};
 use super::*;
 use crate::Points;
 use crate::simd::Simd;
@@ -12,6 +13,7 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::f64::consts::PI;
+use std::sync::Mutex;
 
 #[test]
 fn tiles_hold_each_pair_once() {
@@ -62,20 +64,39 @@ fn tiles_of(n: usize, size: usize) -> Vec<Tile> {
     pairs.map(|(p, q)| Tile { rows: ranges[p].clone(), cols: ranges[q].clone(), diagonal: p == q }).collect()
 }
 
-/// Calls `see` with each pair of a tile and its value.
-fn values<S: Sum>(
-    tile: &Tile,
-    row: &[f64],
-    col: &[f64],
-    sums: &[S],
-    see: &mut impl FnMut(usize, usize, f64),
-) {
-    for (r, i) in tile.rows.clone().enumerate() {
-        for (c, j) in tile.cols.clone().enumerate() {
-            if !tile.diagonal || i < j {
-                see(i, j, row[i] + col[j] - 2.0 * sums[r * tile.stride() + c].f64());
+/// Takes each pair's value, as readers do.
+struct Values<'a> {
+    row: &'a [f64],
+    col: &'a [f64],
+    seen: Mutex<Vec<(usize, usize, f64)>>,
+}
+
+impl Reader for Values<'_> {
+    fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
+        let mut seen = self.seen.lock().unwrap();
+        for (r, i) in (tile.rows.start + block.rows.start..tile.rows.start + block.rows.end).enumerate() {
+            for (c, j) in (tile.cols.start + block.cols.start..tile.cols.start + block.cols.end).enumerate() {
+                if !tile.diagonal || i < j {
+                    seen.push((i, j, self.row[i] + self.col[j] - 2.0 * block.row(r)[c].f64()));
+                }
             }
         }
+    }
+}
+
+/// Calls `see` with each pair of some tiles and its value.
+fn values(
+    products: &impl Products,
+    n: usize,
+    (row, col): (&[f64], &[f64]),
+    tiles: &[Tile],
+    mut see: impl FnMut(usize, usize, f64),
+) {
+    let mut made = Tiles::new(products, n);
+    for tile in tiles {
+        let values = Values { row, col, seen: Mutex::default() };
+        made.multiply(tile, &values);
+        values.seen.into_inner().unwrap().into_iter().for_each(|(i, j, value)| see(i, j, value));
     }
 }
 
@@ -84,16 +105,14 @@ fn int_values(
     n: usize,
     simd: Simd,
     tiles: &[Tile],
-    mut see: impl FnMut(usize, usize, f64),
+    see: impl FnMut(usize, usize, f64),
 ) {
     let terms = row_terms(rows, n, simd);
-    let mut products = IntTiles::new(rows, n, simd);
-    for tile in tiles {
-        match products.multiply(tile) {
-            Sums::Narrow(sums) => values(tile, &terms.row, &terms.col, sums, &mut see),
-            Sums::Wide(sums) => values(tile, &terms.row, &terms.col, sums, &mut see),
-        }
-    }
+    values(&IntProducts::new(rows.clone(), simd), n, (&terms.row, &terms.col), tiles, see);
+}
+
+fn float_values(rows: &Centred<'_>, n: usize, tiles: &[Tile], see: impl FnMut(usize, usize, f64)) {
+    values(rows, n, (&rows.squares, &rows.squares), tiles, see);
 }
 
 fn squared_u8(values: &[u8], dim: usize, i: usize, j: usize) -> f64 {
@@ -206,13 +225,11 @@ fn check_engines(kind: usize, n: usize, dim: usize, seed: u64, tile: usize) -> R
             });
         }
     }
-    let rows = Centred::new(&points);
-    let mut products = FloatTile::default();
-    for tile in &tiles {
-        let sums = products.multiply(&rows, tile);
-        values(tile, &rows.squares, &rows.squares, sums, &mut |i, j, value| {
+    for simd in Simd::available() {
+        let rows = Centred::new(&points, simd);
+        float_values(&rows, n, &tiles, |i, j, value| {
             if let Err(error) = bounded(&rows.bounds, i, j, value, squared_f32(&values_f32, dim, i, j)) {
-                wrong = Some(format!("GEMM, kind {kind}: {error}"));
+                wrong = Some(format!("{simd:?} floats, kind {kind}: {error}"));
             }
         });
     }
@@ -234,7 +251,7 @@ proptest! {
 #[test]
 fn true_distances_lie_in_their_intervals_at_the_edges() {
     for kind in 0..KINDS {
-        // Long rows flush 32-bit sums and chain GEMMs; many rows need a second block of a diagonal tile.
+        // Long rows flush 32-bit sums and chain chunks of floats; many rows need a second block of a diagonal tile.
         for (n, dim) in [(5, 33_000), (12, 4100), (550, 3)] {
             check_engines(kind, n, dim, kind as u64, TILE).unwrap();
         }
@@ -255,18 +272,13 @@ fn intervals_are_narrow() {
             assert!(high - low < width * high, "{low} .. {high}");
         });
     }
-    let rows = Centred::new(&points);
-    let tile = &tiles(n)[0];
-    values(
-        tile,
-        &rows.squares,
-        &rows.squares,
-        FloatTile::default().multiply(&rows, tile),
-        &mut |i, j, value| {
+    for simd in Simd::available() {
+        let rows = Centred::new(&points, simd);
+        float_values(&rows, n, &tiles(n), |i, j, value| {
             let (low, high) = rows.bounds.interval(i, j, value);
-            assert!(high - low < 5e-4 * high, "{low} .. {high}");
-        },
-    );
+            assert!(high - low < 2e-4 * high, "{low} .. {high}");
+        });
+    }
 }
 
 /// Whatever vectors there are: the same hits as one pair at a time.
