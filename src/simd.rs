@@ -65,8 +65,9 @@ impl Simd {
 
     /// The one in use: what `SHARPDIM_SIMD` names, else the best that the processor has. The variable is read once.
     /// A value that names nothing the processor has is not followed; [`check`](Self::check) says so.
+    #[inline]
     pub fn current() -> Simd {
-        *choice().as_ref().unwrap_or(&Self::best())
+        choice().0
     }
 
     /// Whether `SHARPDIM_SIMD`, where it is set, can be followed.
@@ -74,7 +75,10 @@ impl Simd {
     /// # Errors
     /// [`Error::Argument`] where it names no instruction set, or one that this processor lacks.
     pub fn check() -> Result<()> {
-        choice().as_ref().map(|_| ()).map_err(|reason| Error::Argument(reason.clone()))
+        match &choice().1 {
+            None => Ok(()),
+            Some(wrong) => Err(Error::Argument(wrong.clone())),
+        }
     }
 
     /// Whether vectors are 512 bits wide.
@@ -132,12 +136,16 @@ impl Simd {
     }
 }
 
-fn choice() -> &'static std::result::Result<Simd, String> {
-    static CHOICE: OnceLock<std::result::Result<Simd, String>> = OnceLock::new();
-    CHOICE.get_or_init(|| match std::env::var_os(VARIABLE) {
-        None => Ok(Simd::best()),
-        Some(value) if value.is_empty() => Ok(Simd::best()),
-        Some(value) => Simd::parse(&value.to_string_lossy()),
+/// What is in use, and what is wrong with the variable's value.
+fn choice() -> &'static (Simd, Option<String>) {
+    static CHOICE: OnceLock<(Simd, Option<String>)> = OnceLock::new();
+    CHOICE.get_or_init(|| {
+        let value = std::env::var_os(VARIABLE).unwrap_or_default();
+        let named = if value.is_empty() { Ok(Simd::best()) } else { Simd::parse(&value.to_string_lossy()) };
+        match named {
+            Ok(simd) => (simd, None),
+            Err(wrong) => (Simd::best(), Some(wrong)),
+        }
     })
 }
 
