@@ -34,17 +34,17 @@ fn neighbours_on(points: &Rows<'_>, k: usize, simd: Simd, progress: Progress<'_>
         return chosen(points, &bounds, k, keepers);
     }
     let mut keepers = keepers(points);
-    let mut rungs = rungs(simd);
     // A rung that leaves more than an eighth of the samples open costs a second screen of all pairs, which costs about
     // as much as an eighth of them compared directly.
     let asked = points.asked().len();
-    let many = |open: usize, of: usize| open > of / 8;
-    if let Some(probe) = Probe::new(points, &coarse, k) {
-        rungs.retain(|rung| !many(probe.crowded(*rung, simd), PROBES));
-    }
+    let many = |open: usize| open > asked / 8;
+    let rungs = match Probe::new(points, &coarse, k) {
+        Some(probe) => probe.rungs(points, simd),
+        None => rungs(simd).iter().map(|(rung, _)| *rung).collect(),
+    };
     keepers.iter_mut().for_each(|keeper| keeper.loose = !keeper.closed);
-    for rung in rungs.into_iter().chain([Rung::Floats]) {
-        if !many(keepers.iter().filter(|keeper| keeper.loose).count(), asked) {
+    for rung in rungs {
+        if !many(keepers.iter().filter(|keeper| keeper.loose).count()) {
             break;
         }
         let mut again = only_loose(&keepers);
@@ -101,14 +101,18 @@ enum Rung {
     Floats,
 }
 
-/// The rungs that cost less than products of floats, the cheapest first. Where bytes are multiplied as such, their product
-/// costs a quarter of that of floats, else half of it: three of them are then no gain.
-fn rungs(simd: Simd) -> Vec<Rung> {
+/// The rungs that may be worth their while, the cheapest first, and what a product on them costs beside one of floats.
+/// Where instructions multiply bytes, their product costs a quarter of that of floats, else half of it: three of them are
+/// then no gain.
+fn rungs(simd: Simd) -> &'static [(Rung, f64)] {
     match simd {
-        Simd::AvxVnni | Simd::Avx512Vnni => vec![Rung::Coarse, Rung::Fine],
-        Simd::Portable | Simd::Avx2 | Simd::Avx512 => vec![Rung::Coarse],
+        Simd::AvxVnni | Simd::Avx512Vnni => &[(Rung::Coarse, 0.25), (Rung::Fine, 0.75), (Rung::Floats, 1.0)],
+        Simd::Portable | Simd::Avx2 | Simd::Avx512 => &[(Rung::Coarse, 0.5), (Rung::Floats, 1.0)],
     }
 }
+
+/// What a squared distance that is recomputed in f64 costs beside a product of floats, which registers serve several times.
+const DIRECT: f64 = 12.0;
 
 /// Samples that a probe looks at, of each set.
 const PROBES: usize = 64;
@@ -144,8 +148,26 @@ impl<'a> Probe<'a> {
         Some(Probe { sets: points.sets().map(some).collect(), dim: points.dim(), coarse, k, few })
     }
 
-    /// How many of the samples would find too many pairs that may count.
-    fn crowded(&self, rung: Rung, simd: Simd) -> usize {
+    /// The rungs to take, in order: the one that costs least, and those that help where it leaves samples open.
+    fn rungs(&self, points: &Rows<'_>, simd: Simd) -> Vec<Rung> {
+        // Products for each sample: of a set with itself, each serves two.
+        let products = points.partners().len() as f64 / if points.two() { 1.0 } else { 2.0 };
+        let cost = |&(rung, rate): &(Rung, f64)| match self.candidates(rung, simd) {
+            Some(candidates) => rate * products + DIRECT * candidates,
+            None => f64::INFINITY,
+        };
+        let all = rungs(simd);
+        let costs: Vec<f64> = all.iter().map(cost).collect();
+        let least = (0..all.len()).min_by(|a, b| costs[*a].total_cmp(&costs[*b])).unwrap_or(0);
+        all[least..].iter().map(|(rung, _)| *rung).collect()
+    }
+
+    /// How many pairs of a sample may count, and are to be recomputed, on average; `None` where too many would find more than
+    /// they can keep.
+    fn candidates(&self, rung: Rung, simd: Simd) -> Option<f64> {
+        if rung == Rung::Floats {
+            return Some(self.k as f64);
+        }
         let sets: Vec<Points<'_>> = self
             .sets
             .iter()
@@ -160,12 +182,20 @@ impl<'a> Probe<'a> {
             (form, bounds) = form.refined(rows.n());
         }
         let keepers = screen(&rows, &form, &bounds, keepers(&rows), self.few, simd, &|_| ());
-        let crowded = |keeper: &&Keeper| {
-            let reach = keeper.reach(self.few);
-            let found = keeper.found.iter().filter(|(low, _)| *low <= reach).count();
-            keeper.loose || found * self.k / self.few > capacity(self.k) / 2
+        let found = |keeper: &Keeper| match keeper.loose {
+            true => usize::MAX,
+            false => {
+                let reach = keeper.reach(self.few);
+                keeper.found.iter().filter(|(low, _)| *low <= reach).count() * self.k / self.few
+            }
         };
-        keepers.iter().filter(crowded).count()
+        let found: Vec<usize> = keepers[rows.asked()].iter().map(found).collect();
+        let (kept, crowded): (Vec<usize>, Vec<usize>) =
+            found.into_iter().partition(|found| *found <= capacity(self.k) / 2);
+        if crowded.len() > PROBES / 8 {
+            return None;
+        }
+        Some(kept.iter().sum::<usize>() as f64 / kept.len() as f64)
     }
 }
 
@@ -413,10 +443,8 @@ mod tests {
     fn in_vain(points: &Points<'_>, k: usize, simd: Simd) -> Vec<Rung> {
         let (rows, (coarse, _)) = (Rows::from(points), Quantised::new(points));
         let probe = Probe::new(&rows, &coarse, k).unwrap();
-        [Rung::Coarse, Rung::Fine]
-            .into_iter()
-            .filter(|rung| probe.crowded(*rung, simd) > PROBES / 8)
-            .collect()
+        let in_vain = |rung: &Rung| probe.candidates(*rung, simd).is_none();
+        [Rung::Coarse, Rung::Fine].into_iter().filter(in_vain).collect()
     }
 
     #[test]
@@ -437,7 +465,7 @@ mod tests {
             assert_eq!(screens(&points, 5, simd), 1);
 
             // One value beside all others: the probe sees that 256 steps tell little, 65 536 do.
-            let rungs = rungs(simd).len();
+            let ways = rungs(simd).len();
             let mut beside = uniform(600, 40);
             beside[0] = 30.0;
             let points = Points::f32(&beside, 40).unwrap();
@@ -451,13 +479,13 @@ mod tests {
             let points = Points::f32(&tails, 6).unwrap();
             assert_eq!(in_vain(&points, 5, simd), [Rung::Coarse, Rung::Fine]);
             assert_eq!(screens(&points, 5, simd), 1);
-            assert_eq!(screens(&Points::f32(&tails[..240 * 6], 6).unwrap(), 1, simd), rungs + 1);
+            assert_eq!(screens(&Points::f32(&tails[..240 * 6], 6).unwrap(), 1, simd), ways);
 
             // A range that no f32 scale fits: products know nothing, differences decide.
             let tiny: Vec<f32> = uniform(600, 6).into_iter().map(|v| v * 1e-40).collect();
             let points = Points::f32(&tiny, 6).unwrap();
             assert_eq!(Centred::new(&points, simd).bounds.interval(0, 1, 0.0), (0.0, f64::INFINITY));
-            assert_eq!(screens(&points, 5, simd), 2);
+            assert_eq!(screens(&points, 5, simd), 1);
         }
     }
 }
