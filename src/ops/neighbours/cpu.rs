@@ -34,17 +34,17 @@ fn neighbours_on(points: &Rows<'_>, k: usize, simd: Simd, progress: Progress<'_>
         return chosen(points, &bounds, k, keepers);
     }
     let mut keepers = keepers(points);
-    // A rung that leaves more than an eighth of the samples open costs a second screen of all pairs, which costs about
-    // as much as an eighth of them compared directly.
-    let asked = points.asked().len();
-    let many = |open: usize| open > asked / 8;
     let rungs = match Probe::new(points, &coarse, k) {
         Some(probe) => probe.rungs(points, simd),
-        None => rungs(simd).iter().map(|(rung, _)| *rung).collect(),
+        None => rungs(simd).to_vec(),
     };
     keepers.iter_mut().for_each(|keeper| keeper.loose = !keeper.closed);
-    for rung in rungs {
-        if !many(keepers.iter().filter(|keeper| keeper.loose).count()) {
+    for (rung, rate) in rungs {
+        // Samples that are open can be compared with all others directly: few of them cost less than a screen.
+        let open = keepers.iter().filter(|keeper| keeper.loose).count() as f64;
+        if DIRECT * open * points.partners().len() as f64
+            <= rate * products(points) * points.asked().len() as f64
+        {
             break;
         }
         let mut again = only_loose(&keepers);
@@ -149,25 +149,21 @@ impl<'a> Probe<'a> {
     }
 
     /// The rungs to take, in order: the one that costs least, and those that help where it leaves samples open.
-    fn rungs(&self, points: &Rows<'_>, simd: Simd) -> Vec<Rung> {
-        // Products for each sample: of a set with itself, each serves two.
-        let products = points.partners().len() as f64 / if points.two() { 1.0 } else { 2.0 };
-        let cost = |&(rung, rate): &(Rung, f64)| match self.candidates(rung, simd) {
-            Some(candidates) => rate * products + DIRECT * candidates,
-            None => f64::INFINITY,
+    fn rungs(&self, points: &Rows<'_>, simd: Simd) -> Vec<(Rung, f64)> {
+        let recomputed = |rung: Rung| match rung {
+            Rung::Floats => self.k as f64,
+            _ => self.recomputed(rung, points.partners().len(), simd),
         };
         let all = rungs(simd);
-        let costs: Vec<f64> = all.iter().map(cost).collect();
+        let costs: Vec<f64> =
+            all.iter().map(|(rung, rate)| rate * products(points) + DIRECT * recomputed(*rung)).collect();
         let least = (0..all.len()).min_by(|a, b| costs[*a].total_cmp(&costs[*b])).unwrap_or(0);
-        all[least..].iter().map(|(rung, _)| *rung).collect()
+        all[least..].to_vec()
     }
 
-    /// How many pairs of a sample may count, and are to be recomputed, on average; `None` where too many would find more than
-    /// they can keep.
-    fn candidates(&self, rung: Rung, simd: Simd) -> Option<f64> {
-        if rung == Rung::Floats {
-            return Some(self.k as f64);
-        }
+    /// How many pairs of a sample are to be recomputed, on average, where each has so many partners: those that may
+    /// count, or all where these are more than can be kept.
+    fn recomputed(&self, rung: Rung, partners: usize, simd: Simd) -> f64 {
         let sets: Vec<Points<'_>> = self
             .sets
             .iter()
@@ -182,21 +178,20 @@ impl<'a> Probe<'a> {
             (form, bounds) = form.refined(rows.n());
         }
         let keepers = screen(&rows, &form, &bounds, keepers(&rows), self.few, simd, &|_| ());
-        let found = |keeper: &Keeper| match keeper.loose {
-            true => usize::MAX,
-            false => {
-                let reach = keeper.reach(self.few);
-                keeper.found.iter().filter(|(low, _)| *low <= reach).count() * self.k / self.few
-            }
+        let found = |keeper: &Keeper| {
+            let reach = keeper.reach(self.few);
+            let found = keeper.found.iter().filter(|(low, _)| *low <= reach).count() * self.k / self.few;
+            let kept = !keeper.loose && found <= capacity(self.k) / 2;
+            if kept { found } else { partners }
         };
         let found: Vec<usize> = keepers[rows.asked()].iter().map(found).collect();
-        let (kept, crowded): (Vec<usize>, Vec<usize>) =
-            found.into_iter().partition(|found| *found <= capacity(self.k) / 2);
-        if crowded.len() > PROBES / 8 {
-            return None;
-        }
-        Some(kept.iter().sum::<usize>() as f64 / kept.len() as f64)
+        found.iter().sum::<usize>() as f64 / found.len() as f64
     }
+}
+
+/// Products for each row that is asked about: in a set with itself, each serves two.
+fn products(points: &Rows<'_>) -> f64 {
+    points.partners().len() as f64 / if points.two() { 1.0 } else { 2.0 }
 }
 
 /// Keepers that start anew where a screen was too coarse, and want nothing elsewhere.
@@ -439,12 +434,10 @@ mod tests {
         ends.into_inner()
     }
 
-    /// The rungs that a probe finds too coarse.
-    fn in_vain(points: &Points<'_>, k: usize, simd: Simd) -> Vec<Rung> {
+    /// The rung that a probe finds best.
+    fn best(points: &Points<'_>, k: usize, simd: Simd) -> Rung {
         let (rows, (coarse, _)) = (Rows::from(points), Quantised::new(points));
-        let probe = Probe::new(&rows, &coarse, k).unwrap();
-        let in_vain = |rung: &Rung| probe.candidates(*rung, simd).is_none();
-        [Rung::Coarse, Rung::Fine].into_iter().filter(in_vain).collect()
+        Probe::new(&rows, &coarse, k).unwrap().rungs(&rows, simd)[0].0
     }
 
     #[test]
@@ -461,7 +454,8 @@ mod tests {
             // A few columns: 256 steps do.
             let few = uniform(600, 8);
             let points = Points::f32(&few, 8).unwrap();
-            assert!(!Quantised::new(&points).1.exact() && in_vain(&points, 5, simd).is_empty());
+            assert!(!Quantised::new(&points).1.exact());
+            assert_eq!(best(&points, 5, simd), Rung::Coarse);
             assert_eq!(screens(&points, 5, simd), 1);
 
             // One value beside all others: the probe sees that 256 steps tell little, 65 536 do.
@@ -469,7 +463,7 @@ mod tests {
             let mut beside = uniform(600, 40);
             beside[0] = 30.0;
             let points = Points::f32(&beside, 40).unwrap();
-            assert_eq!(in_vain(&points, 5, simd), [Rung::Coarse]);
+            assert_eq!(best(&points, 5, simd), if ways == 3 { Rung::Fine } else { Rung::Floats });
             assert_eq!(screens(&points, 5, simd), 1);
             // Too few samples to probe: a second screen runs.
             assert_eq!(screens(&Points::f32(&beside[..240 * 40], 40).unwrap(), 1, simd), 2);
@@ -477,7 +471,7 @@ mod tests {
             // Heavy tails: both grids fail, with and without the probe, and products of floats screen.
             let tails = heavy(600, 6);
             let points = Points::f32(&tails, 6).unwrap();
-            assert_eq!(in_vain(&points, 5, simd), [Rung::Coarse, Rung::Fine]);
+            assert_eq!(best(&points, 5, simd), Rung::Floats);
             assert_eq!(screens(&points, 5, simd), 1);
             assert_eq!(screens(&Points::f32(&tails[..240 * 6], 6).unwrap(), 1, simd), ways);
 
