@@ -17,6 +17,13 @@ pub(crate) trait Sum: Copy + Send + Sync {
     /// The processor must have AVX-512 F and DQ; for callers compiled for them.
     #[cfg(target_arch = "x86_64")]
     unsafe fn eight(sums: &[Self; 8]) -> __m512d;
+
+    /// Four sums as f64.
+    ///
+    /// # Safety
+    /// The processor must have AVX2; for callers compiled for it.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn four(sums: &[Self; 4]) -> __m256d;
 }
 
 impl Sum for i32 {
@@ -30,6 +37,13 @@ impl Sum for i32 {
     unsafe fn eight(sums: &[Self; 8]) -> __m512d {
         // SAFETY: eight sums are 32 bytes; the instructions are there, as this function was promised.
         unsafe { _mm512_cvtepi32_pd(_mm256_loadu_si256(sums.as_ptr().cast())) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn four(sums: &[Self; 4]) -> __m256d {
+        // SAFETY: four sums are 16 bytes; the instructions are there, as this function was promised.
+        unsafe { _mm256_cvtepi32_pd(_mm_loadu_si128(sums.as_ptr().cast())) }
     }
 }
 
@@ -45,6 +59,15 @@ impl Sum for i64 {
         // SAFETY: as above, with 64 bytes.
         unsafe { _mm512_cvtepi64_pd(_mm512_loadu_si512(sums.as_ptr().cast())) }
     }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn four(sums: &[Self; 4]) -> __m256d {
+        // AVX2 has no conversion of 64-bit integers.
+        let [a, b, c, d] = sums.map(|sum| sum as f64);
+        // SAFETY: the instructions are there, as this function was promised.
+        unsafe { _mm256_setr_pd(a, b, c, d) }
+    }
 }
 
 impl Sum for f32 {
@@ -58,6 +81,13 @@ impl Sum for f32 {
     unsafe fn eight(sums: &[Self; 8]) -> __m512d {
         // SAFETY: as above, with 32 bytes.
         unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(sums.as_ptr())) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn four(sums: &[Self; 4]) -> __m256d {
+        // SAFETY: as above, with 16 bytes.
+        unsafe { _mm256_cvtps_pd(_mm_loadu_ps(sums.as_ptr())) }
     }
 }
 
@@ -97,12 +127,17 @@ pub(crate) fn hits<S: Sum>(
     by_row: &mut Hits,
     by_col: &mut Hits,
 ) {
-    #[cfg(target_arch = "x86_64")]
-    if Simd::current().wide() {
+    match Simd::current() {
+        #[cfg(target_arch = "x86_64")]
         // SAFETY: the instructions are there.
-        return unsafe { hits_512(row, col_terms, col_limits, sums, first, by_row, by_col) };
+        simd if simd.wide() => unsafe { hits_512(row, col_terms, col_limits, sums, first, by_row, by_col) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Simd::Avx2 | Simd::AvxVnni => unsafe {
+            hits_256(row, col_terms, col_limits, sums, first, by_row, by_col)
+        },
+        _ => hits_portable(row, col_terms, col_limits, sums, first, by_row, by_col),
     }
-    hits_portable(row, col_terms, col_limits, sums, first, by_row, by_col);
 }
 
 /// By hand, since compilers take comparisons of many lanes apart into single bits. What passed is written eight lanes at
@@ -163,7 +198,53 @@ fn hits_512<S: Sum>(
     }
 }
 
-#[apply(vectorized)]
+/// By hand, too: what passed is looked for in the bits of both comparisons.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+pub(super) fn hits_256<S: Sum>(
+    (row_term, row_limit): (f64, f64),
+    col_terms: &[f64],
+    col_limits: &[f64],
+    sums: &[S],
+    first: usize,
+    by_row: &mut Hits,
+    by_col: &mut Hits,
+) {
+    const FOUR: usize = 4;
+    let (row_term, row_limit) = (_mm256_set1_pd(row_term), _mm256_set1_pd(row_limit));
+    let groups = col_terms.as_chunks::<LANES>().0.iter().zip(col_limits.as_chunks::<LANES>().0);
+    for (at, ((terms, limits), sums)) in groups.zip(sums.as_chunks::<LANES>().0).enumerate() {
+        let mut values = [_mm256_setzero_pd(); LANES / FOUR];
+        let mut passed = [0u32; 2];
+        let fours = terms.as_chunks::<FOUR>().0.iter().zip(limits.as_chunks::<FOUR>().0);
+        for (q, ((terms, limits), sums)) in fours.zip(sums.as_chunks::<FOUR>().0).enumerate() {
+            // SAFETY: four values each, for which this function has the instructions.
+            let (terms, limits, sums) =
+                unsafe { (_mm256_loadu_pd(terms.as_ptr()), _mm256_loadu_pd(limits.as_ptr()), S::four(sums)) };
+            values[q] = _mm256_sub_pd(_mm256_add_pd(row_term, terms), _mm256_add_pd(sums, sums));
+            let of_row = _mm256_movemask_pd(_mm256_cmp_pd::<_CMP_LE_OQ>(values[q], row_limit));
+            let of_col = _mm256_movemask_pd(_mm256_cmp_pd::<_CMP_LE_OQ>(values[q], limits));
+            passed[0] |= (of_row as u32) << (FOUR * q);
+            passed[1] |= (of_col as u32) << (FOUR * q);
+        }
+        if passed[0] | passed[1] == 0 {
+            continue;
+        }
+        let mut stored = [0.0; LANES];
+        for (stored, values) in stored.as_chunks_mut::<FOUR>().0.iter_mut().zip(values) {
+            // SAFETY: room for four values.
+            unsafe { _mm256_storeu_pd(stored.as_mut_ptr(), values) };
+        }
+        for (list, mut passed) in [(&mut *by_row, passed[0]), (&mut *by_col, passed[1])] {
+            while passed != 0 {
+                let l = passed.trailing_zeros() as usize;
+                list.push(first + at * LANES + l, stored[l]);
+                passed &= passed - 1;
+            }
+        }
+    }
+}
+
 pub(super) fn hits_portable<S: Sum>(
     row: (f64, f64),
     col_terms: &[f64],

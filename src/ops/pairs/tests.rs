@@ -4,6 +4,8 @@
 use super::float::Centred;
 use super::int::{IntProducts, row_terms};
 use super::keeper::{Keeper, capacity};
+#[cfg(target_arch = "x86_64")]
+use super::scan::hits_256;
 use super::scan::{Hits, Sum, hits, hits_portable};
 use super::tiles::{Products, Tiles};
 use super::*;
@@ -295,14 +297,23 @@ fn check_hits<S: Sum>(sum: impl Fn(i32) -> S) {
         let of_col: Vec<_> = all.filter(|(c, value)| *value <= limits[c - 1000]).collect();
         // What is there stays: the second time, hits are appended.
         let expected = [of_row.repeat(2), of_col.repeat(2)];
-        let (mut any, mut portable) = ([(); 2].map(|()| Hits::default()), [(); 2].map(|()| Hits::default()));
-        for _ in 0..2 {
-            let ([row, col], [portable_row, portable_col]) = (&mut any, &mut portable);
-            hits((3.5, row_limit), &terms, &limits, &sums, 1000, row, col);
-            hits_portable((3.5, row_limit), &terms, &limits, &sums, 1000, portable_row, portable_col);
+        type Scan<S> = fn((f64, f64), &[f64], &[f64], &[S], usize, &mut Hits, &mut Hits);
+        let mut scans: Vec<Scan<S>> = vec![hits, hits_portable];
+        #[cfg(target_arch = "x86_64")]
+        if Simd::available().contains(&Simd::Avx2) {
+            // SAFETY: the instructions are there.
+            scans.push(|row, terms, limits, sums, first, by_row, by_col| unsafe {
+                hits_256(row, terms, limits, sums, first, by_row, by_col)
+            });
         }
-        assert_eq!(any.map(|hits| hits.iter().collect::<Vec<_>>()), expected);
-        assert_eq!(portable.map(|hits| hits.iter().collect::<Vec<_>>()), expected);
+        for scan in scans {
+            let mut found = [(); 2].map(|()| Hits::default());
+            for _ in 0..2 {
+                let [row, col] = &mut found;
+                scan((3.5, row_limit), &terms, &limits, &sums, 1000, row, col);
+            }
+            assert_eq!(found.map(|hits| hits.iter().collect::<Vec<_>>()), expected);
+        }
     }
 }
 
