@@ -33,13 +33,25 @@ fn neighbours_on(points: &Rows<'_>, k: usize, simd: Simd, progress: Progress<'_>
         let keepers = screen(points, &coarse, &bounds, keepers(points), k, simd, progress);
         return chosen(points, &bounds, k, keepers);
     }
-    let mut keepers = keepers(points);
     let rungs = match Probe::new(points, &coarse, k) {
         Some(probe) => probe.rungs(points, simd),
-        None => rungs(simd).to_vec(),
+        None => vec![(Rung::Floats, 1.0)],
     };
+    climb(points, (&coarse, &bounds), k, &rungs, simd, progress)
+}
+
+/// Screens all pairs of floats on one rung after another, until few samples are left open.
+fn climb(
+    points: &Rows<'_>,
+    (coarse, bounds): (&Quantised<'_>, &Bounds),
+    k: usize,
+    rungs: &[(Rung, f64)],
+    simd: Simd,
+    progress: Progress<'_>,
+) -> Neighbours {
+    let mut keepers = keepers(points);
     keepers.iter_mut().for_each(|keeper| keeper.loose = !keeper.closed);
-    for (rung, rate) in rungs {
+    for &(rung, rate) in rungs {
         // Samples that are open can be compared with all others directly: few of them cost less than a screen.
         let open = keepers.iter().filter(|keeper| keeper.loose).count() as f64;
         if DIRECT * open * points.partners().len() as f64
@@ -49,7 +61,7 @@ fn neighbours_on(points: &Rows<'_>, k: usize, simd: Simd, progress: Progress<'_>
         }
         let mut again = only_loose(&keepers);
         match rung {
-            Rung::Coarse => again = screen(points, &coarse, &bounds, again, k, simd, progress),
+            Rung::Coarse => again = screen(points, coarse, bounds, again, k, simd, progress),
             Rung::Fine => {
                 let (fine, bounds) = coarse.refined(points.n());
                 again = screen(points, &fine, &bounds, again, k, simd, progress);
@@ -129,7 +141,7 @@ struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    /// `None` where samples are so few that a screen costs little more.
+    /// `None` where samples are so few that any screen costs little.
     fn new(points: &Rows<'_>, coarse: &'a Quantised<'a>, k: usize) -> Option<Self> {
         if points.sets().any(|set| set.len() < 4 * PROBES) {
             return None;
@@ -413,10 +425,27 @@ mod tests {
 
     /// How often all pairs were screened; fails unless the answer is right.
     fn screens(points: &Points<'_>, k: usize, simd: Simd) -> usize {
+        screens_of(points, k, simd, |rows, progress| neighbours_on(rows, k, simd, progress))
+    }
+
+    /// As `screens`, on every rung that leaves too many samples open, whatever a probe would say.
+    fn screens_on_all(points: &Points<'_>, k: usize, simd: Simd) -> usize {
+        screens_of(points, k, simd, |rows, progress| {
+            let (coarse, bounds) = Quantised::new(rows);
+            climb(rows, (&coarse, &bounds), k, rungs(simd), simd, progress)
+        })
+    }
+
+    fn screens_of(
+        points: &Points<'_>,
+        k: usize,
+        simd: Simd,
+        search: impl Fn(&Rows<'_>, Progress<'_>) -> Neighbours,
+    ) -> usize {
         let (n, ends) = (points.n(), AtomicUsize::new(0));
         // A single tile, so that each screen ends once.
         assert!(n <= TILE);
-        let found = neighbours_on(&Rows::from(points), k, simd, &|done| {
+        let found = search(&Rows::from(points), &|done| {
             ends.fetch_add(usize::from(done == 1.0), Ordering::Relaxed);
         });
         for i in 0..n {
@@ -465,15 +494,16 @@ mod tests {
             let points = Points::f32(&beside, 40).unwrap();
             assert_eq!(best(&points, 5, simd), if ways == 3 { Rung::Fine } else { Rung::Floats });
             assert_eq!(screens(&points, 5, simd), 1);
-            // Too few samples to probe: a second screen runs.
-            assert_eq!(screens(&Points::f32(&beside[..240 * 40], 40).unwrap(), 1, simd), 2);
+            // Without it a second screen runs; of few samples one does, which tells most.
+            assert_eq!(screens_on_all(&points, 5, simd), 2);
+            assert_eq!(screens(&Points::f32(&beside[..240 * 40], 40).unwrap(), 1, simd), 1);
 
             // Heavy tails: both grids fail, with and without the probe, and products of floats screen.
             let tails = heavy(600, 6);
             let points = Points::f32(&tails, 6).unwrap();
             assert_eq!(best(&points, 5, simd), Rung::Floats);
             assert_eq!(screens(&points, 5, simd), 1);
-            assert_eq!(screens(&Points::f32(&tails[..240 * 6], 6).unwrap(), 1, simd), ways);
+            assert_eq!(screens_on_all(&points, 5, simd), ways);
 
             // A range that no f32 scale fits: products know nothing, differences decide.
             let tiny: Vec<f32> = uniform(600, 6).into_iter().map(|v| v * 1e-40).collect();
