@@ -14,7 +14,7 @@ use crate::ops::pairs::float::{Centred, FloatTile};
 use crate::ops::pairs::int::{IntTiles, Isa, row_terms};
 use crate::ops::pairs::keeper::{Keeper, capacity};
 use crate::ops::pairs::scan::{Hits, Sum, hits};
-use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Quantised, Reader, Rows, Tile, WIDENED, blocks, show};
+use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Quantised, Reader, Rows, Tile, show};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -95,21 +95,9 @@ fn hopeless(points: &Rows<'_>, coarse: &Quantised<'_>, k: usize, isa: Isa) -> bo
     if points.sets().any(|set| set.len() < 4 * PROBES) {
         return false;
     }
-    let some = |set: Range<usize>| -> Vec<f32> {
-        let mut values = Vec::with_capacity(PROBES * points.dim());
-        for p in 0..PROBES {
-            let row = set.start + p * set.len() / PROBES;
-            for columns in blocks(0..points.dim(), WIDENED) {
-                points.row(row, columns).with_floats(|some| values.extend_from_slice(some));
-            }
-        }
-        values
-    };
-    let some: Vec<Vec<f32>> = points.sets().map(some).collect();
-    let some: Vec<Points<'_>> = some
-        .iter()
-        .map(|values| Points::f32(values, points.dim()).expect("rows of points that were checked"))
-        .collect();
+    let some = points.some(PROBES);
+    let some: Vec<Points<'_>> =
+        some.iter().map(|set| set.points().expect("samples of points that were checked")).collect();
     let some = match &some[..] {
         [queries, reference] => Rows::between(queries, reference).expect("both of one kind"),
         _ => Rows::from(&some[0]),
