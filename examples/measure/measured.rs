@@ -229,7 +229,8 @@ impl Hold {
     /// Embeddings, unless those of the query set would be others: there are no distances between such.
     fn asked(args: &Args, dataset: &Dataset, query: Option<&Input>) -> Result<Self, Failure> {
         let Some(query) = query else { return Ok(Hold::Embeddings) };
-        let embedding = |dataset: &Dataset| dataset.embedding(&args.preprocess()).map_err(|e| advised(args, e));
+        let embedding =
+            |dataset: &Dataset| dataset.embedding(&args.preprocess()).map_err(|e| advised(args, e));
         let of_query = embedding(&query.dataset).map_err(|failure| failure.of(&query.name))?;
         Ok(if embedding(dataset)? == of_query { Hold::Embeddings } else { Hold::Pixels })
     }
