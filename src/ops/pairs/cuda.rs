@@ -155,7 +155,7 @@ impl<'a> Prepared<'a> {
         if self.centre.is_none() {
             return 0.0;
         }
-        // x is stored to 2^-18 |x| and was centred and scaled to 2^-23 |x|: its distances change by at
+        // x is stored to 2^-18 |x| and was centred and scaled to 2^-23 |x|, of 64-bit values too, which are rounded after that: its distances change by at
         // most 2^-17.9 (|x| + |y|), their squares by 2^-16.8 (|x| + |y|)^2. low.low is left out: 2^-19
         // of the same. Each of a split's steps adds three products of 16 terms to an f32 sum, whose
         // truncations stay below 2^-22 |x||y|, and |x||y| <= (|x| + |y|)^2 / 4, twice over.

@@ -83,18 +83,25 @@ struct Banded {
     entries: Vec<Vec<f64>>,
 }
 
+/// No side is longer: its factor's condition takes time that grows with its square.
+const LARGEST: usize = 8192;
+
 /// An axis of a worse condition is not embedded. Squared distances are off by this times a few 2^-53 at most.
 const CONDITION: f64 = 1e8;
 
 impl Embedding {
-    /// The embedding of images that are resized so. `None` where it would be no smaller than the resized images, and
-    /// where the resizing is so near to losing something that the factor would not be accurate.
+    /// The embedding of images that are resized so. `None` where it would be no smaller than the resized images, where
+    /// the resizing is so near to losing something that the factor would not be accurate, and for a side of more than
+    /// 8192 pixels.
     ///
     /// # Panics
-    /// Where an extent is 0 or above `u32::MAX`.
+    /// Where an extent is 0.
     pub fn new(geometry: Geometry) -> Option<Self> {
         let Geometry { from, to, channels, antialias } = geometry;
-        assert!(channels > 0, "images without channels");
+        assert!(channels > 0 && !from.contains(&0) && !to.contains(&0), "images without pixels");
+        if from.iter().chain(&to).any(|side| *side > LARGEST) {
+            return None;
+        }
         let kept = |axis: usize| from[axis].min(to[axis]);
         if kept(0) * kept(1) >= to[0] * to[1] {
             return None;
