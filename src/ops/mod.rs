@@ -2,6 +2,7 @@
 //! CUDA launch in `cuda.rs`.
 
 pub mod adam;
+mod all_pairs;
 pub mod avg_pool;
 pub mod batch_norm;
 mod class_pairs;
@@ -11,6 +12,7 @@ mod counts;
 pub mod cross_entropy;
 pub mod dropout;
 mod duplicates;
+mod gemm;
 pub mod guard;
 pub mod max_pool;
 mod neighbours;
@@ -30,6 +32,7 @@ pub mod tally;
 #[cfg(gpu)]
 mod vectors;
 
+pub use all_pairs::{AllPairs, Wanted, all_pairs};
 pub(crate) use class_pairs::MOST_CLASSES;
 pub use class_pairs::{ClassPair, class_pairs, class_pairs_with};
 pub use counts::{counts_within, pair_distances};
@@ -55,14 +58,3 @@ pub use sharpness::{SharpPair, Sharpness, sharpness, sharpness_between, sharpnes
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
 pub type Progress<'a> = &'a (dyn Fn(f64) + Sync);
-
-/// The vector instructions that the CPU code uses here.
-pub(crate) fn instructions() -> &'static str {
-    match pairs::int::Isa::best() {
-        #[cfg(target_arch = "x86_64")]
-        pairs::int::Isa::Vnni => "AVX-512 VNNI",
-        #[cfg(target_arch = "x86_64")]
-        pairs::int::Isa::Avx2 => "AVX2",
-        pairs::int::Isa::Portable => "portable code",
-    }
-}

@@ -3,8 +3,8 @@
 //!
 //! Two engines fill tiles. [`int`] multiplies 8-bit values exactly: the data itself where it is 8-bit,
 //! else floats quantised to 8 bits, whose rounding is a known vector, so that the triangle inequality
-//! bounds every true distance from both sides. [`float`] multiplies centred f32 rows with a GEMM, with
-//! the forward error bound of its sums. Whoever reads a tile sees one thing: a value and its [`Bounds`].
+//! bounds every true distance from both sides. [`float`] multiplies centred f32 rows, with the forward error bound
+//! of its sums. [`tiles`] shares the work out, for both. Whoever reads a tile sees one thing: a value and its [`Bounds`].
 
 #[cfg(gpu)]
 pub(crate) mod cuda;
@@ -18,9 +18,9 @@ mod rows;
 pub(crate) mod scan;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tiles;
 
 pub(crate) use quantise::Quantised;
-use rayon::prelude::*;
 pub(crate) use rows::{Float, Rows, Run, WIDENED};
 use scan::Sum;
 use std::marker::PhantomData;
@@ -41,6 +41,10 @@ pub(crate) const BLOCK: usize = 8 * LANES;
 /// recomputed. The bound adds up worst cases over thousands of roundings, which chance keeps far below.
 pub(crate) const NEAR: f64 = 1000.0;
 
+/// On the CPU a value is good enough, too, only above this many times (|x| + |y|)^2: shorter chunks of a product make the
+/// worst case better, and hardly what roundings of the samples themselves come to.
+const NEAR_FLOATS: f64 = 1.0 / 32.0;
+
 /// Some rows against some columns; on the diagonal both are the same samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tile {
@@ -54,12 +58,6 @@ impl Tile {
     /// together from falling into the same set of the first-level cache.
     pub(crate) fn stride(&self) -> usize {
         self.cols.len().next_multiple_of(LANES) + LANES
-    }
-
-    /// The first column of row `row` (both within the tile) whose pair this tile holds, rounded down
-    /// to a whole group of lanes: pairs before it are of other tiles, or the sample with itself.
-    pub(crate) fn first_col(&self, row: usize) -> usize {
-        if self.diagonal { row / LANES * LANES } else { 0 }
     }
 
     /// The blocks of at most [`BLOCK`] rows and columns (within the tile) that a thread takes at a time;
@@ -106,16 +104,21 @@ pub(crate) trait Reader: Sync {
     fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>);
 }
 
-/// Shows the blocks of a tile that was made as a whole.
-pub(crate) fn show<S: Sum>(tile: &Tile, sums: &[S], reader: &impl Reader) {
-    let stride = tile.stride();
-    assert!(sums.len() >= tile.rows.len() * stride);
-    let blocks: Vec<_> = tile.blocks().collect();
-    blocks.into_par_iter().for_each(|(rows, cols)| {
-        let first = &sums[rows.start * stride + cols.start];
-        // SAFETY: the block lies in `sums`: a row has whole groups of lanes and one more.
-        reader.read(tile, &unsafe { Block::new(rows, cols, first, stride) });
-    });
+/// Two that look at the same blocks.
+impl<A: Reader, B: Reader> Reader for (A, B) {
+    fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
+        self.0.read(tile, block);
+        self.1.read(tile, block);
+    }
+}
+
+/// One that may not be there.
+impl<A: Reader> Reader for Option<A> {
+    fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
+        if let Some(reader) = self {
+            reader.read(tile, block);
+        }
+    }
 }
 
 /// Tiles that together hold every unordered pair of `n` samples once.
@@ -178,6 +181,14 @@ impl Bounds {
         matches!(self, Bounds::Exact { .. })
     }
 
+    /// Whether values say anything of distances.
+    pub(crate) fn bounded(&self) -> bool {
+        match self {
+            Bounds::Quantised { worst, .. } => worst.is_finite(),
+            Bounds::Exact { .. } | Bounds::Rounded { .. } => true,
+        }
+    }
+
     /// Square of one unit that values are in, in the data's units.
     pub(crate) fn unit(&self) -> f64 {
         match self {
@@ -193,7 +204,7 @@ impl Bounds {
             Bounds::Exact { .. } => (0.0, entries),
             // Nothing is known of these values: all pairs must.
             Bounds::Quantised { error, .. } => (f64::INFINITY, error),
-            Bounds::Rounded { eta, norm, .. } => (NEAR * eta, norm),
+            Bounds::Rounded { eta, norm, .. } => ((NEAR * eta).max(NEAR_FLOATS), norm),
         }
     }
 

@@ -7,7 +7,8 @@
 use super::int::{Pass, Totals};
 use super::{Bounds, Float, Rows, Run, WIDENED, blocks};
 use crate::points::Kind;
-use multiversion::multiversion;
+use crate::simd::vectorized;
+use macro_rules_attribute::apply;
 use rayon::prelude::*;
 
 /// The 8- or 16-bit form of a set of samples, made anew each time it is read: nothing is stored but
@@ -182,7 +183,7 @@ impl<'a> Quantised<'a> {
 }
 
 /// Values on a grid of 256 steps from `low` on. Any rounding will do, since its error is measured.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn steps_256<T: Float>(values: &[T], low: &[T], scale: f64, out: &mut [u8]) {
     for ((out, x), low) in out.iter_mut().zip(values).zip(low) {
         let steps = (x.steps(*low, scale) + 0.5).min(255.0);
@@ -193,7 +194,7 @@ fn steps_256<T: Float>(values: &[T], low: &[T], scale: f64, out: &mut [u8]) {
 }
 
 /// One byte of values on a grid of 65 536 steps: the upper where SHIFT is 8, the lower where it is 0.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn steps_65536<T: Float, const SHIFT: u32>(values: &[T], low: &[T], scale: f64, out: &mut [u8]) {
     for ((out, x), low) in out.iter_mut().zip(values).zip(low) {
         let steps = (x.steps(*low, scale) + 0.5).min(65535.0);
@@ -203,7 +204,7 @@ fn steps_65536<T: Float, const SHIFT: u32>(values: &[T], low: &[T], scale: f64, 
 }
 
 /// The sum of squared differences between values and their quantised forms.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn squared_errors<T: Float>(
     values: &[T],
     start: &[T],
@@ -236,7 +237,7 @@ fn squared_errors<T: Float>(
 }
 
 /// The sum of (b - 128)^2.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn squares_less_128(bytes: &[u8]) -> u64 {
     bytes.iter().map(|b| (i32::from(*b) - 128).pow(2)).sum::<i32>() as u64
 }
@@ -269,7 +270,7 @@ pub(super) fn column_ranges<T: Float>(rows: &Rows<'_>) -> (Vec<T>, Vec<T>) {
         .unwrap_or_default()
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn widen<T: Float>(low: &mut [T], high: &mut [T], other_low: &[T], other_high: &[T]) {
     for (low, other) in low.iter_mut().zip(other_low) {
         *low = low.least(*other);
