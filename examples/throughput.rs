@@ -146,7 +146,7 @@ fn load(args: &Args) -> Result<()> {
     let mut sum = 0.0;
     for run in 0..=args.repeats {
         let start = Instant::now();
-        let loaded = dataset.load(&Preprocess::default(), &|_| ())?;
+        let loaded = dataset.load_pixels(&Preprocess::default(), &|_| ())?;
         if run > 0 {
             seconds.push(start.elapsed().as_secs_f64());
         } else if let sharpdim::Values::F32(values) = loaded.samples.points()?.values() {

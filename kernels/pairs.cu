@@ -4,8 +4,8 @@
 
 // Mirrored in src/ops/pairs/cuda.rs.
 struct PrepareParams {
-    uint64_t values;  // rows x dim: uint8, float, half or bfloat16
-    uint64_t centre;  // float per column, for floats
+    uint64_t values;  // rows x dim: uint8, float, double, half or bfloat16
+    uint64_t centre;  // per column, for floats: double for double values, else float
     uint64_t out;     // rows x steps x 64 bytes
     uint64_t term;    // double per row: |x|^2 of the prepared row
     uint64_t norm;    // double per row, for floats: sqrt(|x|^2 + 1e-24)
@@ -16,9 +16,10 @@ struct PrepareParams {
 };
 static_assert(sizeof(PrepareParams) == 56 && offsetof(PrepareParams, rows) == 40);
 
-// A value as a float, which holds each of these exactly.
+// A value as a float, which holds each of these exactly, or as the double it is.
 __device__ __forceinline__ float widened(unsigned char v) { return float(v); }
 __device__ __forceinline__ float widened(float v) { return v; }
+__device__ __forceinline__ double widened(double v) { return v; }
 __device__ __forceinline__ float widened(__half v) { return __half2float(v); }
 __device__ __forceinline__ float widened(__nv_bfloat16 v) { return __bfloat162float(v); }
 
@@ -31,6 +32,14 @@ template <class T> __device__ __forceinline__ T block_sum(T value, T* shared) {
     T total = 0;
     for (int warp = 0; warp < THREADS / 32; warp++) total += shared[warp];
     return total;
+}
+
+// A value less its column's centre, scaled: doubles are rounded to a float after that, to 2^-24 of what is left.
+template <class T> __device__ __forceinline__ float centred(const PrepareParams& p, T v, uint32_t column) {
+    return (widened(v) - at<const float>(p.centre)[column]) * p.scale;
+}
+template <> __device__ __forceinline__ float centred<double>(const PrepareParams& p, double v, uint32_t column) {
+    return float((v - at<const double>(p.centre)[column]) * double(p.scale));
 }
 
 // 8-bit rows, padded with zeros to whole steps. A block to a row, 4 bytes to a thread and turn.
@@ -57,14 +66,13 @@ SHARPDIM_KERNEL(256, prepare_u8, PrepareParams) {
 // Float rows, centred and scaled, as high and low bfloat16: x = high + low up to 2^-18 |x|. The term is
 // that of what is stored, so that only what the products leave out is an error. 16-bit floats are widened first,
 // and give the same as the same values in 32 bits. A block to a row, a value to a thread and turn.
-// Bound: bytes, 4 (or 2) read and 4 written a value.
+// Bound: bytes, 4 (or 2, or 8) read and 4 written a value.
 template <class T> __device__ __forceinline__ void prepare(const PrepareParams& p, unsigned char* shared) {
     const T* row = at<const T>(p.values) + size_t(blockIdx.x) * p.dim;
-    const float* centre = at<const float>(p.centre);
     __nv_bfloat16* out = at<__nv_bfloat16>(p.out) + size_t(blockIdx.x) * p.steps * (STEP_BYTES / 2);
     double squares = 0;
     for (uint32_t column = threadIdx.x; column < p.steps * 16; column += THREADS) {
-        float x = column < p.dim ? (widened(row[column]) - centre[column]) * p.scale : 0.0f;
+        float x = column < p.dim ? centred(p, row[column], column) : 0.0f;
         __nv_bfloat16 high = __float2bfloat16_rn(x);
         __nv_bfloat16 low = __float2bfloat16_rn(x - __bfloat162float(high));
         size_t place = size_t(column / 16) * 32 + column % 16;
@@ -83,6 +91,10 @@ template <class T> __device__ __forceinline__ void prepare(const PrepareParams& 
 SHARPDIM_KERNEL(256, prepare_f32, PrepareParams) {
     SHARPDIM_DYNAMIC_SHARED(shared);
     prepare<float>(p, shared);
+}
+SHARPDIM_KERNEL(256, prepare_f64, PrepareParams) {
+    SHARPDIM_DYNAMIC_SHARED(shared);
+    prepare<double>(p, shared);
 }
 SHARPDIM_KERNEL(256, prepare_f16, PrepareParams) {
     SHARPDIM_DYNAMIC_SHARED(shared);
@@ -105,7 +117,8 @@ struct DistancesParams {
 static_assert(sizeof(DistancesParams) == 40);
 
 // Squared distances of chosen pairs as sums of squared differences in double: 8 pairs to a block, one to a
-// warp. A difference of two floats is exact in double unless their exponents are 29 apart; bytes' sums are exact.
+// warp. A difference of two floats is exact in double unless their exponents are 29 apart; bytes' sums are exact;
+// that of two doubles is rounded to 2^-53 of itself.
 // Bound: bytes, a value's 2 dim a pair, mostly from the second-level cache.
 template <class T> __device__ __forceinline__ void squared_distances(const DistancesParams& p) {
     uint32_t pair = blockIdx.x * 8 + threadIdx.x / 32;
@@ -131,5 +144,6 @@ template <class T> __device__ __forceinline__ void squared_distances(const Dista
 
 SHARPDIM_KERNEL(256, squared_distances_u8, DistancesParams) { squared_distances<unsigned char>(p); }
 SHARPDIM_KERNEL(256, squared_distances_f32, DistancesParams) { squared_distances<float>(p); }
+SHARPDIM_KERNEL(256, squared_distances_f64, DistancesParams) { squared_distances<double>(p); }
 SHARPDIM_KERNEL(256, squared_distances_f16, DistancesParams) { squared_distances<__half>(p); }
 SHARPDIM_KERNEL(256, squared_distances_bf16, DistancesParams) { squared_distances<__nv_bfloat16>(p); }

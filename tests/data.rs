@@ -4,6 +4,7 @@
 mod data {
     pub mod bad;
     pub mod cache;
+    pub mod embed;
     pub mod features;
     pub mod formats;
     pub mod fuzz;

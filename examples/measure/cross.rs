@@ -4,7 +4,7 @@
 use crate::args::Args;
 use crate::failure::Failure;
 use crate::inputs::Input;
-use crate::measured::load;
+use crate::measured::{Hold, load};
 use crate::progress::{fraction_bar, show};
 use sharpdim::data::Loaded;
 use sharpdim::measure::{Estimate, Estimator, LabelSharpness, cross_dim, cross_sharpness};
@@ -40,7 +40,9 @@ pub fn measure(
     labelled: bool,
     query: &Input,
 ) -> Result<Cross, Failure> {
-    let loaded = load(args, &query.dataset).map_err(|failure| failure.of(&query.name))?;
+    // As those that they are compared with are.
+    let hold = Hold::of(reference);
+    let loaded = load(args, &query.dataset, hold).map_err(|failure| failure.of(&query.name))?;
     let mut notes = loaded.notes.clone();
     let (own, of) = (loaded.samples.points()?, reference.samples.points()?);
     if own.dim() != of.dim() {

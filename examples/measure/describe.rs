@@ -5,16 +5,21 @@ use crate::measured::Measured;
 use sharpdim::Values;
 use sharpdim::data::{Loaded, Preprocess, Scale};
 use sharpdim::measure::{PaperProtocol, Protocol, ReleasedProtocol};
+use sharpdim::ops::resize::Geometry;
 
 impl Measured<'_> {
     /// What a sample is.
     pub fn each(&self) -> String {
-        let Loaded { height, width, channels, features, .. } = self.loaded;
-        let (dim, values) = (self.loaded.samples.dim(), self.values());
+        let Loaded { height, width, channels, features, ref samples, .. } = self.loaded;
+        let (dim, values) = (self.loaded.dim(), self.values());
+        let held = match samples.embedding() {
+            Some(embedding) => format!(", embedded as {} ({values})", embedding.dim()),
+            None => format!(" ({values})"),
+        };
         match (features, channels) {
-            (true, _) => format!("{dim} features ({values})"),
-            (false, 1) => format!("{height} x {width} gray: {dim} values ({values})"),
-            (false, _) => format!("{height} x {width} RGB: {dim} values ({values})"),
+            (true, _) => format!("{dim} features{held}"),
+            (false, 1) => format!("{height} x {width} gray: {dim} values{held}"),
+            (false, _) => format!("{height} x {width} RGB: {dim} values{held}"),
         }
     }
 
@@ -35,6 +40,7 @@ impl Measured<'_> {
     pub fn values(&self) -> &'static str {
         match self.loaded.samples.points().map(|points| points.values()) {
             Ok(Values::U8(_)) => "u8",
+            Ok(Values::F64(_)) => "f64",
             _ => "f32",
         }
     }
@@ -55,6 +61,14 @@ impl Measured<'_> {
             Scale::Max => "each image scaled by its maximum to 8 bits",
             Scale::None => "values as they are",
         };
+        if let Some(embedding) = self.loaded.samples.embedding() {
+            let Geometry { from: [height, width], to: [tall, wide], .. } = embedding.geometry();
+            let antialiased = if antialias { ", antialiased" } else { "" };
+            return format!(
+                "{scaled}; resized to {tall} x {wide} (bilinear{antialiased}); distances computed from the native \
+                 {height} x {width} pixels, as an exact linear map"
+            );
+        }
         match (size, antialias) {
             (None, _) => format!("{scaled}; size as it is"),
             (Some(_), true) => format!("{scaled}; resized, bilinear, antialiased"),

@@ -23,7 +23,7 @@ impl Measured<'_> {
             loaded.skipped.iter().map(|(name, reason)| json!({ "name": name, "reason": reason })).collect();
         json!({
             "n": loaded.samples.n(),
-            "dim": loaded.samples.dim(),
+            "dim": loaded.dim(),
             "classes": classes,
             "device": self.device.name(),
             "intrinsic_dim": estimates(&self.estimates),
@@ -41,6 +41,11 @@ impl Measured<'_> {
             "width": loaded.width,
             "channels": loaded.channels,
             "values": self.values(),
+            "embedding": loaded.samples.embedding().map(|embedding| {
+                let [height, width] = embedding.geometry().from;
+                json!({ "height": height, "width": width, "dim": embedding.dim() })
+            }),
+            "preprocessing": self.preprocessing(),
             "scale": self.scale(),
             "antialias": antialias && !loaded.features,
             "features": loaded.features,

@@ -89,7 +89,7 @@ pub fn measure<'a>(
     let Input { name, path, dataset, took } = input;
     let mut clock = Clock::start();
     let mut seconds = Seconds { load: took, ..Seconds::default() };
-    let loaded = load(args, &dataset)?;
+    let loaded = load(args, &dataset, Hold::asked(args, &dataset, query)?)?;
     seconds.preprocess = clock.lap();
     // One that cannot be read has been noted: it could not be written either.
     let cache = dataset.cache().map(|cache| (cache.clone(), cache.size().unwrap_or_default()));
@@ -218,15 +218,47 @@ fn curves(args: &Args, device: &Device, points: &Points<'_>, found: &Found) -> R
     Ok(dimension_curves(device, points, &able, &options, &|done| show(&bar, done))?)
 }
 
-pub fn load(args: &Args, dataset: &Dataset) -> Result<Loaded, Failure> {
+/// What enlarged images are held as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    Embeddings,
+    Pixels,
+}
+
+impl Hold {
+    /// Embeddings, unless those of the query set would be others: there are no distances between such.
+    fn asked(args: &Args, dataset: &Dataset, query: Option<&Input>) -> Result<Self, Failure> {
+        let Some(query) = query else { return Ok(Hold::Embeddings) };
+        let embedding =
+            |dataset: &Dataset| dataset.embedding(&args.preprocess()).map_err(|e| advised(args, e));
+        let of_query = embedding(&query.dataset).map_err(|failure| failure.of(&query.name))?;
+        Ok(if embedding(dataset)? == of_query { Hold::Embeddings } else { Hold::Pixels })
+    }
+
+    /// What these images are held as, if they could be either.
+    pub fn of(loaded: &Loaded) -> Self {
+        if loaded.samples.embedding().is_some() { Hold::Embeddings } else { Hold::Pixels }
+    }
+}
+
+pub fn load(args: &Args, dataset: &Dataset, hold: Hold) -> Result<Loaded, Failure> {
     let bar = bar("loading images", dataset.len());
-    let loaded = dataset.load(&args.preprocess(), &|finished| bar.inc(finished as u64));
-    loaded.map_err(|error| match error {
+    let progress = |finished| bar.inc(finished as u64);
+    let loaded = match hold {
+        Hold::Embeddings => dataset.load(&args.preprocess(), &progress),
+        Hold::Pixels => dataset.load_pixels(&args.preprocess(), &progress),
+    };
+    loaded.map_err(|error| advised(args, error))
+}
+
+/// What is wrong with images, with what helps.
+fn advised(args: &Args, error: Error) -> Failure {
+    match error {
         Error::Format { .. } | Error::Io { .. } if !args.skip_bad => {
             advise(error, "--skip-bad leaves out images that cannot be read")
         }
         _ => error.into(),
-    })
+    }
 }
 
 type Found = Vec<(Estimator, Result<Estimate, String>)>;

@@ -104,7 +104,7 @@ impl Chosen {
             ..Preprocess::default()
         };
         let decode = |part: &Dataset| {
-            Images::new(part.load(&how, &|finished| {
+            Images::new(part.load_pixels(&how, &|finished| {
                 bar.inc(finished as u64);
                 if stop.load(Ordering::Relaxed) {
                     std::process::exit(130);

@@ -173,7 +173,7 @@ fn others(
     let bar =
         ProgressBar::new(set.len() as u64).with_prefix("preprocess").with_finish(ProgressFinish::AndClear);
     let bar = if quiet { ProgressBar::hidden() } else { bar.with_style(crate::bar::style("{pos}/{len}")) };
-    let loaded = set.load(&how, &|finished| bar.inc(finished as u64))?;
+    let loaded = set.load_pixels(&how, &|finished| bar.inc(finished as u64))?;
     let images = Images::new(loaded).map_err(|error| match error {
         Error::Data(reason) => Failure::new(format!("{}: {reason}", path.display())),
         other => other.into(),

@@ -44,7 +44,8 @@ const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 /// of itself; what fails it is decoded again. Entries appear whole, by a rename: any number of processes can use a
 /// cache at once, and be killed at any time. They can be read by their owner alone, as the images may be of patients.
 ///
-/// It grows until it is [cleared](Cache::clear): 4 bytes a value where images are resized, 200 kB for 224 x 224 gray.
+/// It grows until it is [cleared](Cache::clear): 4 bytes a value where images are resized, 200 kB for 224 x 224 gray. Of
+/// images that are [embedded](super::Samples::embedding) it keeps the pixels that they have, a byte each if scaled to 8 bits.
 ///
 /// ```
 /// use sharpdim::data::{Cache, Dataset, Preprocess};

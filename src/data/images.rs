@@ -9,7 +9,7 @@ use rayon::prelude::*;
 /// ```
 /// use sharpdim::data::{Dataset, Images, Preprocess};
 /// let how = Preprocess { size: Some((20, 24)), ..Preprocess::default() };
-/// let images = Images::new(Dataset::generated(3, 16, 0)?.load(&how, &|_finished| {})?)?;
+/// let images = Images::new(Dataset::generated(3, 16, 0)?.load_pixels(&how, &|_finished| {})?)?;
 /// assert_eq!((images.len(), images.shape()), (6, [20, 24, 1]));
 /// assert_eq!(images.pixels().len(), 6 * 20 * 24);
 /// assert_eq!(images.class_names(), ["clear", "lesion"]);
@@ -27,13 +27,21 @@ impl Images {
     /// Loaded images, values that are no integers rounded to the nearest: resizing leaves such.
     ///
     /// # Errors
-    /// [`Error::Data`] for features, which are no images, and for a value that does not round to 0..=255, by image.
+    /// [`Error::Data`] for features, which are no images, for embeddings, which are no pixels
+    /// ([`Dataset::load_pixels`](super::Dataset::load_pixels) gives such), and for a value that does not round to 0..=255,
+    /// by image.
     pub fn new(loaded: Loaded) -> Result<Self> {
         let Loaded { samples, labels, class_names, names, height, width, channels, features, .. } = loaded;
         if features {
             return Err(Error::Data(
                 "these samples are features: networks take images (N, H, W) or (N, H, W, C)".into(),
             ));
+        }
+        if let Some(embedding) = samples.embedding() {
+            return Err(Error::Data(format!(
+                "these samples are embeddings of {}: networks take pixels, which Dataset::load_pixels gives",
+                embedding.geometry()
+            )));
         }
         let pixels = match samples.points()?.values() {
             Values::U8(values) => values.to_vec(),
@@ -50,7 +58,7 @@ impl Images {
                 }
                 values.par_iter().map(|value| value.round_ties_even() as u8).collect()
             }
-            _ => return Err(Error::Data("samples of 16-bit floats are no images".into())),
+            _ => return Err(Error::Data("samples of 16- or 64-bit floats are no images".into())),
         };
         Ok(Images { pixels, labels, class_names, shape: [height, width, channels] })
     }

@@ -1,10 +1,12 @@
-//! From a dataset's images to one matrix of samples: decode, recolour, scale, resize, each image straight
+//! From a dataset's images to one matrix of samples: decode, recolour, scale, resize or embed, each image straight
 //! into its row, or from a cache of such rows. Memory is the matrix and one image a thread.
 
 use super::Dataset;
 use super::cache::{Rows, Value};
 use super::source::{Depth, Image, Origin, Shape, Values};
-use crate::ops::resize::{resize_bilinear, scale_by_max_f32, scale_by_max_u16, scale_in_place};
+use crate::ops::resize::{
+    Embedding, Geometry, resize_bilinear, scale_by_max_f32, scale_by_max_u16, scale_in_place,
+};
 use crate::{Error, Points, Result};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -85,7 +87,7 @@ pub enum OnBad {
     Skip,
 }
 
-/// What [`Dataset::load`] gives: `n` samples of `height * width * channels` values, and what they are.
+/// What [`Dataset::load`] gives: `n` samples, images of `height * width * channels` values, and what they are.
 ///
 /// ```
 /// use sharpdim::data::{Dataset, Preprocess};
@@ -97,7 +99,8 @@ pub enum OnBad {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The values, one row a sample: pixels row-major, channels last.
+    /// One row a sample: its values (pixels row-major, channels last), or its [embedding](Samples::embedding), whose
+    /// distances are those of such values.
     pub samples: Samples,
     /// The class of each sample, as a position in `class_names`.
     pub labels: Vec<u32>,
@@ -115,9 +118,9 @@ pub struct Loaded {
     pub patients: Option<Vec<u32>>,
     /// How many samples were not decoded, as they were in the [cache](super::Cache).
     pub from_cache: usize,
-    /// Rows of pixels in a sample: 1 for features.
+    /// Rows of pixels in a sample, as resized: 1 for features.
     pub height: usize,
-    /// Pixels in a row: the number of values for features.
+    /// Pixels in a row, as resized: the number of values for features.
     pub width: usize,
     /// Values in a pixel: 1 or 3, and 1 for features.
     pub channels: usize,
@@ -125,7 +128,35 @@ pub struct Loaded {
     pub features: bool,
 }
 
-/// The values of loaded samples, 8-bit where they are exactly that, row-major.
+impl Loaded {
+    /// The number of values in a sample: `height * width * channels`. [`Samples::dim`] may be less.
+    pub fn dim(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// A sample's values, as they are or as resized: pixels row-major, channels last.
+    ///
+    /// ```
+    /// use sharpdim::data::{Dataset, Preprocess};
+    /// let loaded = Dataset::generated(2, 16, 0)?.load(&Preprocess::default(), &|_finished| {})?;
+    /// assert_eq!(loaded.image(3).len(), 224 * 224);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// Where there is no such sample.
+    pub fn image(&self, sample: usize) -> Vec<f32> {
+        let samples = &self.samples;
+        let own = sample * samples.dim..(sample + 1) * samples.dim;
+        match &samples.values {
+            SampleValues::U8(values) => values[own].iter().map(|value| f32::from(*value)).collect(),
+            SampleValues::F32(values) => values[own].to_vec(),
+            SampleValues::Embedded(values, embedding) => embedding.image(&values[own]),
+        }
+    }
+}
+
+/// What loaded samples are held as: 8-bit values where these are exact, else floats, or embeddings; row-major.
 ///
 /// ```
 /// use sharpdim::{Values, data::{Dataset, Preprocess}};
@@ -145,6 +176,7 @@ pub struct Samples {
 enum SampleValues {
     U8(Vec<u8>),
     F32(Vec<f32>),
+    Embedded(Vec<f64>, Embedding),
 }
 
 impl Samples {
@@ -153,16 +185,36 @@ impl Samples {
         let len = match &self.values {
             SampleValues::U8(values) => values.len(),
             SampleValues::F32(values) => values.len(),
+            SampleValues::Embedded(values, _) => values.len(),
         };
         len / self.dim
     }
 
-    /// The number of values in a sample.
+    /// The numbers that a sample is held as: its values, [`Loaded::dim`] of them, or the fewer of its embedding.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// The view that operations and measures read.
+    /// How images that are enlarged are held, where they are: as the numbers of this embedding, which are no pixels but
+    /// have the distances of the resized images, to 64-bit rounding. [`Loaded::image`] gives these.
+    ///
+    /// ```
+    /// use sharpdim::data::{Dataset, Preprocess};
+    /// let loaded = Dataset::generated(2, 16, 0)?.load(&Preprocess::default(), &|_finished| {})?;
+    /// assert_eq!((loaded.height, loaded.width, loaded.dim()), (224, 224, 224 * 224));
+    /// let geometry = loaded.samples.embedding().expect("of one size, and enlarged").geometry();
+    /// assert_eq!((geometry.from, geometry.to, loaded.samples.dim()), ([16, 16], [224, 224], 16 * 16));
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn embedding(&self) -> Option<&Embedding> {
+        match &self.values {
+            SampleValues::Embedded(_, embedding) => Some(embedding),
+            _ => None,
+        }
+    }
+
+    /// The view that operations and measures read. One of embeddings is only compared with another of the same
+    /// [`Geometry`].
     ///
     /// # Errors
     /// None for samples that [`Dataset::load`] made, unless there are more than 2^31 - 1.
@@ -170,6 +222,9 @@ impl Samples {
         match &self.values {
             SampleValues::U8(values) => Points::u8(values, self.dim),
             SampleValues::F32(values) => Points::f32(values, self.dim),
+            SampleValues::Embedded(values, embedding) => {
+                Ok(Points::f64(values, self.dim)?.embedded(embedding.geometry()))
+            }
         }
     }
 }
@@ -179,6 +234,7 @@ const FEATURES: Preprocess =
     Preprocess { scale: Scale::None, size: None, color: Color::AsIs, antialias: false, on_bad: OnBad::Fail };
 
 /// What all samples have in common.
+#[derive(Clone, Copy)]
 struct Plan<'a> {
     how: &'a Preprocess,
     height: usize,
@@ -186,66 +242,127 @@ struct Plan<'a> {
     channels: usize,
 }
 
-pub(super) fn load(dataset: &Dataset, how: &Preprocess, progress: &(dyn Fn(usize) + Sync)) -> Result<Loaded> {
-    let features = dataset.source.features();
-    let untouched = Preprocess { on_bad: how.on_bad, ..FEATURES };
-    let how = if features { &untouched } else { how };
-    if let Some((height, width)) = how.size
-        && (height == 0 || width == 0)
-    {
-        return Err(Error::Argument(format!("cannot resize images to {height} x {width} pixels")));
+/// What enlarged images are held as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Embeddings, where all images are of one size.
+    Embeddings,
+    Pixels,
+}
+
+/// How features are loaded, and how images.
+fn asked(dataset: &Dataset, how: &Preprocess) -> Result<Preprocess> {
+    if dataset.source.features() {
+        return Ok(Preprocess { on_bad: how.on_bad, ..FEATURES });
     }
+    match how.size {
+        Some((height, width)) if height == 0 || width == 0 => {
+            Err(Error::Argument(format!("cannot resize images to {height} x {width} pixels")))
+        }
+        _ => Ok(how.clone()),
+    }
+}
+
+/// How images of these shapes can be embedded.
+fn embedding(plan: &Plan<'_>, shapes: &Shapes) -> Option<Embedding> {
+    let Some((_, Shape { height, width, .. })) = shapes.first() else { return None };
+    let from = [*height, *width];
+    let alike = shapes.iter().all(|(_, shape)| [shape.height, shape.width] == from);
+    let (to, antialias) = ([plan.height, plan.width], plan.how.antialias);
+    alike.then(|| Embedding::new(Geometry { from, to, channels: plan.channels, antialias }))?
+}
+
+pub(super) fn geometry(dataset: &Dataset, how: &Preprocess) -> Result<Option<Geometry>> {
+    let how = asked(dataset, how)?;
+    let (shapes, bad) = shapes(dataset, how.on_bad)?;
+    let plan = plan(dataset, &how, &shapes, &bad, &mut Vec::new())?;
+    Ok(embedding(&plan, &shapes).map(|embedding| embedding.geometry()))
+}
+
+pub(super) fn load(
+    dataset: &Dataset,
+    how: &Preprocess,
+    hold: Hold,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<Loaded> {
+    let how = &asked(dataset, how)?;
     let (shapes, mut bad) = shapes(dataset, how.on_bad)?;
     progress(bad.len());
     let mut notes = dataset.notes.clone();
     let plan = plan(dataset, how, &shapes, &bad, &mut notes)?;
-
+    let embedding = match hold {
+        Hold::Embeddings => embedding(&plan, &shapes),
+        Hold::Pixels => None,
+    };
+    // What is kept of an image, in the cache too: as it is embedded it has its own size.
+    let kept = match &embedding {
+        Some(embedding) => {
+            let [height, width] = embedding.geometry().from;
+            Plan { height, width, ..plan }
+        }
+        None => plan,
+    };
     let exact = shapes.iter().all(|(_, shape)| {
-        let kept_size = (shape.height, shape.width) == (plan.height, plan.width);
+        let kept_size = (shape.height, shape.width) == (kept.height, kept.width);
         kept_size && (how.scale == Scale::Max || shape.depth == Depth::U8)
     });
-    let dim = plan.height.saturating_mul(plan.width).saturating_mul(plan.channels);
+    let kept_dim = kept.height.saturating_mul(kept.width).saturating_mul(kept.channels);
     let cached = dataset.cache.as_ref().map(|cache| {
         let images = shapes.iter().map(|(at, _)| dataset.index[*at]);
-        Rows::new(cache, &dataset.source, images, how, [plan.height, plan.width, plan.channels])
+        Rows::new(cache, &dataset.source, images, how, [kept.height, kept.width, kept.channels])
     });
     let rows = cached.as_ref();
-    let (values, kept, failed) = match exact {
-        true => {
-            let (rows, kept, failed) =
-                fill(dataset, how.on_bad, &shapes, dim, rows, progress, |image, row| {
-                    plan.exact_row(image, row)
-                })?;
-            (SampleValues::U8(rows), kept, failed)
+    let exact_row = |source, shape: &Shape, out: &mut [u8]| {
+        kept_row(dataset, rows, source, shape, out, |image, row| kept.exact_row(image, row))
+    };
+    let float_row = |source, shape: &Shape, out: &mut [f32]| {
+        kept_row(dataset, rows, source, shape, out, |image, row| kept.float_row(image, row))
+    };
+    let dim = embedding.as_ref().map_or(kept_dim, Embedding::dim);
+    let fill = Fill { dataset, on_bad: how.on_bad, shapes: &shapes, dim, progress };
+    let (values, at, failed) = match (embedding, exact) {
+        (None, true) => fill.run(exact_row)?.map(SampleValues::U8),
+        (None, false) => fill.run(float_row)?.map(SampleValues::F32),
+        (Some(embedding), true) => {
+            let all = fill.run(|source, shape, out: &mut [f64]| {
+                let mut image = vec![0; kept_dim];
+                exact_row(source, shape, &mut image)?;
+                embedding.embed(&image, out);
+                Ok(())
+            })?;
+            all.map(|values| SampleValues::Embedded(values, embedding))
         }
-        false => {
-            let (rows, kept, failed) =
-                fill(dataset, how.on_bad, &shapes, dim, rows, progress, |image, row| {
-                    plan.float_row(image, row)
-                })?;
-            (SampleValues::F32(rows), kept, failed)
+        (Some(embedding), false) => {
+            let all = fill.run(|source, shape, out: &mut [f64]| {
+                let mut image = vec![0.0; kept_dim];
+                float_row(source, shape, &mut image)?;
+                embedding.embed(&image, out);
+                Ok(())
+            })?;
+            all.map(|values| SampleValues::Embedded(values, embedding))
         }
     };
     notes.extend(rows.iter().flat_map(|rows| rows.notes()));
     bad.extend(failed);
     bad.sort_by_key(|(at, _)| *at);
-    if kept.is_empty() {
+    if at.is_empty() {
         return Err(none_left(dataset, &bad));
     }
+    let (height, width) = how.size.unwrap_or((kept.height, kept.width));
     Ok(Loaded {
         samples: Samples { values, dim },
-        labels: kept.iter().map(|at| dataset.labels[*at]).collect(),
-        patients: patients(dataset, &kept)?,
+        labels: at.iter().map(|at| dataset.labels[*at]).collect(),
+        patients: patients(dataset, &at)?,
         class_names: dataset.class_names.clone(),
-        names: kept.iter().map(|at| dataset.name(*at)).collect(),
+        names: at.iter().map(|at| dataset.name(*at)).collect(),
         skipped: bad.iter().map(|(at, error)| (dataset.name(*at), reason(error))).collect(),
-        index: kept,
+        index: at,
         notes,
         from_cache: rows.map_or(0, Rows::found),
-        height: plan.height,
-        width: plan.width,
-        channels: plan.channels,
-        features,
+        height,
+        width,
+        channels: kept.channels,
+        features: dataset.source.features(),
     })
 }
 
@@ -356,59 +473,87 @@ fn plan<'a>(
     Ok(Plan { how, height, width, channels })
 }
 
-/// The matrix of all images that can be read, which those are, and why the others are not.
-fn fill<T: Value>(
+/// An image's row: from the cache, or decoded and handed to `row`.
+fn kept_row<T: Value>(
     dataset: &Dataset,
-    on_bad: OnBad,
-    shapes: &Shapes,
-    dim: usize,
     cached: Option<&Rows<'_>>,
-    progress: &(dyn Fn(usize) + Sync),
-    row: impl Fn(Image<'_>, &mut [T]) -> Result<(), String> + Sync,
-) -> Result<(Vec<T>, Vec<usize>, Bad)> {
-    let mut matrix: Vec<T> = zeros(shapes.len().saturating_mul(dim), "the samples")?;
-    // The first image known to be bad: those after it need not be read to fail with the same error.
-    let first_bad = AtomicUsize::new(usize::MAX);
-    let mut failed: Bad = matrix
-        .par_chunks_exact_mut(dim)
-        .zip(shapes)
-        .filter_map(|(out, (at, shape))| {
-            if on_bad == OnBad::Fail && *at > first_bad.load(Ordering::Relaxed) {
-                return None;
+    source: usize,
+    shape: &Shape,
+    out: &mut [T],
+    row: impl Fn(Image<'_>, &mut [T]) -> Result<(), String>,
+) -> Result<()> {
+    let wrong = |reason| Error::format(dataset.source.place(source), reason);
+    let decode = |out: &mut [T]| match dataset.source.image(source)? {
+        image if image.shape == *shape => row(image, out).map_err(wrong),
+        _ => Err(wrong("changed while it was being read".to_owned())),
+    };
+    match cached {
+        Some(cached) => cached.row(source, out, decode),
+        None => decode(out),
+    }
+}
+
+/// Makes a matrix of all images that can be read.
+struct Fill<'a> {
+    dataset: &'a Dataset,
+    on_bad: OnBad,
+    shapes: &'a Shapes,
+    /// Values in a row.
+    dim: usize,
+    progress: &'a (dyn Fn(usize) + Sync),
+}
+
+/// A matrix, which images its rows are, and why the others are not there.
+struct Filled<T>(T, Vec<usize>, Bad);
+
+impl<T> Filled<T> {
+    fn map<U>(self, of: impl FnOnce(T) -> U) -> (U, Vec<usize>, Bad) {
+        (of(self.0), self.1, self.2)
+    }
+}
+
+impl Fill<'_> {
+    /// `row` fills the row of a source's image, of this shape.
+    fn run<T: Copy + Default + Send>(
+        &self,
+        row: impl Fn(usize, &Shape, &mut [T]) -> Result<()> + Sync,
+    ) -> Result<Filled<Vec<T>>> {
+        let Fill { dataset, on_bad, shapes, dim, progress } = *self;
+        let mut matrix: Vec<T> = zeros(shapes.len().saturating_mul(dim), "the samples")?;
+        // The first image known to be bad: those after it need not be read to fail with the same error.
+        let first_bad = AtomicUsize::new(usize::MAX);
+        let mut failed: Bad = matrix
+            .par_chunks_exact_mut(dim)
+            .zip(shapes)
+            .filter_map(|(out, (at, shape))| {
+                if on_bad == OnBad::Fail && *at > first_bad.load(Ordering::Relaxed) {
+                    return None;
+                }
+                let done = row(dataset.index[*at], shape, out);
+                progress(1);
+                let error = done.err()?;
+                first_bad.fetch_min(*at, Ordering::Relaxed);
+                Some((*at, error))
+            })
+            .collect();
+        failed.sort_by_key(|(at, _)| *at);
+        if on_bad == OnBad::Fail && !failed.is_empty() {
+            return Err(failed.swap_remove(0).1);
+        }
+        let mut kept = Vec::with_capacity(shapes.len() - failed.len());
+        for (from, (at, _)) in shapes.iter().enumerate() {
+            if failed.binary_search_by_key(at, |(bad, _)| *bad).is_ok() {
+                continue;
             }
-            let source = dataset.index[*at];
-            let wrong = |reason| Error::format(dataset.source.place(source), reason);
-            let decode = |out: &mut [T]| match dataset.source.image(source)? {
-                image if image.shape == *shape => row(image, out).map_err(wrong),
-                _ => Err(wrong("changed while it was being read".to_owned())),
-            };
-            let done = match cached {
-                Some(cached) => cached.row(source, out, decode),
-                None => decode(out),
-            };
-            progress(1);
-            let error = done.err()?;
-            first_bad.fetch_min(*at, Ordering::Relaxed);
-            Some((*at, error))
-        })
-        .collect();
-    failed.sort_by_key(|(at, _)| *at);
-    if on_bad == OnBad::Fail && !failed.is_empty() {
-        return Err(failed.swap_remove(0).1);
-    }
-    let mut kept = Vec::with_capacity(shapes.len() - failed.len());
-    for (from, (at, _)) in shapes.iter().enumerate() {
-        if failed.binary_search_by_key(at, |(bad, _)| *bad).is_ok() {
-            continue;
+            let to = kept.len();
+            if from != to {
+                matrix.copy_within(from * dim..(from + 1) * dim, to * dim);
+            }
+            kept.push(*at);
         }
-        let to = kept.len();
-        if from != to {
-            matrix.copy_within(from * dim..(from + 1) * dim, to * dim);
-        }
-        kept.push(*at);
+        matrix.truncate(kept.len() * dim);
+        Ok(Filled(matrix, kept, failed))
     }
-    matrix.truncate(kept.len() * dim);
-    Ok((matrix, kept, failed))
 }
 
 impl Plan<'_> {

@@ -15,7 +15,7 @@
 //! let loaded = few.load(&Preprocess::default(), &|_finished| {})?;
 //!
 //! assert_eq!(loaded.labels.len(), 10);
-//! assert_eq!(loaded.samples.points()?.dim(), 224 * 224);
+//! assert_eq!((loaded.height, loaded.width), (224, 224));
 //! # Ok::<(), sharpdim::Error>(())
 //! ```
 
@@ -49,6 +49,7 @@ pub use load::{Color, Loaded, OnBad, Preprocess, Samples, Scale};
 pub use named::{Named, NamedOptions, Task};
 pub use select::Selection;
 
+use crate::ops::resize::Geometry;
 use crate::{Error, Result};
 use folder::Listing;
 use native::mat;
@@ -400,6 +401,10 @@ impl Dataset {
     /// Samples are 8-bit where that is exact: where no image is resized, and values are 8-bit or scaled to
     /// 8 bits. Otherwise they are floats. Features are taken as they are, whatever `how` says of images.
     ///
+    /// Where all images are of one size and resizing would give them more pixels, samples are
+    /// [embeddings](Samples::embedding): fewer numbers, with the distances of the resized images. What reads distances
+    /// needs nothing else; [`load_pixels`](Self::load_pixels) is for what reads pixels.
+    ///
     /// # Errors
     /// [`Error::Format`] or [`Error::Io`] for the first image that cannot be read, with [`OnBad::Fail`];
     /// [`Error::Data`] where none can be read, where sizes or depths that must be alike are not, or where
@@ -418,7 +423,41 @@ impl Dataset {
     /// # Ok::<(), sharpdim::Error>(())
     /// ```
     pub fn load(&self, how: &Preprocess, progress: &(dyn Fn(usize) + Sync)) -> Result<Loaded> {
-        load::load(self, how, progress)
+        load::load(self, how, load::Hold::Embeddings, progress)
+    }
+
+    /// As [`load`](Self::load), but samples are always pixels: as networks take them, and for distances to images of
+    /// another size.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    ///
+    /// ```
+    /// use sharpdim::data::{Dataset, Preprocess};
+    /// let loaded = Dataset::generated(2, 16, 0)?.load_pixels(&Preprocess::default(), &|_finished| {})?;
+    /// assert_eq!((loaded.samples.dim(), loaded.dim()), (224 * 224, 224 * 224));
+    /// assert!(loaded.samples.embedding().is_none());
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn load_pixels(&self, how: &Preprocess, progress: &(dyn Fn(usize) + Sync)) -> Result<Loaded> {
+        load::load(self, how, load::Hold::Pixels, progress)
+    }
+
+    /// How [`load`](Self::load) would embed these images, if it would. No image is decoded. Two datasets have distances
+    /// between them where this is the same; otherwise both are to be loaded with [`load_pixels`](Self::load_pixels).
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), for what is seen without decoding.
+    ///
+    /// ```
+    /// use sharpdim::data::{Dataset, Preprocess};
+    /// let [small, large] = [16, 20].map(|size| Dataset::generated(2, size, 0));
+    /// let how = Preprocess::default();
+    /// assert!(small?.embedding(&how)? != large?.embedding(&how)?);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn embedding(&self, how: &Preprocess) -> Result<Option<Geometry>> {
+        load::geometry(self, how)
     }
 }
 

@@ -66,10 +66,12 @@ macro_rules! kernels {
 kernels! {
     PrepareU8 = prepare_u8, emulate_prepare_u8 in "pairs", 56 bytes, 64 shared;
     PrepareF32 = prepare_f32, emulate_prepare_f32 in "pairs", 56 bytes, 64 shared;
+    PrepareF64 = prepare_f64, emulate_prepare_f64 in "pairs", 56 bytes, 64 shared;
     PrepareF16 = prepare_f16, emulate_prepare_f16 in "pairs", 56 bytes, 64 shared;
     PrepareBf16 = prepare_bf16, emulate_prepare_bf16 in "pairs", 56 bytes, 64 shared;
     SquaredDistancesF32 = squared_distances_f32, emulate_squared_distances_f32 in "pairs", 40 bytes, 0 shared;
     SquaredDistancesU8 = squared_distances_u8, emulate_squared_distances_u8 in "pairs", 40 bytes, 0 shared;
+    SquaredDistancesF64 = squared_distances_f64, emulate_squared_distances_f64 in "pairs", 40 bytes, 0 shared;
     SquaredDistancesF16 = squared_distances_f16, emulate_squared_distances_f16 in "pairs", 40 bytes, 0 shared;
     SquaredDistancesBf16 = squared_distances_bf16, emulate_squared_distances_bf16 in "pairs", 40 bytes, 0 shared;
     NeighboursU8L32 = neighbours_u8_32, emulate_neighbours_u8_32 in "neighbours", 144 bytes, 66048 shared;

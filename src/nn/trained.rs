@@ -18,7 +18,7 @@ use std::path::Path;
 /// use sharpdim::data::{Dataset, Images, Preprocess};
 /// use sharpdim::nn::{Mode, Model, Purpose, Recipe, Trained, Trainer};
 /// let how = Preprocess { size: Some((32, 32)), ..Preprocess::default() };
-/// let images = Images::new(Dataset::generated(4, 32, 0)?.load(&how, &|_finished| {})?)?;
+/// let images = Images::new(Dataset::generated(4, 32, 0)?.load_pixels(&how, &|_finished| {})?)?;
 /// let device = Device::cpu();
 /// let recipe = Recipe { epochs: 1, ..Recipe::paper(Model::ResNet18, &device) };
 /// let mut trainer = Trainer::new(&device, &images, &images, recipe)?;

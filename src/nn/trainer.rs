@@ -64,7 +64,7 @@ pub struct Progress {
 /// let (train, test) = Dataset::generated(12, 32, 0)?.split(16, 8, 0)?;
 /// let load = |part: Dataset| {
 ///     let how = Preprocess { size: Some((32, 32)), ..Preprocess::default() };
-///     Images::new(part.load(&how, &|_finished| {})?)
+///     Images::new(part.load_pixels(&how, &|_finished| {})?)
 /// };
 /// let device = Device::cpu();
 /// let recipe = Recipe { epochs: 2, batch: 8, ..Recipe::paper(Model::ResNet18, &device) };

@@ -12,7 +12,7 @@
 //! use sharpdim::nn::{Model, Recipe, Trained, Trainer};
 //! use sharpdim::represent::{RepresentationOptions, representations};
 //! let how = Preprocess { size: Some((32, 32)), ..Preprocess::default() };
-//! let images = Images::new(Dataset::generated(15, 32, 0)?.load(&how, &|_finished| {})?)?;
+//! let images = Images::new(Dataset::generated(15, 32, 0)?.load_pixels(&how, &|_finished| {})?)?;
 //! let device = Device::cpu();
 //! let mut trainer = Trainer::new(&device, &images, &images, Recipe { epochs: 1, ..Recipe::paper(Model::ResNet18, &device) })?;
 //! while !trainer.is_finished() {

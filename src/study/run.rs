@@ -1,7 +1,7 @@
 //! Running a study: task after task, each begun where another process left it, its result written whole.
 
 use super::plan::{Plan, Variant};
-use super::source::{Prepared, Sources, in_unit_range};
+use super::source::{Prepared, Sources};
 use super::store::{AttackResult, Dimension, EpochResult, MeasuredSharpness, Outcome, State, Store};
 use super::task::{Kind, Task};
 use crate::attack::{Apgd, Attack, Bim, Fgsm, MiFgsm, Norm, Pgd, Target, UniformNoise, unattacked};
@@ -9,7 +9,7 @@ use crate::data::{Cache, Loaded};
 use crate::measure::{Estimate, Estimator, PaperProtocol, Protocol, intrinsic_dims, label_sharpness};
 use crate::nn::{Model, Recipe, Trained, Trainer};
 use crate::represent::{RepresentationOptions, relative_depth, representations};
-use crate::{Device, Error, Points, Result};
+use crate::{Device, Error, Result};
 use std::fs::{self, File, TryLockError};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -403,11 +403,12 @@ impl Running<'_> {
     ) -> Result<()> {
         let points = loaded.samples.points()?;
         let scaled;
-        let points = if unit {
-            scaled = in_unit_range(&points);
-            Points::f32(&scaled, points.dim())?
-        } else {
-            points
+        let points = match unit {
+            true => {
+                scaled = points.divided(255);
+                scaled.points()?
+            }
+            false => points,
         };
         let found = intrinsic_dims(self.device, &points, estimators, &|_| ())?;
         for (estimator, found) in estimators.iter().zip(found) {

@@ -6,7 +6,7 @@ use crate::data::{
     Cache, Dataset, Images, Loaded, Named, NamedOptions, OpenOptions, Preprocess, Scale, Selection, Split,
 };
 use crate::random::below;
-use crate::{Error, Points, Result};
+use crate::{Error, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::collections::HashMap;
@@ -55,8 +55,11 @@ impl<'a> Sources<'a> {
             let how = self.how(task, &Variant::default())?;
             let classes = train.class_names().join(" and ");
             let loaded = train.load(&how, &|_| ())?;
-            let test = Images::new(test.load(&how, &|_| ())?)?;
-            let train = Images::new(loaded.clone())?;
+            let test = Images::new(test.load_pixels(&how, &|_| ())?)?;
+            let train = match loaded.samples.embedding() {
+                Some(_) => Images::new(train.load_pixels(&how, &|_| ())?)?,
+                None => Images::new(loaded.clone())?,
+            };
             let checksum = checksum(&train, &test);
             self.last = Some((task.images.clone(), Prepared { loaded, train, test, classes, checksum }));
         }
@@ -187,16 +190,6 @@ fn checksum(train: &Images, test: &Images) -> String {
         images.labels().iter().for_each(|label| _ = hash.update(&label.to_le_bytes()));
     }
     hash.finalize().to_hex()[..32].to_owned()
-}
-
-/// Samples divided by 255: values from 0 to 1.
-pub(super) fn in_unit_range(points: &Points<'_>) -> Vec<f32> {
-    use crate::Values;
-    match points.values() {
-        Values::U8(values) => values.iter().map(|value| f32::from(*value) / 255.0).collect(),
-        Values::F32(values) => values.iter().map(|value| value / 255.0).collect(),
-        _ => Vec::new(),
-    }
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ impl Learned {
             let load = |per_class: usize, seed: u64| {
                 let how = Preprocess { size: Some((size, size)), ..Preprocess::default() };
                 let generated = Dataset::generated(per_class, size, seed).unwrap();
-                Images::new(generated.load(&how, &|_| {}).unwrap()).unwrap()
+                Images::new(generated.load_pixels(&how, &|_| {}).unwrap()).unwrap()
             };
             let (train, test) = (load(250, 0), load(24, 1));
             let device = Device::cpu();

@@ -12,7 +12,7 @@ use std::fs;
 fn tested() -> (Trained, Vec<f32>, Vec<u32>) {
     let (_, test) = Dataset::generated(24, 32, 0).unwrap().split(24, 24, 0).unwrap();
     let how = Preprocess { size: Some((32, 32)), ..Preprocess::default() };
-    let images = Images::new(test.load(&how, &|_| {}).unwrap()).unwrap();
+    let images = Images::new(test.load_pixels(&how, &|_| {}).unwrap()).unwrap();
     let pixels = images.pixels().iter().map(|v| f32::from(*v)).collect();
     (Trained::read(checkpoint().as_ref()).unwrap(), pixels, images.labels().to_vec())
 }

@@ -125,12 +125,14 @@ fn nothing_but_the_row_decides_what_is_found() {
         let loaded = part.load(&how, &|_| {}).unwrap();
         assert_eq!(loaded.from_cache, loaded.labels.len());
     }
-    // What is skipped or not does not matter, and other settings do.
+    // What is skipped or not does not matter, nor to what size images are enlarged, and other settings do.
     let skipping = Preprocess { on_bad: OnBad::Skip, ..how.clone() };
     assert_eq!(load_cached(folder.path(), &cache, &skipping).from_cache, 8);
+    let larger = Preprocess { size: Some((224, 223)), ..how.clone() };
+    assert_eq!(load_cached(folder.path(), &cache, &larger).from_cache, 8);
     for other in [
         Preprocess { antialias: true, ..how.clone() },
-        Preprocess { size: Some((224, 223)), ..how.clone() },
+        Preprocess { size: Some((5, 4)), ..how.clone() },
         Preprocess { color: Color::Rgb, ..how.clone() },
     ] {
         assert_eq!(load_cached(folder.path(), &cache, &other).from_cache, 0, "{other:?}");

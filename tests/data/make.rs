@@ -137,14 +137,9 @@ pub fn load(path: &Path, how: &Preprocess) -> Result<Loaded> {
     Dataset::open(path)?.load(how, &|_| {})
 }
 
-/// The values as they are in the samples, whatever they are.
+/// The values of all samples, as they are or as resized.
 pub fn values(loaded: &Loaded) -> Vec<f32> {
-    match loaded.samples.points().unwrap().values() {
-        Values::U8(values) => values.iter().map(|value| f32::from(*value)).collect(),
-        Values::F32(values) => values.to_vec(),
-        Values::F16(values) => values.iter().map(|value| value.to_f32()).collect(),
-        Values::BF16(values) => values.iter().map(|value| value.to_f32()).collect(),
-    }
+    (0..loaded.samples.n()).flat_map(|sample| loaded.image(sample)).collect()
 }
 
 pub fn is_u8(loaded: &Loaded) -> bool {

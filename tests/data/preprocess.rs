@@ -188,7 +188,10 @@ fn images_for_networks_are_rounded_to_bytes() {
     }
     // Of resized ones it is the nearest byte.
     let dataset = Dataset::generated(3, 16, 0).unwrap();
-    let loaded = dataset.load(&Preprocess { size: Some((21, 9)), ..Preprocess::default() }, &|_| {}).unwrap();
+    let how = Preprocess { size: Some((21, 9)), ..Preprocess::default() };
+    let embedded = Images::new(dataset.load(&how, &|_| {}).unwrap()).unwrap_err().to_string();
+    assert!(embedded.contains("embeddings of 16 x 16 gray pixels resized to 21 x 9"), "{embedded}");
+    let loaded = dataset.load_pixels(&how, &|_| {}).unwrap();
     let floats = values(&loaded);
     let images = Images::new(loaded).unwrap();
     assert!(images.pixels().iter().zip(&floats).all(|(byte, v)| (f32::from(*byte) - v).abs() <= 0.5));

@@ -1,7 +1,7 @@
 //! Every estimator by the formulas as papers print them, in plain f64, one sample at a time: slow, and sharing no
 //! code with the crate.
 
-use crate::support::{Set, Values};
+use crate::support::Set;
 use nalgebra::{DMatrix, DVector};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -200,14 +200,7 @@ fn mind_ml(rho: &[f64], k: usize, whole: bool) -> f64 {
 
 /// The k nearest others as rows, in f64.
 fn near(set: &Set, i: usize, k: usize) -> Vec<Vec<f64>> {
-    let row = |j: usize| -> Vec<f64> {
-        let own = j * set.dim..(j + 1) * set.dim;
-        match &set.values {
-            Values::U8(values) => values[own].iter().map(|v| f64::from(*v)).collect(),
-            Values::F32(values) => values[own].iter().map(|v| f64::from(*v)).collect(),
-        }
-    };
-    set.nearest(i, k).into_iter().map(|(_, j)| row(j as usize)).collect()
+    set.nearest(i, k).into_iter().map(|(_, j)| set.row(j as usize)).collect()
 }
 
 fn tle(set: &Set, i: usize, tle: &Tle) -> f64 {

@@ -135,10 +135,10 @@ fn processes_that_are_killed_leave_nothing_wrong() {
 #[cfg(unix)]
 #[test]
 fn a_write_that_fails_half_way_is_done_without() {
-    let (images, cache) = (noisy(12, 10), Folder::new());
+    let (images, cache) = (noisy(12, 200), Folder::new());
     let plain = measure(images.path(), cache.path());
     let mut limited = Command::new("sh");
-    // Blocks of 512 bytes, or of 1024 in some shells: entries have 200 kB.
+    // Blocks of 512 bytes, or of 1024 in some shells: entries have 40 kB.
     limited.args(["-c", r#"ulimit -f 16; trap "" XFSZ; exec "$0" "$@""#]).arg(plain.get_program());
     limited.args(plain.get_args()).env("SHARPDIM_CACHE", cache.path());
     let object = json(&mut limited);

@@ -202,16 +202,37 @@ fn what_makes_no_sense_together() {
 fn query_sets_that_do_not_fit() {
     let folder = Folder::new();
     let labels = npy("|u1", &[30], &(0..30).map(|i| i % 2).collect::<Vec<u8>>());
-    for (name, side) in [("own", 4), ("other", 5)] {
-        folder
-            .file(&format!("{name}/images.npy"), npy("|u1", &[30, side, side], &noise(30 * side * side, 1)));
+    for (name, side, seed) in [("own", 4, 1), ("kin", 4, 2), ("other", 5, 1)] {
+        folder.file(
+            &format!("{name}/images.npy"),
+            npy("|u1", &[30, side, side], &noise(30 * side * side, seed)),
+        );
         folder.file(&format!("{name}/labels.npy"), &labels);
     }
-    let [own, other] = ["own", "other"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    let [own, kin, other] =
+        ["own", "kin", "other"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
     let words = ["--query other: its samples have 25 values, those of the dataset 16", "--size"];
     assert_fails(&[&own, "--query", &other, "--size", "none"], 1, &words);
     assert_fails(&[&own, "--query", "/no/such/place"], 1, &["--query place: ", "/no/such/place"]);
-    // Resized, they fit.
-    let ran = run(&[&own, "--query", &other, "--size", "6"]);
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    // Resized, they fit: as pixels, since their embeddings would be of two kinds.
+    let object = json(&[&own, "--query", &other, "--size", "6", "--device", "cpu"]);
+    assert!(object["embedding"].is_null());
+    assert_eq!(object["query"]["intrinsic_dim"]["mle"]["value"], cross_mle(&own, &other));
+    // With one of their own kind both are embedded.
+    let object = json(&[&own, "--query", &kin, "--size", "6", "--device", "cpu"]);
+    assert_eq!(object["embedding"]["dim"], 16);
+    let (got, want) =
+        (object["query"]["intrinsic_dim"]["mle"]["value"].as_f64().unwrap(), cross_mle(&own, &kin));
+    assert!((got / want - 1.0).abs() < 1e-5, "{got} {want}");
+}
+
+/// Of images that are resized to 6 x 6 pixels.
+fn cross_mle(own: &str, query: &str) -> f64 {
+    let load = |path: &str| {
+        let how = Preprocess { size: Some((6, 6)), ..Preprocess::default() };
+        Dataset::open(path.as_ref()).unwrap().load_pixels(&how, &|_| {}).unwrap()
+    };
+    let (own, query) = (load(own), load(query));
+    let (reference, queries) = (own.samples.points().unwrap(), query.samples.points().unwrap());
+    cross_dim(&Device::cpu(), &queries, &reference, &Estimator::Mle(Mle::default())).unwrap().value
 }

@@ -101,13 +101,27 @@ fn preprocessing_is_as_asked() {
     }
     let path = folder.path().to_str().unwrap();
     for (args, dim, values) in [
-        (&[][..], 3 * 224 * 224, "f32"),
+        (&[][..], 3 * 224 * 224, "f64"),
         (&["--size", "5", "--antialias"], 75, "f32"),
         (&["--size", "none"], 240, "u8"),
         (&["--size", "none", "--grayscale", "--scale", "none"], 80, "u8"),
     ] {
         let object = json(&[&[path, "--k", "4"], args].concat());
         assert_eq!((&object["dim"], &object["values"]), (&dim.into(), &values.into()), "{args:?}");
+        let own = serde_json::json!({ "height": 8, "width": 10, "dim": 240 });
+        assert_eq!(
+            object["embedding"],
+            if values == "f64" { own } else { serde_json::Value::Null },
+            "{args:?}"
+        );
+    }
+    // What is reported is the resized image, and how its distances were computed.
+    let table = run(&[path, "--k", "4"]).stdout;
+    for words in [
+        "224 x 224 RGB: 150528 values, embedded as 240 (f64)\n",
+        "resized to 224 x 224 (bilinear); distances computed from the native 8 x 10 pixels, as an exact linear map\n",
+    ] {
+        assert!(table.contains(words), "{words:?} is not in\n{table}");
     }
 }
 

@@ -16,7 +16,8 @@ use std::path::Path;
 fn generated(count: usize, size: usize, channels: usize, seed: u64) -> Images {
     let color = if channels == 3 { Color::Rgb } else { Color::AsIs };
     let how = Preprocess { size: Some((size, size)), color, ..Preprocess::default() };
-    Images::new(Dataset::generated(count / 2, size, seed).unwrap().load(&how, &|_| {}).unwrap()).unwrap()
+    Images::new(Dataset::generated(count / 2, size, seed).unwrap().load_pixels(&how, &|_| {}).unwrap())
+        .unwrap()
 }
 
 fn recipe() -> Recipe {

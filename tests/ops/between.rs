@@ -3,8 +3,8 @@
 //! at every pair of samples in f64.
 
 use crate::support::{
-    LONG_ROWS, Random, Set, close, devices, in_reach, least, nasty_f32, nasty_u8, noise_u8, on_threads,
-    uniform_f32,
+    LONG_ROWS, Random, Set, close, devices, in_reach, least, nasty_f32, nasty_f64, nasty_u8, noise_u8,
+    on_threads, uniform_f32,
 };
 use sharpdim::ops::{Neighbours, Sharpness, neighbours, neighbours_between, sharpness, sharpness_between};
 use sharpdim::{Device, Error, Points};
@@ -92,6 +92,25 @@ fn sets_larger_than_a_tile() {
         for set in nasty_f32(2500, 3, 5) {
             check(&device, &set, 2200, 5);
             check(&device, &set, 300, 20);
+        }
+    }
+}
+
+#[test]
+fn doubles_of_every_kind() {
+    for device in devices() {
+        for (queries, reference, dim, k) in [(1, 1, 1, 1), (60, 40, 1, 3), (75, 75, 7, 4), (500, 200, 3, 2)] {
+            let n = queries + reference;
+            for set in nasty_f64(n, dim, 30).into_iter().filter(|_| in_reach(&device, n, dim)) {
+                verify(&set, queries, k, &search(&device, &set, queries, k), 1e-12, &device.name());
+                if queries > 1 {
+                    check_sharpness(&device, &set, queries, &labels(n, 3, 31), 9);
+                }
+            }
+        }
+        for set in nasty_f64(2500, 3, 32) {
+            check(&device, &set, 2200, 5);
+            check_sharpness(&device, &set, 2200, &labels(2500, 2, 33), 3);
         }
     }
 }

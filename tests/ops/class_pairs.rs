@@ -1,6 +1,8 @@
 //! `class_pairs` against looking at every pair of samples in f64.
 
-use crate::support::{LONG_ROWS, Random, Set, close, devices, nasty_f32, nasty_u8, noise_u8, on_threads};
+use crate::support::{
+    LONG_ROWS, Random, Set, close, devices, nasty_f32, nasty_f64, nasty_u8, noise_u8, on_threads,
+};
 use sharpdim::ops::{ClassPair, class_pairs, class_pairs_with};
 use sharpdim::{Device, Error, Points};
 use std::collections::BTreeMap;
@@ -83,6 +85,15 @@ fn floats_of_every_kind() {
     }
     for set in nasty_f32(2100, 2, 11) {
         check(&set, &labels(2100, 3, 12));
+    }
+}
+
+#[test]
+fn doubles_of_every_kind() {
+    for (n, dim) in [(2, 1), (17, 5), (150, 7), (40, 1030), (2100, 2)] {
+        for set in nasty_f64(n, dim, 20) {
+            check(&set, &labels(n, 3, 21));
+        }
     }
 }
 

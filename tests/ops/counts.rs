@@ -1,7 +1,8 @@
 //! `counts_within` against counting all distances of each sample, and `pair_distances` against those distances.
 
 use crate::support::{
-    LONG_ROWS, Random, Set, close, devices, in_reach, nasty_f32, nasty_u8, noise_u8, on_threads, uniform_f32,
+    LONG_ROWS, Random, Set, close, devices, in_reach, nasty_f32, nasty_f64, nasty_u8, noise_u8, on_threads,
+    uniform_f32,
 };
 use sharpdim::ops::{counts_within, neighbours, pair_distances};
 use sharpdim::{Device, Error, Points};
@@ -71,6 +72,17 @@ fn bytes_in_every_shape() {
         }
         for set in nasty_u8(2500, 3, 5) {
             check(&device, &set, 6);
+        }
+    }
+}
+
+#[test]
+fn doubles_of_every_kind() {
+    for device in devices() {
+        for (n, dim) in [(2, 1), (17, 5), (100, 1), (130, 7), (40, 1030), (2500, 2)] {
+            for set in nasty_f64(n, dim, 30) {
+                check(&device, &set, 31);
+            }
         }
     }
 }
@@ -186,7 +198,7 @@ fn distances_of_listed_pairs() {
     for device in devices() {
         let (n, dim) = if in_reach(&device, 290, 15) { (290, 15) } else { (60, 4) };
         let mut random = Random::new(19);
-        for set in [nasty_f32(n, dim, 20), nasty_u8(n, dim, 20)].concat() {
+        for set in [nasty_f32(n, dim, 20), nasty_f64(n, dim, 20), nasty_u8(n, dim, 20)].concat() {
             // In no order, some twice, some of a sample with itself.
             let pairs: Vec<(u32, u32)> = (0..500)
                 .map(|at| (random.below(n) as u32, if at % 9 == 0 { 7 } else { random.below(n) as u32 }))

@@ -142,7 +142,8 @@ fn sets_of_two_types_are_refused() {
     let (half, brain) = ([f16::ONE; 6], [bf16::ONE; 6]);
     let (half, brain) = (Points::f16(&half, 3).unwrap(), Points::bf16(&brain, 3).unwrap());
     let floats = Points::f32(&[1.0; 6], 3).unwrap();
-    for (a, b) in [(half, brain), (half, floats), (floats, brain)] {
+    let doubles = Points::f64(&[1.0; 6], 3).unwrap();
+    for (a, b) in [(half, brain), (half, floats), (floats, brain), (doubles, floats), (half, doubles)] {
         let error = neighbours_between(&Device::cpu(), &a, &b, 1, &|_| ()).unwrap_err();
         assert!(matches!(error, Error::Argument(_)) && error.to_string().contains("type"), "{error}");
     }

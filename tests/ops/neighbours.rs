@@ -2,8 +2,8 @@
 //! the promised error of every distance, and with no nearer sample left out.
 
 use crate::support::{
-    LONG_ROWS, Random, Set, close, devices, in_reach, nasty_f32, nasty_u8, nearest, noise_u8, on_threads,
-    uniform_f32,
+    LONG_ROWS, Random, Set, close, devices, in_reach, nasty_f32, nasty_f64, nasty_u8, nearest, noise_u8,
+    on_threads, uniform_f32,
 };
 use sharpdim::ops::{Neighbours, neighbours, neighbours_with};
 use sharpdim::{Device, Error, Points};
@@ -119,6 +119,21 @@ fn floats_of_every_kind() {
     }
 }
 
+/// On every device as good as 64-bit differences are.
+#[test]
+fn doubles_of_every_kind() {
+    for device in devices() {
+        let few = [(2, 1, 1), (17, 5, 16), (100, 1, 3), (150, 7, 4), (290, 12, 10), (40, 1030, 5)];
+        let many = [(700, 3, 2), (900, 33, 5), (2100, 2, 20)];
+        for (n, dim, k) in few.into_iter().chain(many) {
+            for set in nasty_f64(n, dim, 20).into_iter().filter(|_| in_reach(&device, n, dim)) {
+                let found = neighbours(&device, &set.points(), k).unwrap();
+                verify(&set, k, &found, 1e-12, &device.name());
+            }
+        }
+    }
+}
+
 /// More samples than any screen keeps candidates: here the wrong ones would be dropped.
 #[test]
 fn floats_of_every_kind_in_numbers() {
@@ -161,7 +176,10 @@ fn bytes_and_the_same_as_floats_agree() {
 fn thread_counts_change_no_bit() {
     for device in devices() {
         let shape = if in_reach(&device, 200, 10) { (200, 10) } else { (40, 4) };
-        for set in [nasty_f32(shape.0, shape.1, 15), nasty_u8(shape.0, shape.1, 15)].concat() {
+        for set in
+            [nasty_f32(shape.0, shape.1, 15), nasty_f64(shape.0, shape.1, 15), nasty_u8(shape.0, shape.1, 15)]
+                .concat()
+        {
             let find = || neighbours(&device, &set.points(), 6).unwrap();
             assert_eq!(on_threads(1, find), on_threads(3, find), "{device}, {}", set.name);
         }

@@ -1,7 +1,7 @@
 //! `pairs_within` against looking at every pair of samples in f64.
 
 use crate::support::{
-    LONG_ROWS, Random, Set, close, devices, in_reach, nasty_f32, nasty_u8, noise_u8, on_threads,
+    LONG_ROWS, Random, Set, close, devices, in_reach, nasty_f32, nasty_f64, nasty_u8, noise_u8, on_threads,
 };
 use sharpdim::ops::{pairs_within, pairs_within_with};
 use sharpdim::{Device, Error, Points};
@@ -47,6 +47,15 @@ fn check(device: &Device, set: &Set) {
             let at = all.binary_search_by_key(&(found.0, found.1), |pair| (pair.0, pair.1)).unwrap();
             close(found.2, all[at].2, 1e-11, || &place);
             assert!(found.2 <= radius, "{place}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn doubles_of_every_kind() {
+    for device in devices() {
+        for (n, dim) in [(2, 1), (17, 5), (130, 7), (40, 1030), (257, 5)] {
+            nasty_f64(n, dim, 20).iter().for_each(|set| check(&device, set));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `ratio_quantiles` against sorting the ratios of all pairs in f64.
 
 use crate::support::{
-    LONG_ROWS, Random, Set, close, devices, in_reach, nasty_f32, nasty_u8, noise_u8, on_threads, uniform_f32,
+    LONG_ROWS, Random, Set, close, devices, in_reach, nasty_f32, nasty_f64, nasty_u8, noise_u8, on_threads,
+    uniform_f32,
 };
 use sharpdim::ops::{ratio_quantiles, ratio_quantiles_with, sharpness};
 use sharpdim::{Device, Error, Points};
@@ -81,6 +82,17 @@ fn floats_of_every_kind() {
         }
         for set in nasty_f32(2100, 2, 11) {
             check(&device, &set, &labels(2100, 4, 12));
+        }
+    }
+}
+
+#[test]
+fn doubles_of_every_kind() {
+    for device in devices() {
+        for (n, dim) in [(2, 1), (17, 5), (150, 7), (40, 1030), (2100, 2)] {
+            for set in nasty_f64(n, dim, 30) {
+                check(&device, &set, &labels(n, 3, 31));
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
 //! standard deviation, and every count.
 
 use crate::support::{
-    LONG_ROWS, Random, Set, close, devices, in_reach, least, nasty_f32, nasty_u8, noise_u8, on_threads,
+    LONG_ROWS, Random, Set, close, devices, in_reach, least, nasty_f32, nasty_f64, nasty_u8, noise_u8,
+    on_threads,
 };
 use sharpdim::ops::{Sharpness, sharpness, sharpness_with};
 use sharpdim::{Device, Error, Points};
@@ -130,6 +131,18 @@ fn floats_of_every_kind() {
             for set in nasty_f32(n, dim, 10) {
                 check(&device, &set, &labels(n, 2, 11), 1);
                 check(&device, &set, &labels(n, 3, 12), 20);
+            }
+        }
+    }
+}
+
+#[test]
+fn doubles_of_every_kind() {
+    for device in devices() {
+        for (n, dim) in [(2, 1), (17, 5), (100, 1), (150, 7), (40, 1030), (700, 3), (2100, 2)] {
+            for set in nasty_f64(n, dim, 30) {
+                check(&device, &set, &labels(n, 2, 31), 1);
+                check(&device, &set, &labels(n, 3, 32), 20);
             }
         }
     }

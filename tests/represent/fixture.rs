@@ -43,7 +43,7 @@ pub fn images(pixels: &[u8], height: usize, labels: &[u8]) -> Images {
     write("labels.npy", &format!("{count},"), labels);
     let as_they_are = Preprocess { size: None, scale: Scale::None, ..Preprocess::default() };
     let dataset = Dataset::open(folder.path()).unwrap();
-    Images::new(dataset.load(&as_they_are, &|_finished| ()).unwrap()).unwrap()
+    Images::new(dataset.load_pixels(&as_they_are, &|_finished| ()).unwrap()).unwrap()
 }
 
 /// So many, of two classes in turn.

@@ -54,6 +54,7 @@ pub struct Set {
 pub enum Values {
     U8(Vec<u8>),
     F32(Vec<f32>),
+    F64(Vec<f64>),
 }
 
 impl Set {
@@ -65,10 +66,15 @@ impl Set {
         Set { name: name.into(), dim, values: Values::F32(values) }
     }
 
+    pub fn f64(name: &str, dim: usize, values: Vec<f64>) -> Self {
+        Set { name: name.into(), dim, values: Values::F64(values) }
+    }
+
     pub fn points(&self) -> Points<'_> {
         match &self.values {
             Values::U8(values) => Points::u8(values, self.dim).unwrap(),
             Values::F32(values) => Points::f32(values, self.dim).unwrap(),
+            Values::F64(values) => Points::f64(values, self.dim).unwrap(),
         }
     }
 
@@ -82,6 +88,7 @@ impl Set {
         match &self.values {
             Values::U8(values) => Set::u8(&self.name, self.dim, values[at].to_vec()),
             Values::F32(values) => Set::f32(&self.name, self.dim, values[at].to_vec()),
+            Values::F64(values) => Set::f64(&self.name, self.dim, values[at].to_vec()),
         }
     }
 
@@ -91,6 +98,7 @@ impl Set {
         match &self.values {
             Values::U8(_) => true,
             Values::F32(_) => self.name == "bytes as floats",
+            Values::F64(_) => false,
         }
     }
 
@@ -109,6 +117,21 @@ impl Set {
                 let from = |row: &[f32]| row.iter().zip(&values[i * dim..]).map(|(a, b)| square(a, b)).sum();
                 values.chunks(dim).map(from).collect()
             }
+            Values::F64(values) => {
+                let from =
+                    |row: &[f64]| row.iter().zip(&values[i * dim..]).map(|(a, b)| (a - b).powi(2)).sum();
+                values.chunks(dim).map(from).collect()
+            }
+        }
+    }
+
+    /// Row `i` in f64.
+    pub fn row(&self, i: usize) -> Vec<f64> {
+        let own = i * self.dim..(i + 1) * self.dim;
+        match &self.values {
+            Values::U8(values) => values[own].iter().map(|v| f64::from(*v)).collect(),
+            Values::F32(values) => values[own].iter().map(|v| f64::from(*v)).collect(),
+            Values::F64(values) => values[own].to_vec(),
         }
     }
 
@@ -272,6 +295,47 @@ pub fn nasty_f32(n: usize, dim: usize, seed: u64) -> Vec<Set> {
         Set::f32("bytes as floats", dim, bytes),
         Set::f32("small integers", dim, small_integers),
         Set::f32("uniform", dim, uniform.clone()),
+    ]
+}
+
+/// 64-bit floats that make trouble: what 32 bits cannot tell apart, or cannot hold.
+pub fn nasty_f64(n: usize, dim: usize, seed: u64) -> Vec<Set> {
+    let mut random = Random::new(seed);
+    let count = n * dim;
+    let uniform: Vec<f64> = (0..count).map(|_| random.uniform()).collect();
+    let each = |of: &dyn Fn(f64) -> f64| -> Vec<f64> { uniform.iter().map(|v| of(*v)).collect() };
+    // Each a sample and its near-duplicate: one value differs, by `by` of it.
+    let mut near_duplicates = |by: f64| {
+        let mut values = each(&|v| 1e4 * v);
+        for i in (1..n).step_by(2) {
+            values.copy_within((i - 1) * dim..i * dim, i * dim);
+            values[i * dim + random.below(dim)] *= 1.0 + by;
+        }
+        values
+    };
+    let (near, nearer) = (near_duplicates(1e-9), near_duplicates(3e-16));
+    let twins = near_duplicates(0.0);
+    let mut outlier = uniform.clone();
+    outlier[count / 2] = -1e100;
+    let columns: Vec<f64> = (0..dim).map(|_| 1e9 * (random.uniform() - 0.5)).collect();
+    let shifted = (0..count).map(|at| columns[at % dim] + 1e-6 * uniform[at]).collect();
+    let mut bytes: Vec<f64> = random.bytes(count).into_iter().map(f64::from).collect();
+    (bytes[0], bytes[dim * (n - 1)]) = (0.0, 255.0);
+    vec![
+        Set::f64("f64 normal", dim, (0..count).map(|_| random.normal()).collect()),
+        Set::f64("f64 offset 1e9", dim, each(&|v| 1e9 + v)),
+        Set::f64("f64 offset 1e9, few steps", dim, each(&|v| 1e9 + (v * 9.0).floor() * 1.2e-7)),
+        Set::f64("f64 offset of each column", dim, shifted),
+        Set::f64("f64 near-duplicates", dim, near),
+        Set::f64("f64 an ulp apart", dim, nearer),
+        Set::f64("f64 twins", dim, twins),
+        Set::f64("f64 all identical", dim, vec![1e9 + 0.1; count]),
+        Set::f64("f64 scale 1e-120", dim, each(&|v| 1e-120 * (0.5 + v))),
+        Set::f64("f64 scale 1e120", dim, each(&|v| 1e120 * (v - 0.5))),
+        Set::f64("f64 cauchy cubed", dim, each(&|v| (PI * (v * 0.999 - 0.4995)).tan().powi(3))),
+        Set::f64("f64 outlier -1e100", dim, outlier),
+        Set::f64("f64 bytes", dim, bytes),
+        Set::f64("f64 small integers", dim, each(&|v| (v * 4.0).floor())),
     ]
 }
 

@@ -57,7 +57,7 @@ fn in_words(measured: &Measured) -> String {
             "Near each {one} the dataset varies in about {:.0} independent ways, of the {} that its values \
              would allow. ",
             found.value,
-            measured.loaded.samples.dim()
+            measured.loaded.dim()
         );
     }
     let by_definition = measured.sharpness.as_ref().filter(|found| found.released.is_none());

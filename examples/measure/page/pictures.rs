@@ -2,16 +2,16 @@
 
 use image::imageops::thumbnail;
 use image::{ImageBuffer, Luma, Rgb};
+use rayon::prelude::*;
 use sharpdim::data::{Loaded, Scale};
 use sharpdim::report::Picture;
-use sharpdim::{Points, Result, Values};
+use sharpdim::{Result, Values};
 
 /// No side of a picture is longer: as large as the page shows it.
 const SIDE: usize = 136;
 
 pub struct Pictures<'a> {
     loaded: &'a Loaded,
-    points: Points<'a>,
     /// The value that is shown white.
     white: f32,
 }
@@ -19,12 +19,9 @@ pub struct Pictures<'a> {
 impl<'a> Pictures<'a> {
     /// `None` for features.
     pub fn of(loaded: &'a Loaded, scale: Scale) -> Option<Self> {
-        let points = loaded.samples.points().ok()?;
-        let white = match (points.values(), scale) {
-            (Values::F32(values), Scale::None) => white(values),
-            _ => 255.0,
-        };
-        (!loaded.features).then_some(Pictures { loaded, points, white })
+        let bytes = matches!(loaded.samples.points().ok()?.values(), Values::U8(_));
+        let white = if bytes || scale == Scale::Max { 255.0 } else { white(loaded) };
+        (!loaded.features).then_some(Pictures { loaded, white })
     }
 
     /// What should be known of how the pictures were made.
@@ -45,16 +42,10 @@ impl<'a> Pictures<'a> {
 
     /// A sample, with its caption.
     pub fn picture(&self, sample: usize, caption: impl Into<String>) -> Result<Picture> {
-        let (loaded, dim) = (self.loaded, self.points.dim());
-        let own = sample * dim..(sample + 1) * dim;
+        let loaded = self.loaded;
         // A cast to 8 bits stops at 0 and at 255.
         let shown = |value: f32| (value * (255.0 / self.white)).round() as u8;
-        let pixels: Vec<u8> = match self.points.values() {
-            Values::U8(values) => values[own].to_vec(),
-            Values::F32(values) => values[own].iter().map(|value| shown(*value)).collect(),
-            Values::F16(values) => values[own].iter().map(|value| shown(value.to_f32())).collect(),
-            Values::BF16(values) => values[own].iter().map(|value| shown(value.to_f32())).collect(),
-        };
+        let pixels: Vec<u8> = loaded.image(sample).into_iter().map(shown).collect();
         let (height, width, channels) = (loaded.height, loaded.width, loaded.channels);
         let longer = height.max(width);
         if longer <= SIDE {
@@ -78,8 +69,9 @@ impl<'a> Pictures<'a> {
 }
 
 /// What is white where values were taken as they are: 1, 255, or the largest value where that is more.
-fn white(values: &[f32]) -> f32 {
-    let largest = values.iter().copied().fold(0.0, f32::max);
+fn white(loaded: &Loaded) -> f32 {
+    let of = |sample: usize| loaded.image(sample).into_iter().fold(0.0, f32::max);
+    let largest = (0..loaded.samples.n()).into_par_iter().map(of).reduce(|| 0.0, f32::max);
     match largest {
         ..=1.0 => 1.0,
         ..=255.0 => 255.0,

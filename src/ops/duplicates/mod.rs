@@ -43,6 +43,15 @@ fn hash(rows: &Rows<'_>, i: usize) -> u64 {
         return hasher.finish();
     }
     let mut bytes = [0u8; 4096];
+    if let Run::F64(values) = rows.row(i, 0..rows.dim()) {
+        for values in values.chunks(bytes.len() / 8) {
+            for (bytes, value) in bytes.chunks_exact_mut(8).zip(values) {
+                bytes.copy_from_slice(&(value + 0.0).to_ne_bytes());
+            }
+            hasher.write(&bytes[..8 * values.len()]);
+        }
+        return hasher.finish();
+    }
     for columns in blocks(0..rows.dim(), bytes.len() / 4) {
         rows.row(i, columns).with_floats(|values| {
             for (bytes, value) in bytes.chunks_exact_mut(4).zip(values) {
@@ -59,6 +68,7 @@ fn equal(rows: &Rows<'_>, i: usize, j: usize) -> bool {
     match (rows.row(i, 0..rows.dim()), rows.row(j, 0..rows.dim())) {
         (Run::U8(a), Run::U8(b)) => a == b,
         (Run::F32(a), Run::F32(b)) => a == b,
+        (Run::F64(a), Run::F64(b)) => a == b,
         (Run::F16(a), Run::F16(b)) => a == b,
         (Run::BF16(a), Run::BF16(b)) => a == b,
         _ => unreachable!("both sets have one type"),

@@ -16,7 +16,8 @@ use crate::ops::pairs::int::{IntProducts, row_terms};
 use crate::ops::pairs::keeper::{Keeper, capacity};
 use crate::ops::pairs::pass;
 use crate::ops::pairs::scan::{Hits, Sum, hits};
-use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Quantised, Reader, Rows, Tile, WIDENED, blocks};
+use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Quantised, Reader, Rows, Tile};
+use crate::points::Gathered;
 use crate::simd::Simd;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -133,8 +134,7 @@ const PROBES: usize = 64;
 /// k' nearest.
 struct Probe<'a> {
     /// Their values, of each set.
-    sets: Vec<Vec<f32>>,
-    dim: usize,
+    sets: Vec<Gathered>,
     coarse: &'a Quantised<'a>,
     k: usize,
     few: usize,
@@ -146,18 +146,8 @@ impl<'a> Probe<'a> {
         if points.sets().any(|set| set.len() < 4 * PROBES) {
             return None;
         }
-        let some = |set: Range<usize>| -> Vec<f32> {
-            let mut values = Vec::with_capacity(PROBES * points.dim());
-            for p in 0..PROBES {
-                let row = set.start + p * set.len() / PROBES;
-                for columns in blocks(0..points.dim(), WIDENED) {
-                    points.row(row, columns).with_floats(|some| values.extend_from_slice(some));
-                }
-            }
-            values
-        };
         let few = (k * PROBES).div_ceil(points.partners().len()).min(PROBES / 4);
-        Some(Probe { sets: points.sets().map(some).collect(), dim: points.dim(), coarse, k, few })
+        Some(Probe { sets: points.some(PROBES), coarse, k, few })
     }
 
     /// The rungs to take, in order: the one that costs least, and those that help where it leaves samples open.
@@ -176,11 +166,8 @@ impl<'a> Probe<'a> {
     /// How many pairs of a sample are to be recomputed, on average, where each has so many partners: those that may
     /// count, or all where these are more than can be kept.
     fn recomputed(&self, rung: Rung, partners: usize, simd: Simd) -> f64 {
-        let sets: Vec<Points<'_>> = self
-            .sets
-            .iter()
-            .map(|values| Points::f32(values, self.dim).expect("rows of points that were checked"))
-            .collect();
+        let points = |set| Gathered::points(set).expect("samples of points that were checked");
+        let sets: Vec<Points<'_>> = self.sets.iter().map(points).collect();
         let rows = match &sets[..] {
             [queries, reference] => Rows::between(queries, reference).expect("both of one kind"),
             _ => Rows::from(&sets[0]),

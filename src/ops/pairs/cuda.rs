@@ -1,8 +1,8 @@
 //! All pairs on a GPU: rows made ready for the tensor cores, the geometry of tiles and splits, and the
 //! parameters that pair kernels share. Data that does not fit the device is brought there block by block.
 
-use super::Rows;
-use super::quantise::column_ranges;
+use super::quantise::{column_ranges, widest};
+use super::{Float, Rows};
 use crate::Result;
 use crate::device::{Buffer, Gpu, Kernel, Launch, Params};
 use crate::points::Kind;
@@ -92,8 +92,9 @@ pub(crate) struct Streamed<'a> {
 /// How samples go to the tensor cores.
 pub(crate) struct Prepared<'a> {
     streamed: Streamed<'a>,
-    /// Subtracted from each column of floats, and what the rest is multiplied with.
-    centre: Option<Buffer<f32>>,
+    /// Subtracted from each column of floats, and what the rest is multiplied with. The bytes of 32-bit floats, of
+    /// 64-bit ones for 64-bit values.
+    centre: Option<Buffer<u8>>,
     scale: f32,
     steps: usize,
 }
@@ -126,17 +127,16 @@ impl<'a> Prepared<'a> {
     pub(crate) fn new(gpu: &'a Gpu, rows: impl Into<Rows<'a>>) -> Result<Self> {
         let rows = rows.into();
         let dim = rows.dim();
-        let (centre, scale, steps) = match rows.bytes() {
-            true => (None, 1.0, dim.div_ceil(STEP_BYTES)),
-            false => {
-                let (low, high) = column_ranges(&rows);
-                // The middle of each column's range, and a power of two that brings the widest near 1.
-                let middle = |(low, high): (&f32, &f32)| ((f64::from(*low) + f64::from(*high)) / 2.0) as f32;
-                let centre: Vec<f32> = low.iter().zip(&high).map(middle).collect();
-                let width = |(low, high): (&f32, &f32)| f64::from(*high) - f64::from(*low);
-                let widest = low.iter().zip(&high).map(width).fold(0.0, f64::max);
+        let (centre, scale, steps) = match rows.kind() {
+            Kind::U8 => (None, 1.0, dim.div_ceil(STEP_BYTES)),
+            kind => {
+                let (bytes, widest) = match kind {
+                    Kind::F64 => centre::<f64>(&rows, |middle| middle.to_ne_bytes().to_vec()),
+                    _ => centre::<f32>(&rows, |middle| (middle as f32).to_ne_bytes().to_vec()),
+                };
+                // A power of two that brings the widest near 1.
                 let scale = if widest > 0.0 { (-widest.log2().ceil()).exp2() as f32 } else { 1.0 };
-                (Some(gpu.upload(&centre)?), scale, dim.div_ceil(STEP_BYTES / 4))
+                (Some(gpu.upload(&bytes)?), scale, dim.div_ceil(STEP_BYTES / 4))
             }
         };
         // A block holds its samples as given while it is prepared, then as prepared.
@@ -155,7 +155,7 @@ impl<'a> Prepared<'a> {
         if self.centre.is_none() {
             return 0.0;
         }
-        // x is stored to 2^-18 |x| and was centred and scaled to 2^-23 |x|: its distances change by at
+        // x is stored to 2^-18 |x| and was centred and scaled to 2^-23 |x|, of 64-bit values too, which are rounded after that: its distances change by at
         // most 2^-17.9 (|x| + |y|), their squares by 2^-16.8 (|x| + |y|)^2. low.low is left out: 2^-19
         // of the same. Each of a split's steps adds three products of 16 terms to an f32 sum, whose
         // truncations stay below 2^-22 |x||y|, and |x||y| <= (|x| + |y|)^2 / 4, twice over.
@@ -203,6 +203,7 @@ impl<'a> Prepared<'a> {
         let kernel = match samples.kind() {
             Kind::U8 => Kernel::PrepareU8,
             Kind::F32 => Kernel::PrepareF32,
+            Kind::F64 => Kernel::PrepareF64,
             Kind::F16 => Kernel::PrepareF16,
             Kind::BF16 => Kernel::PrepareBf16,
         };
@@ -328,6 +329,7 @@ impl<'a> Streamed<'a> {
         let kernel = match self.rows.kind() {
             Kind::U8 => Kernel::SquaredDistancesU8,
             Kind::F32 => Kernel::SquaredDistancesF32,
+            Kind::F64 => Kernel::SquaredDistancesF64,
             Kind::F16 => Kernel::SquaredDistancesF16,
             Kind::BF16 => Kernel::SquaredDistancesBf16,
         };
@@ -368,6 +370,13 @@ impl<'a> Streamed<'a> {
         }
         Ok(out)
     }
+}
+
+/// The middle of each column's range, as `bytes` of it, and the widest range.
+fn centre<T: Float>(rows: &Rows<'_>, bytes: fn(f64) -> Vec<u8>) -> (Vec<u8>, f64) {
+    let (low, high): (Vec<T>, Vec<T>) = column_ranges(rows);
+    let middles = low.iter().zip(&high).map(|(low, high)| (low.f64() + high.f64()) / 2.0);
+    (middles.flat_map(bytes).collect(), widest(&low, &high))
 }
 
 /// The first `count` pairs of a list that a kernel appended to, in whatever order its blocks ran.

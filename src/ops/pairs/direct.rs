@@ -1,6 +1,6 @@
-//! Squared distances as sums of squared differences in f64: what certifies every f32 answer.
+//! Squared distances as sums of squared differences in f64: what certifies every answer about floats.
 
-use super::{Rows, Run, WIDENED, blocks};
+use super::{Float, Rows, Run, WIDENED, blocks};
 use crate::simd::vectorized;
 use macro_rules_attribute::apply;
 use rayon::prelude::*;
@@ -30,7 +30,8 @@ pub(crate) fn squared_distances<'a>(rows: impl Into<Rows<'a>>, pairs: &[(u32, u3
 fn part(rows: &Rows<'_>, i: usize, j: usize, columns: std::ops::Range<usize>) -> f64 {
     match (rows.row(i, columns.clone()), rows.row(j, columns)) {
         (Run::U8(a), Run::U8(b)) => part_u8(a, b) as f64,
-        (a, b) => a.with_floats(|a| b.with_floats(|b| part_f32(a, b))),
+        (Run::F64(a), Run::F64(b)) => part_floats(a, b),
+        (a, b) => a.with_floats(|a| b.with_floats(|b| part_floats(a, b))),
     }
 }
 
@@ -59,22 +60,22 @@ fn part_u8(a: &[u8], b: &[u8]) -> u64 {
     total
 }
 
-/// The difference of two f32 is formed in f64: exact unless their exponents are 29 apart, and its
-/// square neither overflows nor vanishes. 32 partial sums keep four vectors of additions in flight.
+/// Differences are formed in f64: that of two f32 is exact unless their exponents are 29 apart, and its square
+/// neither overflows nor vanishes; that of two f64 is rounded to 2^-53 of itself, and `Points` has seen to its square. 32 partial sums keep four vectors of additions in flight.
 #[apply(vectorized)]
-fn part_f32(a: &[f32], b: &[f32]) -> f64 {
+fn part_floats<T: Float>(a: &[T], b: &[T]) -> f64 {
     const WIDTH: usize = 32;
     let mut partial = [0.0f64; WIDTH];
     let (whole_a, rest_a) = a.as_chunks::<WIDTH>();
     let (whole_b, rest_b) = b.as_chunks::<WIDTH>();
     for (a, b) in whole_a.iter().zip(whole_b) {
         for l in 0..WIDTH {
-            let difference = f64::from(a[l]) - f64::from(b[l]);
+            let difference = a[l].f64() - b[l].f64();
             partial[l] += difference * difference;
         }
     }
     for (l, (a, b)) in rest_a.iter().zip(rest_b).enumerate() {
-        partial[l] += (f64::from(*a) - f64::from(*b)).powi(2);
+        partial[l] += (a.f64() - b.f64()).powi(2);
     }
     partial.iter().sum()
 }

@@ -4,7 +4,8 @@
 //! Rows travel in panels of 16, as those of bytes do: the values of 16 rows side by side, column after column.
 
 use super::tiles::{Operands, Products};
-use super::{Block, Bounds, LANES, Reader, Rows, Tile, WIDENED, blocks};
+use super::{Block, Bounds, Float, LANES, Reader, Rows, Run, Tile, WIDENED, blocks};
+use crate::points::Kind;
 use crate::simd::Simd;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -17,8 +18,11 @@ const DEPTH: usize = 256;
 /// neither an offset nor the data's unit costs accuracy.
 pub(crate) struct Centred<'a> {
     rows: Rows<'a>,
+    /// Of each column; empty for 64-bit values, which are centred in 64 bits.
     mean: Vec<f32>,
-    scale: f32,
+    wide_mean: Vec<f64>,
+    /// A 32-bit float for all but 64-bit values.
+    scale: f64,
     simd: Simd,
     /// |x|^2 of each centred, scaled row as f32 arithmetic made it.
     pub squares: Vec<f64>,
@@ -30,18 +34,19 @@ impl<'a> Centred<'a> {
     pub(crate) fn new(rows: impl Into<Rows<'a>>, simd: Simd) -> Self {
         let rows = rows.into();
         let (n, dim) = (rows.n(), rows.dim());
-        let mean = column_means(&rows);
-        let mut this = Centred {
-            rows,
-            mean,
-            scale: 1.0,
-            simd,
-            squares: Vec::new(),
-            bounds: Bounds::Exact { unit: 1.0 },
+        let (means, wide) = (column_means(&rows), rows.kind() == Kind::F64);
+        let (mean, wide_mean) = match wide {
+            true => (Vec::new(), means),
+            false => (means.into_iter().map(|mean| mean as f32).collect(), Vec::new()),
         };
-        let widest = this.reduce_rows(|row| row.iter().fold(0.0f32, |m, v| m.max(v.abs())));
-        let widest = widest.into_iter().fold(0.0f32, f32::max);
-        this.scale = if widest > 0.0 { (1.0 / f64::from(widest)) as f32 } else { 1.0 };
+        let bounds = Bounds::Exact { unit: 1.0 };
+        let mut this = Centred { rows, mean, wide_mean, scale: 1.0, simd, squares: Vec::new(), bounds };
+        let widest = this.widest();
+        this.scale = match widest > 0.0 {
+            true if wide => 1.0 / widest,
+            true => f64::from((1.0 / widest) as f32),
+            false => 1.0,
+        };
         // A subnormal range overflows the scale, an extreme one centring itself: the bound is then
         // infinite, every pair is a candidate, and differences decide.
         let sane = this.scale.is_finite() && this.scale > 0.0 && widest.is_finite();
@@ -57,11 +62,12 @@ impl<'a> Centred<'a> {
         // u = 2^-24. Each product passes at most DEPTH + chunks additions, and is rounded itself where they are
         // not fused: the error is within (DEPTH + chunks + 2) u |x||y|, twice that in |x|^2 + |y|^2 - 2 x.y, and
         // |x||y| <= (|x| + |y|)^2 / 4. Centring and scaling each move x by at most u |x|, which
-        // moves the squared distance by at most 4 u (|x| + |y|)^2; the rest is room.
+        // moves the squared distance by at most 4 u (|x| + |y|)^2; the rest is room. Of 64-bit values both leave
+        // 2^-52 |x|, and the rounding to 32 bits u |x|.
         let chunks = dim.div_ceil(DEPTH);
         let u = f64::from(f32::EPSILON) / 2.0;
         let eta = u * ((DEPTH + chunks) as f64 / 2.0 + 16.0);
-        let unit = 1.0 / f64::from(this.scale).powi(2);
+        let unit = 1.0 / this.scale.powi(2);
         this.bounds = if sane {
             Bounds::Rounded { eta, unit, norm, worst }
         } else {
@@ -73,18 +79,45 @@ impl<'a> Centred<'a> {
 
     /// Columns `from .. from + out.len()` of row `row`, centred and scaled.
     fn read(&self, row: usize, from: usize, out: &mut [f32]) {
-        let mean = &self.mean[from..];
         if self.scale == 0.0 {
             // Centring may overflow, and infinity times 0 would be NaN, which no screen lets through.
             return out.fill(0.0);
         }
         for columns in blocks(0..out.len(), WIDENED) {
-            let (out, mean) = (&mut out[columns.clone()], &mean[columns.clone()]);
-            self.rows.row(row, from + columns.start..from + columns.end).with_floats(|values| {
-                for ((out, x), mean) in out.iter_mut().zip(values).zip(mean) {
-                    *out = (x - mean) * self.scale;
+            let of_row = from + columns.start..from + columns.end;
+            let out = &mut out[columns];
+            match self.rows.row(row, of_row.clone()) {
+                Run::F64(values) => {
+                    for ((out, x), mean) in out.iter_mut().zip(values).zip(&self.wide_mean[of_row]) {
+                        *out = ((x - mean) * self.scale) as f32;
+                    }
                 }
-            });
+                run => run.with_floats(|values| {
+                    for ((out, x), mean) in out.iter_mut().zip(values).zip(&self.mean[of_row]) {
+                        *out = (x - mean) * self.scale as f32;
+                    }
+                }),
+            }
+        }
+    }
+
+    /// The greatest distance of a value from its column's mean.
+    fn widest(&self) -> f64 {
+        match self.rows.kind() {
+            Kind::F64 => {
+                let of = |i: usize| match self.rows.row(i, 0..self.rows.dim()) {
+                    Run::F64(values) => {
+                        let off = values.iter().zip(&self.wide_mean).map(|(x, mean)| (x - mean).abs());
+                        off.fold(0.0, f64::max)
+                    }
+                    _ => 0.0,
+                };
+                (0..self.rows.n()).into_par_iter().map(of).reduce(|| 0.0, f64::max)
+            }
+            _ => {
+                let widest = self.reduce_rows(|row| row.iter().fold(0.0f32, |m, v| m.max(v.abs())));
+                f64::from(widest.into_iter().fold(0.0f32, f32::max))
+            }
         }
     }
 
@@ -102,26 +135,26 @@ impl<'a> Centred<'a> {
     }
 }
 
-fn column_means(rows: &Rows<'_>) -> Vec<f32> {
+fn column_means(rows: &Rows<'_>) -> Vec<f64> {
     // A band of columns to each task: sums run down the rows in order, whatever the thread count.
     const BAND: usize = 1024;
-    let mut mean = vec![0.0f32; rows.dim()];
+    let mut mean = vec![0.0f64; rows.dim()];
     mean.par_chunks_mut(BAND).enumerate().for_each(|(band, mean)| {
-        let mut sums = vec![0.0f64; mean.len()];
-        let columns = band * BAND..band * BAND + sums.len();
+        let columns = band * BAND..band * BAND + mean.len();
         for i in rows.sets().flatten() {
-            rows.row(i, columns.clone()).with_floats(|values| add(&mut sums, values));
+            match rows.row(i, columns.clone()) {
+                Run::F64(values) => add(mean, values),
+                run => run.with_floats(|values| add(mean, values)),
+            }
         }
-        for (mean, sum) in mean.iter_mut().zip(sums) {
-            *mean = (sum / rows.samples() as f64) as f32;
-        }
+        mean.iter_mut().for_each(|mean| *mean /= rows.samples() as f64);
     });
     mean
 }
 
-fn add(sums: &mut [f64], values: &[f32]) {
+fn add<T: Float>(sums: &mut [f64], values: &[T]) {
     for (sum, value) in sums.iter_mut().zip(values) {
-        *sum += f64::from(*value);
+        *sum += value.f64();
     }
 }
 

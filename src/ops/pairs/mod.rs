@@ -21,7 +21,7 @@ mod tests;
 pub(crate) mod tiles;
 
 pub(crate) use quantise::Quantised;
-pub(crate) use rows::{Rows, Run, WIDENED};
+pub(crate) use rows::{Float, Rows, Run, WIDENED};
 use scan::Sum;
 use std::marker::PhantomData;
 use std::ops::Range;

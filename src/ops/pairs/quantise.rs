@@ -5,7 +5,8 @@
 //! 128 is taken from each byte: it is bounded by their norms (Cauchy and Schwarz) and left out.
 
 use super::int::{Pass, Totals};
-use super::{Bounds, Rows, Run, WIDENED, blocks};
+use super::{Bounds, Float, Rows, Run, WIDENED, blocks};
+use crate::points::Kind;
 use crate::simd::vectorized;
 use macro_rules_attribute::apply;
 use rayon::prelude::*;
@@ -16,12 +17,13 @@ use rayon::prelude::*;
 pub(crate) struct Quantised<'a> {
     rows: Rows<'a>,
     /// Each column's least value: the grid starts there, so that its step depends on the widest
-    /// column's range and not on any offset. Empty for bytes.
+    /// column's range and not on any offset. Empty for bytes, and for 64-bit values, which have their own.
     low: Vec<f32>,
+    wide_low: Vec<f64>,
     /// The widest column's range.
     range: f64,
-    /// Steps in one unit of the data.
-    scale: f32,
+    /// Steps in one unit of the data: a 32-bit float for all but 64-bit values.
+    scale: f64,
     fine: bool,
 }
 
@@ -30,22 +32,41 @@ impl<'a> Quantised<'a> {
     pub(crate) fn new(rows: impl Into<Rows<'a>>) -> (Self, Bounds) {
         let rows = rows.into();
         if rows.bytes() {
-            let this = Quantised { rows, low: Vec::new(), range: 255.0, scale: 1.0, fine: false };
+            let (low, wide_low) = (Vec::new(), Vec::new());
+            let this = Quantised { rows, low, wide_low, range: 255.0, scale: 1.0, fine: false };
             return (this, Bounds::Exact { unit: 1.0 });
         }
-        let (low, high) = column_ranges(&rows);
-        let ranges = low.iter().zip(&high).map(|(low, high)| f64::from(*high) - f64::from(*low));
-        let range = ranges.fold(0.0, f64::max);
-        let scale = if range > 0.0 { (255.0 / range) as f32 } else { 0.0 };
-        let this = Quantised { rows, low, range, scale, fine: false };
+        let (mut low, mut wide_low) = (Vec::new(), Vec::new());
+        let range = match rows.kind() {
+            Kind::F64 => {
+                let high;
+                (wide_low, high) = column_ranges(&rows);
+                widest(&wide_low, &high)
+            }
+            _ => {
+                let high;
+                (low, high) = column_ranges(&rows);
+                widest(&low, &high)
+            }
+        };
+        let mut this = Quantised { rows, low, wide_low, range, scale: 0.0, fine: false };
+        this.scale = this.scale_of(255.0);
         let bounds = this.bounds(rows.n());
         (this, bounds)
     }
 
+    /// Steps in one unit of the data, where the widest column has so many.
+    fn scale_of(&self, steps: f64) -> f64 {
+        match (self.range > 0.0, self.rows.kind()) {
+            (false, _) => 0.0,
+            (true, Kind::F64) => steps / self.range,
+            (true, _) => f64::from((steps / self.range) as f32),
+        }
+    }
+
     /// The 16-bit form of the same samples, and its bounds.
     pub(crate) fn refined(&self, n: usize) -> (Self, Bounds) {
-        let scale = if self.range > 0.0 { (65535.0 / self.range) as f32 } else { 0.0 };
-        let this = Quantised { scale, fine: true, ..self.clone() };
+        let this = Quantised { scale: self.scale_of(65535.0), fine: true, ..self.clone() };
         let bounds = this.bounds(n);
         (this, bounds)
     }
@@ -97,14 +118,17 @@ impl<'a> Quantised<'a> {
     pub(crate) fn read(&self, plane: usize, row: usize, from: usize, out: &mut [u8]) {
         match self.rows.row(row, from..from + out.len()) {
             Run::U8(values) => out.copy_from_slice(values),
-            floats => floats.with_floats(|values| {
-                let low = &self.low[from..from + out.len()];
-                match (self.fine, plane) {
-                    (false, _) => steps_256(values, low, self.scale, out),
-                    (true, 0) => steps_65536::<8>(values, low, self.scale, out),
-                    (true, _) => steps_65536::<0>(values, low, self.scale, out),
-                }
-            }),
+            Run::F64(values) => self.steps(plane, values, &self.wide_low[from..], out),
+            floats => floats.with_floats(|values| self.steps(plane, values, &self.low[from..], out)),
+        }
+    }
+
+    /// One plane of values on the grid that starts at `low`.
+    fn steps<T: Float>(&self, plane: usize, values: &[T], low: &[T], out: &mut [u8]) {
+        match (self.fine, plane) {
+            (false, _) => steps_256(values, low, self.scale, out),
+            (true, 0) => steps_65536::<T, 8>(values, low, self.scale, out),
+            (true, _) => steps_65536::<T, 0>(values, low, self.scale, out),
         }
     }
 
@@ -140,23 +164,29 @@ impl<'a> Quantised<'a> {
             }
             let weight = if self.fine { 256.0 } else { 1.0 };
             let (high, low) = (&planes[0][..len], &planes[1][..len]);
-            let start = &self.low[columns.clone()];
-            error += self
-                .rows
-                .row(i, columns)
-                .with_floats(|values| squared_errors(values, start, high, low, weight, step));
+            let from = columns.start;
+            error += match self.rows.row(i, columns) {
+                Run::F64(values) => squared_errors(values, &self.wide_low[from..], high, low, weight, step),
+                floats => floats
+                    .with_floats(|values| squared_errors(values, &self.low[from..], high, low, weight, step)),
+            };
             left_out += squares_less_128(low);
         }
+        let mut error = error.sqrt();
+        if self.rows.kind() == Kind::F64 {
+            // Both distances from the grid's start, and their difference, are rounded: to 2^-53 of the range each.
+            error += (self.dim() as f64).sqrt() * 2.0 * f64::EPSILON * self.range;
+        }
         let left_out = if self.fine { (left_out as f64).sqrt() / 16.0 } else { 0.0 };
-        (error.sqrt() * (1.0 + 1e-9), left_out * (1.0 + 1e-9))
+        (error * (1.0 + 1e-9), left_out * (1.0 + 1e-9))
     }
 }
 
 /// Values on a grid of 256 steps from `low` on. Any rounding will do, since its error is measured.
 #[apply(vectorized)]
-fn steps_256(values: &[f32], low: &[f32], scale: f32, out: &mut [u8]) {
+fn steps_256<T: Float>(values: &[T], low: &[T], scale: f64, out: &mut [u8]) {
     for ((out, x), low) in out.iter_mut().zip(values).zip(low) {
-        let steps = ((x - low) * scale + 0.5).min(255.0);
+        let steps = (x.steps(*low, scale) + 0.5).min(255.0);
         // SAFETY: x >= low and scale >= 0, so that this is between 0 and 255, and no NaN: a plain
         // conversion, where a saturating one would not run in vectors.
         *out = unsafe { steps.to_int_unchecked::<i32>() } as u8;
@@ -165,29 +195,35 @@ fn steps_256(values: &[f32], low: &[f32], scale: f32, out: &mut [u8]) {
 
 /// One byte of values on a grid of 65 536 steps: the upper where SHIFT is 8, the lower where it is 0.
 #[apply(vectorized)]
-fn steps_65536<const SHIFT: u32>(values: &[f32], low: &[f32], scale: f32, out: &mut [u8]) {
+fn steps_65536<T: Float, const SHIFT: u32>(values: &[T], low: &[T], scale: f64, out: &mut [u8]) {
     for ((out, x), low) in out.iter_mut().zip(values).zip(low) {
-        let steps = ((x - low) * scale + 0.5).min(65535.0);
+        let steps = (x.steps(*low, scale) + 0.5).min(65535.0);
         // SAFETY: as above, with 65 535 for 255.
         *out = (unsafe { steps.to_int_unchecked::<i32>() } >> SHIFT) as u8;
     }
 }
 
-/// The sum of squared differences between values and their quantised forms. The form is put together
-/// first: x less a far larger start would lose x, and a sample could seem to lie on the grid.
+/// The sum of squared differences between values and their quantised forms.
 #[apply(vectorized)]
-fn squared_errors(values: &[f32], start: &[f32], high: &[u8], low: &[u8], weight: f64, step: f64) -> f64 {
+fn squared_errors<T: Float>(
+    values: &[T],
+    start: &[T],
+    high: &[u8],
+    low: &[u8],
+    weight: f64,
+    step: f64,
+) -> f64 {
     const WIDTH: usize = 16;
     let mut partial = [0.0f64; WIDTH];
-    let mut add = |lane: usize, x: f32, start: f32, high: u8, low: u8| {
+    let mut add = |lane: usize, x: T, start: T, high: u8, low: u8| {
         let steps = f64::from(high) * weight + f64::from(low);
-        let difference = f64::from(x) - (f64::from(start) + steps * step);
+        let difference = x.off(start, steps * step);
         partial[lane] += difference * difference;
     };
     let whole = values.len() / WIDTH * WIDTH;
     for at in (0..whole).step_by(WIDTH) {
-        let x: &[f32; WIDTH] = values[at..at + WIDTH].try_into().expect("WIDTH values");
-        let start: &[f32; WIDTH] = start[at..at + WIDTH].try_into().expect("WIDTH values");
+        let x: &[T; WIDTH] = values[at..at + WIDTH].try_into().expect("WIDTH values");
+        let start: &[T; WIDTH] = start[at..at + WIDTH].try_into().expect("WIDTH values");
         let high: &[u8; WIDTH] = high[at..at + WIDTH].try_into().expect("WIDTH values");
         let low: &[u8; WIDTH] = low[at..at + WIDTH].try_into().expect("WIDTH values");
         for l in 0..WIDTH {
@@ -206,18 +242,23 @@ fn squares_less_128(bytes: &[u8]) -> u64 {
     bytes.iter().map(|b| (i32::from(*b) - 128).pow(2)).sum::<i32>() as u64
 }
 
+/// The widest column's range.
+pub(super) fn widest<T: Float>(low: &[T], high: &[T]) -> f64 {
+    low.iter().zip(high).map(|(low, high)| high.f64() - low.f64()).fold(0.0, f64::max)
+}
+
 /// The least and the greatest value of each column of floats; nothing where there are no rows.
-pub(super) fn column_ranges(rows: &Rows<'_>) -> (Vec<f32>, Vec<f32>) {
+pub(super) fn column_ranges<T: Float>(rows: &Rows<'_>) -> (Vec<T>, Vec<T>) {
     let piece = rows.samples().div_ceil(rayon::current_num_threads()).max(1);
     let pieces: Vec<_> = rows.sets().flat_map(|set| blocks(set, piece)).collect();
     pieces
         .into_par_iter()
         .map(|piece| {
-            let (mut low, mut high) = (vec![f32::INFINITY; rows.dim()], vec![f32::NEG_INFINITY; rows.dim()]);
+            let (mut low, mut high) = (vec![T::INFINITY; rows.dim()], vec![T::NEG_INFINITY; rows.dim()]);
             for i in piece {
                 for columns in blocks(0..rows.dim(), WIDENED) {
                     let (low, high) = (&mut low[columns.clone()], &mut high[columns.clone()]);
-                    rows.row(i, columns).with_floats(|row| widen(low, high, row, row));
+                    T::see(rows.row(i, columns), |row| widen(low, high, row, row));
                 }
             }
             (low, high)
@@ -230,11 +271,11 @@ pub(super) fn column_ranges(rows: &Rows<'_>) -> (Vec<f32>, Vec<f32>) {
 }
 
 #[apply(vectorized)]
-fn widen(low: &mut [f32], high: &mut [f32], other_low: &[f32], other_high: &[f32]) {
+fn widen<T: Float>(low: &mut [T], high: &mut [T], other_low: &[T], other_high: &[T]) {
     for (low, other) in low.iter_mut().zip(other_low) {
-        *low = low.min(*other);
+        *low = low.least(*other);
     }
     for (high, other) in high.iter_mut().zip(other_high) {
-        *high = high.max(*other);
+        *high = high.greatest(*other);
     }
 }

@@ -3,7 +3,7 @@
 //! bound that holds for the sequence holds for both.
 
 use super::{BLOCK, TILE, Tile, blocks};
-use crate::points::Kind;
+use crate::points::{Gathered, Kind};
 use crate::{Error, Points, Result, Values};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -37,8 +37,99 @@ impl<'a> From<&Rows<'a>> for Rows<'a> {
 pub(crate) enum Run<'a> {
     U8(&'a [u8]),
     F32(&'a [f32]),
+    F64(&'a [f64]),
     F16(&'a [f16]),
     BF16(&'a [bf16]),
+}
+
+/// What engines compute with: 64-bit values as they are, all others as 32-bit floats.
+pub(crate) trait Float: Copy + Send + Sync {
+    const INFINITY: Self;
+    const NEG_INFINITY: Self;
+    fn f64(self) -> f64;
+    fn least(self, other: Self) -> Self;
+    fn greatest(self, other: Self) -> Self;
+    /// How many steps lie between `low` and this, rounded anyhow. It is not below 0 where this is not below `low`.
+    fn steps(self, low: Self, scale: f64) -> f32;
+    /// How far this is from the place `along` above `low`: to rounding of this where it has 32 bits, of both
+    /// distances from `low` where it has 64.
+    fn off(self, low: Self, along: f64) -> f64;
+    /// Shows [`WIDENED`] values at most of a run of this kind.
+    fn see<T>(run: Run<'_>, see: impl FnOnce(&[Self]) -> T) -> T;
+}
+
+impl Float for f32 {
+    const INFINITY: Self = f32::INFINITY;
+    const NEG_INFINITY: Self = f32::NEG_INFINITY;
+
+    #[inline(always)]
+    fn f64(self) -> f64 {
+        f64::from(self)
+    }
+
+    #[inline(always)]
+    fn least(self, other: Self) -> Self {
+        self.min(other)
+    }
+
+    #[inline(always)]
+    fn greatest(self, other: Self) -> Self {
+        self.max(other)
+    }
+
+    #[inline(always)]
+    fn steps(self, low: Self, scale: f64) -> f32 {
+        (self - low) * scale as f32
+    }
+
+    /// The place is put together first: this less a far larger start would lose this, and a sample could seem to
+    /// lie on the grid.
+    #[inline(always)]
+    fn off(self, low: Self, along: f64) -> f64 {
+        f64::from(self) - (f64::from(low) + along)
+    }
+
+    #[inline(always)]
+    fn see<T>(run: Run<'_>, see: impl FnOnce(&[Self]) -> T) -> T {
+        run.with_floats(see)
+    }
+}
+
+impl Float for f64 {
+    const INFINITY: Self = f64::INFINITY;
+    const NEG_INFINITY: Self = f64::NEG_INFINITY;
+
+    #[inline(always)]
+    fn f64(self) -> f64 {
+        self
+    }
+
+    #[inline(always)]
+    fn least(self, other: Self) -> Self {
+        self.min(other)
+    }
+
+    #[inline(always)]
+    fn greatest(self, other: Self) -> Self {
+        self.max(other)
+    }
+
+    #[inline(always)]
+    fn steps(self, low: Self, scale: f64) -> f32 {
+        ((self - low) * scale) as f32
+    }
+
+    #[inline(always)]
+    fn off(self, low: Self, along: f64) -> f64 {
+        (self - low) - along
+    }
+
+    fn see<T>(run: Run<'_>, see: impl FnOnce(&[Self]) -> T) -> T {
+        match run {
+            Run::F64(values) => see(values),
+            _ => unreachable!("only 64-bit values are read as such"),
+        }
+    }
 }
 
 /// The longest run that is shown as floats, so that 16-bit ones are widened within the first-level cache.
@@ -47,7 +138,7 @@ pub(crate) const WIDENED: usize = 4096;
 impl<'a> Rows<'a> {
     /// Every one of `queries` against every one of `reference`.
     pub(crate) fn between(queries: &Points<'a>, reference: &Points<'a>) -> Result<Self> {
-        let what = |points: &Points<'_>| format!("{} values of type {}", points.dim(), points.kind().name());
+        let what = Points::each;
         if what(queries) != what(reference) {
             return Err(Error::Argument(format!(
                 "queries have {} each and reference samples {}: both must be alike",
@@ -101,6 +192,7 @@ impl<'a> Rows<'a> {
             Kind::U8 => 1,
             Kind::F16 | Kind::BF16 => 2,
             Kind::F32 => 4,
+            Kind::F64 => 8,
         }
     }
 
@@ -128,6 +220,12 @@ impl<'a> Rows<'a> {
     pub(crate) fn others(&self, i: usize) -> impl Iterator<Item = usize> + Clone {
         let partners = self.partners();
         (partners.start..partners.end).filter(move |&j| j != i)
+    }
+
+    /// Of each set `count` samples, evenly spaced.
+    pub(crate) fn some(&self, count: usize) -> Vec<Gathered> {
+        let sets = std::iter::once(&self.first).chain(self.reference.as_ref().map(|(set, _)| set));
+        sets.map(|set| set.gather(&(0..count).map(|p| p * set.n() / count).collect::<Vec<_>>())).collect()
     }
 
     /// Columns `columns` of row `i`.
@@ -168,12 +266,14 @@ impl<'a> Run<'a> {
         match set.values() {
             Values::U8(values) => Run::U8(&values[at]),
             Values::F32(values) => Run::F32(&values[at]),
+            Values::F64(values) => Run::F64(&values[at]),
             Values::F16(values) => Run::F16(&values[at]),
             Values::BF16(values) => Run::BF16(&values[at]),
         }
     }
 
-    /// Shows [`WIDENED`] values at most as floats.
+    /// Shows [`WIDENED`] values at most as 32-bit floats, which hold all kinds but 64-bit ones: those have a reader
+    /// of their own, [`Float::see`].
     #[inline(always)]
     pub(crate) fn with_floats<T>(self, see: impl FnOnce(&[f32]) -> T) -> T {
         match self {
@@ -200,6 +300,7 @@ impl<'a> Run<'a> {
                 values.len()
             }
             Run::F32(values) => return see(values),
+            Run::F64(_) => unreachable!("64-bit values are not rounded on the way"),
         };
         see(&buffer[..len])
     }
@@ -210,6 +311,7 @@ impl<'a> Run<'a> {
         let (start, len) = match self {
             Run::U8(values) => (values.as_ptr(), values.len()),
             Run::F32(values) => (values.as_ptr().cast(), size_of_val(*values)),
+            Run::F64(values) => (values.as_ptr().cast(), size_of_val(*values)),
             Run::F16(values) => (values.as_ptr().cast(), size_of_val(*values)),
             Run::BF16(values) => (values.as_ptr().cast(), size_of_val(*values)),
         };

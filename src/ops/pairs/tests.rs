@@ -198,6 +198,35 @@ fn floats(kind: usize, n: usize, dim: usize, seed: u64) -> Vec<f32> {
 
 const KINDS: usize = 14;
 
+/// 64-bit samples of one of [`DOUBLES`] kinds: what 32 bits would blur, or could not hold.
+fn doubles(kind: usize, n: usize, dim: usize, seed: u64) -> Vec<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut values: Vec<f64> = (0..n * dim).map(|_| rng.random()).collect();
+    let each = |values: &mut [f64], f: &dyn Fn(f64) -> f64| values.iter_mut().for_each(|v| *v = f(*v));
+    match kind {
+        0 => {}
+        1 => each(&mut values, &|v| (PI * (v * 0.999 - 0.4995)).tan().powi(3)),
+        2 => each(&mut values, &|v| v + 1e9),
+        // So few of the steps that 64 bits have up there that rounding puts every value on a grid.
+        3 => each(&mut values, &|v| 1e9 + (v * 9.0).floor() * 1.2e-7),
+        4 => each(&mut values, &|v| 1e130 * (2.0 * v - 1.0)),
+        5 => each(&mut values, &|v| 1e-129 * (0.1 + 0.9 * v)),
+        6 => values[0] = -1e110,
+        7 => each(&mut values, &|v| (v * 256.0).floor()),
+        8 => values.fill(1e9 + 0.3),
+        _ => {
+            for at in dim..values.len() {
+                if at / dim % 2 == 1 {
+                    values[at] = if values[at] < 0.1 { values[at - dim].next_up() } else { values[at - dim] };
+                }
+            }
+        }
+    }
+    values
+}
+
+const DOUBLES: usize = 10;
+
 fn bounded(bounds: &Bounds, i: usize, j: usize, value: f64, truth: f64) -> Result<(), String> {
     let (low, high) = bounds.interval(i, j, value);
     // Room for the roundings of `truth` and of the interval itself.
@@ -208,11 +237,29 @@ fn bounded(bounds: &Bounds, i: usize, j: usize, value: f64, truth: f64) -> Resul
 }
 
 fn check_engines(kind: usize, n: usize, dim: usize, seed: u64, tile: usize) -> Result<(), String> {
-    let values_f32 = floats(kind, n, dim, seed);
-    let points = Points::f32(&values_f32, dim).unwrap();
+    if kind >= KINDS {
+        let values = doubles(kind - KINDS, n, dim, seed);
+        let squared = |i: usize, j: usize| -> f64 {
+            let pairs = values[i * dim..][..dim].iter().zip(&values[j * dim..]);
+            pairs.map(|(a, b)| (a - b).powi(2)).sum()
+        };
+        return check_points(kind, &Points::f64(&values, dim).unwrap(), &squared, tile);
+    }
+    let values = floats(kind, n, dim, seed);
+    let squared = |i: usize, j: usize| squared_f32(&values, dim, i, j);
+    check_points(kind, &Points::f32(&values, dim).unwrap(), &squared, tile)
+}
+
+fn check_points(
+    kind: usize,
+    points: &Points<'_>,
+    squared: &dyn Fn(usize, usize) -> f64,
+    tile: usize,
+) -> Result<(), String> {
+    let n = points.n();
     let tiles = tiles_of(n, tile);
     let mut wrong = None;
-    let (coarse, coarse_bounds) = Quantised::new(&points);
+    let (coarse, coarse_bounds) = Quantised::new(points);
     let (fine, fine_bounds) = coarse.refined(n);
     for simd in Simd::available() {
         for (name, rows, bounds) in [("coarse", &coarse, &coarse_bounds), ("fine", &fine, &fine_bounds)] {
@@ -221,16 +268,16 @@ fn check_engines(kind: usize, n: usize, dim: usize, seed: u64, tile: usize) -> R
                 continue;
             }
             int_values(rows, n, simd, &tiles, |i, j, value| {
-                if let Err(error) = bounded(bounds, i, j, value, squared_f32(&values_f32, dim, i, j)) {
+                if let Err(error) = bounded(bounds, i, j, value, squared(i, j)) {
                     wrong = Some(format!("{simd:?} {name}, kind {kind}: {error}"));
                 }
             });
         }
     }
     for simd in Simd::available() {
-        let rows = Centred::new(&points, simd);
+        let rows = Centred::new(points, simd);
         float_values(&rows, n, &tiles, |i, j, value| {
-            if let Err(error) = bounded(&rows.bounds, i, j, value, squared_f32(&values_f32, dim, i, j)) {
+            if let Err(error) = bounded(&rows.bounds, i, j, value, squared(i, j)) {
                 wrong = Some(format!("{simd:?} floats, kind {kind}: {error}"));
             }
         });
@@ -243,7 +290,7 @@ proptest! {
 
     #[test]
     fn every_true_distance_lies_in_its_interval(
-        kind in 0..KINDS, n in 2..50usize, dim in prop_oneof![1..70usize, 1020..1030usize], seed: u64
+        kind in 0..KINDS + DOUBLES, n in 2..50usize, dim in prop_oneof![1..70usize, 1020..1030usize], seed: u64
     ) {
         let checked = check_engines(kind, n, dim, seed, 32);
         prop_assert!(checked.is_ok(), "{}", checked.unwrap_err());
@@ -252,7 +299,7 @@ proptest! {
 
 #[test]
 fn true_distances_lie_in_their_intervals_at_the_edges() {
-    for kind in 0..KINDS {
+    for kind in 0..KINDS + DOUBLES {
         // Long rows flush 32-bit sums and chain chunks of floats; many rows need a second block of a diagonal tile.
         for (n, dim) in [(5, 33_000), (12, 4100), (550, 3)] {
             check_engines(kind, n, dim, kind as u64, TILE).unwrap();
@@ -265,8 +312,14 @@ fn true_distances_lie_in_their_intervals_at_the_edges() {
 fn intervals_are_narrow() {
     let (n, dim) = (60, 300);
     let values_f32 = floats(0, n, dim, 2);
-    let points = Points::f32(&values_f32, dim).unwrap();
-    let (coarse, coarse_bounds) = Quantised::new(&points);
+    narrow(&Points::f32(&values_f32, dim).unwrap());
+    // However large an offset 64-bit values have.
+    narrow(&Points::f64(&doubles(2, n, dim, 2), dim).unwrap());
+}
+
+fn narrow(points: &Points<'_>) {
+    let n = points.n();
+    let (coarse, coarse_bounds) = Quantised::new(points);
     let (fine, fine_bounds) = coarse.refined(n);
     for (rows, bounds, width) in [(&coarse, &coarse_bounds, 0.03), (&fine, &fine_bounds, 2e-4)] {
         int_values(rows, n, Simd::current(), &tiles(n), |i, j, value| {
@@ -275,7 +328,7 @@ fn intervals_are_narrow() {
         });
     }
     for simd in Simd::available() {
-        let rows = Centred::new(&points, simd);
+        let rows = Centred::new(points, simd);
         float_values(&rows, n, &tiles(n), |i, j, value| {
             let (low, high) = rows.bounds.interval(i, j, value);
             assert!(high - low < 2e-4 * high, "{low} .. {high}");

@@ -275,8 +275,8 @@ mod tests {
 
     #[test]
     fn bins_are_narrow_and_hold_what_they_stand_for() {
-        // Differences of two f32 are below 2^129: no squared distance comes near the end of f64's range.
-        for value in [5e-324, 1e-300, 0.1, 1.0, 3.0, 65_025.0, 9.8e9, 1e77, 1e88] {
+        // What `Points` takes keeps squared distances from the ends of f64's range.
+        for value in [5e-324, 1e-300, 0.1, 1.0, 3.0, 65_025.0, 9.8e9, 1e77, 1e88, 1e270] {
             let prefix = Bins::first().of(value) as u32;
             let bin = Bins::second(&[prefix]).of(value) as u32;
             assert!(bin < 1 << SECOND_BITS);

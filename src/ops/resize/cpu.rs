@@ -96,7 +96,7 @@ impl Taps {
 
     /// The first input of output `at`, and the weights of the inputs from there on.
     #[inline]
-    fn at(&self, at: usize) -> (usize, &[f32]) {
+    pub(super) fn at(&self, at: usize) -> (usize, &[f32]) {
         let weights = &self.weights[at * self.stride..][..self.count[at] as usize];
         (self.first[at] as usize, weights)
     }

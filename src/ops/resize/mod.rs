@@ -1,11 +1,14 @@
 //! Preparing images: scaling each by its own maximum to 8 bits, and resizing it bilinearly, with the
-//! numbers of the paper's preprocessing (PyTorch's `interpolate`). One image on the CPU, a batch on any device.
+//! numbers of the paper's preprocessing (PyTorch's `interpolate`). One image on the CPU, a batch on any device. And
+//! [`Embedding`], which has the distances between enlarged images without their pixels.
 
 mod cpu;
 #[cfg(gpu)]
 mod cuda;
+mod embed;
 
 pub use cpu::*;
+pub use embed::{Embedding, Geometry};
 
 use crate::{Device, Error, Result};
 use rayon::prelude::*;
