@@ -9,11 +9,14 @@ use crate::progress::{Clock, bar, fraction_bar, show};
 use sharpdim::data::{Cache, CacheSize, Dataset, Loaded};
 use sharpdim::measure::{
     Apart, Curation, Curve, CurveOptions, Estimate, Estimator, Group, LabelSharpness, Protocol, Spread,
-    curate, dimension_curves, estimates, label_sharpness, sharpness_apart,
+    curate_from, dimension_curves, estimates, few_classes, label_sharpness, sharpness_apart,
 };
-use sharpdim::ops::{Neighbours, neighbours_with};
+use sharpdim::ops::{AllPairs, Neighbours, Wanted, all_pairs};
 use sharpdim::{Device, Error, Points};
 use std::path::PathBuf;
+
+/// The sharpest pairs that are looked at for some between patients.
+const PATIENTS_AT_ONCE: usize = 64;
 
 pub struct Measured<'a> {
     pub args: &'a Args,
@@ -49,7 +52,10 @@ pub struct Measured<'a> {
 pub struct Seconds {
     pub load: f64,
     pub preprocess: f64,
-    pub neighbours: f64,
+    /// One pass over all pairs: neighbours, label sharpness, class pairs.
+    pub pairs: f64,
+    pub estimates: f64,
+    /// What of label sharpness is not in that pass: draws, and pairs between patients.
     pub sharpness: f64,
     pub calibration: f64,
     pub curves: f64,
@@ -69,7 +75,8 @@ impl Seconds {
         let always = [
             ("load", self.load),
             ("preprocess", self.preprocess),
-            ("neighbours", self.neighbours),
+            ("pairs", self.pairs),
+            ("estimates", self.estimates),
             ("sharpness", self.sharpness),
         ];
         always.into_iter().chain(further.into_iter().filter(|(_, took)| *took > 0.0)).collect()
@@ -96,24 +103,43 @@ pub fn measure<'a>(
 
     let points = loaded.samples.points()?;
     calibrated::check(args, points.n())?;
-    let (nearest, found) = dimensions(device, &points, &args.estimators())?;
-    seconds.neighbours = clock.lap();
-
     let protocol = args.protocol();
-    let sharpness = match dataset.is_labelled() {
-        true => {
+    let labels = dataset.is_labelled().then_some(&loaded.labels[..]);
+    let patients = loaded.patients.as_ref().filter(|_| labels.is_some());
+    let curation = args.curation().filter(|_| labels.is_some());
+    let wanted = Wanted {
+        k: neighbours_asked(&args.estimators(), points.n()),
+        // The paper's protocol and the released code's have draws of their own.
+        labels: labels.filter(|_| protocol == Protocol::AllPairs || patients.is_some() || curation.is_some()),
+        top: if patients.is_some() { args.top().max(PATIENTS_AT_ONCE) } else { args.top() },
+        class_pairs: curation.is_some() && few_classes(&loaded.labels),
+    };
+    let mut pairs = all_pairs_of(device, &points, &wanted)?;
+    seconds.pairs = clock.lap();
+    let found = dimensions(device, &points, &pairs.neighbours, &args.estimators())?;
+    seconds.estimates = clock.lap();
+
+    let sharpness = match (labels, protocol) {
+        (None, _) => None,
+        (Some(_), Protocol::AllPairs) => {
+            if let Some(Err(error)) = pairs.sharpness.take_if(|found| found.is_err()) {
+                return Err(error.into());
+            }
+            let found = pairs.sharpness.iter().flatten().next().cloned();
+            found.map(|mut found| {
+                found.sharpest.truncate(args.top());
+                LabelSharpness::from(found)
+            })
+        }
+        (Some(labels), _) => {
             let bar = fraction_bar("label sharpness");
             let show = |done| show(&bar, done);
-            Some(label_sharpness(device, &points, &loaded.labels, protocol, args.top(), &show)?)
+            Some(label_sharpness(device, &points, labels, protocol, args.top(), &show)?)
         }
-        false => None,
     };
-    let mut apart = None;
-    let mut within_patients = None;
-    if let Some(patients) = loaded.patients.as_ref().filter(|_| dataset.is_labelled()) {
-        let bar = fraction_bar("between patients");
-        let show = |done| show(&bar, done);
-        match sharpness_apart(device, &points, &loaded.labels, patients, args.top(), &show) {
+    let (mut apart, mut within_patients) = (None, None);
+    if let Some(patients) = patients {
+        match between_patients(args, device, &points, &loaded.labels, patients, &pairs) {
             Err(Error::Data(why)) => within_patients = Some(format!("no K_F between patients: {why}")),
             found => apart = Some(found?),
         }
@@ -128,16 +154,17 @@ pub fn measure<'a>(
 
     let mut notes = notes(args, &loaded, sharpness.is_some(), &found);
     notes.extend(within_patients);
-    let mut curation = None;
-    if let Some(options) = args.curation().filter(|_| dataset.is_labelled()) {
+    let mut curated = None;
+    if let Some(options) = curation {
         let bar = fraction_bar("curation");
         let show = |done| show(&bar, done);
-        match curate(device, &points, &loaded.labels, &options, &show) {
+        match curate_from(device, &points, &loaded.labels, &options, &pairs, &show) {
             // A page can do without what was not asked for by name.
             Err(Error::Data(why)) if !args.asks_for_curation() => notes.push(format!("no curation: {why}")),
-            found => curation = Some(found?),
+            found => curated = Some(found?),
         }
     }
+    let curation = curated;
     seconds.curation = if curation.is_some() { clock.lap() } else { 0.0 };
 
     let cross = match query {
@@ -166,7 +193,7 @@ pub fn measure<'a>(
         cache,
         notes,
         estimates: found,
-        nearest,
+        nearest: pairs.neighbours,
         calibrated,
         sharpness,
         apart,
@@ -263,25 +290,55 @@ fn advised(args: &Args, error: Error) -> Failure {
 
 type Found = Vec<(Estimator, Result<Estimate, String>)>;
 
-/// One search serves all estimators. One of several that has too few samples says so; where none has enough,
-/// that is an error.
+/// Estimators that have samples enough.
+fn fit(asked: &[Estimator], n: usize) -> Vec<Estimator> {
+    asked.iter().copied().filter(|estimator| estimator.neighbours() < n).collect()
+}
+
+/// As many neighbours as one search needs to serve all estimators that have samples enough.
+fn neighbours_asked(asked: &[Estimator], n: usize) -> usize {
+    let fit = fit(asked, n);
+    let searched = if fit.is_empty() { asked } else { &fit };
+    searched.iter().map(|estimator| estimator.reach(n)).max().unwrap_or(2)
+}
+
+fn all_pairs_of(device: &Device, points: &Points<'_>, wanted: &Wanted<'_>) -> Result<AllPairs, Failure> {
+    let bar = fraction_bar("pairs");
+    all_pairs(device, points, wanted, &|done| show(&bar, done)).map_err(|error| match error {
+        Error::Data(_) => advise(error, "--k asks for fewer"),
+        _ => error.into(),
+    })
+}
+
+/// Label sharpness over pairs of different patients; from the sharpest pairs of all, where these are enough.
+fn between_patients(
+    args: &Args,
+    device: &Device,
+    points: &Points<'_>,
+    labels: &[u32],
+    patients: &[u32],
+    pairs: &AllPairs,
+) -> sharpdim::Result<Apart> {
+    if let Some(Ok(found)) = &pairs.sharpness {
+        let complete = found.sharpest.len() < args.top().max(PATIENTS_AT_ONCE);
+        if let Some(found) = Apart::among(&found.sharpest, complete, patients, args.top()) {
+            return found;
+        }
+    }
+    let bar = fraction_bar("between patients");
+    sharpness_apart(device, points, labels, patients, args.top(), &|done| show(&bar, done))
+}
+
+/// What each estimator says. One of several that has too few samples says so; where none has enough, that is an error.
 fn dimensions(
     device: &Device,
     points: &Points<'_>,
+    nearest: &Neighbours,
     asked: &[Estimator],
-) -> Result<(Neighbours, Found), Failure> {
+) -> Result<Found, Failure> {
     let n = points.n();
-    let fit: Vec<Estimator> = asked.iter().copied().filter(|e| e.neighbours() < n).collect();
-    let searched = if fit.is_empty() { asked } else { &fit };
-    let k = searched.iter().map(|estimator| estimator.reach(n)).max().unwrap_or(2);
-    let bar = fraction_bar("neighbours");
-    let nearest =
-        neighbours_with(device, points, k, &|done| show(&bar, done)).map_err(|error| match error {
-            Error::Data(_) => advise(error, "--k asks for fewer"),
-            _ => error.into(),
-        })?;
-    drop(bar);
-    let mut measured = estimates(device, points, &nearest, &fit)?.into_iter();
+    let fit = fit(asked, n);
+    let mut measured = estimates(device, points, nearest, &fit)?.into_iter();
     let mut errors = Vec::new();
     let mut found = Vec::new();
     for &estimator in asked {
@@ -299,7 +356,7 @@ fn dimensions(
     }
     match errors.into_iter().next() {
         Some(error) if found.iter().all(|(_, estimate)| estimate.is_err()) => Err(error.into()),
-        _ => Ok((nearest, found)),
+        _ => Ok(found),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::ops::{Progress, SharpPair, one_label_each, sharpness_with};
 use crate::{Device, Error, Points, Result};
 
 /// The fewest pairs that are looked at at once.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 
 /// What [`sharpness_apart`] finds.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,22 +55,49 @@ pub fn sharpness_apart(
     let mut asked = AT_ONCE.max(top);
     loop {
         let found = sharpness_with(device, points, labels, asked, progress)?;
-        let all = found.sharpest.len() < asked;
-        let (mut sharpest, within): (Vec<SharpPair>, Vec<SharpPair>) =
-            found.sharpest.into_iter().partition(|sharp| groups[sharp.pair[0]] != groups[sharp.pair[1]]);
-        // All pairs of groups may be sharper than the first between them: further ones are looked at then.
-        if sharpest.len() < top.max(1) && !all {
-            asked = asked.saturating_mul(8);
-            continue;
+        match Apart::among(&found.sharpest, found.sharpest.len() < asked, groups, top) {
+            Some(found) => return found,
+            // All pairs of groups may be sharper than the first between them: further ones are looked at then.
+            None => asked = asked.saturating_mul(8),
         }
-        let Some(first) = sharpest.first().copied() else {
-            return Err(Error::Data(
+    }
+}
+
+impl Apart {
+    /// What the sharpest pairs of all samples, the closest first, say of those of different `groups`; `complete` says
+    /// that there are no further pairs. `None` where further ones must be looked at, as `top` of them are wanted.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where none is of different groups, and there are no further ones.
+    ///
+    /// ```
+    /// use sharpdim::measure::Apart;
+    /// use sharpdim::ops::SharpPair;
+    /// let sharpest = [([0, 1], 1.0), ([1, 2], 4.0)].map(|(pair, distance)| SharpPair { pair, distance });
+    /// let found = Apart::among(&sharpest, false, &[0, 0, 1], 1).unwrap()?;
+    /// assert_eq!((found.max, found.within), (0.25, Some(sharpest[0])));
+    /// assert!(Apart::among(&sharpest, false, &[0, 0, 0], 1).is_none());
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn among(
+        sharpest: &[SharpPair],
+        complete: bool,
+        groups: &[u32],
+        top: usize,
+    ) -> Option<Result<Apart>> {
+        let (mut apart, within): (Vec<SharpPair>, Vec<SharpPair>) =
+            sharpest.iter().partition(|sharp| groups[sharp.pair[0]] != groups[sharp.pair[1]]);
+        if apart.len() < top.max(1) && !complete {
+            return None;
+        }
+        let Some(first) = apart.first().copied() else {
+            return Some(Err(Error::Data(
                 "no two samples with different labels are of different groups: nothing is to be compared between them"
                     .into(),
-            ));
+            )));
         };
         let within = within.into_iter().next().filter(|sharp| sharp.distance < first.distance);
-        sharpest.truncate(top);
-        return Ok(Apart { max: first.ratio(), sharpest, within });
+        apart.truncate(top);
+        Some(Ok(Apart { max: first.ratio(), sharpest: apart, within }))
     }
 }

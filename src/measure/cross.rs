@@ -2,7 +2,7 @@
 //! set against its training set, generated images against real ones), and how sharply labels change between them.
 
 use super::dimension::{Estimate, Estimator, check_between, estimate};
-use super::sharpness::{LabelSharpness, of_all_pairs};
+use super::sharpness::LabelSharpness;
 use crate::ops::{Progress, neighbours_between, sharpness_between};
 use crate::{Device, Points, Result};
 
@@ -73,5 +73,5 @@ pub fn cross_sharpness(
     top: usize,
     progress: Progress<'_>,
 ) -> Result<LabelSharpness> {
-    Ok(of_all_pairs(sharpness_between(device, a, labels_a, b, labels_b, top, progress)?, top))
+    Ok(sharpness_between(device, a, labels_a, b, labels_b, top, progress)?.into())
 }

@@ -2,8 +2,8 @@
 //! identical samples under several labels), and what it is without those.
 
 use crate::ops::{
-    ClassPair, MOST_CLASSES, Progress, SharpPair, check_quantiles, class_pairs_with, duplicates,
-    neighbours_with, one_label_each, pairs_within_with, ratio_quantiles_with, sharpness_with,
+    AllPairs, ClassPair, MOST_CLASSES, Neighbours, Progress, SharpPair, Wanted, all_pairs, check_quantiles,
+    duplicates, one_label_each, pairs_within_with, ratio_quantiles_with, sharpness_with,
 };
 use crate::{Device, Error, Points, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +11,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// Pairs that may be near duplicates at most: more say that the radius is no radius of duplicates.
 const MOST_NEAR_PAIRS: usize = 1 << 22;
+
+/// Neighbours that tell near duplicates: samples have fewer, usually.
+const NEIGHBOURS: usize = 20;
 
 /// How near two samples are near duplicates.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -149,19 +152,64 @@ pub fn curate(
     options: &CurationOptions,
     progress: Progress<'_>,
 ) -> Result<Curation> {
-    one_label_each(points, labels)?;
-    check_quantiles(&options.quantiles)?;
-    let (Near::Distance(near) | Near::Fraction(near)) = options.near;
-    if !(near >= 0.0 && near.is_finite()) {
+    check(points, labels, options)?;
+    let steps = Steps::new(progress);
+    if points.n() < 2 {
+        return Err(Error::Data(format!("{} samples make no pair: at least 2 are needed", points.n())));
+    }
+    let wanted = Wanted {
+        k: NEIGHBOURS.min(points.n() - 1),
+        labels: Some(labels),
+        top: options.top,
+        class_pairs: few_classes(labels),
+    };
+    let pairs = all_pairs(device, points, &wanted, &|done| steps.at(0.0..0.4, done))?;
+    curate_from(device, points, labels, options, &pairs, &|done| steps.at(0.4..1.0, done))
+}
+
+/// As [`curate`], from what one pass over all pairs found before: at least [`CurationOptions::top`] of the sharpest, and
+/// the class pairs unless there are more than 2048 classes. The more neighbours each sample has, the rarer another pass.
+///
+/// # Errors
+/// As [`curate`]; [`Error::Argument`] where `pairs` are those of another number of samples.
+///
+/// ```
+/// use sharpdim::{Device, Points, measure::{CurationOptions, curate, curate_from}, ops::{Wanted, all_pairs}};
+/// let (device, labels) = (Device::cpu(), [0, 0, 1, 1]);
+/// let points = Points::u8(&[10, 10, 90, 90, 200, 10, 10, 11], 2)?;
+/// let wanted = Wanted { k: 2, labels: Some(&labels), top: 20, class_pairs: true };
+/// let pairs = all_pairs(&device, &points, &wanted, &|_| ())?;
+/// let options = CurationOptions::default();
+/// let found = curate_from(&device, &points, &labels, &options, &pairs, &|_| ())?;
+/// assert_eq!(found, curate(&device, &points, &labels, &options, &|_| ())?);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn curate_from(
+    device: &Device,
+    points: &Points<'_>,
+    labels: &[u32],
+    options: &CurationOptions,
+    pairs: &AllPairs,
+    progress: Progress<'_>,
+) -> Result<Curation> {
+    check(points, labels, options)?;
+    if pairs.neighbours.n() != points.n() {
         return Err(Error::Argument(format!(
-            "near duplicates within {near}: the distance or fraction must be finite and at least 0"
+            "pairs of {} samples for {} samples: they must be of the same",
+            pairs.neighbours.n(),
+            points.n()
         )));
     }
     let steps = Steps::new(progress);
-    let sharpness = sharpness_with(device, points, labels, options.top, &|done| steps.at(0.0..0.12, done))?;
-    let sharpest = sharpness.sharpest.clone();
+    let sharpness = match &pairs.sharpness {
+        Some(Ok(sharpness)) => sharpness.clone(),
+        // The error again, or what was not asked for.
+        _ => sharpness_with(device, points, labels, options.top, &|done| steps.at(0.0..0.1, done))?,
+    };
+    let mut sharpest = sharpness.sharpest;
+    sharpest.truncate(options.top);
     let ratios = ratio_quantiles_with(device, points, labels, &options.quantiles, &|done| {
-        steps.at(0.12..0.4, done);
+        steps.at(0.1..0.4, done);
     })?;
     let all = Spread {
         max: sharpest[0].ratio(),
@@ -173,15 +221,16 @@ pub fn curate(
     };
     let near_radius = match options.near {
         Near::Distance(distance) => distance,
-        Near::Fraction(fraction) => {
-            fraction * median_nearest(device, points, &|done| steps.at(0.4..0.5, done))?
-        }
+        Near::Fraction(fraction) => fraction * median_nearest(&pairs.neighbours),
     };
     // A pair whose distance is the radius is within it, whatever the root and the square rounded.
     let squared = near_radius * near_radius * (1.0 + 4.0 * f64::EPSILON);
-    let near = pairs_within_with(device, points, squared, MOST_NEAR_PAIRS, &|done| {
-        steps.at(0.5..0.6, done);
-    })?;
+    let near = match near_from_lists(&pairs.neighbours, squared) {
+        Some(near) => near,
+        None => pairs_within_with(device, points, squared, MOST_NEAR_PAIRS, &|done| {
+            steps.at(0.4..0.6, done);
+        })?,
+    };
     let mut near_duplicates = near_groups(near, labels);
     near_duplicates.sort_by(|a, b| {
         let several = |group: &Group| group.classes > 1;
@@ -189,13 +238,8 @@ pub fn curate(
     });
     let contradictions = contradictions(points, labels);
 
-    let few_classes = labels.iter().collect::<BTreeSet<_>>().len() <= MOST_CLASSES;
-    let pairs = match few_classes {
-        true => class_pairs_with(device, points, labels, &|done| steps.at(0.6..0.7, done))?,
-        false => Vec::new(),
-    };
     let (within_classes, class_pairs) =
-        pairs.into_iter().partition(|pair: &ClassPair| pair.classes[0] == pair.classes[1]);
+        pairs.class_pairs.iter().cloned().partition(|pair| pair.classes[0] == pair.classes[1]);
 
     let several = near_duplicates.iter().filter(|group| group.classes > 1);
     let left_out = members(several);
@@ -206,9 +250,9 @@ pub fn curate(
             steps.at(range.clone(), done);
         }),
     };
-    let without_contradictions = rest(&contradicted, 0.7..0.85)?;
+    let without_contradictions = rest(&contradicted, 0.6..0.8)?;
     let without_near_duplicates =
-        if left_out == contradicted { without_contradictions.clone() } else { rest(&left_out, 0.85..1.0)? };
+        if left_out == contradicted { without_contradictions.clone() } else { rest(&left_out, 0.8..1.0)? };
     steps.at(1.0..1.0, 1.0);
     Ok(Curation {
         sharpest,
@@ -249,16 +293,52 @@ fn quantiles(options: &CurationOptions, ratios: Vec<f64>, max: f64) -> Vec<(f64,
     options.quantiles.iter().zip(ratios).map(value).collect()
 }
 
+/// Refuses what cannot be curated.
+fn check(points: &Points<'_>, labels: &[u32], options: &CurationOptions) -> Result<()> {
+    one_label_each(points, labels)?;
+    check_quantiles(&options.quantiles)?;
+    let (Near::Distance(near) | Near::Fraction(near)) = options.near;
+    if !(near >= 0.0 && near.is_finite()) {
+        return Err(Error::Argument(format!(
+            "near duplicates within {near}: the distance or fraction must be finite and at least 0"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether classes are so few that every two are compared.
+pub fn few_classes(labels: &[u32]) -> bool {
+    labels.iter().collect::<BTreeSet<_>>().len() <= MOST_CLASSES
+}
+
 /// The median distance to the nearest other sample, of the samples that have no identical twin; 0 where all have.
-fn median_nearest(device: &Device, points: &Points<'_>, progress: Progress<'_>) -> Result<f64> {
-    let nearest = neighbours_with(device, points, 1, progress)?;
-    let mut apart: Vec<f64> =
-        (0..points.n()).map(|i| nearest.squared_distances(i)[0].sqrt()).filter(|d| *d > 0.0).collect();
+fn median_nearest(nearest: &Neighbours) -> f64 {
+    let distances = (0..nearest.n()).map(|i| nearest.squared_distances(i)[0].sqrt());
+    let mut apart: Vec<f64> = distances.filter(|d| *d > 0.0).collect();
     if apart.is_empty() {
-        return Ok(0.0);
+        return 0.0;
     }
     let middle = apart.len() / 2;
-    Ok(*apart.select_nth_unstable_by(middle, f64::total_cmp).1)
+    *apart.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
+/// All pairs within a radius, where every sample's list of neighbours reaches beyond it; `None` where one may have
+/// further ones.
+fn near_from_lists(nearest: &Neighbours, squared: f64) -> Option<Vec<(u32, u32, f64)>> {
+    let complete = nearest.k() + 1 == nearest.n();
+    let mut pairs = Vec::new();
+    for i in 0..nearest.n() {
+        let distances = nearest.squared_distances(i);
+        if !complete && distances.last().is_some_and(|last| *last <= squared) {
+            return None;
+        }
+        let near = nearest.indices(i).iter().zip(distances).filter(|(_, distance)| **distance <= squared);
+        pairs.extend(near.map(|(j, distance)| (*j.min(&(i as u32)), *j.max(&(i as u32)), *distance)));
+    }
+    // Each is in both samples' lists.
+    pairs.sort_unstable_by_key(|(i, j, _)| (*i, *j));
+    pairs.dedup_by_key(|(i, j, _)| (*i, *j));
+    Some(pairs)
 }
 
 /// What pairs of samples and their squared distances join into groups.

@@ -13,7 +13,7 @@ pub use crate::ops::ClassPair;
 pub use apart::{Apart, sharpness_apart};
 pub use calibration::{Calibration, Population, Truth};
 pub use cross::{cross_dim, cross_sharpness};
-pub use curation::{Curation, CurationOptions, Group, Near, Spread, curate};
+pub use curation::{Curation, CurationOptions, Group, Near, Spread, curate, curate_from, few_classes};
 pub use curves::{Against, Curve, CurveOptions, CurvePoint, dimension_curves};
 pub use dimension::{
     Correlation, Duplicates, Ess, Estimate, Estimator, Excluded, GeoMle, Gride, LocalPca, MindMl, Mle,

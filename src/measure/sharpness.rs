@@ -122,8 +122,7 @@ pub fn label_sharpness(
 ) -> Result<LabelSharpness> {
     let protocol = match protocol {
         Protocol::AllPairs => {
-            let found = sharpness_with(device, points, labels, top, progress)?;
-            return Ok(of_all_pairs(found, top));
+            return Ok(sharpness_with(device, points, labels, top, progress)?.into());
         }
         Protocol::Paper(protocol) => protocol,
         Protocol::Released(protocol) => {
@@ -164,10 +163,12 @@ pub(super) fn sharpness_of_rows(
     Ok(found)
 }
 
-/// What all pairs say, of one set or between two.
-pub(super) fn of_all_pairs(found: Sharpness, top: usize) -> LabelSharpness {
-    let (mean, sd) = (found.mean, found.sd);
-    LabelSharpness { mean, sd, ..pool(vec![found], top) }
+impl From<Sharpness> for LabelSharpness {
+    /// What all pairs say, of one set or between two.
+    fn from(found: Sharpness) -> Self {
+        let (mean, sd, top) = (found.mean, found.sd, found.sharpest.len());
+        LabelSharpness { mean, sd, ..pool(vec![found], top) }
+    }
 }
 
 /// The samples of one draw, ascending.

@@ -76,7 +76,7 @@ fn assert_schema(object: &Value) {
     assert!(sharpness["pairs_compared"].is_u64() && sharpness["contradictions"].is_u64());
 
     let seconds = |field: &str| object["seconds"][field].as_f64().expect(field);
-    let steps: f64 = ["load", "preprocess", "neighbours", "sharpness"].map(seconds).iter().sum();
+    let steps: f64 = ["load", "preprocess", "pairs", "estimates", "sharpness"].map(seconds).iter().sum();
     assert!(steps > 0.0 && seconds("total") >= steps * (1.0 - 1e-9));
     assert!(object["skipped"].is_array() && object["notes"].is_array());
 }
