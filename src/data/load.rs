@@ -265,7 +265,7 @@ fn asked(dataset: &Dataset, how: &Preprocess) -> Result<Preprocess> {
 
 /// How images of these shapes can be embedded.
 fn embedding(plan: &Plan<'_>, shapes: &Shapes) -> Option<Embedding> {
-    let Some((_, Shape { height, width, .. })) = shapes.first() else { return None };
+    let (_, Shape { height, width, .. }) = shapes.first()?;
     let from = [*height, *width];
     let alike = shapes.iter().all(|(_, shape)| [shape.height, shape.width] == from);
     let (to, antialias) = ([plan.height, plan.width], plan.how.antialias);

@@ -6,6 +6,7 @@ mod cross;
 mod curation;
 mod curves;
 mod dimension;
+mod properties;
 mod released;
 mod sharpness;
 
@@ -20,5 +21,6 @@ pub use dimension::{
     MleNorm, MleRange, Moments, PcaRule, Pooling, Tle, TwoNn, estimate, estimates, intrinsic_dim,
     intrinsic_dims,
 };
+pub use properties::{Properties, intrinsic_properties};
 pub use released::{Released, ReleasedProtocol};
 pub use sharpness::{LabelSharpness, PaperProtocol, Protocol, label_sharpness};

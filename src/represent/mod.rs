@@ -33,7 +33,9 @@
 mod matrix;
 
 use crate::data::Images;
-use crate::measure::{Estimate, Estimator, LabelSharpness, Mle, Protocol, intrinsic_dims, label_sharpness};
+use crate::measure::{
+    Estimate, Estimator, LabelSharpness, Mle, Properties, Protocol, intrinsic_dims, intrinsic_properties,
+};
 use crate::nn::{Model, Purpose, Trained};
 use crate::{Device, Error, Points, Result};
 use matrix::{Matrix, Rows, held};
@@ -290,37 +292,29 @@ fn measure(
         let sharpness = options.sharpness.is_some().then(|| Err(same()));
         return Ok((estimators.iter().map(|_| Err(same())).collect(), sharpness));
     }
-    // The two measures' searches are equally long.
-    let parts = u8::from(!estimators.is_empty()) + u8::from(options.sharpness.is_some());
     let furthest = Mutex::new(0.0);
-    let told = |part: u8, fraction: f64| {
+    let told = |fraction: f64| {
         // Threads that come late say nothing: progress does not go back.
         let mut furthest = furthest.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let now = (f64::from(part) + fraction) / f64::from(parts);
-        if now > *furthest {
-            *furthest = now;
-            progress(now);
+        if fraction > *furthest {
+            *furthest = fraction;
+            progress(fraction);
         }
     };
     progress(0.0);
-    let dims = match &estimators[..] {
-        [] => Vec::new(),
-        all => {
-            let found = intrinsic_dims(device, &points, all, &|fraction| told(0, fraction));
-            let found = found.map_err(|error| of(layer, error))?;
-            found.into_iter().map(|found| found.and_then(finite).map_err(|error| of(layer, error))).collect()
+    let (dims, sharpness) = match options.sharpness {
+        Some(protocol) => {
+            let labels = images.labels();
+            let found = intrinsic_properties(device, &points, labels, estimators, protocol, 1, &told);
+            let Properties { dimensions, sharpness } = found.map_err(|error| of(layer, error))?;
+            (dimensions, Some(sharpness.map_err(|error| of(layer, error))))
         }
+        None if estimators.is_empty() => (Vec::new(), None),
+        None => (intrinsic_dims(device, &points, estimators, &told).map_err(|error| of(layer, error))?, None),
     };
-    let sharpness = options.sharpness.map(|protocol| {
-        let done = |fraction| told(parts - 1, fraction);
-        label_sharpness(device, &points, images.labels(), protocol, 1, &done)
-            .map_err(|error| of(layer, error))
-    });
-    // What is of the device, not of the images, is no result.
-    match sharpness {
-        Some(Err(error @ (Error::Device { .. } | Error::Argument(_)))) => Err(error),
-        other => Ok((dims, other)),
-    }
+    let dims =
+        dims.into_iter().map(|found| found.and_then(finite).map_err(|error| of(layer, error))).collect();
+    Ok((dims, sharpness))
 }
 
 /// An estimate whose value is a number.

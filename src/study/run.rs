@@ -6,7 +6,7 @@ use super::store::{AttackResult, Dimension, EpochResult, MeasuredSharpness, Outc
 use super::task::{Kind, Task};
 use crate::attack::{Apgd, Attack, Bim, Fgsm, MiFgsm, Norm, Pgd, Target, UniformNoise, unattacked};
 use crate::data::{Cache, Loaded};
-use crate::measure::{Estimate, Estimator, PaperProtocol, Protocol, intrinsic_dims, label_sharpness};
+use crate::measure::{Estimate, Estimator, PaperProtocol, Properties, Protocol, intrinsic_properties};
 use crate::nn::{Model, Recipe, Trained, Trainer};
 use crate::represent::{RepresentationOptions, relative_depth, representations};
 use crate::{Device, Error, Result};
@@ -410,18 +410,19 @@ impl Running<'_> {
             }
             false => points,
         };
-        let found = intrinsic_dims(self.device, &points, estimators, &|_| ())?;
-        for (estimator, found) in estimators.iter().zip(found) {
-            let dimension = dimension("data", None, preprocessing, estimator, found)?;
-            outcome.dimensions.push(dimension);
-        }
         let protocol = match self.plan.sharpness.as_str() {
             "all-pairs" => Protocol::AllPairs,
             _ => Protocol::Paper(PaperProtocol { seed, ..paper_protocol(&loaded.labels) }),
         };
+        let Properties { dimensions, sharpness } =
+            intrinsic_properties(self.device, &points, &loaded.labels, estimators, protocol, 1, &|_| ())?;
+        for (estimator, found) in estimators.iter().zip(dimensions) {
+            let dimension = dimension("data", None, preprocessing, estimator, found)?;
+            outcome.dimensions.push(dimension);
+        }
         let mut told =
             MeasuredSharpness { preprocessing: preprocessing.to_owned(), ..MeasuredSharpness::default() };
-        match label_sharpness(self.device, &points, &loaded.labels, protocol, 1, &|_| ()) {
+        match sharpness {
             Ok(found) => {
                 told.value = Some(if found.draws.is_empty() { found.max } else { found.mean });
                 told.maximum = Some(found.max);
