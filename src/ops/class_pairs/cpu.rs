@@ -1,18 +1,17 @@
-//! `class_pairs` on the CPU, fused with the tiles of pairs. A tile's rows are dealt out class by class, so that a
-//! task has one table of all classes to add to; tables are added up in order, whatever the thread count.
+//! `class_pairs` on the CPU, fused with the blocks of pairs. Each block has a table of its own classes; tables are added
+//! up in order, whatever the thread count.
 
 use super::{Found, Task};
 use crate::Points;
 use crate::ops::pairs::direct::squared_distances;
-use crate::ops::pairs::pass::{Pass, TileReader};
+use crate::ops::pairs::pass::Pass;
 use crate::ops::pairs::scan::Sum;
-use crate::ops::pairs::{Bounds, NEAR, Tile};
+use crate::ops::pairs::{BLOCK, Block, Bounds, NEAR, Reader, Tile};
 use crate::ops::{Progress, SharpPair};
-use multiversion::multiversion;
-use rayon::prelude::*;
+use crate::simd::vectorized;
+use macro_rules_attribute::apply;
+use std::sync::{Mutex, PoisonError};
 
-/// Rows of a task at most.
-const ROWS: usize = 128;
 /// Pairs that may be the closest of two classes, kept at most.
 const MOST_CANDIDATES: usize = 64;
 
@@ -20,8 +19,11 @@ pub(super) fn class_pairs(task: &Task<'_>, progress: Progress<'_>) -> Vec<Found>
     let pass = Pass::new(task.points);
     let (row, col) = pass.terms();
     let cells = vec![Cell::default(); task.count * (task.count + 1) / 2];
-    let mut table = Table { task, bounds: pass.bounds(), row, col, cells };
-    pass.whole_tiles(&mut table, progress);
+    let mut table = Table { task, bounds: pass.bounds(), row, col, parts: Mutex::default(), cells };
+    pass.blocks(&mut table, |table, _, done| {
+        table.settle();
+        progress(done);
+    });
     table.finish()
 }
 
@@ -95,6 +97,8 @@ struct Table<'a> {
     bounds: &'a Bounds,
     row: &'a [f64],
     col: &'a [f64],
+    /// Of the tile's blocks.
+    parts: Mutex<Vec<Part>>,
     /// Of classes a <= b at b (b + 1) / 2 + a.
     cells: Vec<Cell>,
 }
@@ -104,50 +108,34 @@ fn place(a: u32, b: u32) -> usize {
     b * (b + 1) / 2 + a
 }
 
-impl TileReader for Table<'_> {
-    fn read<S: Sum>(&mut self, tile: &Tile, sums: &[S]) {
-        let task = self.task;
-        let class = |i: &u32| task.classes[*i as usize];
-        let mut rows: Vec<u32> = (tile.rows.start as u32..tile.rows.end as u32).collect();
-        rows.sort_by_key(class);
-        let tasks: Vec<&[u32]> =
-            rows.chunk_by(|a, b| class(a) == class(b)).flat_map(|rows| rows.chunks(ROWS)).collect();
-        let this = &*self;
-        let parts: Vec<_> = tasks.par_iter().map(|rows| this.rows(tile, rows, sums)).collect();
-        let exact = self.bounds.exact();
-        for (rows, (cells, close)) in tasks.into_iter().zip(parts) {
-            let own = class(&rows[0]);
-            for (other, cell) in cells.into_iter().enumerate().filter(|(_, cell)| cell.pairs > 0) {
-                self.cells[place(own, other as u32)].add(task.points, cell, exact);
-            }
-            for ((i, j), squared) in close.iter().zip(squared_distances(task.points, &close)) {
-                let cell = &mut self.cells[place(own, class(j))];
-                cell.sum += 1.0 / squared.sqrt();
-                cell.pairs += 1;
-                cell.offer(task.points, about(squared), (*i, *j));
-            }
-        }
-    }
-}
+/// What a block says: where it is, of each two classes a cell, and the pairs that are to be recomputed.
+type Part = ([usize; 2], Vec<([u32; 2], Cell)>, Vec<(u32, u32)>);
 
-impl Table<'_> {
-    /// What some rows of one class say of each class, and their pairs that are to be recomputed.
-    fn rows<S: Sum>(&self, tile: &Tile, rows: &[u32], sums: &[S]) -> (Vec<Cell>, Vec<(u32, u32)>) {
+impl Reader for Table<'_> {
+    fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
         let task = self.task;
         let (near, norms) = self.bounds.near(self.row);
         let unit = self.bounds.unit();
         // A value that is not near is off by no more than a NEARth: what is further than that from the
         // closest need not be looked at twice.
         let least = if self.bounds.exact() { unit } else { unit * (1.0 - 1.01 / NEAR) };
-        let (mut cells, mut close) = (vec![Cell::default(); task.count], Vec::new());
-        let (mut values, mut inverse) = (vec![0.0; tile.cols.len()], vec![0.0; tile.cols.len()]);
-        for &i in rows {
-            let i = i as usize;
-            let from = (i + 1).saturating_sub(tile.cols.start).min(tile.cols.len());
-            let sums = &sums[(i - tile.rows.start) * tile.stride()..][from..tile.cols.len()];
-            let cols = tile.cols.start + from..tile.cols.end;
-            invert(self.row[i], &self.col[cols.clone()], sums, &mut values[from..], &mut inverse[from..]);
-            for (j, (value, inverse)) in cols.zip(values[from..].iter().zip(&inverse[from..])) {
+        let rows = tile.rows.start + block.rows.start..tile.rows.start + block.rows.end;
+        let cols = tile.cols.start + block.cols.start..tile.cols.start + block.cols.end;
+        // The classes of this block, counted anew: a small table for both.
+        let (of_rows, of_cols) =
+            (Local::new(&task.classes[rows.clone()]), Local::new(&task.classes[cols.clone()]));
+        let across = of_cols.classes.len();
+        let (mut cells, mut close) = (vec![Cell::default(); of_rows.classes.len() * across], Vec::new());
+        let (mut values, mut inverse) = ([0.0; BLOCK], [0.0; BLOCK]);
+        for (r, i) in rows.clone().enumerate() {
+            let from = (i + 1).saturating_sub(cols.start).min(cols.len());
+            let (values, inverse) = (&mut values[from..cols.len()], &mut inverse[from..cols.len()]);
+            let later = cols.start + from..cols.end;
+            invert(self.row[i], &self.col[later.clone()], &block.row(r)[from..cols.len()], values, inverse);
+            let cells = &mut cells[of_rows.places[r] * across..][..across];
+            for ((j, place), (value, inverse)) in
+                later.zip(&of_cols.places[from..]).zip(values.iter().zip(&*inverse))
+            {
                 if task.groups[i] == task.groups[j] {
                     continue;
                 }
@@ -157,7 +145,7 @@ impl Table<'_> {
                     close.push((i as u32, j as u32));
                     continue;
                 }
-                let cell = &mut cells[task.classes[j] as usize];
+                let cell = &mut cells[*place];
                 cell.sum += inverse;
                 cell.pairs += 1;
                 if value * least <= cell.upper {
@@ -165,10 +153,48 @@ impl Table<'_> {
                 }
             }
         }
-        for cell in &mut cells {
+        let named = cells.into_iter().enumerate().filter(|(_, cell)| cell.pairs > 0).map(|(at, mut cell)| {
             cell.sum /= unit.sqrt();
+            ([of_rows.classes[at / across], of_cols.classes[at % across]], cell)
+        });
+        let part = ([rows.start, cols.start], named.collect(), close);
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).push(part);
+    }
+}
+
+/// The classes of some samples, each once, and the place of each sample's among them.
+struct Local {
+    classes: Vec<u32>,
+    places: Vec<usize>,
+}
+
+impl Local {
+    fn new(classes: &[u32]) -> Self {
+        let mut known = classes.to_vec();
+        known.sort_unstable();
+        known.dedup();
+        let places = classes.iter().map(|class| known.partition_point(|one| one < class)).collect();
+        Local { classes: known, places }
+    }
+}
+
+impl Table<'_> {
+    /// Adds what the blocks of a tile say, in one order, whichever was done first.
+    fn settle(&mut self) {
+        let (task, exact) = (self.task, self.bounds.exact());
+        let mut parts = std::mem::take(self.parts.get_mut().unwrap_or_else(PoisonError::into_inner));
+        parts.sort_unstable_by_key(|(at, _, _)| *at);
+        for (_, cells, close) in parts {
+            for ([a, b], cell) in cells {
+                self.cells[place(a, b)].add(task.points, cell, exact);
+            }
+            for ((i, j), squared) in close.iter().zip(squared_distances(task.points, &close)) {
+                let cell = &mut self.cells[place(task.classes[*i as usize], task.classes[*j as usize])];
+                cell.sum += 1.0 / squared.sqrt();
+                cell.pairs += 1;
+                cell.offer(task.points, about(squared), (*i, *j));
+            }
         }
-        (cells, close)
     }
 
     fn finish(self) -> Vec<Found> {
@@ -190,7 +216,7 @@ impl Table<'_> {
 }
 
 /// The values of one row's pairs, and 1 / distance in the values' unit.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn invert<S: Sum>(term: f64, terms: &[f64], sums: &[S], values: &mut [f64], inverse: &mut [f64]) {
     let out = values.iter_mut().zip(inverse);
     for ((term_of_col, sum), (value, inverse)) in terms.iter().zip(sums).zip(out) {

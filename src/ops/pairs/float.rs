@@ -1,14 +1,17 @@
-//! Inner products of centred f32 rows with a GEMM, and the forward error bound of the distances they give.
-//! Takes over where 256 steps are too coarse a grid: heavy tails, a few large columns.
+//! Inner products of centred f32 rows, and the forward error bound of the distances they give. Serves where distances
+//! themselves are wanted, and where a grid of 256 steps is too coarse to tell neighbours apart.
+//!
+//! Rows travel in panels of 16, as those of bytes do: the values of 16 rows side by side, column after column.
 
-use super::{Bounds, LANES, Rows, Tile, WIDENED, blocks};
+use super::tiles::{Operands, Products};
+use super::{Block, Bounds, LANES, Reader, Rows, Tile, WIDENED, blocks};
+use crate::simd::Simd;
 use rayon::prelude::*;
+use std::ops::Range;
 
-/// Columns that one GEMM sums over; chunks are then added in f32.
-const DEPTH: usize = 1024;
-
-/// Rows and columns of the blocks that a diagonal tile's upper half is cut into.
-const BLOCK: usize = 512;
+/// Columns that a micro-kernel sums over; chunks are then added in f32. Two panels of this depth (16 KiB each) stay in
+/// the first-level cache.
+const DEPTH: usize = 256;
 
 /// Samples shifted by their mean and scaled to [-1, 1]: distances shrink by one known factor, and
 /// neither an offset nor the data's unit costs accuracy.
@@ -16,6 +19,7 @@ pub(crate) struct Centred<'a> {
     rows: Rows<'a>,
     mean: Vec<f32>,
     scale: f32,
+    simd: Simd,
     /// |x|^2 of each centred, scaled row as f32 arithmetic made it.
     pub squares: Vec<f64>,
     /// How far a tile's values can be from the squared distance.
@@ -23,12 +27,18 @@ pub(crate) struct Centred<'a> {
 }
 
 impl<'a> Centred<'a> {
-    pub(crate) fn new(rows: impl Into<Rows<'a>>) -> Self {
+    pub(crate) fn new(rows: impl Into<Rows<'a>>, simd: Simd) -> Self {
         let rows = rows.into();
         let (n, dim) = (rows.n(), rows.dim());
         let mean = column_means(&rows);
-        let mut this =
-            Centred { rows, mean, scale: 1.0, squares: Vec::new(), bounds: Bounds::Exact { unit: 1.0 } };
+        let mut this = Centred {
+            rows,
+            mean,
+            scale: 1.0,
+            simd,
+            squares: Vec::new(),
+            bounds: Bounds::Exact { unit: 1.0 },
+        };
         let widest = this.reduce_rows(|row| row.iter().fold(0.0f32, |m, v| m.max(v.abs())));
         let widest = widest.into_iter().fold(0.0f32, f32::max);
         this.scale = if widest > 0.0 { (1.0 / f64::from(widest)) as f32 } else { 1.0 };
@@ -44,8 +54,8 @@ impl<'a> Centred<'a> {
         // The tiny term covers products that vanish below the least f32.
         let norm: Vec<f64> = this.squares.iter().map(|s| (s + 1e-24).sqrt()).collect();
         let worst = norm.iter().copied().fold(0.0, f64::max);
-        // u = 2^-24. Each product of the GEMM passes at most DEPTH + chunks additions: their error
-        // is within (DEPTH + chunks + 2) u |x||y|, twice that in |x|^2 + |y|^2 - 2 x.y, and
+        // u = 2^-24. Each product passes at most DEPTH + chunks additions, and is rounded itself where they are
+        // not fused: the error is within (DEPTH + chunks + 2) u |x||y|, twice that in |x|^2 + |y|^2 - 2 x.y, and
         // |x||y| <= (|x| + |y|)^2 / 4. Centring and scaling each move x by at most u |x|, which
         // moves the squared distance by at most 4 u (|x| + |y|)^2; the rest is room.
         let chunks = dim.div_ceil(DEPTH);
@@ -115,68 +125,235 @@ fn add(sums: &mut [f64], values: &[f32]) {
     }
 }
 
-/// Buffers for one tile of inner products, kept from tile to tile.
-#[derive(Default)]
-pub(crate) struct FloatTile {
-    left: Vec<f32>,
-    right: Vec<f32>,
-    sums: Vec<f32>,
-}
+/// Where a block's sums begin.
+#[derive(Clone, Copy)]
+pub(crate) struct FloatPlace(*mut f32);
 
-impl FloatTile {
-    /// The inner products of `tile`'s rows and columns, row-major with `tile.stride()` entries a row.
-    pub(crate) fn multiply(&mut self, rows: &Centred<'_>, tile: &Tile) -> &[f32] {
-        let stride = tile.stride();
-        let tall = tile.rows.len().next_multiple_of(LANES);
-        self.sums.clear();
-        self.sums.resize(tall * stride, 0.0);
-        for columns in blocks(0..rows.rows.dim(), DEPTH) {
+// SAFETY: tasks touch disjoint blocks, and end before anyone else looks.
+unsafe impl Send for FloatPlace {}
+// SAFETY: as above.
+unsafe impl Sync for FloatPlace {}
+
+impl Products for Centred<'_> {
+    /// A chunk of columns after another.
+    type Panels = Vec<Vec<f32>>;
+    type Sums = Vec<f32>;
+    type Place = FloatPlace;
+
+    fn dim(&self) -> usize {
+        self.rows.dim()
+    }
+
+    fn packed_bytes(&self) -> usize {
+        self.rows.dim() * size_of::<f32>()
+    }
+
+    fn pack(&self, chunks: &mut Self::Panels, rows: Range<usize>, columns: Range<usize>) {
+        chunks.resize(columns.len().div_ceil(DEPTH), Vec::new());
+        for (panels, columns) in chunks.iter_mut().zip(blocks(columns, DEPTH)) {
             let depth = columns.len();
-            pack(&mut self.left, rows, tile.rows.clone(), columns.start, depth);
-            if !tile.diagonal {
-                pack(&mut self.right, rows, tile.cols.clone(), columns.start, depth);
+            let len = rows.len().next_multiple_of(LANES) * depth;
+            if panels.capacity() < len {
+                // Fresh pages, which are zeros as they come: they are touched first by the threads that fill them.
+                *panels = vec![0.0; len];
             }
-            let right = if tile.diagonal { &self.left } else { &self.right };
-            for p in blocks(0..tile.rows.len(), BLOCK) {
-                // On the diagonal, what lies left of the block of rows is never read.
-                let from = if tile.diagonal { p.start } else { 0 };
-                let broad = tile.cols.len() - from;
-                let left = &self.left[p.start * depth..p.end * depth];
-                let right = &right[from * depth..][..broad * depth];
-                let sums = &mut self.sums[p.start * stride + from..];
-                assert!(sums.len() >= (p.len() - 1) * stride + broad);
-                // SAFETY: the extents are those of the slices above: `left` has p.len() rows and
-                // `right` broad rows of `depth` values, `sums` p.len() rows `stride` apart.
-                unsafe {
-                    gemm::gemm(
-                        p.len(),
-                        broad,
-                        depth,
-                        sums.as_mut_ptr(),
-                        1,
-                        stride as isize,
-                        true,
-                        left.as_ptr(),
-                        1,
-                        depth as isize,
-                        right.as_ptr(),
-                        depth as isize,
-                        1,
-                        1.0,
-                        1.0,
-                        false,
-                        false,
-                        false,
-                        gemm::Parallelism::Rayon(0),
-                    );
+            panels.resize(len, 0.0);
+            panels.par_chunks_mut(LANES * depth).enumerate().for_each(|(p, panel)| {
+                let mut values = [0.0; DEPTH];
+                for r in 0..LANES {
+                    let row = rows.start + p * LANES + r;
+                    let values = &mut values[..depth];
+                    if row < rows.end {
+                        self.read(row, columns.start, values);
+                    } else {
+                        values.fill(0.0);
+                    }
+                    for (column, value) in panel.as_chunks_mut::<LANES>().0.iter_mut().zip(values) {
+                        column[r] = *value;
+                    }
+                }
+            });
+        }
+    }
+
+    fn reserve(&self, sums: &mut Vec<f32>, entries: usize) -> FloatPlace {
+        sums.resize(entries, 0.0);
+        FloatPlace(sums.as_mut_ptr())
+    }
+
+    fn offset(place: FloatPlace, entry: usize) -> FloatPlace {
+        FloatPlace(place.0.wrapping_add(entry))
+    }
+
+    unsafe fn add(&self, block: &Operands<'_, Self::Panels>, columns: Range<usize>, place: FloatPlace) {
+        for (chunk, columns) in blocks(columns, DEPTH).enumerate() {
+            let panel = columns.len() * LANES;
+            let left = &block.left.0[chunk][block.left.1 * panel..];
+            let right = &block.right.0[chunk][block.right.1 * panel..];
+            let panels = if self.simd.wide() { 2 } else { 1 };
+            for q in (0..block.broad).step_by(panels) {
+                let next = block.broad.min(q + panels);
+                let right = &right[q * panel..next * panel];
+                for p in 0..if block.upper { next.min(block.tall) } else { block.tall } {
+                    let left = &left[p * panel..(p + 1) * panel];
+                    // SAFETY: panels p and q..next are this block's.
+                    unsafe {
+                        let sums = place.0.add(p * LANES * block.stride + q * LANES);
+                        micro(self.simd, left, right, sums, block.stride, columns.start == 0);
+                    }
                 }
             }
         }
-        &self.sums
+    }
+
+    unsafe fn show(
+        &self,
+        tile: &Tile,
+        (rows, cols): (Range<usize>, Range<usize>),
+        place: FloatPlace,
+        stride: usize,
+        reader: &impl Reader,
+    ) {
+        // SAFETY: as this function's own promise.
+        unsafe { reader.read(tile, &Block::new(rows, cols, place.0, stride)) }
     }
 }
 
-fn pack(out: &mut Vec<f32>, rows: &Centred<'_>, range: std::ops::Range<usize>, from: usize, depth: usize) {
-    out.resize(range.len() * depth, 0.0);
-    out.par_chunks_mut(depth).zip(range).for_each(|(out, row)| rows.read(row, from, out));
+/// Adds the products of a panel of rows and one or two panels of columns to a block of sums, 16 rows high; where
+/// `fresh`, replaces what the block holds.
+///
+/// # Safety
+/// `block` must be the start of 16 rows of 16 writable entries for each panel of columns, `stride` entries apart, that no
+/// other thread touches meanwhile; the processor must have `simd`.
+unsafe fn micro(simd: Simd, left: &[f32], right: &[f32], block: *mut f32, stride: usize, fresh: bool) {
+    let (first, second) = right.split_at(left.len());
+    // SAFETY: as this function's own promise.
+    unsafe {
+        match simd {
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx512 | Simd::Avx512Vnni if !second.is_empty() => {
+                floats_512::<8, 2>(left, [first, second], block, stride, fresh);
+                floats_512::<8, 2>(&left[8..], [first, second], block.add(8 * stride), stride, fresh);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx512 | Simd::Avx512Vnni => floats_512::<16, 1>(left, [first], block, stride, fresh),
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx2 | Simd::AvxVnni => {
+                // Twelve accumulators, two vectors of columns and a broadcast row fill the registers.
+                floats_256::<6>(left, first, block, stride, fresh);
+                floats_256::<5>(&left[6..], first, block.add(6 * stride), stride, fresh);
+                floats_256::<5>(&left[11..], first, block.add(11 * stride), stride, fresh);
+            }
+            _ => floats_portable(left, first, block, stride, fresh),
+        }
+    }
+}
+
+/// ROWS x COLS accumulators of 16 lanes: 8 x 2 where it can, since a broadcast row then serves two products, else 16 x 1.
+///
+/// # Safety
+/// As [`micro`], for ROWS rows.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn floats_512<const ROWS: usize, const COLS: usize>(
+    left: &[f32],
+    right: [&[f32]; COLS],
+    block: *mut f32,
+    stride: usize,
+    fresh: bool,
+) {
+    use std::arch::x86_64::*;
+    let mut acc = [[_mm512_setzero_ps(); COLS]; ROWS];
+    for at in (0..right[0].len()).step_by(LANES) {
+        // SAFETY: every panel is whole groups of 16 values, all panels are equally long.
+        let col: [__m512; COLS] =
+            std::array::from_fn(|c| unsafe { _mm512_loadu_ps(right[c].as_ptr().add(at)) });
+        for (r, acc) in acc.iter_mut().enumerate() {
+            // SAFETY: as above; `left` starts at one of the panel's 16 rows, ROWS before its end.
+            let row = _mm512_set1_ps(unsafe { *left.as_ptr().add(at + r) });
+            for c in 0..COLS {
+                acc[c] = _mm512_fmadd_ps(row, col[c], acc[c]);
+            }
+        }
+    }
+    for (r, acc) in acc.into_iter().enumerate() {
+        for (c, mut sum) in acc.into_iter().enumerate() {
+            // SAFETY: row r of the block has 16 entries for each panel of columns.
+            unsafe {
+                let out = block.add(r * stride + c * LANES);
+                if !fresh {
+                    sum = _mm512_add_ps(sum, _mm512_loadu_ps(out));
+                }
+                _mm512_storeu_ps(out, sum);
+            }
+        }
+    }
+}
+
+/// ROWS x 2 accumulators of 8 lanes.
+///
+/// # Safety
+/// As [`micro`], for ROWS rows.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn floats_256<const ROWS: usize>(
+    left: &[f32],
+    right: &[f32],
+    block: *mut f32,
+    stride: usize,
+    fresh: bool,
+) {
+    use std::arch::x86_64::*;
+    let mut acc = [[_mm256_setzero_ps(); 2]; ROWS];
+    for at in (0..right.len()).step_by(LANES) {
+        // SAFETY: the panel is whole groups of 16 values.
+        let col = unsafe {
+            let first = right.as_ptr().add(at);
+            [_mm256_loadu_ps(first), _mm256_loadu_ps(first.add(8))]
+        };
+        for (r, acc) in acc.iter_mut().enumerate() {
+            // SAFETY: as above; `left` starts at one of the panel's 16 rows, ROWS before its end.
+            let row = _mm256_set1_ps(unsafe { *left.as_ptr().add(at + r) });
+            for h in 0..2 {
+                acc[h] = _mm256_fmadd_ps(row, col[h], acc[h]);
+            }
+        }
+    }
+    for (r, acc) in acc.into_iter().enumerate() {
+        for (h, mut sum) in acc.into_iter().enumerate() {
+            // SAFETY: row r of the block has 16 entries.
+            unsafe {
+                let out = block.add(r * stride + 8 * h);
+                if !fresh {
+                    sum = _mm256_add_ps(sum, _mm256_loadu_ps(out));
+                }
+                _mm256_storeu_ps(out, sum);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`micro`].
+unsafe fn floats_portable(left: &[f32], right: &[f32], block: *mut f32, stride: usize, fresh: bool) {
+    const ROWS: usize = 2;
+    for first in (0..LANES).step_by(ROWS) {
+        let mut acc = [[0.0f32; LANES]; ROWS];
+        for (row, col) in left.as_chunks::<LANES>().0.iter().zip(right.as_chunks::<LANES>().0) {
+            for (r, acc) in acc.iter_mut().enumerate() {
+                for (acc, col) in acc.iter_mut().zip(col) {
+                    *acc += row[first + r] * col;
+                }
+            }
+        }
+        for (r, acc) in acc.into_iter().enumerate() {
+            for (c, acc) in acc.into_iter().enumerate() {
+                // SAFETY: row first + r of the block has 16 entries.
+                unsafe {
+                    let out = block.add((first + r) * stride + c);
+                    *out = if fresh { acc } else { *out + acc };
+                }
+            }
+        }
+    }
 }

@@ -1,25 +1,26 @@
-//! Exact dot products between rows of 8-bit values, tile by tile, on the CPU's integer units.
-//! Three kernels (AVX-512 VNNI, AVX2, portable) are chosen from at run time; all give the same integers.
+//! Exact dot products between rows of 8-bit values, tile by tile, on the CPU's integer units: a micro-kernel for each
+//! instruction set, all of which give the same integers.
 //!
 //! Rows travel in *panels* of 16: the values of 16 rows interleaved in 4-byte units, so that one
 //! vector load brings the same few columns of all 16 rows. One panel layout serves both sides of the
 //! product. A micro-kernel multiplies two panels over a chunk of columns into a 16 x 16 block of i32.
 
-use super::scan::Sum;
-use super::{BLOCK, Block, LANES, Quantised, Reader, TILE, Tile, blocks};
-use multiversion::multiversion;
+use super::tiles::{Operands, Products};
+use super::{Block, LANES, Quantised, Reader, Tile, blocks};
+use crate::simd::{Simd, vectorized};
+use macro_rules_attribute::apply;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Columns that a micro-kernel works through before it adds its block to the tile: two panels of
-/// this depth (16 KiB each as bytes) stay in the first-level cache.
+/// Columns of the longest chunk.
 const DEPTH: usize = 1024;
 
-/// Columns that are packed at a time where not all are kept: a whole number of chunks, and a divisor of
-/// what i32 sums can take. More columns at a time read and write the tile's sums less often.
-const STAGE: usize = 4 * DEPTH;
+/// Columns that a micro-kernel works through before it adds its block to the sums: two panels of this depth (16 KiB
+/// each) stay in the first-level cache.
+fn depth(simd: Simd) -> usize {
+    DEPTH / width(simd)
+}
 
 /// Columns after which i32 sums move to i64: 32 768 * 255 * 255 < 2^31. Two products that share their
 /// sums share this too.
@@ -27,69 +28,24 @@ fn flush(rows: &Quantised<'_>) -> usize {
     if rows.passes().len() > 1 { 16 * DEPTH } else { 32 * DEPTH }
 }
 
-/// Which instructions multiply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Isa {
-    /// `vpdpbusd` on 512-bit vectors: 64 products an instruction, unsigned by signed bytes.
-    #[cfg(target_arch = "x86_64")]
-    Vnni,
-    /// `vpmaddwd` on 256-bit vectors: 16 products an instruction, on 16-bit values.
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    /// Plain Rust, on 16-bit values.
-    Portable,
+/// Bytes that a value takes in a panel: one where instructions multiply bytes (`vpdpbusd`, four products a lane),
+/// else two (`vpmaddwd`, two products a lane, or plain Rust).
+fn width(simd: Simd) -> usize {
+    match simd {
+        Simd::AvxVnni | Simd::Avx512Vnni => 1,
+        _ => 2,
+    }
 }
 
-impl Isa {
-    /// Every kind that this processor can run, the fastest first.
-    pub(crate) fn available() -> Vec<Isa> {
-        let mut all = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512vnni")
-            {
-                all.push(Isa::Vnni);
-            }
-            if is_x86_feature_detected!("avx2") {
-                all.push(Isa::Avx2);
-            }
-        }
-        all.push(Isa::Portable);
-        all
-    }
+/// Column panels that the micro-kernel takes at a time.
+fn panels(simd: Simd) -> usize {
+    if simd.wide() { 2 } else { 1 }
+}
 
-    pub(crate) fn best() -> Isa {
-        Self::available()[0]
-    }
-
-    /// Bytes that a value takes in a panel.
-    fn width(self) -> usize {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Vnni => 1,
-            _ => 2,
-        }
-    }
-
-    /// Column panels that the micro-kernel takes at a time.
-    fn panels(self) -> usize {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Vnni => 2,
-            _ => 1,
-        }
-    }
-
-    /// What the kernel subtracts from the row side's values, so that they fit signed bytes.
-    fn shift(self) -> i64 {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Vnni => 128,
-            _ => 0,
-        }
-    }
+/// What the kernel subtracts from the row side's values, so that they fit signed bytes: `vpdpbusd` multiplies unsigned
+/// by signed ones.
+fn shift(simd: Simd) -> i64 {
+    if width(simd) == 1 { 128 } else { 0 }
 }
 
 /// One product of bytes that a pair's inner product is made of: planes of the row and of the column
@@ -113,7 +69,7 @@ pub(crate) struct RowTerms {
 }
 
 /// The terms of every row.
-pub(crate) fn row_terms(rows: &Quantised<'_>, n: usize, isa: Isa) -> RowTerms {
+pub(crate) fn row_terms(rows: &Quantised<'_>, n: usize, simd: Simd) -> RowTerms {
     let (row, col) = (0..n)
         .into_par_iter()
         .map_init(
@@ -129,7 +85,7 @@ pub(crate) fn row_terms(rows: &Quantised<'_>, n: usize, isa: Isa) -> RowTerms {
                 let term = rows.term(&total);
                 let weights = rows.weights();
                 let weighed = |pass: &Pass| weights[pass.weight] * total.sums[pass.right] as i64;
-                let shifted = isa.shift() * rows.passes().iter().map(weighed).sum::<i64>();
+                let shifted = shift(simd) * rows.passes().iter().map(weighed).sum::<i64>();
                 (term, term - 2.0 * shifted as f64)
             },
         )
@@ -158,233 +114,128 @@ impl Totals {
 
 // u32 holds DEPTH squares of bytes, and keeps these loops in narrow vectors.
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn sum(plane: &[u8]) -> u64 {
     u64::from(plane.iter().map(|&v| u32::from(v)).sum::<u32>())
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn product(a: &[u8], b: &[u8]) -> u64 {
     u64::from(a.iter().zip(b).map(|(&a, &b)| u32::from(a) * u32::from(b)).sum::<u32>())
 }
 
-/// Packed rows that are kept from tile to tile at most; more are packed anew for each tile.
-const KEPT_BYTES: usize = 96 << 20;
-
-/// Makes tiles of dot products, in buffers that are kept from tile to tile.
-pub(crate) struct IntTiles<'a> {
-    rows: &'a Quantised<'a>,
-    isa: Isa,
-    /// Every row's panels, a chunk of columns after another, plane by plane, where they are few enough.
-    kept: [Vec<Vec<u32>>; 2],
-    /// A stage of the tile's rows and columns, in the same form, where they are not kept.
-    left: [Vec<Vec<u32>>; 2],
-    right: [Vec<Vec<u32>>; 2],
-    /// Sums of each weight.
-    sums: [Vec<i32>; 2],
-    wide: Vec<i64>,
+/// Products of 8-bit rows, or of both planes of 16-bit ones.
+pub(crate) struct IntProducts<'a> {
+    rows: Quantised<'a>,
+    simd: Simd,
 }
 
-/// What a tile's entries are stored as: 64 bits only where long rows need them.
-pub(crate) enum Sums<'a> {
-    Narrow(&'a [i32]),
-    Wide(&'a [i64]),
-}
-
-impl<'a> IntTiles<'a> {
-    /// For the first `n` of `rows`.
-    pub(crate) fn new(rows: &'a Quantised<'a>, n: usize, isa: Isa) -> Self {
-        let mut this = IntTiles {
-            rows,
-            isa,
-            kept: Default::default(),
-            left: Default::default(),
-            right: Default::default(),
-            sums: Default::default(),
-            wide: Vec::new(),
-        };
-        if n > TILE && n * rows.dim() * isa.width() * rows.planes() <= KEPT_BYTES {
-            for plane in 0..rows.planes() {
-                pack(&mut this.kept[plane], rows, plane, 0..n, 0..rows.dim(), isa);
-            }
-        }
-        this
-    }
-
-    /// The products of `tile`'s rows and columns, row-major with `tile.stride()` entries a row.
-    /// On a diagonal tile only blocks on and above the diagonal are made.
-    pub(crate) fn multiply(&mut self, tile: &Tile) -> Sums<'_> {
-        struct Nobody;
-        impl Reader for Nobody {
-            fn read<S: Sum>(&self, _: &Tile, _: &Block<'_, S>) {}
-        }
-        self.make(tile, &Nobody, true);
-        if self.wide() { Sums::Wide(&self.wide) } else { Sums::Narrow(&self.sums[0]) }
-    }
-
-    /// Makes the products of `tile` and shows each block of them to `reader` as soon as it is done, on
-    /// the thread that made it, while it is still in that core's cache. The blocks are those of
-    /// [`Tile::blocks`].
-    pub(crate) fn multiply_for(&mut self, tile: &Tile, reader: &impl Reader) {
-        // Where all columns are packed at once, a block is done with before the next is begun.
-        self.make(tile, reader, self.kept[0].is_empty() && self.rows.dim() > STAGE);
+impl<'a> IntProducts<'a> {
+    pub(crate) fn new(rows: Quantised<'a>, simd: Simd) -> Self {
+        IntProducts { rows, simd }
     }
 
     /// Whether sums outgrow 32 bits.
     fn wide(&self) -> bool {
-        self.rows.dim() > flush(self.rows) || self.rows.passes().len() > 1
+        self.rows.dim() > flush(&self.rows) || self.rows.passes().len() > 1
+    }
+}
+
+/// Sums of each weight, and where these are wide, what they add up to.
+#[derive(Default)]
+pub(crate) struct IntSums {
+    narrow: [Vec<i32>; 2],
+    wide: Vec<i64>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct IntPlace {
+    narrow: [*mut i32; 2],
+    wide: *mut i64,
+}
+
+// SAFETY: tasks touch disjoint blocks, and end before anyone else looks.
+unsafe impl Send for IntPlace {}
+// SAFETY: as above.
+unsafe impl Sync for IntPlace {}
+
+impl Products for IntProducts<'_> {
+    /// Of each plane, a chunk of columns after another.
+    type Panels = [Vec<Vec<u32>>; 2];
+    type Sums = IntSums;
+    type Place = IntPlace;
+
+    fn dim(&self) -> usize {
+        self.rows.dim()
     }
 
-    /// Where `whole`, all sums of the tile are kept in `self`, else those of one block for each thread.
-    fn make(&mut self, tile: &Tile, reader: &impl Reader, whole: bool) {
-        let (rows, isa, wide) = (self.rows, self.isa, self.wide());
-        let stride = if whole { tile.stride() } else { BLOCK + LANES };
-        if whole {
-            reserve(
-                &mut self.sums,
-                &mut self.wide,
-                rows,
-                wide,
-                tile.rows.len().next_multiple_of(LANES) * stride,
-            );
-        }
-        let mut tasks: Vec<_> = tile.blocks().collect();
-        // Those of samples among themselves first: what they tell of each sample spares work in all others.
-        tasks.sort_by_key(|(rows, cols)| !(tile.diagonal && rows == cols));
-        let kept = !self.kept[0].is_empty();
-        for columns in blocks(0..rows.dim(), if kept { rows.dim() } else { STAGE }) {
-            if !kept {
-                for plane in 0..rows.planes() {
-                    pack(&mut self.left[plane], rows, plane, tile.rows.clone(), columns.clone(), isa);
-                    if !tile.diagonal {
-                        pack(&mut self.right[plane], rows, plane, tile.cols.clone(), columns.clone(), isa);
-                    }
-                }
-            }
-            let (left, right, first_row, first_col) = match (kept, tile.diagonal) {
-                (true, _) => (&self.kept, &self.kept, tile.rows.start, tile.cols.start),
-                (false, true) => (&self.left, &self.left, 0, 0),
-                (false, false) => (&self.left, &self.right, 0, 0),
-            };
-            let all_sums = self.sums.each_mut().map(|sums| Shared(sums.as_mut_ptr()));
-            let all_wide = Shared(self.wide.as_mut_ptr());
-            // A task takes its block through all these columns before it begins another, so that the
-            // block's sums stay in the second-level cache.
-            // Threads take blocks in their order, so that they end together.
-            let next = AtomicUsize::new(0);
-            (0..rayon::current_num_threads().min(tasks.len())).into_par_iter().with_max_len(1).for_each(
-                |_| {
-                    let (mut own_sums, mut own_wide) = <([Vec<i32>; 2], Vec<i64>)>::default();
-                    while let Some((block_rows, block_cols)) = tasks.get(next.fetch_add(1, Ordering::Relaxed))
-                    {
-                        let first = block_rows.start * stride + block_cols.start;
-                        let (sums, wide_sums) = if whole {
-                            // SAFETY: `first` is inside the tile's sums.
-                            unsafe { (all_sums.map(|sums| sums.get().add(first)), all_wide.get().add(first)) }
-                        } else {
-                            reserve(&mut own_sums, &mut own_wide, rows, wide, BLOCK * stride);
-                            (own_sums.each_mut().map(|sums| sums.as_mut_ptr()), own_wide.as_mut_ptr())
-                        };
-                        let product = Product {
-                            rows,
-                            isa,
-                            // On the diagonal, columns up to a row's own panel are not wanted.
-                            upper: tile.diagonal && block_rows.start == block_cols.start,
-                            tall: block_rows.len().div_ceil(LANES),
-                            broad: block_cols.len().div_ceil(LANES),
-                            left: (left, (first_row + block_rows.start) / LANES),
-                            right: (right, (first_col + block_cols.start) / LANES),
-                            stride,
-                        };
-                        // SAFETY: the block starts at these pointers, and no other task touches it: where they
-                        // point into the tile's sums, these have whole panels of rows of `stride` entries, enough
-                        // for all panels of columns; else they point to BLOCK rows of more than BLOCK entries.
-                        unsafe {
-                            product.add(&columns, sums, wide.then_some(wide_sums));
-                            if columns.end == rows.dim() {
-                                let (rows, cols) = (block_rows.clone(), block_cols.clone());
-                                if wide {
-                                    reader.read(tile, &Block::new(rows, cols, wide_sums, stride));
-                                } else {
-                                    reader.read(tile, &Block::new(rows, cols, sums[0], stride));
-                                }
-                            }
-                        }
-                    }
-                },
-            );
+    fn packed_bytes(&self) -> usize {
+        self.rows.dim() * width(self.simd) * self.rows.planes()
+    }
+
+    fn pack(&self, panels: &mut Self::Panels, rows: Range<usize>, columns: Range<usize>) {
+        for (plane, chunks) in panels.iter_mut().enumerate().take(self.rows.planes()) {
+            pack(chunks, &self.rows, plane, rows.clone(), columns.clone(), self.simd);
         }
     }
-}
 
-/// Makes room for sums. Old ones need no clearing, since the first product of each weight overwrites
-/// them; those that products are added up in do.
-fn reserve(sums: &mut [Vec<i32>; 2], all: &mut Vec<i64>, rows: &Quantised<'_>, wide: bool, entries: usize) {
-    for sums in &mut sums[..rows.weights().len()] {
-        sums.resize(entries, 0);
+    fn reserve(&self, sums: &mut IntSums, entries: usize) -> IntPlace {
+        for narrow in &mut sums.narrow[..self.rows.weights().len()] {
+            narrow.resize(entries, 0);
+        }
+        if self.wide() {
+            // Products are accumulated here from the first columns on.
+            sums.wide.clear();
+            sums.wide.resize(entries, 0);
+        }
+        IntPlace {
+            narrow: sums.narrow.each_mut().map(|sums| sums.as_mut_ptr()),
+            wide: sums.wide.as_mut_ptr(),
+        }
     }
-    if wide {
-        all.clear();
-        all.resize(entries, 0);
+
+    fn offset(place: IntPlace, entry: usize) -> IntPlace {
+        // What was not reserved is never read: its place may lie anywhere.
+        IntPlace {
+            narrow: place.narrow.map(|sums| sums.wrapping_add(entry)),
+            wide: place.wide.wrapping_add(entry),
+        }
     }
-}
 
-/// The panels of one block.
-struct Product<'a> {
-    rows: &'a Quantised<'a>,
-    isa: Isa,
-    /// Only blocks of panels on and above the diagonal.
-    upper: bool,
-    /// Panels of rows and of columns.
-    tall: usize,
-    broad: usize,
-    /// Packed planes, chunk by chunk, and the first panel in a chunk that is the block's.
-    left: (&'a [Vec<Vec<u32>>; 2], usize),
-    right: (&'a [Vec<Vec<u32>>; 2], usize),
-    stride: usize,
-}
-
-impl Product<'_> {
-    /// Adds the products over `columns` to the sums of each weight, and where these fill up, or at the
-    /// end, to the wide ones.
-    ///
-    /// # Safety
-    /// At each pointer there must be `tall` panels of rows of `stride` entries, enough for `broad` panels
-    /// of columns, which nobody else touches meanwhile.
-    unsafe fn add(&self, columns: &Range<usize>, sums: [*mut i32; 2], wide: Option<*mut i64>) {
-        let (rows, flush) = (self.rows, flush(self.rows));
+    unsafe fn add(&self, block: &Operands<'_, Self::Panels>, columns: Range<usize>, place: IntPlace) {
+        let (rows, flush, stride) = (&self.rows, flush(&self.rows), block.stride);
         // Sums of one weight are one set: its first product after a flush starts it anew.
         let mut fresh = [columns.start.is_multiple_of(flush); 2];
-        for (chunk, columns) in blocks(columns.clone(), DEPTH).enumerate() {
+        for (chunk, columns) in blocks(columns, depth(self.simd)).enumerate() {
             if columns.start.is_multiple_of(flush) {
                 fresh = [true; 2];
             }
-            let units = units(columns.len(), self.isa) * LANES;
+            let units = units(columns.len(), self.simd) * LANES;
             for pass in rows.passes() {
-                let left = &self.left.0[pass.left][chunk][self.left.1 * units..];
-                let right = &self.right.0[pass.right][chunk][self.right.1 * units..];
+                let left = &block.left.0[pass.left][chunk][block.left.1 * units..];
+                let right = &block.right.0[pass.right][chunk][block.right.1 * units..];
                 let fresh = std::mem::take(&mut fresh[pass.weight]);
-                for q in (0..self.broad).step_by(self.isa.panels()) {
-                    let next = self.broad.min(q + self.isa.panels());
+                let panels = panels(self.simd);
+                for q in (0..block.broad).step_by(panels) {
+                    let next = block.broad.min(q + panels);
                     let right = &right[q * units..next * units];
-                    for p in 0..if self.upper { next.min(self.tall) } else { self.tall } {
+                    for p in 0..if block.upper { next.min(block.tall) } else { block.tall } {
                         let left = &left[p * units..(p + 1) * units];
                         // SAFETY: panels p and q..next are this block's.
                         unsafe {
-                            let block = sums[pass.weight].add(p * LANES * self.stride + q * LANES);
-                            micro(self.isa, left, right, block, self.stride, fresh);
+                            let sums = place.narrow[pass.weight].add(p * LANES * stride + q * LANES);
+                            micro(self.simd, left, right, sums, stride, fresh);
                         }
                     }
                 }
             }
-            let Some(wide) = wide else { continue };
-            if columns.end.is_multiple_of(flush) || columns.end == rows.dim() {
-                for (sums, weight) in sums.iter().zip(rows.weights()) {
-                    for r in 0..self.tall * LANES {
+            if self.wide() && (columns.end.is_multiple_of(flush) || columns.end == rows.dim()) {
+                for (sums, weight) in place.narrow.iter().zip(rows.weights()) {
+                    for r in 0..block.tall * LANES {
                         // SAFETY: row r of this block.
                         let (wide, sums) = unsafe {
-                            let (at, len) = (r * self.stride, self.broad * LANES);
-                            (from_raw_parts_mut(wide.add(at), len), from_raw_parts(sums.add(at), len))
+                            let (at, len) = (r * stride, block.broad * LANES);
+                            (from_raw_parts_mut(place.wide.add(at), len), from_raw_parts(sums.add(at), len))
                         };
                         for (wide, sum) in wide.iter_mut().zip(sums) {
                             *wide += weight * i64::from(*sum);
@@ -394,22 +245,29 @@ impl Product<'_> {
             }
         }
     }
-}
 
-/// Lets tasks that own disjoint blocks write one buffer.
-#[derive(Clone, Copy)]
-struct Shared<S>(*mut S);
-// SAFETY: tasks touch disjoint blocks, and end before anyone else looks.
-unsafe impl<S> Sync for Shared<S> {}
-impl<S> Shared<S> {
-    fn get(&self) -> *mut S {
-        self.0
+    unsafe fn show(
+        &self,
+        tile: &Tile,
+        (rows, cols): (Range<usize>, Range<usize>),
+        place: IntPlace,
+        stride: usize,
+        reader: &impl Reader,
+    ) {
+        // SAFETY: as this function's own promise.
+        unsafe {
+            if self.wide() {
+                reader.read(tile, &Block::new(rows, cols, place.wide, stride));
+            } else {
+                reader.read(tile, &Block::new(rows, cols, place.narrow[0], stride));
+            }
+        }
     }
 }
 
 /// 4-byte units that `depth` columns of one row take, rounded up.
-fn units(depth: usize, isa: Isa) -> usize {
-    (depth * isa.width()).div_ceil(4)
+fn units(depth: usize, simd: Simd) -> usize {
+    (depth * width(simd)).div_ceil(4)
 }
 
 /// Packs some columns of some rows, of one plane, into panels, chunk by chunk; rows and columns that
@@ -420,12 +278,13 @@ fn pack(
     plane: usize,
     range: Range<usize>,
     columns: Range<usize>,
-    isa: Isa,
+    simd: Simd,
 ) {
-    chunks.resize(columns.len().div_ceil(DEPTH), Vec::new());
-    for (panels, columns) in chunks.iter_mut().zip(blocks(columns, DEPTH)) {
+    let each = depth(simd);
+    chunks.resize(columns.len().div_ceil(each), Vec::new());
+    for (panels, columns) in chunks.iter_mut().zip(blocks(columns, each)) {
         let depth = columns.len();
-        let units = units(depth, isa);
+        let units = units(depth, simd);
         let len = range.len().div_ceil(LANES) * units * LANES;
         if panels.capacity() < len {
             // Fresh pages, which are zeros as they come: they are touched first by the threads that fill them.
@@ -444,7 +303,7 @@ fn pack(
                         row.fill(0);
                     }
                 }
-                match isa.width() {
+                match width(simd) {
                     1 => interleave_bytes(panel, bytes, depth),
                     _ => interleave_words(panel, bytes, depth),
                 }
@@ -461,7 +320,7 @@ fn interleave_bytes(panel: &mut [u32], bytes: &mut [u8], depth: usize) {
         bytes[r * DEPTH + depth..r * DEPTH + padded].fill(0);
     }
     #[cfg(target_arch = "x86_64")]
-    let done = if is_x86_feature_detected!("avx512f") {
+    let done = if Simd::current().wide() {
         // SAFETY: the instructions are there.
         unsafe { interleave_squares(panel, bytes) }
     } else {
@@ -550,108 +409,166 @@ fn interleave_words(panel: &mut [u32], bytes: &mut [u8], depth: usize) {
 ///
 /// # Safety
 /// `block` must be the start of 16 rows of 16 writable entries for each panel of columns, `stride`
-/// entries apart, that no other thread touches meanwhile; the processor must have what `isa` names.
-unsafe fn micro(isa: Isa, left: &[u32], right: &[u32], block: *mut i32, stride: usize, fresh: bool) {
+/// entries apart, that no other thread touches meanwhile; the processor must have `simd`.
+unsafe fn micro(simd: Simd, left: &[u32], right: &[u32], block: *mut i32, stride: usize, fresh: bool) {
+    let (first, second) = right.split_at(left.len());
     // SAFETY: as this function's own promise.
     unsafe {
-        match isa {
+        match simd {
             #[cfg(target_arch = "x86_64")]
-            Isa::Vnni if right.len() > left.len() => {
-                let (first, second) = right.split_at(left.len());
+            Simd::Avx512Vnni | Simd::Avx512 if !second.is_empty() => {
                 for half in 0..2 {
-                    let block = block.add(half * 8 * stride);
-                    micro_vnni::<8, 2>(&left[half * 8..], [first, second], block, stride, fresh);
-                }
-            }
-            #[cfg(target_arch = "x86_64")]
-            Isa::Vnni => micro_vnni::<16, 1>(left, [right], block, stride, fresh),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => micro_avx2(left, right, block, stride, fresh),
-            Isa::Portable => micro_portable(left, right, block, stride, fresh),
-        }
-    }
-}
-
-/// ROWS x COLS accumulators of 16 lanes: 8 x 2 where it can, since a broadcast row then serves two
-/// products, else 16 x 1; either keeps 16 products in flight. The instruction wants one unsigned and
-/// one signed side, so the column side loses its shift again, one xor for ROWS products.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn micro_vnni<const ROWS: usize, const COLS: usize>(
-    left: &[u32],
-    right: [&[u32]; COLS],
-    block: *mut i32,
-    stride: usize,
-    fresh: bool,
-) {
-    use std::arch::x86_64::*;
-    let mut acc = [[_mm512_setzero_si512(); COLS]; ROWS];
-    let flip = _mm512_set1_epi32(0x8080_8080_u32 as i32);
-    for at in (0..right[0].len()).step_by(LANES) {
-        let mut col = [flip; COLS];
-        for c in 0..COLS {
-            // SAFETY: every panel is whole groups of 16 units, all panels are equally long.
-            let units = unsafe { _mm512_loadu_si512(right[c].as_ptr().add(at).cast()) };
-            col[c] = _mm512_xor_si512(units, flip);
-        }
-        for (r, acc) in acc.iter_mut().enumerate() {
-            // SAFETY: as above; `left` starts at one of the panel's 16 rows, ROWS before its end.
-            let row = _mm512_set1_epi32(unsafe { *left.as_ptr().add(at + r) } as i32);
-            for c in 0..COLS {
-                acc[c] = _mm512_dpbusd_epi32(acc[c], col[c], row);
-            }
-        }
-    }
-    for (r, acc) in acc.into_iter().enumerate() {
-        for (c, mut sum) in acc.into_iter().enumerate() {
-            // SAFETY: row r of the block has 16 entries for each panel of columns.
-            unsafe {
-                let out = block.add(r * stride + c * LANES);
-                if !fresh {
-                    sum = _mm512_add_epi32(sum, _mm512_loadu_si512(out.cast()));
-                }
-                _mm512_storeu_si512(out.cast(), sum);
-            }
-        }
-    }
-}
-
-/// Four rows at a time: 8 accumulators of 8 lanes leave registers for the operands.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-unsafe fn micro_avx2(left: &[u32], right: &[u32], block: *mut i32, stride: usize, fresh: bool) {
-    use std::arch::x86_64::*;
-    for r0 in (0..LANES).step_by(4) {
-        let mut acc = [[_mm256_setzero_si256(); 2]; 4];
-        for (row, col) in left.chunks_exact(LANES).zip(right.chunks_exact(LANES)) {
-            // SAFETY: `col` has 16 units of 4 bytes.
-            let col = unsafe {
-                let at = col.as_ptr().cast::<__m256i>();
-                [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))]
-            };
-            for r in 0..4 {
-                let row = _mm256_set1_epi32(row[r0 + r] as i32);
-                for h in 0..2 {
-                    acc[r][h] = _mm256_add_epi32(acc[r][h], _mm256_madd_epi16(row, col[h]));
-                }
-            }
-        }
-        for (r, acc) in acc.into_iter().enumerate() {
-            for (h, mut sum) in acc.into_iter().enumerate() {
-                // SAFETY: row r0 + r of the block has 16 entries.
-                unsafe {
-                    let out = block.add((r0 + r) * stride + 8 * h).cast::<__m256i>();
-                    if !fresh {
-                        sum = _mm256_add_epi32(sum, _mm256_loadu_si256(out));
+                    let (left, block) = (&left[half * 8..], block.add(half * 8 * stride));
+                    match simd {
+                        Simd::Avx512 => words_512::<8, 2>(left, [first, second], block, stride, fresh),
+                        _ => bytes_512::<8, 2>(left, [first, second], block, stride, fresh),
                     }
-                    _mm256_storeu_si256(out, sum);
                 }
             }
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx512Vnni => bytes_512::<16, 1>(left, [first], block, stride, fresh),
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx512 => words_512::<16, 1>(left, [first], block, stride, fresh),
+            #[cfg(target_arch = "x86_64")]
+            Simd::AvxVnni => {
+                // Twelve accumulators, two vectors of columns and a broadcast row fill the registers.
+                bytes_256::<6>(left, first, block, stride, fresh);
+                bytes_256::<5>(&left[6..], first, block.add(6 * stride), stride, fresh);
+                bytes_256::<5>(&left[11..], first, block.add(11 * stride), stride, fresh);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx2 => {
+                words_256::<6>(left, first, block, stride, fresh);
+                words_256::<5>(&left[6..], first, block.add(6 * stride), stride, fresh);
+                words_256::<5>(&left[11..], first, block.add(11 * stride), stride, fresh);
+            }
+            _ => words_portable(left, first, block, stride, fresh),
         }
     }
 }
 
-unsafe fn micro_portable(left: &[u32], right: &[u32], block: *mut i32, stride: usize, fresh: bool) {
+/// Defines a micro-kernel on 512-bit vectors, of ROWS x COLS accumulators of 16 lanes: 8 x 2 where it can, since a
+/// broadcast row then serves two products, else 16 x 1; either keeps 16 products in flight.
+#[cfg(target_arch = "x86_64")]
+macro_rules! kernel_512 {
+    ($(#[$about:meta])* $name:ident, $features:literal, |$col:ident| $prepare:expr, |$acc:ident, $a:ident, $b:ident| $multiply:expr) => {
+        $(#[$about])*
+        #[target_feature(enable = $features)]
+        unsafe fn $name<const ROWS: usize, const COLS: usize>(
+            left: &[u32],
+            right: [&[u32]; COLS],
+            block: *mut i32,
+            stride: usize,
+            fresh: bool,
+        ) {
+            use std::arch::x86_64::*;
+            let mut acc = [[_mm512_setzero_si512(); COLS]; ROWS];
+            for at in (0..right[0].len()).step_by(LANES) {
+                let mut col = [_mm512_setzero_si512(); COLS];
+                for c in 0..COLS {
+                    // SAFETY: every panel is whole groups of 16 units, all panels are equally long.
+                    let $col = unsafe { _mm512_loadu_si512(right[c].as_ptr().add(at).cast()) };
+                    col[c] = $prepare;
+                }
+                for (r, acc) in acc.iter_mut().enumerate() {
+                    // SAFETY: as above; `left` starts at one of the panel's 16 rows, ROWS before its end.
+                    let $b = _mm512_set1_epi32(unsafe { *left.as_ptr().add(at + r) } as i32);
+                    for c in 0..COLS {
+                        let ($acc, $a) = (acc[c], col[c]);
+                        acc[c] = $multiply;
+                    }
+                }
+            }
+            for (r, acc) in acc.into_iter().enumerate() {
+                for (c, mut sum) in acc.into_iter().enumerate() {
+                    // SAFETY: row r of the block has 16 entries for each panel of columns.
+                    unsafe {
+                        let out = block.add(r * stride + c * LANES);
+                        if !fresh {
+                            sum = _mm512_add_epi32(sum, _mm512_loadu_si512(out.cast()));
+                        }
+                        _mm512_storeu_si512(out.cast(), sum);
+                    }
+                }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+kernel_512!(
+    /// The instruction wants one unsigned and one signed side, so the column side loses its shift again, one xor for
+    /// ROWS products.
+    bytes_512,
+    "avx512f,avx512bw,avx512vnni",
+    |col| _mm512_xor_si512(col, _mm512_set1_epi32(0x8080_8080_u32 as i32)),
+    |acc, col, row| _mm512_dpbusd_epi32(acc, col, row)
+);
+
+#[cfg(target_arch = "x86_64")]
+kernel_512!(words_512, "avx512f,avx512bw", |col| col, |acc, col, row| _mm512_add_epi32(
+    acc,
+    _mm512_madd_epi16(col, row)
+));
+
+/// Defines a micro-kernel on 256-bit vectors, of ROWS x 2 accumulators of 8 lanes.
+#[cfg(target_arch = "x86_64")]
+macro_rules! kernel_256 {
+    ($name:ident, $features:literal, |$col:ident| $prepare:expr, |$acc:ident, $a:ident, $b:ident| $multiply:expr) => {
+        #[target_feature(enable = $features)]
+        unsafe fn $name<const ROWS: usize>(
+            left: &[u32],
+            right: &[u32],
+            block: *mut i32,
+            stride: usize,
+            fresh: bool,
+        ) {
+            use std::arch::x86_64::*;
+            let mut acc = [[_mm256_setzero_si256(); 2]; ROWS];
+            for at in (0..right.len()).step_by(LANES) {
+                let mut col = [_mm256_setzero_si256(); 2];
+                for h in 0..2 {
+                    // SAFETY: the panel is whole groups of 16 units.
+                    let $col = unsafe { _mm256_loadu_si256(right.as_ptr().add(at + 8 * h).cast()) };
+                    col[h] = $prepare;
+                }
+                for (r, acc) in acc.iter_mut().enumerate() {
+                    // SAFETY: as above; `left` starts at one of the panel's 16 rows, ROWS before its end.
+                    let $b = _mm256_set1_epi32(unsafe { *left.as_ptr().add(at + r) } as i32);
+                    for h in 0..2 {
+                        let ($acc, $a) = (acc[h], col[h]);
+                        acc[h] = $multiply;
+                    }
+                }
+            }
+            for (r, acc) in acc.into_iter().enumerate() {
+                for (h, mut sum) in acc.into_iter().enumerate() {
+                    // SAFETY: row r of the block has 16 entries.
+                    unsafe {
+                        let out = block.add(r * stride + 8 * h).cast::<__m256i>();
+                        if !fresh {
+                            sum = _mm256_add_epi32(sum, _mm256_loadu_si256(out));
+                        }
+                        _mm256_storeu_si256(out, sum);
+                    }
+                }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+kernel_256!(
+    bytes_256,
+    "avx2,avxvnni",
+    |col| _mm256_xor_si256(col, _mm256_set1_epi32(0x8080_8080_u32 as i32)),
+    |acc, col, row| _mm256_dpbusd_avx_epi32(acc, col, row)
+);
+
+#[cfg(target_arch = "x86_64")]
+kernel_256!(words_256, "avx2", |col| col, |acc, col, row| _mm256_add_epi32(acc, _mm256_madd_epi16(col, row)));
+
+unsafe fn words_portable(left: &[u32], right: &[u32], block: *mut i32, stride: usize, fresh: bool) {
     for r in 0..LANES {
         let mut acc = [0i32; LANES];
         for (row, col) in left.chunks_exact(LANES).zip(right.chunks_exact(LANES)) {

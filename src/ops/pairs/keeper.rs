@@ -27,12 +27,6 @@ impl Keeper {
         }
     }
 
-    /// Greatest possible squared distances of some pairs, those of the k nearest among them.
-    pub(crate) fn greatest(&self) -> impl Iterator<Item = f64> {
-        let exact = if self.exact.is_some() { &self.found[..] } else { &[] };
-        self.upper.iter().copied().chain(exact.iter().map(|pair| pair.0))
-    }
-
     pub(crate) fn offer(&mut self, k: usize, exact: bool, (low, high): (f64, f64), j: usize) {
         let reach = self.reach(k);
         if low > reach {

@@ -3,8 +3,8 @@
 //!
 //! Two engines fill tiles. [`int`] multiplies 8-bit values exactly: the data itself where it is 8-bit,
 //! else floats quantised to 8 bits, whose rounding is a known vector, so that the triangle inequality
-//! bounds every true distance from both sides. [`float`] multiplies centred f32 rows with a GEMM, with
-//! the forward error bound of its sums. Whoever reads a tile sees one thing: a value and its [`Bounds`].
+//! bounds every true distance from both sides. [`float`] multiplies centred f32 rows, with the forward error bound
+//! of its sums. [`tiles`] shares the work out, for both. Whoever reads a tile sees one thing: a value and its [`Bounds`].
 
 #[cfg(gpu)]
 pub(crate) mod cuda;
@@ -18,9 +18,9 @@ mod rows;
 pub(crate) mod scan;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tiles;
 
 pub(crate) use quantise::Quantised;
-use rayon::prelude::*;
 pub(crate) use rows::{Rows, Run, WIDENED};
 use scan::Sum;
 use std::marker::PhantomData;
@@ -54,12 +54,6 @@ impl Tile {
     /// together from falling into the same set of the first-level cache.
     pub(crate) fn stride(&self) -> usize {
         self.cols.len().next_multiple_of(LANES) + LANES
-    }
-
-    /// The first column of row `row` (both within the tile) whose pair this tile holds, rounded down
-    /// to a whole group of lanes: pairs before it are of other tiles, or the sample with itself.
-    pub(crate) fn first_col(&self, row: usize) -> usize {
-        if self.diagonal { row / LANES * LANES } else { 0 }
     }
 
     /// The blocks of at most [`BLOCK`] rows and columns (within the tile) that a thread takes at a time;
@@ -106,16 +100,21 @@ pub(crate) trait Reader: Sync {
     fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>);
 }
 
-/// Shows the blocks of a tile that was made as a whole.
-pub(crate) fn show<S: Sum>(tile: &Tile, sums: &[S], reader: &impl Reader) {
-    let stride = tile.stride();
-    assert!(sums.len() >= tile.rows.len() * stride);
-    let blocks: Vec<_> = tile.blocks().collect();
-    blocks.into_par_iter().for_each(|(rows, cols)| {
-        let first = &sums[rows.start * stride + cols.start];
-        // SAFETY: the block lies in `sums`: a row has whole groups of lanes and one more.
-        reader.read(tile, &unsafe { Block::new(rows, cols, first, stride) });
-    });
+/// Two that look at the same blocks.
+impl<A: Reader, B: Reader> Reader for (A, B) {
+    fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
+        self.0.read(tile, block);
+        self.1.read(tile, block);
+    }
+}
+
+/// One that may not be there.
+impl<A: Reader> Reader for Option<A> {
+    fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
+        if let Some(reader) = self {
+            reader.read(tile, block);
+        }
+    }
 }
 
 /// Tiles that together hold every unordered pair of `n` samples once.

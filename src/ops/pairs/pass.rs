@@ -1,10 +1,11 @@
 //! A pass over all pairs on the CPU, for readers that want values as good as the data allows: exact products
-//! where samples lie on a grid of 256 steps, a GEMM of floats elsewhere.
+//! where samples lie on a grid of 256 steps, products of floats elsewhere.
 
-use super::float::{Centred, FloatTile};
-use super::int::{IntTiles, Isa, RowTerms, Sums, row_terms};
-use super::scan::Sum;
-use super::{Bounds, Quantised, Reader, Rows, Tile, show};
+use super::float::Centred;
+use super::int::{IntProducts, RowTerms, row_terms};
+use super::tiles::{Products, Tiles};
+use super::{Bounds, Quantised, Reader, Rows, Tile};
+use crate::simd::Simd;
 
 /// What fills the tiles of a pass, chosen once for a set of samples, or for two sets.
 pub(crate) struct Pass<'a> {
@@ -13,25 +14,20 @@ pub(crate) struct Pass<'a> {
 }
 
 enum Engine<'a> {
-    Grid { rows: Quantised<'a>, bounds: Bounds, terms: RowTerms },
+    Grid { products: IntProducts<'a>, bounds: Bounds, terms: RowTerms },
     Floats(Centred<'a>),
-}
-
-/// Who looks at whole tiles, one after another.
-pub(crate) trait TileReader {
-    /// Entries are row-major, with [`Tile::stride`] of them a row.
-    fn read<S: Sum>(&mut self, tile: &Tile, sums: &[S]);
 }
 
 impl<'a> Pass<'a> {
     pub(crate) fn new(samples: impl Into<Rows<'a>>) -> Self {
-        let samples = samples.into();
+        let (samples, simd) = (samples.into(), Simd::current());
+        // Bytes, and floats that lie on a grid of 256 steps.
         let (rows, bounds) = Quantised::new(samples);
         let engine = if bounds.exact() {
-            let terms = row_terms(&rows, samples.n(), Isa::best());
-            Engine::Grid { rows, bounds, terms }
+            let terms = row_terms(&rows, samples.n(), simd);
+            Engine::Grid { products: IntProducts::new(rows, simd), bounds, terms }
         } else {
-            Engine::Floats(Centred::new(samples))
+            Engine::Floats(Centred::new(samples, simd))
         };
         Pass { rows: samples, engine }
     }
@@ -54,50 +50,26 @@ impl<'a> Pass<'a> {
     }
 
     /// Shows every pair once, block by block, several threads at once; after each tile calls `settle` with
-    /// the reader and the fraction of tiles behind.
-    pub(crate) fn blocks<R: Reader>(&self, reader: &mut R, mut settle: impl FnMut(&mut R, f64)) {
-        let tiles = self.rows.tiles();
-        let behind = |at: usize| (at + 1) as f64 / tiles.len() as f64;
+    /// the reader, the tile, and the fraction of tiles behind.
+    pub(crate) fn blocks<R: Reader>(&self, reader: &mut R, settle: impl FnMut(&mut R, &Tile, f64)) {
         match &self.engine {
-            Engine::Grid { rows, .. } => {
-                let mut products = IntTiles::new(rows, self.rows.n(), Isa::best());
-                for (at, tile) in tiles.iter().enumerate() {
-                    products.multiply_for(tile, reader);
-                    settle(reader, behind(at));
-                }
-            }
-            Engine::Floats(rows) => {
-                let mut products = FloatTile::default();
-                for (at, tile) in tiles.iter().enumerate() {
-                    show(tile, products.multiply(rows, tile), reader);
-                    settle(reader, behind(at));
-                }
-            }
+            Engine::Grid { products, .. } => blocks(&self.rows, products, reader, settle),
+            Engine::Floats(rows) => blocks(&self.rows, rows, reader, settle),
         }
     }
+}
 
-    /// Shows every pair once, tile by tile; calls `done` with the fraction of tiles behind.
-    pub(crate) fn whole_tiles(&self, reader: &mut impl TileReader, done: impl Fn(f64)) {
-        let tiles = self.rows.tiles();
-        let behind = |at: usize| (at + 1) as f64 / tiles.len() as f64;
-        match &self.engine {
-            Engine::Grid { rows, .. } => {
-                let mut products = IntTiles::new(rows, self.rows.n(), Isa::best());
-                for (at, tile) in tiles.iter().enumerate() {
-                    match products.multiply(tile) {
-                        Sums::Narrow(sums) => reader.read(tile, sums),
-                        Sums::Wide(sums) => reader.read(tile, sums),
-                    }
-                    done(behind(at));
-                }
-            }
-            Engine::Floats(rows) => {
-                let mut products = FloatTile::default();
-                for (at, tile) in tiles.iter().enumerate() {
-                    reader.read(tile, products.multiply(rows, tile));
-                    done(behind(at));
-                }
-            }
-        }
+/// Shows every pair of `rows` once, as [`Pass::blocks`] does.
+pub(crate) fn blocks<R: Reader>(
+    rows: &Rows<'_>,
+    products: &impl Products,
+    reader: &mut R,
+    mut settle: impl FnMut(&mut R, &Tile, f64),
+) {
+    let mut made = Tiles::new(products, rows.n());
+    let tiles = rows.tiles();
+    for (at, tile) in tiles.iter().enumerate() {
+        made.multiply(tile, reader);
+        settle(reader, tile, (at + 1) as f64 / tiles.len() as f64);
     }
 }

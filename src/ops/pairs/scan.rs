@@ -2,7 +2,8 @@
 //! Each function is compiled for the vectors at hand and chosen at run time.
 
 use super::LANES;
-use multiversion::multiversion;
+use crate::simd::{Simd, vectorized};
+use macro_rules_attribute::apply;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
@@ -85,13 +86,6 @@ impl Hits {
     }
 }
 
-/// The column terms of a tile, with NaN up to a whole group of lanes: what is not there never passes.
-pub(crate) fn padded(terms: &[f64]) -> Vec<f64> {
-    let mut padded = terms.to_vec();
-    padded.resize(terms.len().next_multiple_of(LANES), f64::NAN);
-    padded
-}
-
 /// One row against whole groups of columns: appends to `by_row` the pairs whose value is at most the row's limit, and
 /// to `by_col` those whose value is at most the column's own. Places are counted from `first`.
 pub(crate) fn hits<S: Sum>(
@@ -104,7 +98,7 @@ pub(crate) fn hits<S: Sum>(
     by_col: &mut Hits,
 ) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+    if Simd::current().wide() {
         // SAFETY: the instructions are there.
         return unsafe { hits_512(row, col_terms, col_limits, sums, first, by_row, by_col) };
     }
@@ -169,9 +163,9 @@ fn hits_512<S: Sum>(
     }
 }
 
-#[multiversion(targets("x86_64+avx2+fma"))]
+#[apply(vectorized)]
 pub(super) fn hits_portable<S: Sum>(
-    (row_term, row_limit): (f64, f64),
+    row: (f64, f64),
     col_terms: &[f64],
     col_limits: &[f64],
     sums: &[S],
@@ -179,6 +173,7 @@ pub(super) fn hits_portable<S: Sum>(
     by_row: &mut Hits,
     by_col: &mut Hits,
 ) {
+    let (row_term, row_limit) = row;
     let groups = col_terms.as_chunks::<LANES>().0.iter().zip(col_limits.as_chunks::<LANES>().0);
     for (at, ((terms, limits), sums)) in groups.zip(sums.as_chunks::<LANES>().0).enumerate() {
         let mut values = [0.0; LANES];
@@ -201,12 +196,14 @@ pub(super) fn hits_portable<S: Sum>(
     }
 }
 
-/// One row against a run of columns, for [`row_ratios`].
+/// One row against a block of columns, for [`row_ratios`].
 pub(crate) struct Ratios<'a> {
     pub row_term: f64,
+    /// NaN where there is no pair.
     pub col_terms: &'a [f64],
-    /// What a column's pair counts in the sums: 0 or 1.
-    pub weights: &'a [f64],
+    pub row_label: u32,
+    /// Pairs of equal labels count for nothing.
+    pub col_labels: &'a [u32],
     pub row_norm: f64,
     pub col_norms: &'a [f64],
     /// Pairs of value `near` (row_norm + col_norm)^2 or less are near.
@@ -214,21 +211,21 @@ pub(crate) struct Ratios<'a> {
     pub limit: f64,
 }
 
-/// Sums over one row's pairs of 1 / distance and of 1 / distance^2, in the values' units. Near pairs are
-/// left out of the sums; they and those of value `limit` or less are appended to `hits` if their
-/// weight is not 0.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+/// Sums over one row's pairs of different labels of 1 / distance and of 1 / distance^2, in the values' units. Near pairs
+/// are left out of the sums; they and those of value `limit` or less are appended to `hits`.
+#[apply(vectorized)]
 pub(crate) fn row_ratios<S: Sum>(run: &Ratios<'_>, sums: &[S], hits: &mut Vec<(usize, f64)>) -> (f64, f64) {
     let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
     let columns = run.col_terms.as_chunks::<LANES>().0.iter().zip(run.col_norms.as_chunks::<LANES>().0);
-    let groups = columns.zip(run.weights.as_chunks::<LANES>().0).zip(sums.as_chunks::<LANES>().0);
-    for (at, (((terms, norms), weights), sums)) in groups.enumerate() {
-        let (mut values, mut limits) = ([0.0; LANES], [0.0; LANES]);
+    let groups = columns.zip(run.col_labels.as_chunks::<LANES>().0).zip(sums.as_chunks::<LANES>().0);
+    for (at, (((terms, norms), labels), sums)) in groups.enumerate() {
+        let (mut values, mut limits, mut weights) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
         let mut count = 0;
         for l in 0..LANES {
             let value = run.row_term + terms[l] - 2.0 * sums[l].f64();
             let norm = run.row_norm + norms[l];
             let near = run.near * norm * norm;
+            weights[l] = if labels[l] == run.row_label { 0.0 } else { 1.0 };
             let (far, weight) = if value > near { (value, weights[l]) } else { (1.0, 0.0) };
             let inverse = weight / far;
             second[l] += inverse;

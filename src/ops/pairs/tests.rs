@@ -1,16 +1,19 @@
 //! Tiles, bounds and engines against pairs taken one by one: whatever fills a tile, the true squared
 //! distance lies in the interval that its value and its bounds give.
 
-use super::float::{Centred, FloatTile};
-use super::int::{IntTiles, Isa, Sums, row_terms};
+use super::float::Centred;
+use super::int::{IntProducts, row_terms};
 use super::keeper::{Keeper, capacity};
 use super::scan::{Hits, Sum, hits, hits_portable};
+use super::tiles::{Products, Tiles};
 use super::*;
 use crate::Points;
+use crate::simd::Simd;
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::f64::consts::PI;
+use std::sync::Mutex;
 
 #[test]
 fn tiles_hold_each_pair_once() {
@@ -61,38 +64,55 @@ fn tiles_of(n: usize, size: usize) -> Vec<Tile> {
     pairs.map(|(p, q)| Tile { rows: ranges[p].clone(), cols: ranges[q].clone(), diagonal: p == q }).collect()
 }
 
-/// Calls `see` with each pair of a tile and its value.
-fn values<S: Sum>(
-    tile: &Tile,
-    row: &[f64],
-    col: &[f64],
-    sums: &[S],
-    see: &mut impl FnMut(usize, usize, f64),
-) {
-    for (r, i) in tile.rows.clone().enumerate() {
-        for (c, j) in tile.cols.clone().enumerate() {
-            if !tile.diagonal || i < j {
-                see(i, j, row[i] + col[j] - 2.0 * sums[r * tile.stride() + c].f64());
+/// Takes each pair's value, as readers do.
+struct Values<'a> {
+    row: &'a [f64],
+    col: &'a [f64],
+    seen: Mutex<Vec<(usize, usize, f64)>>,
+}
+
+impl Reader for Values<'_> {
+    fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
+        let mut seen = self.seen.lock().unwrap();
+        for (r, i) in (tile.rows.start + block.rows.start..tile.rows.start + block.rows.end).enumerate() {
+            for (c, j) in (tile.cols.start + block.cols.start..tile.cols.start + block.cols.end).enumerate() {
+                if !tile.diagonal || i < j {
+                    seen.push((i, j, self.row[i] + self.col[j] - 2.0 * block.row(r)[c].f64()));
+                }
             }
         }
+    }
+}
+
+/// Calls `see` with each pair of some tiles and its value.
+fn values(
+    products: &impl Products,
+    n: usize,
+    (row, col): (&[f64], &[f64]),
+    tiles: &[Tile],
+    mut see: impl FnMut(usize, usize, f64),
+) {
+    let mut made = Tiles::new(products, n);
+    for tile in tiles {
+        let values = Values { row, col, seen: Mutex::default() };
+        made.multiply(tile, &values);
+        values.seen.into_inner().unwrap().into_iter().for_each(|(i, j, value)| see(i, j, value));
     }
 }
 
 fn int_values(
     rows: &Quantised<'_>,
     n: usize,
-    isa: Isa,
+    simd: Simd,
     tiles: &[Tile],
-    mut see: impl FnMut(usize, usize, f64),
+    see: impl FnMut(usize, usize, f64),
 ) {
-    let terms = row_terms(rows, n, isa);
-    let mut products = IntTiles::new(rows, n, isa);
-    for tile in tiles {
-        match products.multiply(tile) {
-            Sums::Narrow(sums) => values(tile, &terms.row, &terms.col, sums, &mut see),
-            Sums::Wide(sums) => values(tile, &terms.row, &terms.col, sums, &mut see),
-        }
-    }
+    let terms = row_terms(rows, n, simd);
+    values(&IntProducts::new(rows.clone(), simd), n, (&terms.row, &terms.col), tiles, see);
+}
+
+fn float_values(rows: &Centred<'_>, n: usize, tiles: &[Tile], see: impl FnMut(usize, usize, f64)) {
+    values(rows, n, (&rows.squares, &rows.squares), tiles, see);
 }
 
 fn squared_u8(values: &[u8], dim: usize, i: usize, j: usize) -> f64 {
@@ -120,10 +140,10 @@ fn bytes_are_multiplied_exactly() {
         let (rows, bounds) = Quantised::new(&points);
         assert!(bounds.exact());
         let tiles = if n > TILE { tiles(n) } else { tiles_of(n, 32) };
-        for isa in Isa::available() {
+        for simd in Simd::available() {
             let mut seen = 0;
-            int_values(&rows, n, isa, &tiles, |i, j, value| {
-                assert_eq!(value, squared_u8(&bytes, dim, i, j), "{isa:?}, {n} x {dim}, {i} {j}");
+            int_values(&rows, n, simd, &tiles, |i, j, value| {
+                assert_eq!(value, squared_u8(&bytes, dim, i, j), "{simd:?}, {n} x {dim}, {i} {j}");
                 seen += 1;
             });
             assert_eq!(seen, n * (n - 1) / 2);
@@ -192,26 +212,24 @@ fn check_engines(kind: usize, n: usize, dim: usize, seed: u64, tile: usize) -> R
     let mut wrong = None;
     let (coarse, coarse_bounds) = Quantised::new(&points);
     let (fine, fine_bounds) = coarse.refined(n);
-    for isa in Isa::available() {
+    for simd in Simd::available() {
         for (name, rows, bounds) in [("coarse", &coarse, &coarse_bounds), ("fine", &fine, &fine_bounds)] {
             if name == "fine" && coarse_bounds.exact() {
                 // Nobody refines what is exact, all samples being one for example.
                 continue;
             }
-            int_values(rows, n, isa, &tiles, |i, j, value| {
+            int_values(rows, n, simd, &tiles, |i, j, value| {
                 if let Err(error) = bounded(bounds, i, j, value, squared_f32(&values_f32, dim, i, j)) {
-                    wrong = Some(format!("{isa:?} {name}, kind {kind}: {error}"));
+                    wrong = Some(format!("{simd:?} {name}, kind {kind}: {error}"));
                 }
             });
         }
     }
-    let rows = Centred::new(&points);
-    let mut products = FloatTile::default();
-    for tile in &tiles {
-        let sums = products.multiply(&rows, tile);
-        values(tile, &rows.squares, &rows.squares, sums, &mut |i, j, value| {
+    for simd in Simd::available() {
+        let rows = Centred::new(&points, simd);
+        float_values(&rows, n, &tiles, |i, j, value| {
             if let Err(error) = bounded(&rows.bounds, i, j, value, squared_f32(&values_f32, dim, i, j)) {
-                wrong = Some(format!("GEMM, kind {kind}: {error}"));
+                wrong = Some(format!("{simd:?} floats, kind {kind}: {error}"));
             }
         });
     }
@@ -233,7 +251,7 @@ proptest! {
 #[test]
 fn true_distances_lie_in_their_intervals_at_the_edges() {
     for kind in 0..KINDS {
-        // Long rows flush 32-bit sums and chain GEMMs; many rows need a second block of a diagonal tile.
+        // Long rows flush 32-bit sums and chain chunks of floats; many rows need a second block of a diagonal tile.
         for (n, dim) in [(5, 33_000), (12, 4100), (550, 3)] {
             check_engines(kind, n, dim, kind as u64, TILE).unwrap();
         }
@@ -249,23 +267,18 @@ fn intervals_are_narrow() {
     let (coarse, coarse_bounds) = Quantised::new(&points);
     let (fine, fine_bounds) = coarse.refined(n);
     for (rows, bounds, width) in [(&coarse, &coarse_bounds, 0.03), (&fine, &fine_bounds, 2e-4)] {
-        int_values(rows, n, Isa::best(), &tiles(n), |i, j, value| {
+        int_values(rows, n, Simd::current(), &tiles(n), |i, j, value| {
             let (low, high) = bounds.interval(i, j, value);
             assert!(high - low < width * high, "{low} .. {high}");
         });
     }
-    let rows = Centred::new(&points);
-    let tile = &tiles(n)[0];
-    values(
-        tile,
-        &rows.squares,
-        &rows.squares,
-        FloatTile::default().multiply(&rows, tile),
-        &mut |i, j, value| {
+    for simd in Simd::available() {
+        let rows = Centred::new(&points, simd);
+        float_values(&rows, n, &tiles(n), |i, j, value| {
             let (low, high) = rows.bounds.interval(i, j, value);
-            assert!(high - low < 5e-4 * high, "{low} .. {high}");
-        },
-    );
+            assert!(high - low < 2e-4 * high, "{low} .. {high}");
+        });
+    }
 }
 
 /// Whatever vectors there are: the same hits as one pair at a time.

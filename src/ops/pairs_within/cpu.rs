@@ -25,7 +25,7 @@ pub(super) fn pairs_within(task: &Task<'_>, progress: Progress<'_>) -> Found {
         found: Vec::new(),
         within: 0,
     };
-    pass.blocks(&mut collector, |collector, fraction| {
+    pass.blocks(&mut collector, |collector, _, fraction| {
         collector.settle();
         progress(fraction);
     });

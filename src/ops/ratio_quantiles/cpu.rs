@@ -25,7 +25,7 @@ impl<'a> Passes<'a> {
         let (row, col) = self.pass.terms();
         let (near, norms) = self.pass.bounds().near(row);
         let mut scan = Scan { task: self.task, row, col, near, norms, close: Mutex::default(), wants };
-        self.pass.blocks(&mut scan, |scan, fraction| {
+        self.pass.blocks(&mut scan, |scan, _, fraction| {
             scan.settle();
             progress(fraction);
         });

@@ -1,173 +1,210 @@
-//! `sharpness` on the CPU, fused with the tiles of pairs: exact products for 8-bit data, a GEMM for
-//! floats, whose few close pairs are recomputed from the samples themselves.
+//! `sharpness` on the CPU, fused with the blocks of pairs: exact products for 8-bit data, products of floats else,
+//! whose few close pairs are recomputed from the samples themselves.
 
 use super::{Found, Progress, Task, closest};
 use crate::ops::pairs::direct::squared_distances;
-use crate::ops::pairs::keeper::Keeper;
-use crate::ops::pairs::pass::{Pass, TileReader};
-use crate::ops::pairs::scan::{Ratios, Sum, padded, row_ratios};
-use crate::ops::pairs::{Bounds, Tile};
-use rayon::prelude::*;
-use std::collections::HashMap;
+use crate::ops::pairs::pass::Pass;
+use crate::ops::pairs::scan::{Ratios, Sum, row_ratios};
+use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Reader, TILE, Tile};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-/// Columns that are scanned before a row's limit is looked at anew.
-const RUN: usize = 256;
+/// Blocks in a row of a tile.
+const ACROSS: usize = TILE / BLOCK;
 
 pub(super) fn sharpness(task: &Task<'_>, progress: Progress<'_>) -> Found {
     let pass = Pass::new(task.points);
-    let (row, col) = pass.terms();
-    let mut scan = Scan::new(task, pass.bounds(), row, col);
-    pass.whole_tiles(&mut scan, progress);
+    let mut scan = Scan::new(task, &pass);
+    pass.blocks(&mut scan, |scan, tile, done| {
+        scan.settle(tile);
+        progress(done);
+    });
     scan.finish()
 }
 
-/// What the tiles seen so far say.
-struct Scan<'a> {
+/// Reads blocks of pairs; what the tiles so far say.
+pub(crate) struct Scan<'a> {
     task: &'a Task<'a>,
     bounds: &'a Bounds,
     row: &'a [f64],
     col: &'a [f64],
     unit: f64,
-    /// Of each sample's pairs with later samples: the closest, and the sums for the mean.
-    keepers: Vec<Keeper>,
-    sums: Vec<(f64, f64)>,
-    /// Squared distances of the close pairs, as recomputed.
-    close: Vec<(f64, (u32, u32))>,
+    /// Of each row of the tile and each block of columns, the sums of 1 / distance and of its square, as bits: added up
+    /// in one order, whichever thread is first.
+    partial: Vec<[AtomicU64; 2]>,
+    /// Of each sample's pairs with later samples.
+    sums: Vec<[f64; 2]>,
+    /// The squared distance that `top` pairs are known not to exceed, as bits: for who only looks.
+    reach: AtomicU64,
+    candidates: Mutex<Candidates>,
+}
+
+/// Pairs that may be among the closest.
+#[derive(Default)]
+struct Candidates {
+    /// The least of their greatest possible squared distances, ascending: `top` at most.
+    upper: Vec<f64>,
+    /// Least possible squared distances.
+    found: Vec<(f64, (u32, u32))>,
+    /// Pairs of the tile that are too close for their value.
+    near: Vec<(u32, u32)>,
+}
+
+impl Candidates {
+    /// The squared distance that `top` pairs are known not to exceed.
+    fn reach(&self, top: usize) -> f64 {
+        self.upper.get(top - 1).copied().unwrap_or(f64::INFINITY)
+    }
+
+    fn offer(&mut self, top: usize, (low, high): (f64, f64), pair: (u32, u32)) {
+        if low > self.reach(top) {
+            return;
+        }
+        if high < self.reach(top) {
+            self.upper.truncate(top - 1);
+            self.upper.insert(self.upper.partition_point(|upper| *upper <= high), high);
+        }
+        self.found.push((low, pair));
+    }
 }
 
 impl<'a> Scan<'a> {
-    fn new(task: &'a Task<'a>, bounds: &'a Bounds, row: &'a [f64], col: &'a [f64]) -> Self {
+    pub(crate) fn new(task: &'a Task<'a>, pass: &'a Pass<'_>) -> Self {
+        let (row, col) = pass.terms();
         let n = task.points.n();
-        let keepers = vec![Keeper::default(); n];
-        let unit = bounds.unit();
-        Scan { task, bounds, row, col, unit, keepers, sums: vec![(0.0, 0.0); n], close: Vec::new() }
+        let cells = n.min(TILE) * ACROSS;
+        Scan {
+            task,
+            bounds: pass.bounds(),
+            row,
+            col,
+            unit: pass.bounds().unit(),
+            partial: (0..cells).map(|_| Default::default()).collect(),
+            sums: vec![[0.0; 2]; n],
+            reach: AtomicU64::new(f64::INFINITY.to_bits()),
+            candidates: Mutex::default(),
+        }
     }
 
-    fn add<S: Sum>(&mut self, tile: &Tile, entries: &[S]) {
-        let task = self.task;
-        let stride = tile.stride();
-        let cols = tile.cols.clone();
-        let col_terms = padded(&self.col[cols.clone()]);
-        let (near, norms) = self.bounds.near(self.row);
-        let col_norms = padded(&norms[cols.clone()]);
-        // For each class: 1 where a column's label is another, 0 where it is the same.
-        let mut weights: HashMap<u32, Vec<f64>> = HashMap::new();
-        for label in &task.labels[tile.rows.clone()] {
-            weights.entry(*label).or_insert_with(|| {
-                let other = |l: &u32| if l == label { 0.0 } else { 1.0 };
-                let mut weights: Vec<f64> = task.labels[cols.clone()].iter().map(other).collect();
-                weights.resize(col_terms.len(), 0.0);
-                weights
-            });
-        }
-        let mut keepers = std::mem::take(&mut self.keepers);
-        let mut sums = std::mem::take(&mut self.sums);
-        let this = &*self;
-        let close: Vec<(u32, u32)> = keepers[tile.rows.clone()]
-            .par_iter_mut()
-            .zip(&mut sums[tile.rows.clone()])
-            .enumerate()
-            .flat_map_iter(|(r, (keeper, sums))| {
-                let i = tile.rows.start + r;
-                let weights = &weights[&task.labels[i]];
-                let (mut hits, mut close) = (Vec::new(), Vec::new());
-                // On the diagonal the first group of columns holds pairs that are not this row's.
-                let mut own = weights[..weights.len().min(tile.first_col(r) + RUN)].to_vec();
-                if tile.diagonal {
-                    own[..=r].fill(0.0);
+    /// Takes what the blocks of a tile left: recomputes pairs too close for their value, and forgets candidates that no
+    /// longer are.
+    pub(crate) fn settle(&mut self, tile: &Tile) {
+        let (task, top, exact) = (self.task, self.task.top, self.bounds.exact());
+        for (sums, cells) in
+            self.sums[tile.rows.clone()].iter_mut().zip(self.partial.chunks_exact_mut(ACROSS))
+        {
+            for cell in cells {
+                for (sum, part) in sums.iter_mut().zip(cell) {
+                    *sum += f64::from_bits(std::mem::take(part.get_mut()));
                 }
-                for from in (tile.first_col(r)..col_terms.len()).step_by(RUN) {
-                    let run = from..col_terms.len().min(from + RUN);
-                    let weights =
-                        if from == tile.first_col(r) { &own[run.clone()] } else { &weights[run.clone()] };
-                    let limit = this.bounds.limit(i, keeper.reach(task.top));
-                    let run = Ratios {
-                        row_term: this.row[i],
-                        col_terms: &col_terms[run.clone()],
-                        weights,
-                        row_norm: norms[i],
-                        col_norms: &col_norms[run],
-                        near,
-                        limit,
-                    };
-                    let (first, second) = row_ratios(&run, &entries[r * stride + from..], &mut hits);
-                    sums.0 += first;
-                    sums.1 += second;
-                    for (c, value) in hits.drain(..) {
-                        let j = cols.start + from + c;
-                        if !task.counts(i, j) {
-                            continue;
-                        }
-                        if value <= near * (norms[i] + norms[j]).powi(2) {
-                            close.push((i as u32, j as u32));
-                        } else {
-                            let interval = this.bounds.interval(i, j, value);
-                            keeper.offer(task.top, this.bounds.exact(), interval, j);
-                        }
-                    }
-                }
-                close
-            })
-            .collect();
-        self.keepers = keepers;
-        self.sums = sums;
-        let squared = squared_distances(task.points, &close);
-        for ((i, _), squared) in close.iter().zip(&squared) {
-            let sums = &mut self.sums[*i as usize];
-            sums.0 += (self.unit / squared).sqrt();
-            sums.1 += self.unit / squared;
+            }
         }
-        self.close.extend(squared.into_iter().zip(close));
-        keep_closest(&mut self.close, task.top);
+        let candidates = self.candidates.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut near = std::mem::take(&mut candidates.near);
+        near.sort_unstable();
+        for (squared, pair) in squared_distances(task.points, &near).into_iter().zip(near) {
+            let sums = &mut self.sums[pair.0 as usize];
+            sums[0] += (self.unit / squared).sqrt();
+            sums[1] += self.unit / squared;
+            candidates.offer(top, about(squared, exact), pair);
+        }
+        let reach = candidates.reach(top);
+        candidates.found.retain(|(low, _)| *low <= reach);
+        if candidates.found.len() > 4 * top + 128 {
+            let pairs = std::mem::take(&mut candidates.found).into_iter().map(|(_, pair)| pair).collect();
+            candidates.upper.clear();
+            for (squared, pair) in self.nearest(pairs) {
+                let candidates = self.candidates.get_mut().unwrap_or_else(PoisonError::into_inner);
+                candidates.offer(top, about(squared, exact), pair);
+            }
+        }
     }
 
-    fn finish(self) -> Found {
-        let task = self.task;
+    /// The `top` closest of some pairs, recomputed.
+    fn nearest(&self, mut pairs: Vec<(u32, u32)>) -> Vec<(f64, (u32, u32))> {
+        pairs.sort_unstable();
+        let squared = squared_distances(self.task.points, &pairs);
+        let mut found: Vec<_> = squared.into_iter().zip(pairs).collect();
+        found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        found.truncate(self.task.top);
+        found
+    }
+
+    pub(crate) fn finish(mut self) -> Found {
+        let candidates = std::mem::take(&mut self.candidates);
+        let candidates = candidates.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let pairs = candidates.found.into_iter().map(|(_, pair)| pair).collect();
         let (mut sum, mut sum_of_squares) = (0.0, 0.0);
-        for (first, second) in &self.sums {
+        for [first, second] in &self.sums {
             sum += first / self.unit.sqrt();
             sum_of_squares += second / self.unit;
         }
-        // The distance that `top` pairs are known not to exceed.
-        let mut upper: Vec<f64> = self.keepers.iter().flat_map(Keeper::greatest).collect();
-        upper.extend(self.close.iter().map(|(squared, _)| *squared));
-        upper.sort_unstable_by(f64::total_cmp);
-        let reach = upper.get(task.top - 1).copied().unwrap_or(f64::INFINITY);
-        let mut found = self.close;
-        let mut pairs = Vec::new();
-        for (i, keeper) in self.keepers.into_iter().enumerate() {
-            if keeper.loose {
-                // Row by row, so that many such samples take no more memory than one.
-                let later = (i + 1).max(task.points.partners().start)..task.points.n();
-                let others = later.filter(|&j| task.counts(i, j));
-                let others: Vec<_> = others.map(|j| (i as u32, j as u32)).collect();
-                found.extend(squared_distances(task.points, &others).into_iter().zip(others));
-                keep_closest(&mut found, task.top);
+        Found { sharpest: closest(self.nearest(pairs), self.task.top), sum, sum_of_squares }
+    }
+}
+
+/// Bounds of a recomputed squared distance.
+fn about(squared: f64, exact: bool) -> (f64, f64) {
+    if exact { (squared, squared) } else { (squared * (1.0 - 1e-12), squared * (1.0 + 1e-12)) }
+}
+
+impl Reader for Scan<'_> {
+    fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
+        let (task, top, bounds) = (self.task, self.task.top, self.bounds);
+        let first = tile.cols.start + block.cols.start;
+        let cols = first..first + block.cols.len();
+        let (near, norms) = bounds.near(self.row);
+        // What is not there to fill a group of lanes: NaN, which is neither near nor far.
+        let (mut terms, mut col_norms, mut labels) = ([f64::NAN; BLOCK], [f64::NAN; BLOCK], [0; BLOCK]);
+        terms[..cols.len()].copy_from_slice(&self.col[cols.clone()]);
+        col_norms[..cols.len()].copy_from_slice(&norms[cols.clone()]);
+        labels[..cols.len()].copy_from_slice(&task.labels[cols.clone()]);
+        let groups = cols.len().next_multiple_of(LANES);
+        let reach = f64::from_bits(self.reach.load(Ordering::Relaxed));
+        let (mut hits, mut pairs, mut close) = (Vec::new(), Vec::new(), Vec::new());
+        for r in block.rows.clone() {
+            let i = tile.rows.start + r;
+            // Of a sample and itself there is no pair, and those before it are of rows before this one.
+            if cols.contains(&i) {
+                terms[i - first] = f64::NAN;
             }
-            let within = keeper.found.into_iter().filter(|(low, _)| *low <= reach);
-            if self.bounds.exact() {
-                found.extend(within.map(|(squared, j)| (squared, (i as u32, j))));
-            } else {
-                pairs.extend(within.map(|(_, j)| (i as u32, j)));
+            // On the diagonal what lies before this group of columns is not made.
+            let run = (i.saturating_sub(first) / LANES * LANES).min(groups)..groups;
+            let ratios = Ratios {
+                row_term: self.row[i],
+                col_terms: &terms[run.clone()],
+                row_label: task.labels[i],
+                col_labels: &labels[run.clone()],
+                row_norm: norms[i],
+                col_norms: &col_norms[run.clone()],
+                near,
+                limit: bounds.limit(i, reach),
+            };
+            let sums = row_ratios(&ratios, &block.row(r - block.rows.start)[run.clone()], &mut hits);
+            let cell = &self.partial[r * ACROSS + block.cols.start / BLOCK];
+            cell[0].store(sums.0.to_bits(), Ordering::Relaxed);
+            cell[1].store(sums.1.to_bits(), Ordering::Relaxed);
+            for (c, value) in hits.drain(..) {
+                let j = first + run.start + c;
+                if !task.counts(i, j) {
+                    continue;
+                }
+                let pair = (i as u32, j as u32);
+                if value <= near * (norms[i] + norms[j]).powi(2) {
+                    close.push(pair);
+                } else {
+                    pairs.push((bounds.interval(i, j, value), pair));
+                }
             }
         }
-        found.extend(squared_distances(task.points, &pairs).into_iter().zip(pairs));
-        Found { sharpest: closest(found, task.top), sum, sum_of_squares }
-    }
-}
-
-impl TileReader for Scan<'_> {
-    fn read<S: Sum>(&mut self, tile: &Tile, sums: &[S]) {
-        self.add(tile, sums);
-    }
-}
-
-/// Leaves the `top` closest of some pairs, each once: a sample that is compared with all others brings pairs
-/// that were close enough to be known before.
-fn keep_closest(pairs: &mut Vec<(f64, (u32, u32))>, top: usize) {
-    if pairs.len() > top {
-        pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        pairs.dedup();
-        pairs.truncate(top);
+        if pairs.is_empty() && close.is_empty() {
+            return;
+        }
+        let mut candidates = self.candidates.lock().unwrap_or_else(PoisonError::into_inner);
+        candidates.near.append(&mut close);
+        for (interval, pair) in pairs {
+            candidates.offer(top, interval, pair);
+        }
+        self.reach.store(candidates.reach(top).to_bits(), Ordering::Relaxed);
     }
 }

@@ -1,0 +1,157 @@
+//! Makes tiles of inner products block by block, on all threads, and shows each block to a reader while it is still
+//! in that core's cache. What is multiplied, and by which instructions, is a [`Products`].
+
+use super::{BLOCK, LANES, Reader, TILE, Tile, blocks};
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Packed rows that are kept from tile to tile at most; more are packed anew for each tile.
+const KEPT_BYTES: usize = 96 << 20;
+
+/// Columns that are packed at a time where not all are kept: a whole number of every engine's chunks. More columns at a
+/// time read and write the tile's sums less often.
+pub(crate) const STAGE: usize = 4096;
+
+/// Rows of samples whose inner products are wanted, packed into panels of [`LANES`] rows for some kernel.
+pub(crate) trait Products: Sync {
+    /// Panels of some rows, for a stage of their columns.
+    type Panels: Default + Send + Sync;
+    /// Sums of a block, or of a whole tile.
+    type Sums: Default + Send;
+    /// Where the sums of a block begin.
+    type Place: Copy + Send + Sync;
+
+    /// Columns of a row.
+    fn dim(&self) -> usize;
+
+    /// Bytes that a packed row takes.
+    fn packed_bytes(&self) -> usize;
+
+    /// Packs some columns of some rows; rows that are not there become zeros.
+    fn pack(&self, panels: &mut Self::Panels, rows: Range<usize>, columns: Range<usize>);
+
+    /// Makes room for sums, and tells where they begin. Their values need not be cleared: a block's first columns
+    /// overwrite them.
+    fn reserve(&self, sums: &mut Self::Sums, entries: usize) -> Self::Place;
+
+    /// The place of another entry, within what was reserved.
+    fn offset(place: Self::Place, entry: usize) -> Self::Place;
+
+    /// Accumulates the products over `columns` into the sums of a block.
+    ///
+    /// # Safety
+    /// From `place` on there must be `tall` panels of rows, `stride` entries apart, of entries for `broad` panels, that
+    /// nobody else touches meanwhile. Both sides' panels hold `columns`, and as many panels as that.
+    unsafe fn add(&self, block: &Operands<'_, Self::Panels>, columns: Range<usize>, place: Self::Place);
+
+    /// Shows a finished block to `reader`.
+    ///
+    /// # Safety
+    /// As [`add`](Self::add), for the block's rows and columns, all of whose columns were accumulated.
+    unsafe fn show(
+        &self,
+        tile: &Tile,
+        block: (Range<usize>, Range<usize>),
+        place: Self::Place,
+        stride: usize,
+        reader: &impl Reader,
+    );
+}
+
+/// Both sides of a block's products.
+pub(crate) struct Operands<'a, P> {
+    /// Panels, and the first of them that is the block's.
+    pub left: (&'a P, usize),
+    pub right: (&'a P, usize),
+    /// Panels of rows and of columns.
+    pub tall: usize,
+    pub broad: usize,
+    /// Only panels on and above the block's diagonal are wanted.
+    pub upper: bool,
+    /// Entries between one row of sums and the next.
+    pub stride: usize,
+}
+
+/// Makes tiles of products, in buffers that are kept from tile to tile.
+pub(crate) struct Tiles<'a, P: Products> {
+    products: &'a P,
+    /// Every row's panels, where they are few enough.
+    kept: Option<P::Panels>,
+    /// A stage of the tile's rows and columns, where they are not kept.
+    left: P::Panels,
+    right: P::Panels,
+    /// Of the whole tile, where a block is not finished before the next begins.
+    sums: P::Sums,
+}
+
+impl<'a, P: Products> Tiles<'a, P> {
+    /// For the first `n` rows.
+    pub(crate) fn new(products: &'a P, n: usize) -> Self {
+        let mut kept = None;
+        if n > TILE && n * products.packed_bytes() <= KEPT_BYTES {
+            products.pack(kept.insert(P::Panels::default()), 0..n, 0..products.dim());
+        }
+        let (left, right, sums) = Default::default();
+        Tiles { products, kept, left, right, sums }
+    }
+
+    /// Makes the products of `tile` and shows each block of them, as of [`Tile::blocks`], to `reader` as soon as it is
+    /// done, on the thread that made it.
+    pub(crate) fn multiply(&mut self, tile: &Tile, reader: &impl Reader) {
+        let Tiles { products, kept, left, right, sums } = self;
+        let (products, dim) = (*products, products.dim());
+        // Where all columns are packed at once, a block is done with before the next is begun.
+        let whole = kept.is_none() && dim > STAGE;
+        let stride = if whole { tile.stride() } else { BLOCK + LANES };
+        let all = whole.then(|| products.reserve(sums, tile.rows.len().next_multiple_of(LANES) * stride));
+        let mut tasks: Vec<_> = tile.blocks().collect();
+        // Those of samples among themselves first: what they tell of each sample spares work in all others.
+        tasks.sort_by_key(|(rows, cols)| !(tile.diagonal && rows == cols));
+        for columns in blocks(0..dim, if kept.is_some() { dim } else { STAGE }) {
+            if kept.is_none() {
+                products.pack(left, tile.rows.clone(), columns.clone());
+                if !tile.diagonal {
+                    products.pack(right, tile.cols.clone(), columns.clone());
+                }
+            }
+            let (left, right, first_row, first_col) = match (&*kept, tile.diagonal) {
+                (Some(kept), _) => (kept, kept, tile.rows.start, tile.cols.start),
+                (None, true) => (&*left, &*left, 0, 0),
+                (None, false) => (&*left, &*right, 0, 0),
+            };
+            // A task takes its block through all these columns before it begins another, so that the
+            // block's sums stay in the second-level cache.
+            // Threads take blocks in their order, so that they end together.
+            let next = AtomicUsize::new(0);
+            let threads = rayon::current_num_threads().min(tasks.len());
+            (0..threads).into_par_iter().with_max_len(1).for_each(|_| {
+                let mut own = P::Sums::default();
+                while let Some((rows, cols)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let place = match all {
+                        Some(all) => P::offset(all, rows.start * stride + cols.start),
+                        None => products.reserve(&mut own, BLOCK * stride),
+                    };
+                    let block = Operands {
+                        left: (left, (first_row + rows.start) / LANES),
+                        right: (right, (first_col + cols.start) / LANES),
+                        tall: rows.len().div_ceil(LANES),
+                        broad: cols.len().div_ceil(LANES),
+                        // On the diagonal, columns up to a row's own panel are not wanted.
+                        upper: tile.diagonal && rows.start == cols.start,
+                        stride,
+                    };
+                    // SAFETY: no other task touches this block: in the tile's sums rows have whole panels of entries
+                    // and one more, enough for all panels of columns; a block of its own has BLOCK rows of more
+                    // than BLOCK entries.
+                    unsafe {
+                        products.add(&block, columns.clone(), place);
+                        if columns.end == dim {
+                            products.show(tile, (rows.clone(), cols.clone()), place, stride, reader);
+                        }
+                    }
+                }
+            });
+        }
+    }
+}
