@@ -185,7 +185,7 @@ def main():
     args = parser.parse_args()
     if args.quick:
         args.rounds = args.repeats = 1
-    import torch
+    import torch  # not before --help and wrong options
 
     gpu = torch.cuda.is_available()
     words = args.peers.split(",") if args.peers else [""]

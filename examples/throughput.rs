@@ -201,7 +201,8 @@ fn data(args: &Args) -> Result<(Vec<u8>, Vec<f32>)> {
 /// What the threads of this process have worked, from Linux's own account; 0 elsewhere.
 #[cfg(target_os = "linux")]
 fn cpu_seconds() -> f64 {
-    let used = nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("every Linux has it");
+    let used =
+        nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("every Linux has it");
     used.tv_sec() as f64 + used.tv_nsec() as f64 * 1e-9
 }
 
