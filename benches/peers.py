@@ -5,7 +5,7 @@ threads, in turns. search_peer.py, beside this file, says what of each is timed.
     pip install faiss-cpu numkong scikit-learn torch
     python benches/peers.py [--quick] [--simd avx2] [--tables images]
 
-Prints a Markdown table for each kind of data and checks the neighbours: uniform values, which are the hardest, as all
+Prints a Markdown table for each kind of data, and checks the neighbours: uniform values, which are the hardest, as all
 distances are nearly equal; features, the ReLU of a random linear map of 24 normal variables; and images, the first of MNIST's
 and CIFAR-10's. `--n` and `--dim` make one table of other sizes. Every tool is a process of its own that reads the samples
 from a file, does the work once untimed and then timed. Each case has two rows: the seconds that pass, and those that
@@ -39,7 +39,10 @@ def samples(data, kind, n, dim, seed):
 
     random = np.random.default_rng(seed)
     if data == "images":
-        pixels = images({784: "mnist", 3072: "cifar10"}[dim], n)
+        names = {784: "mnist", 3072: "cifar10"}
+        if dim not in names:
+            sys.exit(f"peers.py: there are images of 784 and 3072 values, none of {dim}")
+        pixels = images(names[dim], n)
         return pixels if kind == "u8" else pixels / np.float32(255)
     if data == "features":
         weights, bias = random.standard_normal((24, dim)), random.standard_normal(dim)
@@ -202,6 +205,10 @@ def main():
         chosen[name] = data, kind, sizes[:1] if args.quick else sizes
     if args.n:
         chosen = {args.data: (args.data, args.type, [(n, dim) for n in args.n for dim in args.dim])}
+
+    for data, kind, sizes in chosen.values():
+        if data == "images":
+            samples(data, kind, *max(sizes), args.seed)  # says what is missing before hours have passed
 
     describe(args.threads, args.simd, search_peer.PACKAGES)
     print(f"k = {args.k}. Medians of {args.rounds} rounds of {args.repeats} calls; in brackets how many times this")
