@@ -6,6 +6,7 @@ mod support;
 
 mod ops {
     mod adam;
+    mod all_pairs;
     mod avg_pool;
     mod batch_norm;
     mod between;

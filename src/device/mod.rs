@@ -159,6 +159,18 @@ impl Device {
         self.fallback.as_deref()
     }
 
+    /// Whether it is the CPU.
+    ///
+    /// ```
+    /// assert!(sharpdim::Device::cpu().is_cpu());
+    /// ```
+    pub fn is_cpu(&self) -> bool {
+        #[cfg(gpu)]
+        return self.gpu.is_none();
+        #[cfg(not(gpu))]
+        true
+    }
+
     /// Short name, as command lines have it: `cpu`, `cuda:0`, `emulated:0`.
     pub fn name(&self) -> String {
         #[cfg(gpu)]

@@ -2,6 +2,7 @@
 //! CUDA launch in `cuda.rs`.
 
 pub mod adam;
+mod all_pairs;
 pub mod avg_pool;
 pub mod batch_norm;
 mod class_pairs;
@@ -31,6 +32,7 @@ pub mod tally;
 #[cfg(gpu)]
 mod vectors;
 
+pub use all_pairs::{AllPairs, Wanted, all_pairs};
 pub(crate) use class_pairs::MOST_CLASSES;
 pub use class_pairs::{ClassPair, class_pairs, class_pairs_with};
 pub use counts::{counts_within, pair_distances};

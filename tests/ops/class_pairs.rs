@@ -1,7 +1,7 @@
 //! `class_pairs` against looking at every pair of samples in f64.
 
 use crate::support::{LONG_ROWS, Random, Set, close, devices, nasty_f32, nasty_u8, noise_u8, on_threads};
-use sharpdim::ops::{class_pairs, class_pairs_with};
+use sharpdim::ops::{ClassPair, class_pairs, class_pairs_with};
 use sharpdim::{Device, Error, Points};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -29,7 +29,11 @@ fn naive(set: &Set, labels: &[u32]) -> Naive {
 
 #[track_caller]
 fn check(set: &Set, labels: &[u32]) {
-    let found = class_pairs(&Device::cpu(), &set.points(), labels).unwrap();
+    verify(set, labels, &class_pairs(&Device::cpu(), &set.points(), labels).unwrap());
+}
+
+#[track_caller]
+pub fn verify(set: &Set, labels: &[u32], found: &[ClassPair]) {
     let all = naive(set, labels);
     let place = format!("{}, {} x {}", set.name, set.n(), set.dim);
     let classes: Vec<_> = found.iter().map(|found| found.classes).collect();

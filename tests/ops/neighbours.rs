@@ -10,12 +10,12 @@ use sharpdim::{Device, Error, Points};
 use std::sync::Mutex;
 
 /// The promise, for squared distances; the CPU keeps a far closer one.
-fn tolerance(device: &Device) -> f64 {
+pub fn tolerance(device: &Device) -> f64 {
     if device.name() == "cpu" { 1e-12 } else { 2e-5 }
 }
 
 #[track_caller]
-fn verify(set: &Set, k: usize, found: &Neighbours, tolerance: f64, place: &str) {
+pub fn verify(set: &Set, k: usize, found: &Neighbours, tolerance: f64, place: &str) {
     let place = format!("{place}, {}, {} x {}, k = {k}", set.name, set.n(), set.dim);
     assert_eq!((found.n(), found.k()), (set.n(), k), "{place}");
     for i in 0..set.n() {

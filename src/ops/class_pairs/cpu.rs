@@ -1,7 +1,7 @@
 //! `class_pairs` on the CPU, fused with the blocks of pairs. Each block has a table of its own classes; tables are added
 //! up in order, whatever the thread count.
 
-use super::{Found, Task};
+use super::{Classes, Found};
 use crate::Points;
 use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::pass::Pass;
@@ -15,11 +15,9 @@ use std::sync::{Mutex, PoisonError};
 /// Pairs that may be the closest of two classes, kept at most.
 const MOST_CANDIDATES: usize = 64;
 
-pub(super) fn class_pairs(task: &Task<'_>, progress: Progress<'_>) -> Vec<Found> {
+pub(super) fn class_pairs(task: &Classes<'_>, progress: Progress<'_>) -> Vec<Found> {
     let pass = Pass::new(task.points);
-    let (row, col) = pass.terms();
-    let cells = vec![Cell::default(); task.count * (task.count + 1) / 2];
-    let mut table = Table { task, bounds: pass.bounds(), row, col, parts: Mutex::default(), cells };
+    let mut table = Table::new(task, &pass);
     pass.blocks(&mut table, |table, _, done| {
         table.settle();
         progress(done);
@@ -92,8 +90,9 @@ fn about(squared: f64) -> (f64, f64) {
     (squared * (1.0 - 1e-12), squared * (1.0 + 1e-12))
 }
 
-struct Table<'a> {
-    task: &'a Task<'a>,
+/// Reads blocks of pairs; what the tiles so far say.
+pub(in crate::ops) struct Table<'a> {
+    task: &'a Classes<'a>,
     bounds: &'a Bounds,
     row: &'a [f64],
     col: &'a [f64],
@@ -178,9 +177,16 @@ impl Local {
     }
 }
 
-impl Table<'_> {
+impl<'a> Table<'a> {
+    pub(in crate::ops) fn new(task: &'a Classes<'a>, pass: &'a Pass<'_>) -> Self {
+        let (row, col) = pass.terms();
+        let count = task.names.len();
+        let cells = vec![Cell::default(); count * (count + 1) / 2];
+        Table { task, bounds: pass.bounds(), row, col, parts: Mutex::default(), cells }
+    }
+
     /// Adds what the blocks of a tile say, in one order, whichever was done first.
-    fn settle(&mut self) {
+    pub(in crate::ops) fn settle(&mut self) {
         let (task, exact) = (self.task, self.bounds.exact());
         let mut parts = std::mem::take(self.parts.get_mut().unwrap_or_else(PoisonError::into_inner));
         parts.sort_unstable_by_key(|(at, _, _)| *at);
@@ -197,10 +203,10 @@ impl Table<'_> {
         }
     }
 
-    fn finish(self) -> Vec<Found> {
+    pub(in crate::ops) fn finish(self) -> Vec<Found> {
         let mut found = Vec::new();
-        for a in 0..self.task.count as u32 {
-            for b in a..self.task.count as u32 {
+        for a in 0..self.task.names.len() as u32 {
+            for b in a..self.task.names.len() as u32 {
                 let cell = &self.cells[place(a, b)];
                 if cell.pairs == 0 {
                     continue;

@@ -1,7 +1,7 @@
 //! `class_pairs`: how near each class lies to each other one, and to itself: the closest pair, and the mean of
 //! 1 / distance over all pairs, for every two classes at once.
 
-mod cpu;
+pub(super) mod cpu;
 
 use super::sharpness::one_label_each;
 use super::{Progress, SharpPair, duplicates};
@@ -66,29 +66,8 @@ pub fn class_pairs_with(
     progress: Progress<'_>,
 ) -> Result<Vec<ClassPair>> {
     let _ = device;
-    one_label_each(points, labels)?;
-    let mut names = labels.to_vec();
-    names.sort_unstable();
-    names.dedup();
-    if names.len() > MOST_CLASSES {
-        return Err(Error::Data(format!(
-            "{} classes are too many to compare one by one: at most {MOST_CLASSES}",
-            names.len()
-        )));
-    }
-    let class = |label: &u32| names.partition_point(|name| name < label) as u32;
-    let classes: Vec<u32> = labels.iter().map(class).collect();
-    let groups = duplicates(points);
-    let identical = identical(&groups, &classes);
-    let task = Task { points, classes: &classes, count: names.len(), groups: &groups };
-    let found = cpu::class_pairs(&task, progress).into_iter().map(|found| ClassPair {
-        classes: found.classes.map(|class| names[class as usize]),
-        sharpest: found.sharpest,
-        mean: found.sum / found.pairs as f64,
-        pairs: found.pairs,
-        identical: identical.get(&found.classes).copied().unwrap_or(0),
-    });
-    Ok(found.collect())
+    let classes = Classes::new(points, labels)?;
+    Ok(classes.named(cpu::class_pairs(&classes, progress)))
 }
 
 /// The number of identical pairs of each two classes that have any.
@@ -110,16 +89,51 @@ fn identical(groups: &[u32], classes: &[u32]) -> HashMap<[u32; 2], u64> {
 }
 
 /// What the CPU's code works on, checked.
-struct Task<'a> {
+pub(super) struct Classes<'a> {
     points: &'a Points<'a>,
     /// Each sample's class, counted from 0.
-    classes: &'a [u32],
-    count: usize,
-    groups: &'a [u32],
+    classes: Vec<u32>,
+    /// The labels, ascending: class `c` has label `names[c]`.
+    names: Vec<u32>,
+    /// Identical samples share a group.
+    groups: Vec<u32>,
+}
+
+impl<'a> Classes<'a> {
+    /// # Errors
+    /// As [`class_pairs`].
+    pub(super) fn new(points: &'a Points<'a>, labels: &[u32]) -> Result<Self> {
+        one_label_each(points, labels)?;
+        let mut names = labels.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        if names.len() > MOST_CLASSES {
+            return Err(Error::Data(format!(
+                "{} classes are too many to compare one by one: at most {MOST_CLASSES}",
+                names.len()
+            )));
+        }
+        let class = |label: &u32| names.partition_point(|name| name < label) as u32;
+        let classes = labels.iter().map(class).collect();
+        Ok(Classes { points, classes, names, groups: duplicates(points) })
+    }
+
+    /// What was found, by the classes' labels.
+    pub(super) fn named(&self, found: Vec<Found>) -> Vec<ClassPair> {
+        let identical = identical(&self.groups, &self.classes);
+        let named = found.into_iter().map(|found| ClassPair {
+            classes: found.classes.map(|class| self.names[class as usize]),
+            sharpest: found.sharpest,
+            mean: found.sum / found.pairs as f64,
+            pairs: found.pairs,
+            identical: identical.get(&found.classes).copied().unwrap_or(0),
+        });
+        named.collect()
+    }
 }
 
 /// What was found of two classes.
-struct Found {
+pub(super) struct Found {
     classes: [u32; 2],
     sharpest: SharpPair,
     sum: f64,

@@ -3,8 +3,9 @@
 //! 1. Every tile of pairs is filled by the integer engine, exactly for 8-bit data. Each sample keeps
 //!    the pairs whose least possible distance does not exceed the k-th smallest greatest one.
 //! 2. Floats: those pairs are recomputed as sums of squared differences; the k smallest win.
-//! 3. Where 256 steps are too coarse for many samples, these are screened again on 65 536 steps, and
-//!    where those are too coarse (heavy tails) by GEMM.
+//! 3. Where 256 steps are too coarse for many samples, these are screened on 65 536 steps, where that costs less than
+//!    products of floats, else (and where those are too coarse: heavy tails) by products of floats. A probe of a few
+//!    samples tells which rungs would be in vain.
 //! 4. Samples that even that leaves open are compared with all others directly.
 
 use super::{Neighbours, Progress, collect, compare_with_all, recompute};
@@ -30,34 +31,42 @@ fn neighbours_on(points: &Rows<'_>, k: usize, simd: Simd, progress: Progress<'_>
     let (coarse, bounds) = Quantised::new(points);
     if bounds.exact() {
         let keepers = screen(points, &coarse, &bounds, keepers(points), k, simd, progress);
-        return collect(points, k, keepers.into_iter().map(|keeper| keeper.found).collect());
+        return chosen(points, &bounds, k, keepers);
     }
     let mut keepers = keepers(points);
-    if hopeless(points, &coarse, k, simd) {
-        keepers.iter_mut().for_each(|keeper| keeper.loose = !keeper.closed);
-    } else {
-        keepers = screen(points, &coarse, &bounds, keepers, k, simd, progress);
-    }
-    // Screening all pairs again costs about as much as an eighth of them compared directly.
+    let mut rungs = rungs(simd);
+    // A rung that leaves more than an eighth of the samples open costs a second screen of all pairs, which costs about
+    // as much as an eighth of them compared directly.
     let asked = points.asked().len();
-    let many = |keepers: &[Keeper]| keepers.iter().filter(|keeper| keeper.loose).count() > asked / 8;
-    if many(&keepers) {
-        let (fine, bounds) = coarse.refined(points.n());
-        let again = screen(points, &fine, &bounds, only_loose(&keepers), k, simd, progress);
-        replace_loose(&mut keepers, again);
+    let many = |open: usize, of: usize| open > of / 8;
+    if let Some(probe) = Probe::new(points, &coarse, k) {
+        rungs.retain(|rung| !many(probe.crowded(*rung, simd), PROBES));
     }
-    if many(&keepers) {
-        let rows = Centred::new(points, simd);
+    keepers.iter_mut().for_each(|keeper| keeper.loose = !keeper.closed);
+    for rung in rungs.into_iter().chain([Rung::Floats]) {
+        if !many(keepers.iter().filter(|keeper| keeper.loose).count(), asked) {
+            break;
+        }
         let mut again = only_loose(&keepers);
-        let mut screen = Screen::new(&rows.bounds, &rows.squares, &rows.squares, k, &mut again);
-        pass::blocks(points, &rows, &mut screen, |_, _, done| progress(done));
+        match rung {
+            Rung::Coarse => again = screen(points, &coarse, &bounds, again, k, simd, progress),
+            Rung::Fine => {
+                let (fine, bounds) = coarse.refined(points.n());
+                again = screen(points, &fine, &bounds, again, k, simd, progress);
+            }
+            Rung::Floats => {
+                let rows = Centred::new(points, simd);
+                let mut screen = Screen::new(&rows.bounds, &rows.squares, &rows.squares, k, &mut again);
+                pass::blocks(points, &rows, &mut screen, |_, _, done| progress(done));
+            }
+        }
         replace_loose(&mut keepers, again);
     }
     certify(points, k, keepers)
 }
 
 /// A keeper for each row. Reference samples ask for nothing: what is offered to theirs is not kept.
-fn keepers(rows: &Rows<'_>) -> Vec<Keeper> {
+pub(in crate::ops) fn keepers(rows: &Rows<'_>) -> Vec<Keeper> {
     let mut keepers = vec![Keeper { closed: true, ..Keeper::default() }; rows.n()];
     keepers[rows.asked()].fill(Keeper::default());
     keepers
@@ -81,41 +90,83 @@ fn screen(
     keepers
 }
 
-/// Whether 256 steps are so coarse that most samples would find too many pairs that may count, as a
-/// few samples among themselves show: at their scale the k nearest of n are the k' nearest.
-fn hopeless(points: &Rows<'_>, coarse: &Quantised<'_>, k: usize, simd: Simd) -> bool {
-    const PROBES: usize = 64;
-    if points.sets().any(|set| set.len() < 4 * PROBES) {
-        return false;
+/// How pairs of floats are screened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rung {
+    /// On 256 steps: one product of bytes.
+    Coarse,
+    /// On 65 536 steps: three products of bytes.
+    Fine,
+    /// By products of floats, which tell as much as there is to tell.
+    Floats,
+}
+
+/// The rungs that cost less than products of floats, the cheapest first. Where bytes are multiplied as such, their product
+/// costs a quarter of that of floats, else half of it: three of them are then no gain.
+fn rungs(simd: Simd) -> Vec<Rung> {
+    match simd {
+        Simd::AvxVnni | Simd::Avx512Vnni => vec![Rung::Coarse, Rung::Fine],
+        Simd::Portable | Simd::Avx2 | Simd::Avx512 => vec![Rung::Coarse],
     }
-    let some = |set: Range<usize>| -> Vec<f32> {
-        let mut values = Vec::with_capacity(PROBES * points.dim());
-        for p in 0..PROBES {
-            let row = set.start + p * set.len() / PROBES;
-            for columns in blocks(0..points.dim(), WIDENED) {
-                points.row(row, columns).with_floats(|some| values.extend_from_slice(some));
-            }
+}
+
+/// Samples that a probe looks at, of each set.
+const PROBES: usize = 64;
+
+/// A few samples among themselves, which show whether a rung is too coarse: at their scale the k nearest of n are the
+/// k' nearest.
+struct Probe<'a> {
+    /// Their values, of each set.
+    sets: Vec<Vec<f32>>,
+    dim: usize,
+    coarse: &'a Quantised<'a>,
+    k: usize,
+    few: usize,
+}
+
+impl<'a> Probe<'a> {
+    /// `None` where samples are so few that a screen costs little more.
+    fn new(points: &Rows<'_>, coarse: &'a Quantised<'a>, k: usize) -> Option<Self> {
+        if points.sets().any(|set| set.len() < 4 * PROBES) {
+            return None;
         }
-        values
-    };
-    let some: Vec<Vec<f32>> = points.sets().map(some).collect();
-    let some: Vec<Points<'_>> = some
-        .iter()
-        .map(|values| Points::f32(values, points.dim()).expect("rows of points that were checked"))
-        .collect();
-    let some = match &some[..] {
-        [queries, reference] => Rows::between(queries, reference).expect("both of one kind"),
-        _ => Rows::from(&some[0]),
-    };
-    let (rows, bounds) = coarse.of(some);
-    let few = (k * PROBES).div_ceil(points.partners().len()).min(PROBES / 4);
-    let keepers = screen(&some, &rows, &bounds, keepers(&some), few, simd, &|_| ());
-    let crowded = |keeper: &&Keeper| {
-        let reach = keeper.reach(few);
-        let found = keeper.found.iter().filter(|(low, _)| *low <= reach).count();
-        keeper.loose || found * k / few > capacity(k) / 2
-    };
-    keepers.iter().filter(crowded).count() > PROBES / 2
+        let some = |set: Range<usize>| -> Vec<f32> {
+            let mut values = Vec::with_capacity(PROBES * points.dim());
+            for p in 0..PROBES {
+                let row = set.start + p * set.len() / PROBES;
+                for columns in blocks(0..points.dim(), WIDENED) {
+                    points.row(row, columns).with_floats(|some| values.extend_from_slice(some));
+                }
+            }
+            values
+        };
+        let few = (k * PROBES).div_ceil(points.partners().len()).min(PROBES / 4);
+        Some(Probe { sets: points.sets().map(some).collect(), dim: points.dim(), coarse, k, few })
+    }
+
+    /// How many of the samples would find too many pairs that may count.
+    fn crowded(&self, rung: Rung, simd: Simd) -> usize {
+        let sets: Vec<Points<'_>> = self
+            .sets
+            .iter()
+            .map(|values| Points::f32(values, self.dim).expect("rows of points that were checked"))
+            .collect();
+        let rows = match &sets[..] {
+            [queries, reference] => Rows::between(queries, reference).expect("both of one kind"),
+            _ => Rows::from(&sets[0]),
+        };
+        let (mut form, mut bounds) = self.coarse.of(rows);
+        if rung == Rung::Fine {
+            (form, bounds) = form.refined(rows.n());
+        }
+        let keepers = screen(&rows, &form, &bounds, keepers(&rows), self.few, simd, &|_| ());
+        let crowded = |keeper: &&Keeper| {
+            let reach = keeper.reach(self.few);
+            let found = keeper.found.iter().filter(|(low, _)| *low <= reach).count();
+            keeper.loose || found * self.k / self.few > capacity(self.k) / 2
+        };
+        keepers.iter().filter(crowded).count()
+    }
 }
 
 /// Keepers that start anew where a screen was too coarse, and want nothing elsewhere.
@@ -132,7 +183,7 @@ fn replace_loose(keepers: &mut [Keeper], again: Vec<Keeper>) {
 }
 
 /// One way of screening: what turns a tile's sums into bounded squared distances, and who keeps them.
-struct Screen<'a> {
+pub(in crate::ops) struct Screen<'a> {
     bounds: &'a Bounds,
     row: &'a [f64],
     col: &'a [f64],
@@ -145,7 +196,13 @@ struct Screen<'a> {
 }
 
 impl<'a> Screen<'a> {
-    fn new(bounds: &'a Bounds, row: &'a [f64], col: &'a [f64], k: usize, keepers: &'a mut [Keeper]) -> Self {
+    pub(in crate::ops) fn new(
+        bounds: &'a Bounds,
+        row: &'a [f64],
+        col: &'a [f64],
+        k: usize,
+        keepers: &'a mut [Keeper],
+    ) -> Self {
         let limit = |(i, keeper): (usize, &Keeper)| bounds.limit(i, keeper.reach(k)).to_bits();
         let limits = keepers.iter().enumerate().map(limit).map(AtomicU64::new).collect();
         Screen { bounds, row, col, k, limits, shelves: keepers.chunks_mut(BLOCK).map(Mutex::new).collect() }
@@ -281,6 +338,19 @@ impl Reader for Screen<'_> {
     }
 }
 
+/// Each sample's k nearest of what one screen of such bounds let through.
+pub(in crate::ops) fn chosen(
+    points: &Rows<'_>,
+    bounds: &Bounds,
+    k: usize,
+    keepers: Vec<Keeper>,
+) -> Neighbours {
+    match bounds.exact() {
+        true => collect(points, k, keepers.into_iter().map(|keeper| keeper.found).collect()),
+        false => certify(points, k, keepers),
+    }
+}
+
 /// Recomputes every pair that may count from the samples themselves, and picks each sample's k nearest.
 fn certify(points: &Rows<'_>, k: usize, keepers: Vec<Keeper>) -> Neighbours {
     let candidates = keepers.into_par_iter().map(|keeper| {
@@ -339,8 +409,14 @@ mod tests {
         ends.into_inner()
     }
 
-    fn probed_hopeless(points: &Points<'_>, k: usize, simd: Simd) -> bool {
-        hopeless(&Rows::from(points), &Quantised::new(points).0, k, simd)
+    /// The rungs that a probe finds too coarse.
+    fn in_vain(points: &Points<'_>, k: usize, simd: Simd) -> Vec<Rung> {
+        let (rows, (coarse, _)) = (Rows::from(points), Quantised::new(points));
+        let probe = Probe::new(&rows, &coarse, k).unwrap();
+        [Rung::Coarse, Rung::Fine]
+            .into_iter()
+            .filter(|rung| probe.crowded(*rung, simd) > PROBES / 8)
+            .collect()
     }
 
     #[test]
@@ -357,26 +433,27 @@ mod tests {
             // A few columns: 256 steps do.
             let few = uniform(600, 8);
             let points = Points::f32(&few, 8).unwrap();
-            assert!(!Quantised::new(&points).1.exact() && !probed_hopeless(&points, 5, simd));
+            assert!(!Quantised::new(&points).1.exact() && in_vain(&points, 5, simd).is_empty());
             assert_eq!(screens(&points, 5, simd), 1);
 
             // One value beside all others: the probe sees that 256 steps tell little, 65 536 do.
+            let rungs = rungs(simd).len();
             let mut beside = uniform(600, 40);
             beside[0] = 30.0;
             let points = Points::f32(&beside, 40).unwrap();
-            assert!(probed_hopeless(&points, 5, simd));
+            assert_eq!(in_vain(&points, 5, simd), [Rung::Coarse]);
             assert_eq!(screens(&points, 5, simd), 1);
-            // Too few samples to probe: both screens run.
+            // Too few samples to probe: a second screen runs.
             assert_eq!(screens(&Points::f32(&beside[..240 * 40], 40).unwrap(), 1, simd), 2);
 
-            // Heavy tails: both grids fail, with and without the probe, and GEMM screens.
+            // Heavy tails: both grids fail, with and without the probe, and products of floats screen.
             let tails = heavy(600, 6);
             let points = Points::f32(&tails, 6).unwrap();
-            assert!(probed_hopeless(&points, 5, simd));
-            assert_eq!(screens(&points, 5, simd), 2);
-            assert_eq!(screens(&Points::f32(&tails[..240 * 6], 6).unwrap(), 1, simd), 3);
+            assert_eq!(in_vain(&points, 5, simd), [Rung::Coarse, Rung::Fine]);
+            assert_eq!(screens(&points, 5, simd), 1);
+            assert_eq!(screens(&Points::f32(&tails[..240 * 6], 6).unwrap(), 1, simd), rungs + 1);
 
-            // A range that no f32 scale fits: GEMM knows nothing, differences decide.
+            // A range that no f32 scale fits: products know nothing, differences decide.
             let tiny: Vec<f32> = uniform(600, 6).into_iter().map(|v| v * 1e-40).collect();
             let points = Points::f32(&tiny, 6).unwrap();
             assert_eq!(Centred::new(&points, simd).bounds.interval(0, 1, 0.0), (0.0, f64::INFINITY));

@@ -2,7 +2,7 @@
 //! the N x N matrix.
 
 mod between;
-mod cpu;
+pub(super) mod cpu;
 #[cfg(gpu)]
 mod cuda;
 
@@ -115,6 +115,12 @@ pub fn neighbours_with(
     k: usize,
     progress: Progress<'_>,
 ) -> Result<Neighbours> {
+    check_k(points, k)?;
+    search(device, &Rows::from(points), k, progress)
+}
+
+/// Refuses a number of neighbours that samples do not have.
+pub(super) fn check_k(points: &Points<'_>, k: usize) -> Result<()> {
     if k == 0 {
         return Err(Error::Argument("k is 0: it must be at least 1".into()));
     }
@@ -125,7 +131,7 @@ pub fn neighbours_with(
             k + 1
         )));
     }
-    search(device, &Rows::from(points), k, progress)
+    Ok(())
 }
 
 /// The k nearest partners of every row that is asked about; there are as many.

@@ -41,6 +41,10 @@ pub(crate) const BLOCK: usize = 8 * LANES;
 /// recomputed. The bound adds up worst cases over thousands of roundings, which chance keeps far below.
 pub(crate) const NEAR: f64 = 1000.0;
 
+/// On the CPU a value is good enough, too, only above this many times (|x| + |y|)^2: shorter chunks of a product make the
+/// worst case better, and hardly what roundings of the samples themselves come to.
+const NEAR_FLOATS: f64 = 1.0 / 32.0;
+
 /// Some rows against some columns; on the diagonal both are the same samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tile {
@@ -177,6 +181,14 @@ impl Bounds {
         matches!(self, Bounds::Exact { .. })
     }
 
+    /// Whether values say anything of distances.
+    pub(crate) fn bounded(&self) -> bool {
+        match self {
+            Bounds::Quantised { worst, .. } => worst.is_finite(),
+            Bounds::Exact { .. } | Bounds::Rounded { .. } => true,
+        }
+    }
+
     /// Square of one unit that values are in, in the data's units.
     pub(crate) fn unit(&self) -> f64 {
         match self {
@@ -192,7 +204,7 @@ impl Bounds {
             Bounds::Exact { .. } => (0.0, entries),
             // Nothing is known of these values: all pairs must.
             Bounds::Quantised { error, .. } => (f64::INFINITY, error),
-            Bounds::Rounded { eta, norm, .. } => (NEAR * eta, norm),
+            Bounds::Rounded { eta, norm, .. } => ((NEAR * eta).max(NEAR_FLOATS), norm),
         }
     }
 

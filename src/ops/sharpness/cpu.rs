@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 /// Blocks in a row of a tile.
 const ACROSS: usize = TILE / BLOCK;
 
-pub(super) fn sharpness(task: &Task<'_>, progress: Progress<'_>) -> Found {
+pub(in crate::ops) fn sharpness(task: &Task<'_>, progress: Progress<'_>) -> Found {
     let pass = Pass::new(task.points);
     let mut scan = Scan::new(task, &pass);
     pass.blocks(&mut scan, |scan, tile, done| {
@@ -23,7 +23,7 @@ pub(super) fn sharpness(task: &Task<'_>, progress: Progress<'_>) -> Found {
 }
 
 /// Reads blocks of pairs; what the tiles so far say.
-pub(crate) struct Scan<'a> {
+pub(in crate::ops) struct Scan<'a> {
     task: &'a Task<'a>,
     bounds: &'a Bounds,
     row: &'a [f64],
@@ -69,7 +69,7 @@ impl Candidates {
 }
 
 impl<'a> Scan<'a> {
-    pub(crate) fn new(task: &'a Task<'a>, pass: &'a Pass<'_>) -> Self {
+    pub(in crate::ops) fn new(task: &'a Task<'a>, pass: &'a Pass<'_>) -> Self {
         let (row, col) = pass.terms();
         let n = task.points.n();
         let cells = n.min(TILE) * ACROSS;
@@ -88,7 +88,7 @@ impl<'a> Scan<'a> {
 
     /// Takes what the blocks of a tile left: recomputes pairs too close for their value, and forgets candidates that no
     /// longer are.
-    pub(crate) fn settle(&mut self, tile: &Tile) {
+    pub(in crate::ops) fn settle(&mut self, tile: &Tile) {
         let (task, top, exact) = (self.task, self.task.top, self.bounds.exact());
         for (sums, cells) in
             self.sums[tile.rows.clone()].iter_mut().zip(self.partial.chunks_exact_mut(ACROSS))
@@ -130,7 +130,7 @@ impl<'a> Scan<'a> {
         found
     }
 
-    pub(crate) fn finish(mut self) -> Found {
+    pub(in crate::ops) fn finish(mut self) -> Found {
         let candidates = std::mem::take(&mut self.candidates);
         let candidates = candidates.into_inner().unwrap_or_else(PoisonError::into_inner);
         let pairs = candidates.found.into_iter().map(|(_, pair)| pair).collect();

@@ -2,7 +2,7 @@
 //! the greatest of 1[y_i != y_j] / |x_i - x_j|, an estimate of the label function's Lipschitz constant.
 
 mod between;
-mod cpu;
+pub(super) mod cpu;
 #[cfg(gpu)]
 mod cuda;
 
@@ -55,7 +55,7 @@ pub struct Sharpness {
 }
 
 /// What the devices' code hands back: candidates' distances are final, sums cover `counted` pairs.
-struct Found {
+pub(super) struct Found {
     sharpest: Vec<SharpPair>,
     sum: f64,
     sum_of_squares: f64,
@@ -110,15 +110,9 @@ fn measure(
     top: usize,
     progress: Progress<'_>,
 ) -> Result<Sharpness> {
-    if top == 0 {
-        return Err(Error::Argument(
-            "the number of sharpest pairs asked for is 0: ask for at least 1".into(),
-        ));
-    }
+    check_top(top)?;
     let pairs = LabelPairs::new(rows, labels)?;
-    let counted = pairs.counted();
-
-    let task = Task { points: *rows, labels, groups: &pairs.groups, top: top.min(counted as usize) };
+    let task = pairs.task(*rows, labels, top);
     #[cfg(gpu)]
     let found = match device.gpu() {
         Some(gpu) => cuda::sharpness(gpu, &task, progress)?,
@@ -129,16 +123,15 @@ fn measure(
         let _ = device;
         cpu::sharpness(&task, progress)
     };
-    let mean = found.sum / counted as f64;
-    let variance = found.sum_of_squares / counted as f64 - mean * mean;
-    Ok(Sharpness {
-        sharpest: found.sharpest,
-        mean,
-        sd: variance.max(0.0).sqrt(),
-        pairs_compared: pairs.compared,
-        pairs_differing: pairs.differing,
-        contradictions: pairs.contradictions,
-    })
+    Ok(pairs.sharpness(found))
+}
+
+/// Refuses to keep no pair.
+pub(super) fn check_top(top: usize) -> Result<()> {
+    match top {
+        0 => Err(Error::Argument("the number of sharpest pairs asked for is 0: ask for at least 1".into())),
+        _ => Ok(()),
+    }
 }
 
 /// How many pairs of labelled rows have different labels, and which of them say something.
@@ -194,6 +187,26 @@ impl LabelPairs {
         Ok(LabelPairs { groups, compared, differing, contradictions })
     }
 
+    /// What a device's code works on, to keep the `top` sharpest pairs.
+    pub(super) fn task<'a>(&'a self, points: Rows<'a>, labels: &'a [u32], top: usize) -> Task<'a> {
+        Task { points, labels, groups: &self.groups, top: top.min(self.counted() as usize) }
+    }
+
+    /// What a device found of these pairs, in full.
+    pub(super) fn sharpness(&self, found: Found) -> Sharpness {
+        let counted = self.counted() as f64;
+        let mean = found.sum / counted;
+        let variance = found.sum_of_squares / counted - mean * mean;
+        Sharpness {
+            sharpest: found.sharpest,
+            mean,
+            sd: variance.max(0.0).sqrt(),
+            pairs_compared: self.compared,
+            pairs_differing: self.differing,
+            contradictions: self.contradictions,
+        }
+    }
+
     /// Pairs with different labels that are apart.
     pub(crate) fn counted(&self) -> u64 {
         self.differing - self.contradictions
@@ -213,7 +226,7 @@ pub(crate) fn one_label_each(points: &Points<'_>, labels: &[u32]) -> Result<()> 
 }
 
 /// What every device's code works on, checked.
-struct Task<'a> {
+pub(super) struct Task<'a> {
     points: Rows<'a>,
     labels: &'a [u32],
     /// Identical samples share a group: their pairs are contradictions or nothing.
