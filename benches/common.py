@@ -1,6 +1,8 @@
-"""What the scripts that run this library beside others share: the build of an example, processes that take steps in
-turns, and what machine and revision it was."""
+"""What the scripts that run this library beside others share: the build of an example, the environment of both sides,
+real images, processes that take steps in turns, and what machine and revision it was."""
 
+import datetime
+import gzip
 import json
 import os
 import platform
@@ -8,12 +10,27 @@ import statistics
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 OURS = "sharpdim"
 # OpenMP's threads spin for a while after their work: ours must not run beside them.
 PAUSE = 0.4
+# What --simd takes: SHARPDIM_SIMD's values.
+SIMD = ["portable", "avx2", "avxvnni", "avx512", "avx512vnni"]
+# Limits other libraries to AVX2 as far as they allow it. NumKong takes no variable: see search_peer.py.
+AVX2_ONLY = {
+    "OPENBLAS_CORETYPE": "Haswell",  # numpy, scipy and scikit-learn, faiss
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # numpy's own loops
+    "FAISS_OPT_LEVEL": "AVX2",  # which of faiss's libraries is loaded, where a package has several
+    "FAISS_SIMD_LEVEL": "AVX2",  # which loops a library that has several uses
+    "ATEN_CPU_CAPABILITY": "avx2",  # PyTorch's own loops
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",  # MKL heeds it on Intel's processors only
+}
+# Instruction sets that matter here, by the names of /proc/cpuinfo.
+FLAGS = "avx2 fma avx_vnni avx512f avx512bw avx512vl avx512_vnni avx512_bf16 avx512_fp16 amx_int8 asimd asimddp i8mm sve"
 
 
 def build(example, *options):
@@ -26,28 +43,74 @@ def build(example, *options):
     return [m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == example][-1]
 
 
-def environment(threads):
-    """This process's environment, with a number of threads for all that takes one."""
+def environment(threads, simd=None):
+    """This process's environment, with a number of threads for all that takes one, and limited to an instruction set
+    where one is asked for. Some machines have OpenBLAS set to an older core's kernels: unset, it chooses by itself."""
     names = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "NUMBA_NUM_THREADS"]
-    return {**os.environ, **dict.fromkeys(names, str(threads))}
+    own = {name: value for name, value in os.environ.items() if name not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+    own |= dict.fromkeys(names, str(threads))
+    if simd:
+        own |= {"SHARPDIM_SIMD": simd} | (AVX2_ONLY if simd == "avx2" else {})
+    return own
 
 
 def memory_bytes():
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def chip():
+def cpuinfo(*keys):
+    """The first of these lines of /proc/cpuinfo, without its name; empty where there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        name = platform.processor() or platform.machine()
+    except OSError:
+        return ""
+    return next((line.split(":")[1].strip() for line in lines if line.startswith(keys)), "")
+
+
+def chip():
+    name = cpuinfo("model name") or platform.processor() or platform.machine()
     return f"{name}, {os.cpu_count()} logical CPUs"
 
 
 def revision():
     ran = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=REPOSITORY, capture_output=True, text=True)
     return ran.stdout.strip() or "no git revision"
+
+
+def describe(threads, simd=None, packages=()):
+    """Prints what a table needs beside it: date, machine, revision, the others' versions, and what limits were set."""
+    print(f"{datetime.date.today()}, {chip()}, {memory_bytes() >> 30} GiB; {threads} threads; {OURS} {revision()}")
+    has = cpuinfo("flags", "Features").split()
+    print(f"Processor: {' '.join(flag for flag in FLAGS.split() if flag in has)}")
+    print(f"Load average before: {os.getloadavg()[0]:.1f} (others' work slows all, and not always alike)")
+    print(", ".join(f"{name} {version(name)}" for name in packages))
+    if simd == "avx2":
+        print(f"Limited to AVX2: SHARPDIM_SIMD=avx2; the others by {', '.join(f'{k}={v}' for k, v in AVX2_ONLY.items())}")
+        print("(MKL, which PyTorch's products on x86 use, heeds that on Intel's processors only), NumKong by its API.")
+    elif simd:
+        print(f"SHARPDIM_SIMD={simd}; the others are not limited.")
+
+
+def images(name, n):
+    """The first n images of MNIST or CIFAR-10, one a row, from the folder that SHARPDIM_DATA names."""
+    import numpy as np
+
+    folder = Path(os.environ.get("SHARPDIM_DATA") or REPOSITORY.parent / "shared" / "data")
+    if name == "mnist":
+        files, head, row, label = ["mnist/train-images-idx3-ubyte"], 16, 784, 0
+    else:
+        batches = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
+        files, head, row, label = [f"cifar10/cifar-10-batches-bin/{batch}.bin" for batch in batches], 0, 3073, 1
+    found = []
+    for file in files:
+        if (folder / f"{file}.gz").exists():
+            found.append(gzip.decompress((folder / f"{file}.gz").read_bytes())[head:])
+        elif (folder / file).exists():
+            found.append((folder / file).read_bytes()[head:])
+    rows = np.frombuffer(b"".join(found), np.uint8).reshape(-1, row)[:n, label:]
+    if len(rows) < n:
+        sys.exit(f"{Path(sys.argv[0]).name}: {folder} has {len(rows)} images of {name}, not {n}: set SHARPDIM_DATA")
+    return np.ascontiguousarray(rows)
 
 
 def take_turns(mine, peer, args):

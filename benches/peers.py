@@ -1,119 +1,75 @@
 #!/usr/bin/env python3
-"""Times this library's nearest neighbours beside faiss and PyTorch: same data, same number of threads, in turns.
-Needs numpy, faiss-cpu and torch:  python benches/peers.py [--quick]   Prints a Markdown table, checks the neighbours.
+"""Times this library's nearest neighbours beside faiss, NumKong, scikit-learn and PyTorch: same data, same number of
+threads, in turns. search_peer.py, beside this file, says what of each is timed. Needs its packages:
 
-Every tool is a process of its own that reads the samples from a file, does the work once untimed and once timed, and
-writes the neighbours it found. What is timed is the call that a user makes: faiss's add and search, PyTorch's cdist
-and topk, this library's `ops::neighbours`, each from samples in host memory to indices in host memory. On a CPU the
-peers get 8-bit samples already as f32, which they need: the conversion is a gift to them.
+    pip install faiss-cpu numkong scikit-learn torch
+    python benches/peers.py [--quick] [--simd avx2] [--tables images]
+
+Prints a Markdown table for each kind of data, and checks the neighbours: uniform values, which are the hardest, as all
+distances are nearly equal; features, the ReLU of a random linear map of 24 normal variables; and images, the first of MNIST's
+and CIFAR-10's. `--n` and `--dim` make one table of other sizes. Every tool is a process of its own that reads the samples
+from a file, does the work once untimed and then timed. Each case has two rows: the seconds that pass, and those that
+processors work, of which a busy machine takes hardly more (threads that wait by spinning count as working).
 """
 
 import argparse
-import datetime
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from common import OURS, build, chip, environment, memory_bytes, revision
+import search_peer
+from common import OURS, SIMD, build, describe, environment, images, memory_bytes
 
-# Subtracts and squares pair by pair: accurate, but slow enough to be left out above this many N * N * D.
-DIRECT_LIMIT = 5e11
-
-
-# ---- the tools, each in its own process ------------------------------------------------------------------------------
-
-
-def search_faiss(samples, k):
-    import faiss
-
-    index = faiss.IndexFlatL2(samples.shape[1])
-    index.add(samples)
-    return index.search(samples, k + 1)[1]
-
-
-def search_torch(samples, k, mode, device):
-    import torch
-
-    # To the GPU as they are, converted there: fewer bytes over the bus.
-    x = torch.from_numpy(samples).to(device).float()
-    rows = max(1, (1 << 30) // (4 * len(x)))  # 1 GiB of distances at a time
-    found = []
-    for start in range(0, len(x), rows):
-        distances = torch.cdist(x[start : start + rows], x, compute_mode=mode)
-        found.append(distances.topk(k + 1, largest=False).indices.cpu())
-    return torch.cat(found).numpy()
-
-
-MM = "use_mm_for_euclid_dist_if_necessary"  # PyTorch's default
-DIRECT = "donot_use_mm_for_euclid_dist"
-PEERS = {
-    # name: (the search, copies of the samples in f32 that it holds at its peak)
-    "faiss IndexFlatL2": (search_faiss, 2),
-    "torch cdist": (lambda samples, k: search_torch(samples, k, MM, "cpu"), 3),
-    "torch cdist, direct": (lambda samples, k: search_torch(samples, k, DIRECT, "cpu"), 2),
-    "torch cdist, GPU": (lambda samples, k: search_torch(samples, k, MM, "cuda"), 2),
+UNIFORM = [(1750, 784), (1750, 3072), (5000, 784), (5000, 3072)]
+# Each table's data, type, and its sizes: N and D.
+TABLES = {
+    "uniform floats": ("uniform", "f32", UNIFORM),
+    "features": ("features", "f32", [(10_000, 512), (5000, 2048), (20_000, 128)]),
+    "uniform bytes": ("uniform", "u8", UNIFORM),
+    "images": ("images", "u8", UNIFORM),
+    "images as floats": ("images", "f32", UNIFORM),
 }
 
 
-def without_self(found, k):
-    """The k nearest others: the sample itself goes, or, where something at distance 0 took its place, the last."""
+def samples(data, kind, n, dim, seed):
     import numpy as np
 
-    keep = found != np.arange(len(found))[:, None]
-    keep[keep.all(axis=1), -1] = False
-    return found[keep].reshape(len(found), k)
-
-
-def work(args):
-    """One peer's process: prints what `throughput --json` prints."""
-    import numpy as np
-
-    threads = int(os.environ["OMP_NUM_THREADS"])
-    if args.work.startswith("faiss"):
-        import faiss
-
-        faiss.omp_set_num_threads(threads)
-    else:
-        import torch
-
-        torch.set_num_threads(threads)
-    samples = np.fromfile(args.data, np.dtype(args.type)).reshape(args.n, args.dim)
-    if not args.work.endswith("GPU"):
-        samples = samples.astype(np.float32)
-    search = PEERS[args.work][0]
-    found = search(samples, args.k)  # untimed
-    start = time.perf_counter()
-    search(samples, args.k)
-    seconds = time.perf_counter() - start
-    without_self(found, args.k).astype("<u4").tofile(args.indices)
-    print(json.dumps({"seconds": [seconds]}))
-
-
-# ---- the comparison --------------------------------------------------------------------------------------------------
+    random = np.random.default_rng(seed)
+    if data == "images":
+        names = {784: "mnist", 3072: "cifar10"}
+        if dim not in names:
+            sys.exit(f"peers.py: there are images of 784 and 3072 values, none of {dim}")
+        pixels = images(names[dim], n)
+        return pixels if kind == "u8" else pixels / np.float32(255)
+    if data == "features":
+        weights, bias = random.standard_normal((24, dim)), random.standard_normal(dim)
+        return np.maximum(random.standard_normal((n, 24)) @ weights + bias, 0).astype("<f4")
+    if kind == "u8":
+        return random.integers(0, 256, (n, dim), np.uint8)
+    return random.random((n, dim), np.float32) * np.float32(255)
 
 
 def command(tool, case, data, indices, args):
-    n, dim, kind = case
-    shape = ["--n", n, "--dim", dim, "--k", args.k, "--data", data, "--indices", indices]
+    kind, n, dim = case
+    words = ["--n", n, "--dim", dim, "--k", args.k, "--type", kind, "--data", data, "--indices", indices]
+    words += ["--repeats", args.repeats]
     if tool.startswith(OURS):
         device = "cuda:0" if tool.endswith("GPU") else "cpu"
-        words = [args.throughput, "--op", "neighbours", "--type", kind, "--repeats", 1, "--device", device, "--json"]
+        words = [args.throughput, "--op", "neighbours", "--device", device, "--json", *words]
     else:
-        words = [sys.executable, __file__, "--work", tool, "--type", {"u8": "u1", "f32": "<f4"}[kind]]
-    return [str(word) for word in words + shape]
+        words = [sys.executable, search_peer.__file__, tool, *words]
+    return [str(word) for word in words]
 
 
 def time_once(tool, case, data, indices, args):
     words = command(tool, case, data, indices, args)
-    ran = subprocess.run(words, env=environment(args.threads), stdout=subprocess.PIPE, text=True)
+    ran = subprocess.run(words, env=environment(args.threads, args.simd), stdout=subprocess.PIPE, text=True)
     if ran.returncode:
         sys.exit(f"peers.py: {tool} failed on {case}")
-    return json.loads(ran.stdout)["seconds"][0]
+    return json.loads(ran.stdout)
 
 
 def disagreements(ours, theirs, samples):
@@ -136,129 +92,128 @@ def disagreements(ours, theirs, samples):
     return len(rows), ours_farther, theirs_farther
 
 
-def compare(case, tools, folder, args):
-    """Medians of every tool on one case, and whether all found the same neighbours."""
+def compare(data, case, tools, args):
+    """What every tool said on one case, in all rounds, and remarks on neighbours that differ; whether ours are wrong."""
     import numpy as np
 
-    n, dim, kind = case
-    random = np.random.default_rng(args.seed)
-    if kind == "u8":
-        samples = random.integers(0, 256, (n, dim), np.uint8)
-    else:
-        samples = random.random((n, dim), np.float32) * np.float32(255)
-    data = folder / "samples"
-    samples.tofile(data)
-
-    times = {tool: [] for tool in tools}
-    indices = {tool: folder / f"{tool}.indices" for tool in tools}
-    for _ in range(args.rounds):
-        for tool in tools:  # in turns, so that what else the machine does meets all alike
-            times[tool].append(time_once(tool, case, data, indices[tool], args))
-    found = {tool: np.fromfile(indices[tool], "<u4").reshape(n, args.k) for tool in tools}
+    kind, n, dim = case
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "samples"
+        values = samples(data, kind, n, dim, args.seed)
+        values.tofile(file)
+        said = {tool: [] for tool in tools}
+        indices = {tool: Path(folder) / f"{tool}.indices" for tool in tools}
+        for _ in range(args.rounds):
+            for tool in tools:  # in turns, so that what else the machine does meets all alike
+                said[tool].append(time_once(tool, case, file, indices[tool], args))
+        found = {tool: np.fromfile(path, "<u4").reshape(n, args.k) for tool, path in indices.items() if path.exists()}
     remarks, bad = [], False
-    for mine in [tool for tool in tools if tool.startswith(OURS)]:
-        for tool in [tool for tool in tools if not tool.startswith(OURS)]:
-            rows, worse, better = disagreements(found[mine], found[tool], samples)
+    for mine in [tool for tool in found if tool.startswith(OURS)]:
+        for tool in [tool for tool in found if not tool.startswith(OURS)]:
+            rows, worse, better = disagreements(found[mine], found[tool], values)
             if rows:
                 remarks.append(
-                    f"{tool} and {mine} differ in {rows} rows of {n}: {tool} has farther neighbours in {better}, "
-                    f"{mine} in {worse}, in the rest they are equally far"
+                    f"{n} x {dim}: {tool} and {mine} differ in {rows} rows of {n}: {tool} has farther neighbours in "
+                    f"{better}, {mine} in {worse}, in the rest they are equally far"
                 )
             bad |= worse > 0
-    return {tool: statistics.median(seconds) for tool, seconds in times.items()}, remarks, bad
+    return said, remarks, bad
+
+
+def able(tool, kind, n, dim):
+    """Why a tool cannot do a case; nothing where it can."""
+    if "8bit" in tool and kind != "u8":
+        return "takes bytes only"
+    _, copies, pair = search_peer.PEERS.get(tool, (None, 1, 0))
+    return "needs more than half of the memory" if copies * 4 * n * dim + pair * n * n > memory_bytes() / 2 else None
+
+
+def table(title, data, kind, sizes, tools, args):
+    """Prints one table; whether ours found neighbours that are too far."""
+    tools = [tool for tool in tools if able(tool, kind, 1, 1) is None]
+    print(f"\n**{title}** ({kind})\n")
+    print("| N | D | seconds | " + " | ".join(tools) + " |")
+    print("|---:|---:|---|" + "---|" * len(tools), flush=True)
+    remarks, used, bad = [], {}, False
+    worst = {"wall": (float("inf"), ""), "CPU": (float("inf"), "")}
+    for n, dim in sizes:
+        can = [tool for tool in tools if able(tool, kind, n, dim) is None]
+        said, differences, wrong = compare(data, (kind, n, dim), can, args)
+        remarks += differences + [f"{n} x {dim}: {tool} {able(tool, kind, n, dim)}" for tool in tools if tool not in can]
+        bad |= wrong
+        used |= {tool: rounds[0]["device"] for tool, rounds in said.items()}
+        for clock, key in [("wall", "seconds"), ("CPU", "cpu_seconds")]:
+            medians = {t: statistics.median(s for round in said[t] for s in round[key]) for t in can}
+            cells = []
+            for tool in tools:
+                mine = f"{OURS}, GPU" if tool.endswith("GPU") else OURS
+                cell = f"{medians[tool]:.3g}" if tool in medians else ""
+                if cell and tool != mine and mine in medians:
+                    ratio = medians[tool] / medians[mine]
+                    cell += f" ({ratio:.2f})"
+                    if tool != search_peer.ALONE:
+                        worst[clock] = min(worst[clock], (ratio, f"{tool}, {n} x {dim}"))
+                cells.append(cell)
+            print(f"| {n} | {dim} | {clock} | " + " | ".join(cells) + " |", flush=True)
+    print()
+    if worst["wall"][1]:
+        print("- Worst ratios: " + "; ".join(f"{clock} {r:.2f} ({where})" for clock, (r, where) in worst.items()) + ".")
+    print("- Instructions: " + "; ".join(f"{tool}: {said}" for tool, said in used.items()) + ".")
+    remarks = remarks or ([] if args.peers_only else ["All found the same neighbours"])
+    print("\n".join(f"- {remark}." for remark in remarks), flush=True)
+    return bad
 
 
 def numbers(text):
     return [int(word) for word in text.split(",")]
 
 
-def parse():
+def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--n", type=numbers, help="numbers of samples, with commas: 1000,1750,10000")
-    parser.add_argument("--dim", type=numbers, help="values in a sample: 784,3072,50176,150528")
-    parser.add_argument("--type", default="u8", help="u8, f32 or u8,f32 (f32: not integers, no exact path applies)")
+    parser.add_argument("--tables", default=",".join(TABLES), help="with commas; all where not given: %(default)s")
+    parser.add_argument("--n", type=numbers, help="numbers of samples, with commas: a table of these sizes instead")
+    parser.add_argument("--dim", type=numbers, default=[784, 3072], help="values in a sample: 784,3072,50176,150528")
+    parser.add_argument("--type", choices=["u8", "f32"], default="u8", help="of the table that --n asks for")
+    parser.add_argument("--data", choices=["uniform", "features", "images"], default="uniform", help="likewise")
+    parser.add_argument("--peers", help="only those peers whose names have one of these words, with commas: faiss,torch")
     parser.add_argument("--k", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, help="each runs every tool once, medians are shown: 3")
+    parser.add_argument("--simd", choices=SIMD, help="limit this library, and for avx2 the peers as far as they allow")
+    parser.add_argument("--rounds", type=int, default=3, help="each runs every tool once; medians are shown")
+    parser.add_argument("--repeats", type=int, default=3, help="timed calls of a tool's process")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--direct", action="store_true", help="also cdist without the matrix product: accurate, slow")
-    parser.add_argument("--quick", action="store_true", help="1000 and 1750 samples of 784 and 3072 values, one round")
+    parser.add_argument("--quick", action="store_true", help="the smallest size of each table, one round, one call")
     parser.add_argument("--peers-only", action="store_true", help="without this library")
     parser.add_argument("--throughput", type=Path, help="this library's program; built by Cargo where not given")
-    parser.add_argument("--work", choices=PEERS, help=argparse.SUPPRESS)
-    parser.add_argument("--data", help=argparse.SUPPRESS)
-    parser.add_argument("--indices", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    args.n = args.n or [1000, 1750] + ([] if args.quick else [10_000])
-    args.dim = args.dim or [784, 3072] + ([] if args.quick else [50_176, 150_528])
-    args.rounds = args.rounds or (1 if args.quick else 3)
-    if args.work:
-        args.n, args.dim = args.n[0], args.dim[0]
-    return args
-
-
-def main():
-    args = parse()
-    if args.work:
-        return work(args)
-    import faiss
-    import numpy
-    import torch
+    if args.quick:
+        args.rounds = args.repeats = 1
+    import torch  # not before --help and wrong options
 
     gpu = torch.cuda.is_available()
-    tools = [] if args.peers_only else [OURS]
-    tools += ["faiss IndexFlatL2", "torch cdist"] + (["torch cdist, direct"] if args.direct else [])
-    if gpu:
-        tools += ([] if args.peers_only else [f"{OURS}, GPU"]) + ["torch cdist, GPU"]
+    words = args.peers.split(",") if args.peers else [""]
+    tools = [tool for tool in search_peer.PEERS if any(word in tool for word in words)]
+    tools = [tool for tool in tools if gpu or not tool.endswith("GPU")]
     if not args.peers_only:
+        tools = [OURS, *([f"{OURS}, GPU"] if gpu else []), *tools]
         args.throughput = args.throughput or build("throughput", *(["--features", "cuda"] if gpu else []))
+    chosen = {}
+    for name in args.tables.split(","):
+        if name not in TABLES:
+            parser.error(f"there is no table '{name}': {', '.join(TABLES)}")
+        data, kind, sizes = TABLES[name]
+        chosen[name] = data, kind, sizes[:1] if args.quick else sizes
+    if args.n:
+        chosen = {args.data: (args.data, args.type, [(n, dim) for n in args.n for dim in args.dim])}
 
-    print(f"{datetime.date.today()}, {chip()}, {memory_bytes() >> 30} GiB; {args.threads} threads; k = {args.k}")
-    print(f"Load average before: {os.getloadavg()[0]:.1f} (others' work slows all tools, and not always alike)")
-    if gpu:
-        print(f"GPU: {torch.cuda.get_device_name()}")
-    print(f"sharpdim {revision()}, faiss-cpu {faiss.__version__}, torch {torch.__version__}, numpy {numpy.__version__}")
-    print(f"Seconds, medians of {args.rounds}; in brackets how many times this library's time, above 1 where slower")
-    print()
-    print("| N | D | type | " + " | ".join(tools) + " |")
-    print("|" + "---|" * (3 + len(tools)), flush=True)
-    remarks, bad = [], False
-    for kind in args.type.split(","):
-        for n in args.n:
-            for dim in args.dim:
-                row, wrong, row_remarks = line((n, dim, kind), tools, args)
-                print(row, flush=True)
-                remarks += [f"- {n} x {dim} {kind}: {remark}" for remark in row_remarks]
-                bad |= wrong
-    print()
-    print("\n".join(remarks) or ("" if args.peers_only else "All found the same neighbours."))
-    return 1 if bad else 0
+    for data, kind, sizes in chosen.values():
+        if data == "images":
+            samples(data, kind, *max(sizes), args.seed)  # says what is missing before hours have passed
 
-
-def line(case, tools, args):
-    """One row of the table."""
-    n, dim, kind = case
-    able, remarks = [], []
-    for tool in tools:
-        copies = 1 if tool.startswith(OURS) else PEERS[tool][1]
-        if copies * 4 * n * dim > memory_bytes() / 2:
-            remarks.append(f"{tool} left out: it needs more than half of the memory")
-        elif tool.endswith("direct") and n * n * dim > DIRECT_LIMIT:
-            remarks.append(f"{tool} left out: it would take minutes")
-        else:
-            able.append(tool)
-    if all(tool.startswith(OURS) for tool in able):
-        return f"| {n} | {dim} | {kind} |" + " |" * len(tools), False, remarks
-    with tempfile.TemporaryDirectory() as folder:
-        medians, differences, bad = compare(case, able, Path(folder), args)
-    cells = []
-    for tool in tools:
-        cell = f"{medians[tool]:.3f}" if tool in medians else ""
-        mine = f"{OURS}, GPU" if tool.endswith("GPU") else OURS
-        if cell and tool != mine and mine in medians:
-            cell += f" ({medians[tool] / medians[mine]:.2f})"
-        cells.append(cell)
-    return f"| {n} | {dim} | {kind} | " + " | ".join(cells) + " |", bad, remarks + differences
+    describe(args.threads, args.simd, search_peer.PACKAGES)
+    print(f"k = {args.k}. Medians of {args.rounds} rounds of {args.repeats} calls; in brackets how many times this")
+    print("library's seconds, above 1 where slower.")
+    return max(table(name, *rest, tools, args) for name, rest in chosen.items())
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ processors' time, of which a busy machine takes no more than an idle one: scikit
 """
 
 import argparse
-import datetime
 import json
 import os
 import resource
@@ -22,10 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
-from common import OURS, build, chip, environment, memory_bytes, revision
+from common import OURS, SIMD, build, describe, environment
 
 SPOTS = 3
 
@@ -62,7 +60,7 @@ def work(args):
     import numpy as np
     import suite_peer
     from skdim._commonfuncs import get_nn
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_info, threadpool_limits
 
     stored = np.fromfile(args.data, {"u8": "u1", "f32": "<f4"}[args.type]).reshape(args.n, -1)
     before = peak_bytes()
@@ -97,12 +95,15 @@ def work(args):
         with threadpool_limits(best["blas"], "blas"):
             given[name] = clock(lambda: suite_peer.estimate(name, x, best["jobs"], knn))[0]
     plain = {name: definition(x) for name, definition in suite_peer.PLAIN.items()}
-    print(json.dumps({"ways": ways, "given": given, "plain": plain, "peak_bytes": peak, "before_bytes": before}))
+    blas = ", ".join(sorted({pool["architecture"] for pool in threadpool_info() if "architecture" in pool}))
+    said = {"ways": ways, "given": given, "plain": plain, "peak_bytes": peak, "before_bytes": before}
+    print(json.dumps({**said, "blas": blas}))
 
 
-def ran(words, threads):
+def ran(words, args):
     """What a process printed, as JSON."""
-    done = subprocess.run([str(word) for word in words], env=environment(threads), stdout=subprocess.PIPE, text=True)
+    own = environment(args.threads, args.simd)
+    done = subprocess.run([str(word) for word in words], env=own, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(f"suite.py: {words[0]} failed")
     return json.loads(done.stdout)
@@ -112,11 +113,7 @@ def ours(names, data, kind, args):
     """One call of `intrinsic_dims`, after an untimed one."""
     words = [args.throughput, "--op", "dimension", "--estimators", ",".join(names), "--type", kind, "--data", data]
     words += ["--n", args.n, "--dim", args.side**2, "--repeats", 1, "--device", "cpu", "--json"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    said = ran(words, args.threads)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {**said, "cpu": cpu / 2}
+    return ran(words, args)
 
 
 def compare(kind, folder, args):
@@ -135,7 +132,7 @@ def compare(kind, folder, args):
             alone[name].append(ours([name], data, kind, args))
         words = [sys.executable, __file__, "--work", "--data", data, "--type", kind, "--n", args.n]
         words += ["--one-way"] if args.one_way else []
-        peers.append(ran([*words, "--threads", args.threads], args.threads))
+        peers.append(ran([*words, "--threads", args.threads], args))
 
     def median(of):
         return statistics.median(of(peer) for peer in peers)
@@ -148,7 +145,7 @@ def compare(kind, folder, args):
     print("| " + " | ".join([*head, "value", "difference"]) + " |")
     print("|---|" + "---:|" * 9)
     mine = {name: statistics.median(run["seconds"][0] for run in alone[name]) for name in names}
-    cpu = {name: statistics.median(run["cpu"] for run in alone[name]) for name in names}
+    cpu = {name: statistics.median(run["cpu_seconds"][0] for run in alone[name]) for name in names}
     # One process, one thread: nothing waits by spinning.
     its_cpu = {name: median(lambda peer: peer["ways"][name][0]["cpu"]) for name in names}
 
@@ -179,11 +176,15 @@ def compare(kind, folder, args):
     theirs = sum(best(name) for name in names)
     given = {name: median(lambda peer: peer["given"].get(name, best(name))) for name in names}
     shared = sum(given.values()) + median(lambda peer: peer["given"]["search"])
-    one_cpu = statistics.median(run["cpu"] for run in together)
+    one_cpu = statistics.median(run["cpu_seconds"][0] for run in together)
     line("sum", sum(mine.values()), theirs, sum(cpu.values()), sum(its_cpu.values()))
     line("one call, one search", one_call, theirs, one_cpu, sum(its_cpu.values()))
     line("both with one search", one_call, shared, None, None)
     print()
+    wall = min((best(name) / mine[name], f"`{name}`") for name in names)
+    work = min((its_cpu[name] / cpu[name], f"`{name}`") for name in names)
+    print("- Worst ratios: wall {:.1f} ({}); CPU {:.1f} ({}).".format(*wall, *work))
+    print(f"- Instructions: {OURS}: {together[0]['device']}; scikit-dimension's BLAS: {peers[0]['blas']}.")
     peak, extra = (max(run[of] for run in together) >> 20 for of in ("peak_bytes", "beyond_input_bytes"))
     theirs_peak, before = (max(peer[of] for peer in peers) >> 20 for of in ("peak_bytes", "before_bytes"))
     print(f"- Peak memory: {OURS} {peak} MiB, {extra} of them beyond the input; scikit-dimension {theirs_peak} MiB,")
@@ -198,6 +199,7 @@ def parse():
     parser.add_argument("--side", type=int, default=28, help="pixels of an image's side: D is its square")
     parser.add_argument("--type", default="u8,f32", help="u8, f32 or both")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--simd", choices=SIMD, help="limit this library, and for avx2 the peer as far as it allows")
     parser.add_argument("--rounds", type=int, default=1, help="each runs both once, medians are shown")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--one-way", action="store_true", help="scikit-dimension in float64, one process and thread only")
@@ -215,10 +217,8 @@ def main():
     if args.work:
         return work(args)
     args.throughput = args.throughput or build("throughput")
-    print(f"{datetime.date.today()}, {chip()}, {memory_bytes() >> 30} GiB; {args.threads} threads; {args.rounds} rounds")
-    print(f"Load average before: {os.getloadavg()[0]:.1f} (others' work slows both, and not always alike)")
-    packages = ", ".join(f"{name} {version(name)}" for name in ["scikit-dimension", "scikit-learn", "numpy"])
-    print(f"sharpdim {revision()}, {packages}. Seconds; scikit-dimension's in its best way.")
+    describe(args.threads, args.simd, ["scikit-dimension", "scikit-learn", "numpy"])
+    print(f"Seconds, medians of {args.rounds} rounds; scikit-dimension's in its best way.")
     with tempfile.TemporaryDirectory() as folder:
         bad = [compare(kind, Path(folder), args) for kind in args.type.split(",")]
     print(f"\nLoad average after: {os.getloadavg()[0]:.1f}")

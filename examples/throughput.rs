@@ -95,9 +95,9 @@ fn run(args: &Args) -> Result<()> {
     let estimators = estimators(&args.estimators)?;
     let mut values = Vec::new();
     let before = peak_bytes();
-    let mut seconds = Vec::new();
+    let (mut seconds, mut cpu) = (Vec::new(), Vec::new());
     for run in 0..=args.repeats {
-        let start = Instant::now();
+        let (start, worked) = (Instant::now(), cpu_seconds());
         match args.op {
             Op::Neighbours => {
                 let nearest = ops::neighbours(&device, &points, args.k)?;
@@ -122,6 +122,7 @@ fn run(args: &Args) -> Result<()> {
         }
         if run > 0 {
             seconds.push(start.elapsed().as_secs_f64());
+            cpu.push(cpu_seconds() - worked);
         }
     }
     let peak = peak_bytes();
@@ -129,8 +130,8 @@ fn run(args: &Args) -> Result<()> {
         let extra = peak.saturating_sub(before);
         let values = values.join(", ");
         println!(
-            "{{\"device\": \"{device}\", \"seconds\": {seconds:?}, \"peak_bytes\": {peak}, \
-             \"beyond_input_bytes\": {extra}, \"values\": {{{values}}}}}"
+            "{{\"device\": \"{device}\", \"seconds\": {seconds:?}, \"cpu_seconds\": {cpu:?}, \
+             \"peak_bytes\": {peak}, \"beyond_input_bytes\": {extra}, \"values\": {{{values}}}}}"
         );
     } else {
         println!("{device}: {seconds:.4?} s, peak {} MiB, {} MiB of it input", peak >> 20, before >> 20);
@@ -195,6 +196,19 @@ fn data(args: &Args) -> Result<(Vec<u8>, Vec<f32>)> {
         }
     }
     Ok((bytes, floats))
+}
+
+/// What the threads of this process have worked, from Linux's own account; 0 elsewhere.
+#[cfg(target_os = "linux")]
+fn cpu_seconds() -> f64 {
+    let used =
+        nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("every Linux has it");
+    used.tv_sec() as f64 + used.tv_nsec() as f64 * 1e-9
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cpu_seconds() -> f64 {
+    0.0
 }
 
 /// The most memory this process has held, from Linux's own account; 0 elsewhere.
