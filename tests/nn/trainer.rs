@@ -5,7 +5,7 @@ use crate::support::devices;
 use sharpdim::data::{Color, Dataset, Images, Preprocess};
 use sharpdim::nn::{
     Epoch, Mode, Model, Network, Normalise, Optimiser, Plan, Purpose, Recipe, Settings, State, Topology,
-    Trainer,
+    Trained, Trainer,
 };
 use sharpdim::ops::adam::Adam;
 use sharpdim::ops::sgd::Sgd;
@@ -185,6 +185,26 @@ fn going_on_from_a_checkpoint_gives_the_same_bits() {
             }
         }
     }
+}
+
+#[test]
+fn a_trained_network_is_what_its_checkpoint_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    let images = generated(8, 32, 3, 0);
+    let mut trainer = Trainer::new(&Device::cpu(), &images, &images, recipe()).unwrap();
+    trainer.set_note("of a test");
+    while trainer.history().is_empty() {
+        trainer.step().unwrap();
+    }
+    let mut trained = trainer.trained().unwrap();
+    trainer.save(&path).unwrap();
+    let mut read = Trained::read(&path).unwrap();
+    assert!(trained.was_trained_on(&images) && trained.state.tensors.len() == 122);
+    for state in [&mut trained.state, &mut read.state] {
+        state.tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    assert!(trained == read);
 }
 
 /// Whole batches and a smaller one, augmentation and clipping, three epochs. Adam's eps is large: where a gradient is

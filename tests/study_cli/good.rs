@@ -1,6 +1,7 @@
 //! What `study` does when all is well, or some data are not there.
 
 use super::ran::{PLAN, Place, dump, good, run, whole, words};
+use sharpdim::nn::Trained;
 use sharpdim::study::{Plan, Store};
 
 #[test]
@@ -53,6 +54,20 @@ fn observations_join_what_was_trained_with_what_was_measured() {
     let ratio = of("values 0 to 1") / of("");
     assert!((ratio / 255.0 - 1.0).abs() < 1e-6, "{ratio}");
     assert!(of("24 px") > of(""), "fewer pixels are less far apart");
+}
+
+/// A training that is over before a checkpoint is due leaves one where that is asked for: that of its end.
+#[test]
+fn checkpoints_are_kept_where_asked_for() {
+    let place = Place::new(PLAN);
+    good(&[&words(&place.args("out"))[..], &["--keep-checkpoints"]].concat());
+    assert!(dump(place.path("out")) == whole());
+    let kept: Vec<_> =
+        std::fs::read_dir(place.path("out/runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(kept.len(), 4, "{kept:?}");
+    for path in kept {
+        assert_eq!(Trained::read(&path).unwrap().history.len(), 4);
+    }
 }
 
 #[test]
