@@ -45,6 +45,7 @@ mod random;
 #[cfg(feature = "figures")]
 pub mod report;
 pub mod represent;
+pub mod simd;
 #[cfg(feature = "study")]
 pub mod study;
 mod whole_file;

@@ -24,6 +24,7 @@ pub(crate) use gpu::{Buffer, Gpu, Launch};
 pub(crate) use kernels::{Kernel, Params};
 pub use recording::Recording;
 
+use crate::simd::Simd;
 use crate::{Error, Result};
 use std::fmt;
 #[cfg(gpu)]
@@ -130,7 +131,8 @@ impl Device {
     /// Reads `auto`, `cpu`, `cuda:I` or `emulated:ORDER`, as command lines have it.
     ///
     /// # Errors
-    /// [`Error::Argument`] for any other word; as [`cuda`](Self::cuda) for a GPU that is not there.
+    /// [`Error::Argument`] for any other word, and where the environment variable [`SHARPDIM_SIMD`](crate::simd) names an
+    /// instruction set that this processor lacks; as [`cuda`](Self::cuda) for a GPU that is not there.
     ///
     /// ```
     /// use sharpdim::Device;
@@ -141,6 +143,7 @@ impl Device {
     pub fn parse(text: &str) -> Result<Self> {
         let unknown =
             || Error::Argument(format!("'{text}' is no device: auto, cpu, cuda:0 (or another number) are"));
+        Simd::check()?;
         match text.split_once(':') {
             None if text == "auto" => Ok(Self::best()),
             None if text == "cpu" => Ok(Self::cpu()),
@@ -215,7 +218,7 @@ impl fmt::Display for Device {
             return write!(f, "{} ({})", gpu.name(), gpu.description());
         }
         let threads = rayon::current_num_threads();
-        write!(f, "cpu ({threads} threads, {})", crate::ops::instructions())
+        write!(f, "cpu ({threads} threads, {})", Simd::current().title())
     }
 }
 

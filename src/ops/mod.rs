@@ -11,6 +11,7 @@ mod counts;
 pub mod cross_entropy;
 pub mod dropout;
 mod duplicates;
+mod gemm;
 pub mod guard;
 pub mod max_pool;
 mod neighbours;
@@ -55,14 +56,3 @@ pub use sharpness::{SharpPair, Sharpness, sharpness, sharpness_between, sharpnes
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
 pub type Progress<'a> = &'a (dyn Fn(f64) + Sync);
-
-/// The vector instructions that the CPU code uses here.
-pub(crate) fn instructions() -> &'static str {
-    match pairs::int::Isa::best() {
-        #[cfg(target_arch = "x86_64")]
-        pairs::int::Isa::Vnni => "AVX-512 VNNI",
-        #[cfg(target_arch = "x86_64")]
-        pairs::int::Isa::Avx2 => "AVX2",
-        pairs::int::Isa::Portable => "portable code",
-    }
-}

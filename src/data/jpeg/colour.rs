@@ -1,7 +1,8 @@
 //! From the components of a JPEG image to rows of its pixels as libjpeg makes them by default, to the bit: differences of
 //! colour stretched by triangles where they are of half the size, and turned to RGB by 16 bits behind the point.
 
-use multiversion::multiversion;
+use crate::simd::vectorized;
+use macro_rules_attribute::apply;
 
 /// How a component is brought to the image's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl Plane<'_> {
 }
 
 /// Three quarters of the nearer value and one of the other; halves are rounded down and up by turns. At least two values.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[apply(vectorized)]
 fn wider(row: &[u8], to: &mut [u8]) {
     let to = to.as_chunks_mut::<2>().0;
     let last = row.len() - 1;
@@ -91,7 +92,7 @@ fn wider(row: &[u8], to: &mut [u8]) {
 }
 
 /// Three quarters of the nearer row and one of the other.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[apply(vectorized)]
 fn taller(near: &[u8], other: &[u8], half: u16, to: &mut [u8]) {
     for ((to, near), other) in to.iter_mut().zip(near).zip(other) {
         *to = ((3 * u16::from(*near) + u16::from(*other) + half) >> 2) as u8;
@@ -99,7 +100,7 @@ fn taller(near: &[u8], other: &[u8], half: u16, to: &mut [u8]) {
 }
 
 /// Both at once, rounded at the end. At least two values.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[apply(vectorized)]
 fn both(near: &[u8], other: &[u8], sums: &mut [u16], to: &mut [u8]) {
     for ((sum, near), other) in sums.iter_mut().zip(near).zip(other) {
         *sum = 3 * u16::from(*near) + u16::from(*other);
@@ -122,7 +123,7 @@ const fn fixed(value: f64) -> i32 {
 }
 
 /// Rows of luma and differences of colour, as pixels.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[apply(vectorized)]
 pub fn rgb(luma: &[u8], blue: &[u8], red: &[u8], to: &mut [[u8; 3]]) {
     const HALF: i32 = 1 << 15;
     for (((to, y), b), r) in to.iter_mut().zip(luma).zip(blue).zip(red) {

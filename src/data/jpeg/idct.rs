@@ -22,7 +22,7 @@ const FEW: u8 = 9;
 /// coefficients. A row of pixels is `stride` long.
 pub fn pixels(blocks: &[Block], last: &[u8], worths: &Worths, out: &mut [u8], stride: usize) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
+    if crate::simd::Simd::current() >= crate::simd::Simd::Avx2 {
         // SAFETY: the processor has AVX2.
         return unsafe { avx2::pixels(blocks, last, worths, out, stride) };
     }

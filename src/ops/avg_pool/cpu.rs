@@ -1,7 +1,8 @@
 //! `avg_pool` on the CPU: a task to a row of pixels, of the output forward, of the images backward.
 
 use super::{AvgPool, window, windows};
-use multiversion::multiversion;
+use crate::simd::vectorized;
+use macro_rules_attribute::apply;
 use rayon::prelude::*;
 
 pub(super) fn forward(pool: &AvgPool, x: &[f32], y: &mut [f32]) {
@@ -15,7 +16,7 @@ pub(super) fn forward(pool: &AvgPool, x: &[f32], y: &mut [f32]) {
 }
 
 /// Row `p` of an image's output. Pixels of one row are added first, in `along`, so that less is rounded away.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn means(pool: &AvgPool, p: usize, image: &[f32], along: &mut [f32], y: &mut [f32]) {
     let c = pool.channels;
     let rows = window(p, pool.out_height, pool.height);
@@ -43,7 +44,7 @@ pub(super) fn backward(pool: &AvgPool, dy: &[f32], dx: &mut [f32]) {
 }
 
 /// Row `h` of an image's gradient from its windows'.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn gather(pool: &AvgPool, h: usize, dy: &[f32], dx: &mut [f32]) {
     let (c, [_, p, q, _]) = (pool.channels, pool.output_shape());
     for (w, dx) in dx.chunks_exact_mut(c).enumerate() {

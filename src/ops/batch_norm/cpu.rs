@@ -2,7 +2,8 @@
 //! depend on the number of threads, and so neither do the results.
 
 use super::{BatchNorm, Statistics};
-use multiversion::multiversion;
+use crate::simd::vectorized;
+use macro_rules_attribute::apply;
 use rayon::prelude::*;
 
 /// Values in a block of rows, about.
@@ -67,7 +68,7 @@ pub(super) fn statistics(
     low
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn add_moments(x: &[f32], pivot: &[f32], sum: &mut [f64], squares: &mut [f64]) {
     for x in x.chunks_exact(pivot.len()) {
         for (((x, pivot), sum), square) in x.iter().zip(pivot).zip(&mut *sum).zip(&mut *squares) {
@@ -121,7 +122,7 @@ struct Line<'a> {
     beta: &'a [f32],
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn normalise_rows(line: Line<'_>, x: &[f32], shortcut: &[f32], relu: bool, y: &mut [f32]) {
     let c = line.mean.len();
     let (mean, low) = (&line.mean[..c], &line.low[..c]);
@@ -163,7 +164,7 @@ pub(super) fn sums(
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn add_sums<const RELU: bool>(
     x: &[f32],
     y: &[f32],
@@ -221,13 +222,14 @@ pub(super) fn backward(
 
 /// factor (dy - (constant + (x - mean) slope)), with the [mean, constant, slope, factor] of each channel; dy itself to
 /// the shortcut.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn gradient_rows<const RELU: bool>(
-    [mean, constant, slope, factor]: [&[f32]; 4],
-    [x, y, dy]: [&[f32]; 3],
+    coefficients: [&[f32]; 4],
+    operands: [&[f32]; 3],
     dx: &mut [f32],
     shortcut: &mut [f32],
 ) {
+    let ([mean, constant, slope, factor], [x, y, dy]) = (coefficients, operands);
     let c = mean.len();
     let (constant, slope, factor) = (&constant[..c], &slope[..c], &factor[..c]);
     let images = x.chunks_exact(c).zip(y.chunks_exact(c)).zip(dy.chunks_exact(c));

@@ -8,7 +8,8 @@ use crate::ops::pairs::pass::{Pass, TileReader};
 use crate::ops::pairs::scan::Sum;
 use crate::ops::pairs::{Bounds, NEAR, Tile};
 use crate::ops::{Progress, SharpPair};
-use multiversion::multiversion;
+use crate::simd::vectorized;
+use macro_rules_attribute::apply;
 use rayon::prelude::*;
 
 /// Rows of a task at most.
@@ -190,7 +191,7 @@ impl Table<'_> {
 }
 
 /// The values of one row's pairs, and 1 / distance in the values' unit.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn invert<S: Sum>(term: f64, terms: &[f64], sums: &[S], values: &mut [f64], inverse: &mut [f64]) {
     let out = values.iter_mut().zip(inverse);
     for ((term_of_col, sum), (value, inverse)) in terms.iter().zip(sums).zip(out) {

@@ -5,6 +5,7 @@ mod few;
 mod winograd;
 
 use super::Conv2d;
+use crate::ops::gemm::{Operand, gemm};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Mutex;
@@ -79,27 +80,12 @@ impl Shared {
         // SAFETY: the last entries of all three lie inside their slices, as just checked, and so do all others; who
         // else writes the target is the caller's promise.
         unsafe {
-            gemm::gemm(
-                m,
-                n,
-                k,
-                self.start.add(at),
-                1,
-                row as isize,
-                add,
-                left.values.as_ptr(),
-                left.column as isize,
-                left.row as isize,
-                right.values.as_ptr(),
-                right.column as isize,
-                right.row as isize,
-                1.0,
-                1.0,
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
+            let operand = |matrix: Matrix<'_>| Operand {
+                first: matrix.values.as_ptr(),
+                row: matrix.row,
+                column: matrix.column,
+            };
+            gemm([m, k, n], operand(left), operand(right), (self.start.add(at), row), add);
         }
     }
 }

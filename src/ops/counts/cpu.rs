@@ -6,7 +6,8 @@ use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::pass::Pass;
 use crate::ops::pairs::scan::Sum;
 use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Reader, Rows, Tile};
-use multiversion::multiversion;
+use crate::simd::vectorized;
+use macro_rules_attribute::apply;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -129,7 +130,7 @@ struct RowValues<'a> {
 
 /// How many columns are surely nearer than each radius; adds 1 to each of these columns' counts. Pairs whose
 /// bounds hold any radius count for none, and their columns are appended to `open`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn row_counts<S: Sum, const R: usize>(
     row: &RowValues<'_>,
     squared: &[f64; R],

@@ -2,7 +2,8 @@
 //! by rows of the output, and each row of the images gathers from the windows that hold it.
 
 use super::MaxPool;
-use multiversion::multiversion;
+use crate::simd::vectorized;
+use macro_rules_attribute::apply;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -28,7 +29,7 @@ pub(super) fn forward(pool: &MaxPool, x: &[f32], y: &mut [f32]) {
 }
 
 /// A row of the output, of windows over these rows of an image.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn maxima(pool: &MaxPool, image: &[f32], rows: Range<usize>, y: &mut [f32]) {
     let c = pool.channels;
     for (q, y) in y.chunks_exact_mut(c).enumerate() {
@@ -44,7 +45,7 @@ fn maxima(pool: &MaxPool, image: &[f32], rows: Range<usize>, y: &mut [f32]) {
 }
 
 /// The same, and the place of each maximum among the image's pixels: the first of equal ones, the last NaN.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn places(pool: &MaxPool, image: &[f32], rows: Range<usize>, most: &mut [f32], places: &mut [u32]) {
     let c = pool.channels;
     for (q, places) in places.chunks_exact_mut(c).enumerate() {
@@ -83,7 +84,7 @@ pub(super) fn backward(pool: &MaxPool, x: &[f32], dy: &[f32], dx: &mut [f32]) {
 }
 
 /// Row `h` of an image's gradient from its windows' gradients and the places of their maxima.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn gather(pool: &MaxPool, h: usize, places: &[u32], dy: &[f32], dx: &mut [f32]) {
     let (c, [_, p, q, _]) = (pool.channels, pool.output_shape());
     for (w, dx) in dx.chunks_exact_mut(c).enumerate() {

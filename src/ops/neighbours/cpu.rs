@@ -11,37 +11,38 @@ use super::{Neighbours, Progress, collect, compare_with_all, recompute};
 use crate::Points;
 use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::float::{Centred, FloatTile};
-use crate::ops::pairs::int::{IntTiles, Isa, row_terms};
+use crate::ops::pairs::int::{IntTiles, row_terms};
 use crate::ops::pairs::keeper::{Keeper, capacity};
 use crate::ops::pairs::scan::{Hits, Sum, hits};
 use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Quantised, Reader, Rows, Tile, WIDENED, blocks, show};
+use crate::simd::Simd;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 pub(super) fn neighbours(rows: &Rows<'_>, k: usize, progress: Progress<'_>) -> Neighbours {
-    neighbours_on(rows, k, Isa::best(), progress)
+    neighbours_on(rows, k, Simd::current(), progress)
 }
 
-fn neighbours_on(points: &Rows<'_>, k: usize, isa: Isa, progress: Progress<'_>) -> Neighbours {
+fn neighbours_on(points: &Rows<'_>, k: usize, simd: Simd, progress: Progress<'_>) -> Neighbours {
     let (coarse, bounds) = Quantised::new(points);
     if bounds.exact() {
-        let keepers = screen(points, &coarse, &bounds, keepers(points), k, isa, progress);
+        let keepers = screen(points, &coarse, &bounds, keepers(points), k, simd, progress);
         return collect(points, k, keepers.into_iter().map(|keeper| keeper.found).collect());
     }
     let mut keepers = keepers(points);
-    if hopeless(points, &coarse, k, isa) {
+    if hopeless(points, &coarse, k, simd) {
         keepers.iter_mut().for_each(|keeper| keeper.loose = !keeper.closed);
     } else {
-        keepers = screen(points, &coarse, &bounds, keepers, k, isa, progress);
+        keepers = screen(points, &coarse, &bounds, keepers, k, simd, progress);
     }
     // Screening all pairs again costs about as much as an eighth of them compared directly.
     let asked = points.asked().len();
     let many = |keepers: &[Keeper]| keepers.iter().filter(|keeper| keeper.loose).count() > asked / 8;
     if many(&keepers) {
         let (fine, bounds) = coarse.refined(points.n());
-        let again = screen(points, &fine, &bounds, only_loose(&keepers), k, isa, progress);
+        let again = screen(points, &fine, &bounds, only_loose(&keepers), k, simd, progress);
         replace_loose(&mut keepers, again);
     }
     if many(&keepers) {
@@ -73,13 +74,13 @@ fn screen(
     bounds: &Bounds,
     mut keepers: Vec<Keeper>,
     k: usize,
-    isa: Isa,
+    simd: Simd,
     progress: Progress<'_>,
 ) -> Vec<Keeper> {
     let n = keepers.len();
-    let terms = row_terms(rows, n, isa);
+    let terms = row_terms(rows, n, simd);
     let screen = Screen::new(bounds, &terms.row, &terms.col, k, &mut keepers);
-    let mut products = IntTiles::new(rows, n, isa);
+    let mut products = IntTiles::new(rows, n, simd);
     let tiles = points.tiles();
     for (at, tile) in tiles.iter().enumerate() {
         products.multiply_for(tile, &screen);
@@ -90,7 +91,7 @@ fn screen(
 
 /// Whether 256 steps are so coarse that most samples would find too many pairs that may count, as a
 /// few samples among themselves show: at their scale the k nearest of n are the k' nearest.
-fn hopeless(points: &Rows<'_>, coarse: &Quantised<'_>, k: usize, isa: Isa) -> bool {
+fn hopeless(points: &Rows<'_>, coarse: &Quantised<'_>, k: usize, simd: Simd) -> bool {
     const PROBES: usize = 64;
     if points.sets().any(|set| set.len() < 4 * PROBES) {
         return false;
@@ -116,7 +117,7 @@ fn hopeless(points: &Rows<'_>, coarse: &Quantised<'_>, k: usize, isa: Isa) -> bo
     };
     let (rows, bounds) = coarse.of(some);
     let few = (k * PROBES).div_ceil(points.partners().len()).min(PROBES / 4);
-    let keepers = screen(&some, &rows, &bounds, keepers(&some), few, isa, &|_| ());
+    let keepers = screen(&some, &rows, &bounds, keepers(&some), few, simd, &|_| ());
     let crowded = |keeper: &&Keeper| {
         let reach = keeper.reach(few);
         let found = keeper.found.iter().filter(|(low, _)| *low <= reach).count();
@@ -324,11 +325,11 @@ mod tests {
     }
 
     /// How often all pairs were screened; fails unless the answer is right.
-    fn screens(points: &Points<'_>, k: usize, isa: Isa) -> usize {
+    fn screens(points: &Points<'_>, k: usize, simd: Simd) -> usize {
         let (n, ends) = (points.n(), AtomicUsize::new(0));
         // A single tile, so that each screen ends once.
         assert!(n <= TILE);
-        let found = neighbours_on(&Rows::from(points), k, isa, &|done| {
+        let found = neighbours_on(&Rows::from(points), k, simd, &|done| {
             ends.fetch_add(usize::from(done == 1.0), Ordering::Relaxed);
         });
         for i in 0..n {
@@ -340,54 +341,54 @@ mod tests {
             assert_eq!(
                 (found.squared_distances(i), found.indices(i)),
                 (&squared[..], &indices[..]),
-                "{isa:?} {i}"
+                "{simd:?} {i}"
             );
         }
         ends.into_inner()
     }
 
-    fn probed_hopeless(points: &Points<'_>, k: usize, isa: Isa) -> bool {
-        hopeless(&Rows::from(points), &Quantised::new(points).0, k, isa)
+    fn probed_hopeless(points: &Points<'_>, k: usize, simd: Simd) -> bool {
+        hopeless(&Rows::from(points), &Quantised::new(points).0, k, simd)
     }
 
     #[test]
     fn every_step_of_the_ladder_is_taken_where_it_should_be() {
-        for isa in Isa::available() {
+        for simd in Simd::available() {
             // Bytes, and bytes as floats: one exact screen.
             let bytes: Vec<u8> = uniform(300, 30).iter().map(|v| (v * 256.0) as u8).collect();
-            assert_eq!(screens(&Points::u8(&bytes, 30).unwrap(), 5, isa), 1);
+            assert_eq!(screens(&Points::u8(&bytes, 30).unwrap(), 5, simd), 1);
             let floats: Vec<f32> = bytes.iter().map(|v| f32::from(*v)).collect();
             let points = Points::f32(&floats, 30).unwrap();
             assert!(Quantised::new(&points).1.exact());
-            assert_eq!(screens(&points, 5, isa), 1);
+            assert_eq!(screens(&points, 5, simd), 1);
 
             // A few columns: 256 steps do.
             let few = uniform(600, 8);
             let points = Points::f32(&few, 8).unwrap();
-            assert!(!Quantised::new(&points).1.exact() && !probed_hopeless(&points, 5, isa));
-            assert_eq!(screens(&points, 5, isa), 1);
+            assert!(!Quantised::new(&points).1.exact() && !probed_hopeless(&points, 5, simd));
+            assert_eq!(screens(&points, 5, simd), 1);
 
             // One value beside all others: the probe sees that 256 steps tell little, 65 536 do.
             let mut beside = uniform(600, 40);
             beside[0] = 30.0;
             let points = Points::f32(&beside, 40).unwrap();
-            assert!(probed_hopeless(&points, 5, isa));
-            assert_eq!(screens(&points, 5, isa), 1);
+            assert!(probed_hopeless(&points, 5, simd));
+            assert_eq!(screens(&points, 5, simd), 1);
             // Too few samples to probe: both screens run.
-            assert_eq!(screens(&Points::f32(&beside[..240 * 40], 40).unwrap(), 1, isa), 2);
+            assert_eq!(screens(&Points::f32(&beside[..240 * 40], 40).unwrap(), 1, simd), 2);
 
             // Heavy tails: both grids fail, with and without the probe, and GEMM screens.
             let tails = heavy(600, 6);
             let points = Points::f32(&tails, 6).unwrap();
-            assert!(probed_hopeless(&points, 5, isa));
-            assert_eq!(screens(&points, 5, isa), 2);
-            assert_eq!(screens(&Points::f32(&tails[..240 * 6], 6).unwrap(), 1, isa), 3);
+            assert!(probed_hopeless(&points, 5, simd));
+            assert_eq!(screens(&points, 5, simd), 2);
+            assert_eq!(screens(&Points::f32(&tails[..240 * 6], 6).unwrap(), 1, simd), 3);
 
             // A range that no f32 scale fits: GEMM knows nothing, differences decide.
             let tiny: Vec<f32> = uniform(600, 6).into_iter().map(|v| v * 1e-40).collect();
             let points = Points::f32(&tiny, 6).unwrap();
             assert_eq!(Centred::new(&points).bounds.interval(0, 1, 0.0), (0.0, f64::INFINITY));
-            assert_eq!(screens(&points, 5, isa), 2);
+            assert_eq!(screens(&points, 5, simd), 2);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Squared distances as sums of squared differences in f64: what certifies every f32 answer.
 
 use super::{Rows, Run, WIDENED, blocks};
-use multiversion::multiversion;
+use crate::simd::vectorized;
+use macro_rules_attribute::apply;
 use rayon::prelude::*;
 
 /// The squared distances of `pairs`, relative error below 1e-12 each.
@@ -35,7 +36,7 @@ fn part(rows: &Rows<'_>, i: usize, j: usize, columns: std::ops::Range<usize>) ->
 
 /// Exact: a run of columns has a sum below 2^31, so that vectors of 32-bit sums hold it. Loops rather than
 /// closures, which would be compiled for every processor, and not for the one with the vectors.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn part_u8(a: &[u8], b: &[u8]) -> u64 {
     const RUN: usize = 1 << 14;
     const WIDTH: usize = 64;
@@ -60,7 +61,7 @@ fn part_u8(a: &[u8], b: &[u8]) -> u64 {
 
 /// The difference of two f32 is formed in f64: exact unless their exponents are 29 apart, and its
 /// square neither overflows nor vanishes. 32 partial sums keep four vectors of additions in flight.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn part_f32(a: &[f32], b: &[f32]) -> f64 {
     const WIDTH: usize = 32;
     let mut partial = [0.0f64; WIDTH];

@@ -2,6 +2,7 @@
 //! Takes over where 256 steps are too coarse a grid: heavy tails, a few large columns.
 
 use super::{Bounds, LANES, Rows, Tile, WIDENED, blocks};
+use crate::ops::gemm::{Operand, gemm};
 use rayon::prelude::*;
 
 /// Columns that one GEMM sums over; chunks are then added in f32.
@@ -148,27 +149,9 @@ impl FloatTile {
                 // SAFETY: the extents are those of the slices above: `left` has p.len() rows and
                 // `right` broad rows of `depth` values, `sums` p.len() rows `stride` apart.
                 unsafe {
-                    gemm::gemm(
-                        p.len(),
-                        broad,
-                        depth,
-                        sums.as_mut_ptr(),
-                        1,
-                        stride as isize,
-                        true,
-                        left.as_ptr(),
-                        1,
-                        depth as isize,
-                        right.as_ptr(),
-                        depth as isize,
-                        1,
-                        1.0,
-                        1.0,
-                        false,
-                        false,
-                        false,
-                        gemm::Parallelism::Rayon(0),
-                    );
+                    let operand = |values: &[f32]| Operand { first: values.as_ptr(), row: depth, column: 1 };
+                    let right = Operand { row: 1, column: depth, ..operand(right) };
+                    gemm([p.len(), depth, broad], operand(left), right, (sums.as_mut_ptr(), stride), true);
                 }
             }
         }

@@ -7,7 +7,8 @@
 
 use super::scan::Sum;
 use super::{BLOCK, Block, LANES, Quantised, Reader, TILE, Tile, blocks};
-use multiversion::multiversion;
+use crate::simd::{Simd, vectorized};
+use macro_rules_attribute::apply;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
@@ -27,9 +28,9 @@ fn flush(rows: &Quantised<'_>) -> usize {
     if rows.passes().len() > 1 { 16 * DEPTH } else { 32 * DEPTH }
 }
 
-/// Which instructions multiply.
+/// How an instruction set multiplies bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Isa {
+enum Kernel {
     /// `vpdpbusd` on 512-bit vectors: 64 products an instruction, unsigned by signed bytes.
     #[cfg(target_arch = "x86_64")]
     Vnni,
@@ -40,35 +41,22 @@ pub(crate) enum Isa {
     Portable,
 }
 
-impl Isa {
-    /// Every kind that this processor can run, the fastest first.
-    pub(crate) fn available() -> Vec<Isa> {
-        let mut all = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512vnni")
-            {
-                all.push(Isa::Vnni);
-            }
-            if is_x86_feature_detected!("avx2") {
-                all.push(Isa::Avx2);
-            }
+impl Kernel {
+    fn of(simd: Simd) -> Kernel {
+        match simd {
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx512Vnni => Kernel::Vnni,
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx2 | Simd::AvxVnni | Simd::Avx512 => Kernel::Avx2,
+            _ => Kernel::Portable,
         }
-        all.push(Isa::Portable);
-        all
-    }
-
-    pub(crate) fn best() -> Isa {
-        Self::available()[0]
     }
 
     /// Bytes that a value takes in a panel.
     fn width(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Isa::Vnni => 1,
+            Kernel::Vnni => 1,
             _ => 2,
         }
     }
@@ -77,7 +65,7 @@ impl Isa {
     fn panels(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Isa::Vnni => 2,
+            Kernel::Vnni => 2,
             _ => 1,
         }
     }
@@ -86,7 +74,7 @@ impl Isa {
     fn shift(self) -> i64 {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Isa::Vnni => 128,
+            Kernel::Vnni => 128,
             _ => 0,
         }
     }
@@ -113,7 +101,7 @@ pub(crate) struct RowTerms {
 }
 
 /// The terms of every row.
-pub(crate) fn row_terms(rows: &Quantised<'_>, n: usize, isa: Isa) -> RowTerms {
+pub(crate) fn row_terms(rows: &Quantised<'_>, n: usize, simd: Simd) -> RowTerms {
     let (row, col) = (0..n)
         .into_par_iter()
         .map_init(
@@ -129,7 +117,7 @@ pub(crate) fn row_terms(rows: &Quantised<'_>, n: usize, isa: Isa) -> RowTerms {
                 let term = rows.term(&total);
                 let weights = rows.weights();
                 let weighed = |pass: &Pass| weights[pass.weight] * total.sums[pass.right] as i64;
-                let shifted = isa.shift() * rows.passes().iter().map(weighed).sum::<i64>();
+                let shifted = Kernel::of(simd).shift() * rows.passes().iter().map(weighed).sum::<i64>();
                 (term, term - 2.0 * shifted as f64)
             },
         )
@@ -158,12 +146,12 @@ impl Totals {
 
 // u32 holds DEPTH squares of bytes, and keeps these loops in narrow vectors.
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn sum(plane: &[u8]) -> u64 {
     u64::from(plane.iter().map(|&v| u32::from(v)).sum::<u32>())
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn product(a: &[u8], b: &[u8]) -> u64 {
     u64::from(a.iter().zip(b).map(|(&a, &b)| u32::from(a) * u32::from(b)).sum::<u32>())
 }
@@ -174,7 +162,7 @@ const KEPT_BYTES: usize = 96 << 20;
 /// Makes tiles of dot products, in buffers that are kept from tile to tile.
 pub(crate) struct IntTiles<'a> {
     rows: &'a Quantised<'a>,
-    isa: Isa,
+    kernel: Kernel,
     /// Every row's panels, a chunk of columns after another, plane by plane, where they are few enough.
     kept: [Vec<Vec<u32>>; 2],
     /// A stage of the tile's rows and columns, in the same form, where they are not kept.
@@ -193,19 +181,20 @@ pub(crate) enum Sums<'a> {
 
 impl<'a> IntTiles<'a> {
     /// For the first `n` of `rows`.
-    pub(crate) fn new(rows: &'a Quantised<'a>, n: usize, isa: Isa) -> Self {
+    pub(crate) fn new(rows: &'a Quantised<'a>, n: usize, simd: Simd) -> Self {
+        let kernel = Kernel::of(simd);
         let mut this = IntTiles {
             rows,
-            isa,
+            kernel,
             kept: Default::default(),
             left: Default::default(),
             right: Default::default(),
             sums: Default::default(),
             wide: Vec::new(),
         };
-        if n > TILE && n * rows.dim() * isa.width() * rows.planes() <= KEPT_BYTES {
+        if n > TILE && n * rows.dim() * kernel.width() * rows.planes() <= KEPT_BYTES {
             for plane in 0..rows.planes() {
-                pack(&mut this.kept[plane], rows, plane, 0..n, 0..rows.dim(), isa);
+                pack(&mut this.kept[plane], rows, plane, 0..n, 0..rows.dim(), kernel);
             }
         }
         this
@@ -237,7 +226,7 @@ impl<'a> IntTiles<'a> {
 
     /// Where `whole`, all sums of the tile are kept in `self`, else those of one block for each thread.
     fn make(&mut self, tile: &Tile, reader: &impl Reader, whole: bool) {
-        let (rows, isa, wide) = (self.rows, self.isa, self.wide());
+        let (rows, kernel, wide) = (self.rows, self.kernel, self.wide());
         let stride = if whole { tile.stride() } else { BLOCK + LANES };
         if whole {
             reserve(
@@ -255,9 +244,9 @@ impl<'a> IntTiles<'a> {
         for columns in blocks(0..rows.dim(), if kept { rows.dim() } else { STAGE }) {
             if !kept {
                 for plane in 0..rows.planes() {
-                    pack(&mut self.left[plane], rows, plane, tile.rows.clone(), columns.clone(), isa);
+                    pack(&mut self.left[plane], rows, plane, tile.rows.clone(), columns.clone(), kernel);
                     if !tile.diagonal {
-                        pack(&mut self.right[plane], rows, plane, tile.cols.clone(), columns.clone(), isa);
+                        pack(&mut self.right[plane], rows, plane, tile.cols.clone(), columns.clone(), kernel);
                     }
                 }
             }
@@ -287,7 +276,7 @@ impl<'a> IntTiles<'a> {
                         };
                         let product = Product {
                             rows,
-                            isa,
+                            kernel,
                             // On the diagonal, columns up to a row's own panel are not wanted.
                             upper: tile.diagonal && block_rows.start == block_cols.start,
                             tall: block_rows.len().div_ceil(LANES),
@@ -332,7 +321,7 @@ fn reserve(sums: &mut [Vec<i32>; 2], all: &mut Vec<i64>, rows: &Quantised<'_>, w
 /// The panels of one block.
 struct Product<'a> {
     rows: &'a Quantised<'a>,
-    isa: Isa,
+    kernel: Kernel,
     /// Only blocks of panels on and above the diagonal.
     upper: bool,
     /// Panels of rows and of columns.
@@ -359,20 +348,20 @@ impl Product<'_> {
             if columns.start.is_multiple_of(flush) {
                 fresh = [true; 2];
             }
-            let units = units(columns.len(), self.isa) * LANES;
+            let units = units(columns.len(), self.kernel) * LANES;
             for pass in rows.passes() {
                 let left = &self.left.0[pass.left][chunk][self.left.1 * units..];
                 let right = &self.right.0[pass.right][chunk][self.right.1 * units..];
                 let fresh = std::mem::take(&mut fresh[pass.weight]);
-                for q in (0..self.broad).step_by(self.isa.panels()) {
-                    let next = self.broad.min(q + self.isa.panels());
+                for q in (0..self.broad).step_by(self.kernel.panels()) {
+                    let next = self.broad.min(q + self.kernel.panels());
                     let right = &right[q * units..next * units];
                     for p in 0..if self.upper { next.min(self.tall) } else { self.tall } {
                         let left = &left[p * units..(p + 1) * units];
                         // SAFETY: panels p and q..next are this block's.
                         unsafe {
                             let block = sums[pass.weight].add(p * LANES * self.stride + q * LANES);
-                            micro(self.isa, left, right, block, self.stride, fresh);
+                            micro(self.kernel, left, right, block, self.stride, fresh);
                         }
                     }
                 }
@@ -408,8 +397,8 @@ impl<S> Shared<S> {
 }
 
 /// 4-byte units that `depth` columns of one row take, rounded up.
-fn units(depth: usize, isa: Isa) -> usize {
-    (depth * isa.width()).div_ceil(4)
+fn units(depth: usize, kernel: Kernel) -> usize {
+    (depth * kernel.width()).div_ceil(4)
 }
 
 /// Packs some columns of some rows, of one plane, into panels, chunk by chunk; rows and columns that
@@ -420,12 +409,12 @@ fn pack(
     plane: usize,
     range: Range<usize>,
     columns: Range<usize>,
-    isa: Isa,
+    kernel: Kernel,
 ) {
     chunks.resize(columns.len().div_ceil(DEPTH), Vec::new());
     for (panels, columns) in chunks.iter_mut().zip(blocks(columns, DEPTH)) {
         let depth = columns.len();
-        let units = units(depth, isa);
+        let units = units(depth, kernel);
         let len = range.len().div_ceil(LANES) * units * LANES;
         if panels.capacity() < len {
             // Fresh pages, which are zeros as they come: they are touched first by the threads that fill them.
@@ -444,7 +433,7 @@ fn pack(
                         row.fill(0);
                     }
                 }
-                match isa.width() {
+                match kernel.width() {
                     1 => interleave_bytes(panel, bytes, depth),
                     _ => interleave_words(panel, bytes, depth),
                 }
@@ -461,7 +450,7 @@ fn interleave_bytes(panel: &mut [u32], bytes: &mut [u8], depth: usize) {
         bytes[r * DEPTH + depth..r * DEPTH + padded].fill(0);
     }
     #[cfg(target_arch = "x86_64")]
-    let done = if is_x86_feature_detected!("avx512f") {
+    let done = if Simd::current().wide() {
         // SAFETY: the instructions are there.
         unsafe { interleave_squares(panel, bytes) }
     } else {
@@ -550,13 +539,13 @@ fn interleave_words(panel: &mut [u32], bytes: &mut [u8], depth: usize) {
 ///
 /// # Safety
 /// `block` must be the start of 16 rows of 16 writable entries for each panel of columns, `stride`
-/// entries apart, that no other thread touches meanwhile; the processor must have what `isa` names.
-unsafe fn micro(isa: Isa, left: &[u32], right: &[u32], block: *mut i32, stride: usize, fresh: bool) {
+/// entries apart, that no other thread touches meanwhile; the processor must have what `kernel` names.
+unsafe fn micro(kernel: Kernel, left: &[u32], right: &[u32], block: *mut i32, stride: usize, fresh: bool) {
     // SAFETY: as this function's own promise.
     unsafe {
-        match isa {
+        match kernel {
             #[cfg(target_arch = "x86_64")]
-            Isa::Vnni if right.len() > left.len() => {
+            Kernel::Vnni if right.len() > left.len() => {
                 let (first, second) = right.split_at(left.len());
                 for half in 0..2 {
                     let block = block.add(half * 8 * stride);
@@ -564,10 +553,10 @@ unsafe fn micro(isa: Isa, left: &[u32], right: &[u32], block: *mut i32, stride: 
                 }
             }
             #[cfg(target_arch = "x86_64")]
-            Isa::Vnni => micro_vnni::<16, 1>(left, [right], block, stride, fresh),
+            Kernel::Vnni => micro_vnni::<16, 1>(left, [right], block, stride, fresh),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => micro_avx2(left, right, block, stride, fresh),
-            Isa::Portable => micro_portable(left, right, block, stride, fresh),
+            Kernel::Avx2 => micro_avx2(left, right, block, stride, fresh),
+            Kernel::Portable => micro_portable(left, right, block, stride, fresh),
         }
     }
 }

@@ -2,9 +2,10 @@
 //! where samples lie on a grid of 256 steps, a GEMM of floats elsewhere.
 
 use super::float::{Centred, FloatTile};
-use super::int::{IntTiles, Isa, RowTerms, Sums, row_terms};
+use super::int::{IntTiles, RowTerms, Sums, row_terms};
 use super::scan::Sum;
 use super::{Bounds, Quantised, Reader, Rows, Tile, show};
+use crate::simd::Simd;
 
 /// What fills the tiles of a pass, chosen once for a set of samples, or for two sets.
 pub(crate) struct Pass<'a> {
@@ -28,7 +29,7 @@ impl<'a> Pass<'a> {
         let samples = samples.into();
         let (rows, bounds) = Quantised::new(samples);
         let engine = if bounds.exact() {
-            let terms = row_terms(&rows, samples.n(), Isa::best());
+            let terms = row_terms(&rows, samples.n(), Simd::current());
             Engine::Grid { rows, bounds, terms }
         } else {
             Engine::Floats(Centred::new(samples))
@@ -60,7 +61,7 @@ impl<'a> Pass<'a> {
         let behind = |at: usize| (at + 1) as f64 / tiles.len() as f64;
         match &self.engine {
             Engine::Grid { rows, .. } => {
-                let mut products = IntTiles::new(rows, self.rows.n(), Isa::best());
+                let mut products = IntTiles::new(rows, self.rows.n(), Simd::current());
                 for (at, tile) in tiles.iter().enumerate() {
                     products.multiply_for(tile, reader);
                     settle(reader, behind(at));
@@ -82,7 +83,7 @@ impl<'a> Pass<'a> {
         let behind = |at: usize| (at + 1) as f64 / tiles.len() as f64;
         match &self.engine {
             Engine::Grid { rows, .. } => {
-                let mut products = IntTiles::new(rows, self.rows.n(), Isa::best());
+                let mut products = IntTiles::new(rows, self.rows.n(), Simd::current());
                 for (at, tile) in tiles.iter().enumerate() {
                     match products.multiply(tile) {
                         Sums::Narrow(sums) => reader.read(tile, sums),

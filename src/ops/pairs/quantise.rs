@@ -6,7 +6,8 @@
 
 use super::int::{Pass, Totals};
 use super::{Bounds, Rows, Run, WIDENED, blocks};
-use multiversion::multiversion;
+use crate::simd::vectorized;
+use macro_rules_attribute::apply;
 use rayon::prelude::*;
 
 /// The 8- or 16-bit form of a set of samples, made anew each time it is read: nothing is stored but
@@ -152,7 +153,7 @@ impl<'a> Quantised<'a> {
 }
 
 /// Values on a grid of 256 steps from `low` on. Any rounding will do, since its error is measured.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn steps_256(values: &[f32], low: &[f32], scale: f32, out: &mut [u8]) {
     for ((out, x), low) in out.iter_mut().zip(values).zip(low) {
         let steps = ((x - low) * scale + 0.5).min(255.0);
@@ -163,7 +164,7 @@ fn steps_256(values: &[f32], low: &[f32], scale: f32, out: &mut [u8]) {
 }
 
 /// One byte of values on a grid of 65 536 steps: the upper where SHIFT is 8, the lower where it is 0.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn steps_65536<const SHIFT: u32>(values: &[f32], low: &[f32], scale: f32, out: &mut [u8]) {
     for ((out, x), low) in out.iter_mut().zip(values).zip(low) {
         let steps = ((x - low) * scale + 0.5).min(65535.0);
@@ -174,7 +175,7 @@ fn steps_65536<const SHIFT: u32>(values: &[f32], low: &[f32], scale: f32, out: &
 
 /// The sum of squared differences between values and their quantised forms. The form is put together
 /// first: x less a far larger start would lose x, and a sample could seem to lie on the grid.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn squared_errors(values: &[f32], start: &[f32], high: &[u8], low: &[u8], weight: f64, step: f64) -> f64 {
     const WIDTH: usize = 16;
     let mut partial = [0.0f64; WIDTH];
@@ -200,7 +201,7 @@ fn squared_errors(values: &[f32], start: &[f32], high: &[u8], low: &[u8], weight
 }
 
 /// The sum of (b - 128)^2.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn squares_less_128(bytes: &[u8]) -> u64 {
     bytes.iter().map(|b| (i32::from(*b) - 128).pow(2)).sum::<i32>() as u64
 }
@@ -228,7 +229,7 @@ pub(super) fn column_ranges(rows: &Rows<'_>) -> (Vec<f32>, Vec<f32>) {
         .unwrap_or_default()
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn widen(low: &mut [f32], high: &mut [f32], other_low: &[f32], other_high: &[f32]) {
     for (low, other) in low.iter_mut().zip(other_low) {
         *low = low.min(*other);

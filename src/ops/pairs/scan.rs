@@ -2,7 +2,8 @@
 //! Each function is compiled for the vectors at hand and chosen at run time.
 
 use super::LANES;
-use multiversion::multiversion;
+use crate::simd::{Simd, vectorized};
+use macro_rules_attribute::apply;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
@@ -104,7 +105,7 @@ pub(crate) fn hits<S: Sum>(
     by_col: &mut Hits,
 ) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+    if Simd::current().wide() {
         // SAFETY: the instructions are there.
         return unsafe { hits_512(row, col_terms, col_limits, sums, first, by_row, by_col) };
     }
@@ -169,9 +170,9 @@ fn hits_512<S: Sum>(
     }
 }
 
-#[multiversion(targets("x86_64+avx2+fma"))]
+#[apply(vectorized)]
 pub(super) fn hits_portable<S: Sum>(
-    (row_term, row_limit): (f64, f64),
+    row: (f64, f64),
     col_terms: &[f64],
     col_limits: &[f64],
     sums: &[S],
@@ -179,6 +180,7 @@ pub(super) fn hits_portable<S: Sum>(
     by_row: &mut Hits,
     by_col: &mut Hits,
 ) {
+    let (row_term, row_limit) = row;
     let groups = col_terms.as_chunks::<LANES>().0.iter().zip(col_limits.as_chunks::<LANES>().0);
     for (at, ((terms, limits), sums)) in groups.zip(sums.as_chunks::<LANES>().0).enumerate() {
         let mut values = [0.0; LANES];
@@ -217,7 +219,7 @@ pub(crate) struct Ratios<'a> {
 /// Sums over one row's pairs of 1 / distance and of 1 / distance^2, in the values' units. Near pairs are
 /// left out of the sums; they and those of value `limit` or less are appended to `hits` if their
 /// weight is not 0.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 pub(crate) fn row_ratios<S: Sum>(run: &Ratios<'_>, sums: &[S], hits: &mut Vec<(usize, f64)>) -> (f64, f64) {
     let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
     let columns = run.col_terms.as_chunks::<LANES>().0.iter().zip(run.col_norms.as_chunks::<LANES>().0);

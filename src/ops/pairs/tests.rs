@@ -2,11 +2,12 @@
 //! distance lies in the interval that its value and its bounds give.
 
 use super::float::{Centred, FloatTile};
-use super::int::{IntTiles, Isa, Sums, row_terms};
+use super::int::{IntTiles, Sums, row_terms};
 use super::keeper::{Keeper, capacity};
 use super::scan::{Hits, Sum, hits, hits_portable};
 use super::*;
 use crate::Points;
+use crate::simd::Simd;
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -81,12 +82,12 @@ fn values<S: Sum>(
 fn int_values(
     rows: &Quantised<'_>,
     n: usize,
-    isa: Isa,
+    simd: Simd,
     tiles: &[Tile],
     mut see: impl FnMut(usize, usize, f64),
 ) {
-    let terms = row_terms(rows, n, isa);
-    let mut products = IntTiles::new(rows, n, isa);
+    let terms = row_terms(rows, n, simd);
+    let mut products = IntTiles::new(rows, n, simd);
     for tile in tiles {
         match products.multiply(tile) {
             Sums::Narrow(sums) => values(tile, &terms.row, &terms.col, sums, &mut see),
@@ -120,10 +121,10 @@ fn bytes_are_multiplied_exactly() {
         let (rows, bounds) = Quantised::new(&points);
         assert!(bounds.exact());
         let tiles = if n > TILE { tiles(n) } else { tiles_of(n, 32) };
-        for isa in Isa::available() {
+        for simd in Simd::available() {
             let mut seen = 0;
-            int_values(&rows, n, isa, &tiles, |i, j, value| {
-                assert_eq!(value, squared_u8(&bytes, dim, i, j), "{isa:?}, {n} x {dim}, {i} {j}");
+            int_values(&rows, n, simd, &tiles, |i, j, value| {
+                assert_eq!(value, squared_u8(&bytes, dim, i, j), "{simd:?}, {n} x {dim}, {i} {j}");
                 seen += 1;
             });
             assert_eq!(seen, n * (n - 1) / 2);
@@ -192,15 +193,15 @@ fn check_engines(kind: usize, n: usize, dim: usize, seed: u64, tile: usize) -> R
     let mut wrong = None;
     let (coarse, coarse_bounds) = Quantised::new(&points);
     let (fine, fine_bounds) = coarse.refined(n);
-    for isa in Isa::available() {
+    for simd in Simd::available() {
         for (name, rows, bounds) in [("coarse", &coarse, &coarse_bounds), ("fine", &fine, &fine_bounds)] {
             if name == "fine" && coarse_bounds.exact() {
                 // Nobody refines what is exact, all samples being one for example.
                 continue;
             }
-            int_values(rows, n, isa, &tiles, |i, j, value| {
+            int_values(rows, n, simd, &tiles, |i, j, value| {
                 if let Err(error) = bounded(bounds, i, j, value, squared_f32(&values_f32, dim, i, j)) {
-                    wrong = Some(format!("{isa:?} {name}, kind {kind}: {error}"));
+                    wrong = Some(format!("{simd:?} {name}, kind {kind}: {error}"));
                 }
             });
         }
@@ -249,7 +250,7 @@ fn intervals_are_narrow() {
     let (coarse, coarse_bounds) = Quantised::new(&points);
     let (fine, fine_bounds) = coarse.refined(n);
     for (rows, bounds, width) in [(&coarse, &coarse_bounds, 0.03), (&fine, &fine_bounds, 2e-4)] {
-        int_values(rows, n, Isa::best(), &tiles(n), |i, j, value| {
+        int_values(rows, n, Simd::current(), &tiles(n), |i, j, value| {
             let (low, high) = bounds.interval(i, j, value);
             assert!(high - low < width * high, "{low} .. {high}");
         });

@@ -1,7 +1,8 @@
 //! `resize` on the CPU: one image at a time, first along its rows, then along its columns.
 //! The weights of both axes are made once for an image; callers run one image to a thread.
 
-use multiversion::multiversion;
+use crate::simd::vectorized;
+use macro_rules_attribute::apply;
 
 /// What each output position along one axis is made of: `count` inputs from `first` on, and their weights.
 ///
@@ -224,7 +225,7 @@ pub fn scale_by_max_u8(src: &[u8], dst: &mut [u8]) {
 }
 
 /// As [`scale_by_max_u8`], where they are.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[apply(vectorized)]
 pub(crate) fn scale_in_place(values: &mut [u8]) {
     let max = values.iter().copied().fold(0, u8::max);
     if max == 0 || max == 255 {
@@ -255,7 +256,7 @@ pub fn scale_by_max_u16(src: &[u16], dst: &mut [u8]) {
 
 /// `floor(v * 255 / max)` by a multiplication: 1 / max is rounded up to a multiple of 2^-40, by less than 2^-40, so that a
 /// product below 2^24 is too large by less than 2^-16, which is less than what it lacks to the next whole number.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[apply(vectorized)]
 fn scale_u16(src: &[u16], max: u64, dst: &mut [u8]) {
     let inverse = (1u64 << 40).div_ceil(max);
     dst.iter_mut().zip(src).for_each(|(dst, value)| *dst = ((u64::from(*value) * 255 * inverse) >> 40) as u8);

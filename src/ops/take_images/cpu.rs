@@ -3,7 +3,8 @@
 
 use super::{CHOICE, TakeImages};
 use crate::device::bytes_in;
-use multiversion::multiversion;
+use crate::simd::vectorized;
+use macro_rules_attribute::apply;
 use rayon::prelude::*;
 
 /// Values that are worth a task.
@@ -72,14 +73,14 @@ pub(super) fn take(op: &TakeImages, set: &[f32], choices: &[f32], scale: &[f32],
     });
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn as_floats(bytes: &[u8], y: &mut [f32]) {
     for (y, byte) in y.iter_mut().zip(bytes) {
         *y = f32::from(*byte);
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn normalise(scale: &[f32], shift: &[f32], y: &mut [f32]) {
     for (y, (scale, shift)) in y.iter_mut().zip(scale.iter().zip(shift)) {
         *y = *y * scale + shift;

@@ -11,7 +11,8 @@
 //! and so it takes small tiles.
 
 use super::{Conv2d, Matrix, Shared, Spaces, TASKS, pieces};
-use multiversion::multiversion;
+use crate::simd::vectorized;
+use macro_rules_attribute::apply;
 use rayon::prelude::*;
 use std::ops::{Add, Mul, Range, Sub};
 
@@ -290,7 +291,7 @@ pub(super) fn workspace_len(conv: &Conv2d) -> usize {
 }
 
 /// The tiles' patches of these images as transformed: for each place, a matrix of tiles by channels.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn transform_patches<A: Algorithm>(grid: Grid, x: &[f32], tiles: Range<usize>, out: &mut [f32]) {
     let (c, place) = (grid.channels, place(tiles.len(), grid.channels));
     let (mut half, mut column) = ([[Lanes::ZERO; MOST]; MOST], [Lanes::ZERO; MOST]);
@@ -317,7 +318,7 @@ fn transform_patches<A: Algorithm>(grid: Grid, x: &[f32], tiles: Range<usize>, o
 }
 
 /// The tiles of the output's gradient as transformed, like `transform_patches`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn transform_gradients(grid: Grid, dy: &[f32], tiles: Range<usize>, out: &mut [f32]) {
     let (k, place) = (grid.channels, place(tiles.len(), grid.channels));
     let (mut half, mut column) = ([[Lanes::ZERO; MOST]; MOST], [Lanes::ZERO; MOST]);
@@ -357,7 +358,7 @@ struct Finish<'a> {
 ///
 /// # Safety
 /// No other task may read or write the panel's channels of these tiles in `y`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 unsafe fn transform_back<A: Algorithm>(
     grid: Grid,
     products: &[f32],
@@ -421,7 +422,7 @@ fn transform_filter<A: Algorithm>(g: &[[Lanes; 3]; 3], all: &mut [Line; MOST]) {
 }
 
 /// A panel of filters, transformed: for each place, a matrix of channels by filters.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn transform_panel<A: Algorithm>(w: &[f32], c: usize, out: &mut [f32]) {
     let mut lines = [[[0f32; LANES]; LANES]; MOST * MOST];
     let (mut g, mut all) = ([[Lanes::ZERO; 3]; 3], [[Lanes::ZERO; MOST]; MOST]);
@@ -455,7 +456,7 @@ fn transform_panel<A: Algorithm>(w: &[f32], c: usize, out: &mut [f32]) {
 
 /// A panel of channels, which begins at `first`, of the filters turned by half a circle: for each place, a matrix of
 /// filters by channels.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn transform_turned_panel<A: Algorithm>(w: &[f32], c: usize, first: usize, out: &mut [f32]) {
     let k = w.len() / (9 * c);
     let (mut g, mut all) = ([[Lanes::ZERO; 3]; 3], [[Lanes::ZERO; MOST]; MOST]);
@@ -554,7 +555,7 @@ fn multiply<A: Algorithm>(
 }
 
 /// A filter's gradient, from that of the transformed filter: of places so far apart.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+#[apply(vectorized)]
 fn transform_filter_back(sums: &[f32], place: usize, c: usize, dw: &mut [f32]) {
     let (mut half, mut column) = ([[Lanes::ZERO; MOST]; 3], [Lanes::ZERO; MOST]);
     for first in (0..c).step_by(LANES) {

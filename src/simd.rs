@@ -1,0 +1,237 @@
+//! Which vector instructions the CPU code uses: the best that the processor has, or a lower instruction set that the
+//! environment variable `SHARPDIM_SIMD` names, so that all paths can be tested on one machine.
+//!
+//! Every choice by instruction set goes through [`Simd::current`]. Functions in plain Rust are compiled once for each
+//! width of vectors by [`vectorized`]; code by hand matches on the instruction set.
+
+use crate::{Error, Result};
+use std::sync::OnceLock;
+
+/// The environment variable that names an instruction set.
+pub const VARIABLE: &str = "SHARPDIM_SIMD";
+
+/// An instruction set, from the least to the most capable.
+///
+/// ```
+/// use sharpdim::simd::Simd;
+/// let here = Simd::available();
+/// assert_eq!(here[0], Simd::Portable);
+/// assert!(here.contains(&Simd::current()));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Simd {
+    /// What every processor of the architecture has.
+    Portable,
+    /// 256-bit vectors: AVX2 and FMA, with the rest of x86-64-v3.
+    Avx2,
+    /// 256-bit vectors with products of bytes: AVX-VNNI.
+    AvxVnni,
+    /// 512-bit vectors: AVX-512 F, BW, CD, DQ and VL (x86-64-v4).
+    Avx512,
+    /// 512-bit vectors with products of bytes: AVX-512 VNNI.
+    Avx512Vnni,
+}
+
+impl Simd {
+    const ALL: [Simd; 5] = [Simd::Portable, Simd::Avx2, Simd::AvxVnni, Simd::Avx512, Simd::Avx512Vnni];
+
+    /// The name that `SHARPDIM_SIMD` takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Simd::Portable => "portable",
+            Simd::Avx2 => "avx2",
+            Simd::AvxVnni => "avxvnni",
+            Simd::Avx512 => "avx512",
+            Simd::Avx512Vnni => "avx512vnni",
+        }
+    }
+
+    /// The name that people know.
+    pub fn title(self) -> &'static str {
+        match self {
+            Simd::Portable => "portable code",
+            Simd::Avx2 => "AVX2",
+            Simd::AvxVnni => "AVX-VNNI",
+            Simd::Avx512 => "AVX-512",
+            Simd::Avx512Vnni => "AVX-512 VNNI",
+        }
+    }
+
+    /// Those that this processor has, the least capable first.
+    pub fn available() -> Vec<Simd> {
+        Self::ALL.into_iter().filter(|simd| simd.detected()).collect()
+    }
+
+    /// The one in use: what `SHARPDIM_SIMD` names, else the best that the processor has. The variable is read once.
+    /// A value that names nothing the processor has is not followed; [`check`](Self::check) says so.
+    pub fn current() -> Simd {
+        *choice().as_ref().unwrap_or(&Self::best())
+    }
+
+    /// Whether `SHARPDIM_SIMD`, where it is set, can be followed.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where it names no instruction set, or one that this processor lacks.
+    pub fn check() -> Result<()> {
+        choice().as_ref().map(|_| ()).map_err(|reason| Error::Argument(reason.clone()))
+    }
+
+    /// Whether vectors are 512 bits wide.
+    pub(crate) fn wide(self) -> bool {
+        self >= Simd::Avx512
+    }
+
+    fn best() -> Simd {
+        Self::available().pop().unwrap_or(Simd::Portable)
+    }
+
+    fn detected(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::is_x86_feature_detected as has;
+            let v3 = has!("avx2")
+                && has!("fma")
+                && has!("bmi1")
+                && has!("bmi2")
+                && has!("f16c")
+                && has!("lzcnt")
+                && has!("movbe")
+                && has!("popcnt");
+            let v4 = v3
+                && has!("avx512f")
+                && has!("avx512bw")
+                && has!("avx512cd")
+                && has!("avx512dq")
+                && has!("avx512vl");
+            match self {
+                Simd::Portable => true,
+                Simd::Avx2 => v3,
+                Simd::AvxVnni => v3 && has!("avxvnni"),
+                Simd::Avx512 => v4,
+                Simd::Avx512Vnni => v4 && has!("avx512vnni"),
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            self == Simd::Portable
+        }
+    }
+
+    /// The instruction set of a value of `SHARPDIM_SIMD`, or what is wrong with it.
+    fn parse(value: &str) -> std::result::Result<Simd, String> {
+        let names = |all: &[Simd]| all.iter().map(|simd| simd.name()).collect::<Vec<_>>().join(", ");
+        let Some(simd) = Self::ALL.into_iter().find(|simd| simd.name() == value) else {
+            return Err(format!("{VARIABLE}={value} names no instruction set: {} do", names(&Self::ALL)));
+        };
+        if !simd.detected() {
+            let here = names(&Self::available());
+            return Err(format!("{VARIABLE}={value}: this processor has no {}, but {here}", simd.title()));
+        }
+        Ok(simd)
+    }
+}
+
+fn choice() -> &'static std::result::Result<Simd, String> {
+    static CHOICE: OnceLock<std::result::Result<Simd, String>> = OnceLock::new();
+    CHOICE.get_or_init(|| match std::env::var_os(VARIABLE) {
+        None => Ok(Simd::best()),
+        Some(value) if value.is_empty() => Ok(Simd::best()),
+        Some(value) => Simd::parse(&value.to_string_lossy()),
+    })
+}
+
+/// Compiles a function for each width of vectors, and calls the one for [`Simd::current`]. To be applied by
+/// `#[apply(vectorized)]`. The body is inlined into each: closures in it that LLVM does not inline, too, stay portable.
+macro_rules! vectorized {
+    (
+        $(#[$attr:meta])* $vis:vis fn $name:ident < const $c:ident : $ct:ty >
+        ( $($arg:ident : $t:ty),* $(,)? ) $(-> $ret:ty)? $body:block
+    ) => {
+        $crate::simd::vectorized! { @make [$(#[$attr])* $vis] $name [const $c : $ct] [$c] [$($arg : $t),*] [$(-> $ret)?] $body }
+    };
+    (
+        $(#[$attr:meta])* $vis:vis fn $name:ident < $g:ident : $b:path , const $c:ident : $ct:ty >
+        ( $($arg:ident : $t:ty),* $(,)? ) $(-> $ret:ty)? $body:block
+    ) => {
+        $crate::simd::vectorized! { @make [$(#[$attr])* $vis] $name [$g : $b, const $c : $ct] [$g, $c] [$($arg : $t),*] [$(-> $ret)?] $body }
+    };
+    (
+        $(#[$attr:meta])* $vis:vis unsafe fn $name:ident < $g:ident : $b:path >
+        ( $($arg:ident : $t:ty),* $(,)? ) $(-> $ret:ty)? $body:block
+    ) => {
+        $crate::simd::vectorized! { @make [$(#[$attr])* $vis unsafe] $name [$g : $b] [$g] [$($arg : $t),*] [$(-> $ret)?] $body }
+    };
+    (
+        $(#[$attr:meta])* $vis:vis fn $name:ident $(< $g:ident : $b:path >)?
+        ( $($arg:ident : $t:ty),* $(,)? ) $(-> $ret:ty)? $body:block
+    ) => {
+        $crate::simd::vectorized! { @make [$(#[$attr])* $vis] $name [$($g : $b)?] [$($g)?] [$($arg : $t),*] [$(-> $ret)?] $body }
+    };
+    (
+        @make [$($head:tt)*] $name:ident [$($generics:tt)*] [$($given:tt)*]
+        [$($arg:ident : $t:ty),*] [$($ret:tt)*] $body:block
+    ) => {
+        #[allow(clippy::too_many_arguments, reason = "as many as the function that is compiled")]
+        $($head)* fn $name<$($generics)*>($($arg: $t),*) $($ret)* {
+            #[inline(always)]
+            fn body<$($generics)*>($($arg: $t),*) $($ret)* $body
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2<$($generics)*>($($arg: $t),*) $($ret)* {
+                    body::<$($given)*>($($arg),*)
+                }
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+                fn avx512<$($generics)*>($($arg: $t),*) $($ret)* {
+                    body::<$($given)*>($($arg),*)
+                }
+                match $crate::simd::Simd::current() {
+                    $crate::simd::Simd::Portable => {}
+                    // SAFETY: the processor has the instruction set that is in use.
+                    $crate::simd::Simd::Avx2 | $crate::simd::Simd::AvxVnni => return unsafe { avx2::<$($given)*>($($arg),*) },
+                    // SAFETY: as above.
+                    _ => return unsafe { avx512::<$($given)*>($($arg),*) },
+                }
+            }
+            body::<$($given)*>($($arg),*)
+        }
+    };
+}
+pub(crate) use vectorized;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_instruction_set_of_the_processor_can_be_named() {
+        let here = Simd::available();
+        for simd in Simd::ALL {
+            match Simd::parse(simd.name()) {
+                Ok(found) => assert!(found == simd && here.contains(&simd)),
+                Err(reason) => {
+                    assert!(!here.contains(&simd));
+                    assert!(
+                        reason.contains("this processor has no") && reason.contains("portable"),
+                        "{reason}"
+                    );
+                }
+            }
+        }
+        let reason = Simd::parse("sse9").unwrap_err();
+        assert_eq!(
+            reason,
+            "SHARPDIM_SIMD=sse9 names no instruction set: portable, avx2, avxvnni, avx512, avx512vnni do"
+        );
+    }
+
+    /// What was asked for is what runs: .ci/run sets the variable to each instruction set in turn.
+    #[test]
+    fn the_variable_is_followed() {
+        Simd::check().unwrap();
+        let asked = std::env::var(VARIABLE).unwrap_or_default();
+        let expected = if asked.is_empty() { Simd::best().name().to_owned() } else { asked };
+        assert_eq!(Simd::current().name(), expected);
+    }
+}
