@@ -1,9 +1,11 @@
 //! The command line of `study`.
 
 use crate::failure::Failure;
+use crate::seconds::seconds;
 use clap::{Args, Parser, Subcommand};
 use sharpdim::study::Plan;
 use std::path::PathBuf;
+use std::time::Duration;
 
 const ABOUT: &str = "\
 Runs a grid of experiments of Konz & Mazurowski, ICLR 2024: for each dataset, pair of
@@ -81,6 +83,10 @@ pub struct RunArgs {
     /// Keep the checkpoints of trainings that are done, in --out
     #[arg(long)]
     pub keep_checkpoints: bool,
+
+    /// Seconds from one checkpoint to the next, at ends of epochs; 0 after every epoch
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub save_every: Duration,
 
     /// Decode all images anew, and keep none of them for the next run
     #[arg(long)]

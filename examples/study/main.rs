@@ -11,6 +11,8 @@ mod failure;
 #[path = "../support/interrupt.rs"]
 mod interrupt;
 mod progress;
+#[path = "../support/seconds.rs"]
+mod seconds;
 mod shown;
 
 use args::{Cli, Command, MergeArgs, RunArgs};
@@ -51,6 +53,7 @@ fn study(args: &RunArgs) -> Result<(String, u8), Failure> {
         shard,
         retry: args.retry,
         keep_checkpoints: args.keep_checkpoints,
+        save_every: args.save_every,
         stop: on_interrupt("study: stopping after this batch; once more stops at once")?,
     };
     let folder = &args.out.out;

@@ -3,6 +3,7 @@
 use crate::chosen::Chosen;
 use crate::failure::Failure;
 use crate::named::ByName;
+use crate::seconds::seconds;
 use clap::{Parser, ValueEnum};
 use sharpdim::data::Color;
 use sharpdim::nn::{Model, Normalise, Optimiser, Recipe};
@@ -10,6 +11,7 @@ use sharpdim::ops::adam::Adam;
 use sharpdim::ops::sgd::Sgd;
 use sharpdim::{Device, Error, Precision};
 use std::path::PathBuf;
+use std::time::Duration;
 
 const ABOUT: &str = "\
 Trains a ResNet or VGG from random weights on a labelled image dataset, with the
@@ -18,7 +20,7 @@ settings of Konz & Mazurowski, ICLR 2024, as defaults.
 As many images of each class are drawn to train on, and others to test on. Without
 DATA it trains on generated images: 64 px, twenty epochs, a minute on two cores.
 
-Checkpoints are written every minute, after the last epoch, and on Ctrl-C: the same
+Checkpoints are written every half minute, after the last epoch, and on Ctrl-C: the same
 command with --resume goes on from there, to the same bits as if never stopped.";
 
 const MORE: &str = "\
@@ -172,8 +174,8 @@ pub struct Args {
     pub restart: bool,
 
     /// Seconds from one checkpoint to the next; 0 after every batch
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
-    pub save_every: f64,
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub save_every: Duration,
 
     /// No progress
     #[arg(long)]
@@ -225,12 +227,6 @@ fn areas(text: &str) -> Result<Areas, String> {
 impl Args {
     pub fn read() -> Result<Self, Failure> {
         let args = Args::parse();
-        if !(args.save_every.is_finite() && (0.0..=1e9).contains(&args.save_every)) {
-            return Err(Failure::usage(format!(
-                "--save-every {}: seconds, 0 or more, are wanted",
-                args.save_every
-            )));
-        }
         let both = args.by_name.dataset.is_some() && args.data.is_some();
         if both || (args.by_name.root.is_some() && args.by_name.dataset.is_none()) {
             return Err(Failure::usage("name one dataset: as DATA, or as --dataset NAME --root DIR"));

@@ -17,6 +17,8 @@ mod interrupt;
 mod named;
 mod outputs;
 mod progress;
+#[path = "../support/seconds.rs"]
+mod seconds;
 
 use args::Args;
 use failure::{Failure, ended, print};
@@ -25,10 +27,9 @@ use outputs::Folder;
 use progress::Watch;
 use serde_json::json;
 use sharpdim::Device;
-use sharpdim::nn::{Epoch, Trainer};
+use sharpdim::nn::{Epoch, SaveTimer, Trainer};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
 fn main() -> ExitCode {
     ended(
@@ -68,8 +69,7 @@ fn run(args: &Args) -> Result<(String, u8), Failure> {
     }
     folder.results(&trainer)?;
 
-    let every = Duration::from_secs_f64(args.save_every);
-    let mut saved = Instant::now();
+    let mut timer = SaveTimer::new(args.save_every);
     let mut stopped = false;
     while !trainer.is_finished() {
         let progress = trainer.step()?;
@@ -79,16 +79,15 @@ fn run(args: &Args) -> Result<(String, u8), Failure> {
             break;
         }
         // Before the metrics: what they say has happened is then never lost.
-        if saved.elapsed() >= every && !trainer.is_finished() {
-            folder.save(&mut trainer)?;
-            saved = Instant::now();
+        if timer.is_due() && !trainer.is_finished() {
+            folder.save(&mut trainer, &mut timer)?;
         }
         if progress.finished.is_some() {
             folder.results(&trainer)?;
         }
     }
     watch.end();
-    folder.save(&mut trainer)?;
+    folder.save(&mut trainer, &mut timer)?;
     folder.results(&trainer)?;
     if !stopped {
         folder.weights(&trainer)?;

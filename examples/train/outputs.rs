@@ -3,7 +3,7 @@
 use crate::curves;
 use crate::failure::Failure;
 use serde_json::json;
-use sharpdim::nn::Trainer;
+use sharpdim::nn::{SaveTimer, Trainer};
 use sharpdim::report::write_whole;
 use std::fs;
 use std::io;
@@ -40,8 +40,8 @@ impl Folder {
         Ok(folder)
     }
 
-    pub fn save(&self, trainer: &mut Trainer) -> Result<(), Failure> {
-        trainer.save(&self.checkpoint).map_err(|error| {
+    pub fn save(&self, trainer: &mut Trainer, timer: &mut SaveTimer) -> Result<(), Failure> {
+        timer.save(trainer, &self.checkpoint).map_err(|error| {
             let kept = if self.checkpoint.exists() { "; the checkpoint before it is as it was" } else { "" };
             Failure::new(format!("the checkpoint cannot be written: {error}{kept}"))
         })

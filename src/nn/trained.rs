@@ -11,7 +11,7 @@ use crate::{Device, Error, Precision, Result};
 use serde_json::Value;
 use std::path::Path;
 
-/// A trained network, as a checkpoint of a [`Trainer`](super::Trainer) has it.
+/// A trained network, as a [`Trainer`](super::Trainer) has it, or a checkpoint of one.
 ///
 /// ```
 /// use sharpdim::Device;
@@ -60,7 +60,7 @@ pub struct Trained {
     /// Its weights and running statistics.
     pub state: State,
     /// What it says of the images that it was trained on.
-    images: String,
+    pub(super) images: String,
 }
 
 impl Trained {

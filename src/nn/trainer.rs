@@ -5,6 +5,7 @@ use super::model::Topology;
 use super::network::Network;
 use super::plan::{Mode, Plan, Purpose, Settings};
 use super::recipe::Recipe;
+use super::trained::Trained;
 use crate::data::Images;
 use crate::ops::take_images::Choice;
 use crate::{Device, Error, Result};
@@ -235,6 +236,26 @@ impl Trainer {
             "note": self.note,
         });
         checkpoint::save(&self.network, &about, path)
+    }
+
+    /// The network as it is now, by itself: what [`Trained::read`] reads of a [checkpoint](Self::save) written now.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save), but for those of files.
+    pub fn trained(&mut self) -> Result<Trained> {
+        self.check()?;
+        Ok(Trained {
+            model: self.recipe.model,
+            classes: self.recipe.classes,
+            class_names: self.class_names.clone(),
+            shape: self.shape,
+            precision: self.recipe.precision,
+            scale: self.network.arena.to_vec(self.network.plan.data.scale)?,
+            history: self.history.clone(),
+            note: self.note.clone(),
+            images: self.images[TRAINING_IMAGES].as_str().unwrap_or_default().to_owned(),
+            state: self.network.state()?,
+        })
     }
 
     /// Trains on the next batch, or, at an epoch's end, tests on the next one. On a GPU it waits for the device at an

@@ -7,7 +7,7 @@ use super::task::{Kind, Task};
 use crate::attack::{Apgd, Attack, Bim, Fgsm, MiFgsm, Norm, Pgd, Target, UniformNoise, unattacked};
 use crate::data::{Cache, Loaded};
 use crate::measure::{Estimate, Estimator, PaperProtocol, Properties, Protocol, intrinsic_properties};
-use crate::nn::{Model, Recipe, Trained, Trainer};
+use crate::nn::{Model, Recipe, SaveTimer, Trained, Trainer};
 use crate::represent::{RepresentationOptions, relative_depth, representations};
 use crate::{Device, Error, Result};
 use std::fs::{self, File, TryLockError};
@@ -15,10 +15,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Where a study runs, and what of it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct RunOptions {
     /// The folder that datasets' paths are in.
     pub data: PathBuf,
@@ -28,10 +28,27 @@ pub struct RunOptions {
     pub shard: Option<(usize, usize)>,
     /// Whether tasks that failed are done again. Those whose error may have passed always are.
     pub retry: bool,
-    /// Whether checkpoints stay when their trainings are done.
+    /// Whether trainings that are done leave their checkpoints.
     pub keep_checkpoints: bool,
+    /// Where this has passed since the last checkpoint, one is written at the epoch's end: see [`SaveTimer`]. Zero is after
+    /// every epoch.
+    pub save_every: Duration,
     /// Set from elsewhere, as at Ctrl-C: the study stops after the batch that is under way, and what was done is kept.
     pub stop: Arc<AtomicBool>,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        RunOptions {
+            data: PathBuf::new(),
+            cache: None,
+            shard: None,
+            retry: false,
+            keep_checkpoints: false,
+            save_every: SaveTimer::INTERVAL,
+            stop: Arc::default(),
+        }
+    }
 }
 
 /// What happens in a study.
@@ -169,8 +186,16 @@ pub fn run(
     store.add_tasks(plan, &tasks)?;
     store.again(options.retry)?;
     let mut sources = Sources::new(plan, &options.data, options.cache.clone());
-    let mut study =
-        Running { device, plan, runs, options, store, summary: Summary::default(), failed_before: false };
+    let mut study = Running {
+        device,
+        plan,
+        runs,
+        options,
+        store,
+        summary: Summary::default(),
+        failed_before: false,
+        timer: SaveTimer::new(options.save_every),
+    };
     study.all(&tasks, &mut sources, watch)
 }
 
@@ -183,6 +208,7 @@ struct Running<'a> {
     summary: Summary,
     /// Whether the device failed in the task before.
     failed_before: bool,
+    timer: SaveTimer,
 }
 
 impl Running<'_> {
@@ -458,14 +484,16 @@ impl Running<'_> {
         }
         let at = trainer.history().len() as u32;
         watch(Event::Started { task, epochs: at });
+        self.timer.restart();
         while !trainer.is_finished() {
             let progress = trainer.step()?;
             let epochs = f64::from(progress.epoch - 1) + progress.done as f64 / progress.of as f64;
             // What comes after the training is about a tenth of the work.
             watch(Event::Moved { task, what: "training", fraction: 0.9 * epochs / f64::from(task.epochs) });
             let stopping = self.stopping() && !trainer.is_finished();
-            if stopping || progress.finished.is_some() {
-                trainer.save(&checkpoint)?;
+            let keeping = self.options.keep_checkpoints && trainer.is_finished();
+            if stopping || keeping || (progress.finished.is_some() && self.timer.is_due()) {
+                self.timer.save(&mut trainer, &checkpoint)?;
                 self.store.advanced(
                     &task.id,
                     trainer.history().len() as u32,
@@ -485,8 +513,8 @@ impl Running<'_> {
             epochs: trainer.history().iter().map(epoch_result).collect(),
             ..Outcome::default()
         };
+        let trained = trainer.trained()?;
         drop(trainer);
-        let trained = Trained::read(&checkpoint)?;
         self.attacked(task, &trained, prepared, batch, watch, &mut outcome)?;
         watch(Event::Moved { task, what: "measuring representations", fraction: 0.97 });
         let estimators = plan.estimators()?;

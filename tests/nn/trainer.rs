@@ -5,7 +5,7 @@ use crate::support::devices;
 use sharpdim::data::{Color, Dataset, Images, Preprocess};
 use sharpdim::nn::{
     Epoch, Mode, Model, Network, Normalise, Optimiser, Plan, Purpose, Recipe, Settings, State, Topology,
-    Trainer,
+    Trained, Trainer,
 };
 use sharpdim::ops::adam::Adam;
 use sharpdim::ops::sgd::Sgd;
@@ -188,6 +188,26 @@ fn going_on_from_a_checkpoint_gives_the_same_bits() {
     }
 }
 
+#[test]
+fn a_trained_network_is_what_its_checkpoint_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    let images = generated(8, 32, 3, 0);
+    let mut trainer = Trainer::new(&Device::cpu(), &images, &images, recipe()).unwrap();
+    trainer.set_note("of a test");
+    while trainer.history().is_empty() {
+        trainer.step().unwrap();
+    }
+    let mut trained = trainer.trained().unwrap();
+    trainer.save(&path).unwrap();
+    let mut read = Trained::read(&path).unwrap();
+    assert!(trained.was_trained_on(&images) && trained.state.tensors.len() == 122);
+    for state in [&mut trained.state, &mut read.state] {
+        state.tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    assert!(trained == read);
+}
+
 /// Whole batches and a smaller one, augmentation and clipping, three epochs. Adam's eps is large: where a gradient is
 /// rounding alone, the usual one makes whole steps of it.
 #[test]
@@ -236,15 +256,20 @@ fn every_device_trains_as_the_cpu_does() {
     }
 }
 
-/// In mixed precision, on GPUs: the loss falls.
+/// The loss of the twelfth epoch, in parts of that of the first: bf16 on GPUs, f32 on the CPU.
+fn fallen(device: &Device, seed: u64) -> f64 {
+    let precision = if device.name() == "cpu" { Precision::F32 } else { Precision::Bf16 };
+    let settings = Recipe { epochs: 12, precision, seed, ..recipe() };
+    let mut trainer = trainer(device, &tiny_residual(false), settings);
+    run(&mut trainer);
+    trainer.history()[11].train_loss / trainer.history()[0].train_loss
+}
+
 #[test]
 fn mixed_precision_trains() {
-    for device in devices().iter().filter(|device| device.name() != "cpu") {
-        let settings = Recipe { epochs: 4, precision: Precision::Bf16, ..recipe() };
-        let mut trainer = trainer(device, &tiny_residual(false), settings);
-        run(&mut trainer);
-        let history = trainer.history();
-        assert!(history[3].train_loss < history[0].train_loss, "{}: {history:?}", device.name());
+    for device in devices() {
+        let fallen = fallen(&device, 5);
+        assert!(fallen < 1.0, "{}: {fallen}", device.name());
     }
 }
 
@@ -319,25 +344,55 @@ fn patience_ends_a_training() {
     says(trainer.step(), &["finished", "3 epochs"]);
 }
 
+/// At most so many epochs are given.
+const EPOCHS: u32 = 200;
+
+/// The epoch after which a network tells all of 32 images right; `None` where it never does.
+fn memorised(model: Model, seed: u64) -> Option<u32> {
+    let images = generated(32, 32, 1, 0);
+    let _alone = super::made::large();
+    let paper = Recipe::paper(model, &Device::cpu());
+    // The learning rates are the paper's; dropout works against memorising.
+    let settings =
+        Recipe { epochs: EPOCHS, batch: 16, dropout: 0.0, normalise: Normalise::Standard, seed, ..paper };
+    let mut trainer = Trainer::new(&Device::cpu(), &images, &images, settings).unwrap();
+    while !trainer.is_finished() {
+        if let Some(epoch) = trainer.step().unwrap().finished
+            && epoch.test_accuracy == 1.0
+        {
+            return Some(epoch.epoch);
+        }
+    }
+    None
+}
+
 #[test]
 fn each_network_memorises_32_images() {
-    let images = generated(32, 32, 1, 0);
     for model in Model::ALL {
-        let _alone = super::made::large();
-        let paper = Recipe::paper(model, &Device::cpu());
-        // The learning rates are the paper's; dropout works against memorising.
-        let settings =
-            Recipe { epochs: 40, batch: 16, dropout: 0.0, normalise: Normalise::Standard, seed: 1, ..paper };
-        let mut trainer = Trainer::new(&Device::cpu(), &images, &images, settings).unwrap();
-        let learnt = loop {
-            if let Some(epoch) = trainer.step().unwrap().finished
-                && (epoch.test_accuracy == 1.0 || trainer.is_finished())
-            {
-                break epoch;
-            }
-        };
-        println!("{model}: {learnt:?}");
-        assert_eq!(learnt.test_accuracy, 1.0, "{model}: {learnt:?}");
+        let epoch = memorised(model, 1);
+        println!("{model}: after {epoch:?}");
+        assert!(epoch.is_some(), "{model}");
+    }
+}
+
+/// Another processor's roundings, like another seed, train another network: of ten seeds, how far the two tests above are
+/// from failing. `cargo test --release --test nn -- --ignored --nocapture margins` prints it.
+#[test]
+#[ignore = "minutes: it is run where what is trained changes"]
+fn margins() {
+    println!("{}", sharpdim::simd::Simd::current().title());
+    for device in devices() {
+        let worst = (0..10).map(|seed| fallen(&device, seed)).fold(0.0, f64::max);
+        println!(
+            "{}: after twelve epochs the loss is {worst:.3} of what it was, below 1 is asked",
+            device.name()
+        );
+        assert!(worst < 1.0);
+    }
+    for model in Model::ALL {
+        let epochs: Vec<Option<u32>> = (0..10).map(|seed| memorised(model, seed)).collect();
+        println!("{model}: memorised by {epochs:?}, {EPOCHS} epochs are given");
+        assert!(epochs.iter().all(Option::is_some), "{model}");
     }
 }
 

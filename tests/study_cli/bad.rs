@@ -10,6 +10,13 @@ fn refused(plan: &str, said: &[&str]) {
 }
 
 #[test]
+fn save_every() {
+    for value in ["-1", "nan", "soon"] {
+        assert_fails(&[&format!("--save-every={value}")], 2, &["--save-every", "seconds, 0 or more"]);
+    }
+}
+
+#[test]
 fn plans() {
     refused("name = ", &["line 1"]);
     refused("name = \"none\"\ndatasets = []", &["no datasets", "[[datasets]]"]);

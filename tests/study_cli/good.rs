@@ -1,6 +1,7 @@
 //! What `study` does when all is well, or some data are not there.
 
 use super::ran::{PLAN, Place, dump, good, run, whole, words};
+use sharpdim::nn::Trained;
 use sharpdim::study::{Plan, Store};
 
 #[test]
@@ -41,9 +42,19 @@ fn observations_join_what_was_trained_with_what_was_measured() {
         assert_eq!(observation.d_repr.len(), 2);
         let strengths: Vec<f64> = observation.attacks.iter().map(|penalty| penalty.epsilon).collect();
         assert_eq!(strengths, [2.0, 8.0]);
-        // Attacks that go by the gradient's sign cost more the stronger they are, and cost something.
-        assert!(observation.attacks[1].loss > observation.attacks[0].loss.min(0.0));
     }
+    // Penalties are what the attacks' rows say: task, attack, epsilon, loss and accuracy before, then after.
+    let dump = dump(place.path("out"));
+    let row = |line: &str| -> Vec<f64> {
+        let values = line.split(", ").skip(2).map(|value| value.trim_matches(|c| "Real()".contains(c)));
+        values.map(|value| value.parse().unwrap()).collect()
+    };
+    let rows = dump.lines().filter(|line| line.starts_with("attack:")).map(row);
+    let mut want: Vec<[f64; 3]> = rows.map(|row| [row[0], row[3] - row[1], row[2] - row[4]]).collect();
+    let penalties = observations.iter().flat_map(|observation| &observation.attacks);
+    let mut got: Vec<[f64; 3]> = penalties.map(|of| [of.epsilon, of.loss, of.accuracy]).collect();
+    [&mut want, &mut got].into_iter().for_each(|all| all.sort_by(|a, b| a.partial_cmp(b).unwrap()));
+    assert_eq!(got, want);
     // K_F of values from 0 to 1 is 255 times that of values from 0 to 255.
     let variants = store.variants().unwrap();
     let of = |what: &str| {
@@ -53,6 +64,20 @@ fn observations_join_what_was_trained_with_what_was_measured() {
     let ratio = of("values 0 to 1") / of("");
     assert!((ratio / 255.0 - 1.0).abs() < 1e-6, "{ratio}");
     assert!(of("24 px") > of(""), "fewer pixels are less far apart");
+}
+
+/// A training that is over before a checkpoint is due leaves one where that is asked for: that of its end.
+#[test]
+fn checkpoints_are_kept_where_asked_for() {
+    let place = Place::new(PLAN);
+    good(&[&words(&place.args("out"))[..], &["--keep-checkpoints"]].concat());
+    assert!(dump(place.path("out")) == whole());
+    let kept: Vec<_> =
+        std::fs::read_dir(place.path("out/runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(kept.len(), 4, "{kept:?}");
+    for path in kept {
+        assert_eq!(Trained::read(&path).unwrap().history.len(), 4);
+    }
 }
 
 #[test]

@@ -76,6 +76,11 @@ impl Place {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
+    /// The arguments of a run of the plan that writes a checkpoint after every epoch.
+    pub fn args_saving(&self, out: &str) -> Vec<String> {
+        [&self.args(out)[..], &["--save-every", "0"].map(str::to_owned)].concat()
+    }
+
     /// The arguments of a run of the plan.
     pub fn args(&self, out: &str) -> Vec<String> {
         ["--plan", &self.path("plan.toml"), "--out", &self.path(out), "--device", "cpu", "--no-figures"]
