@@ -47,22 +47,26 @@ impl Keeper {
             }
             return;
         }
+        if self.found.capacity() == 0 {
+            self.upper.reserve_exact(k);
+            self.found.reserve_exact(2 * k + 32);
+        }
         if high < reach {
-            if self.upper.is_empty() {
-                self.upper.reserve_exact(k);
-                self.found.reserve(2 * k);
-            }
             self.upper.truncate(k - 1);
             let at = self.upper.partition_point(|u| *u <= high);
             self.upper.insert(at, high);
         }
         self.found.push((low, j as u32));
-        if self.found.len() > capacity(k) {
+        // Most samples never need the room that there may be: of many samples it would be most of the memory.
+        if self.found.len() == self.found.capacity() || self.found.len() > capacity(k) {
             let reach = self.reach(k);
             self.found.retain(|(low, _)| *low <= reach);
-            if self.found.len() > capacity(k) / 2 {
+            let left = self.found.len();
+            if left > capacity(k) / 2 {
                 self.loose = true;
                 self.found = Vec::new();
+            } else if left > self.found.capacity() / 4 * 3 {
+                self.found.reserve_exact(capacity(k) + 1 - left);
             }
         }
     }
