@@ -11,9 +11,11 @@ use sharpdim::{Arena, Device, Error, Layout, Points, Precision, Result, Slot};
 
 /// A loop that is set up, to be run again and again.
 type Run = Box<dyn FnMut() -> Result<()>>;
+/// Sets one up.
+type SetUp = fn(Device) -> Result<Run>;
 
 /// Each loop's name, and what sets it up.
-const LOOPS: [(&str, fn(Device) -> Result<Run>); 11] = [
+const LOOPS: [(&str, SetUp); 11] = [
     ("neighbours_u8", |device| on_bytes(device, 800, |d, points| ops::neighbours(d, points, 20).map(drop))),
     ("neighbours_f32", |device| on_floats(device, 400, |d, points| ops::neighbours(d, points, 20).map(drop))),
     ("sharpness_u8", |device| on_bytes(device, 800, sharpness)),
@@ -59,7 +61,7 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-fn run(set_up: &fn(Device) -> Result<Run>, runs: usize) -> Result<()> {
+fn run(set_up: &SetUp, runs: usize) -> Result<()> {
     // On this thread itself: one that waits for another would count how long it waits.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread();
     pool.build_global().map_err(|reason| Error::Argument(reason.to_string()))?;
