@@ -2,7 +2,7 @@
 //! environment variable `SHARPDIM_SIMD` names, so that all paths can be tested on one machine.
 //!
 //! Every choice by instruction set goes through [`Simd::current`]. Functions in plain Rust are compiled once for each
-//! width of vectors by [`vectorized`]; code by hand matches on the instruction set.
+//! width of vectors by `vectorized`; code by hand matches on the instruction set.
 
 use crate::{Error, Result};
 use std::sync::OnceLock;

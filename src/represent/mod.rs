@@ -171,7 +171,7 @@ fn distinct(model: Model) -> Vec<String> {
 /// an estimator, and activations that are not finite; [`Error::Io`] where a temporary file cannot be written, a full disk for
 /// example; [`Error::Device`] where the device fails.
 /// For each estimator of each layer: as [`intrinsic_dims`], and [`Error::Data`] where all images have the same
-/// activation, as behind a ReLU that lets nothing by. For label sharpness: as [`label_sharpness`].
+/// activation, as behind a ReLU that lets nothing by. For label sharpness: as [`label_sharpness`](crate::measure::label_sharpness).
 ///
 /// The module's head has an example.
 pub fn representations(
