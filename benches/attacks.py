@@ -14,16 +14,14 @@ is timed too, as everyone who attacks needs it.
 """
 
 import argparse
-import datetime
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-from common import OURS, build, chip, memory_bytes, revision, take_turns
+from common import OURS, add_step_arguments, build, describe, take_turns
 
 ATTACKS = {"fgsm": "FGSM", "pgd": "PGD-10"}
 
@@ -84,8 +82,9 @@ def compare(model, attack, gpu, args):
         words = [str(word) for word in mine + files]
         subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
         peer = [sys.executable, __file__, "--work", "gpu" if gpu else "cpu", "--attack", attack, *shape, *files]
-        tools, seconds, memory = take_turns([*mine, "--attack", attack], peer, args)
+        tools, seconds, cpu, memory = take_turns([*mine, "--attack", attack], peer, args)
     cells = [model, ATTACKS[attack], f"{seconds[0]:.3f}", f"{seconds[1]:.3f}", f"{seconds[1] / seconds[0]:.2f}"]
+    cells += [*(f"{s:.2f}" for s in cpu), f"{cpu[1] / cpu[0]:.2f}"]
     cells += [f"{args.batch / seconds[0]:.1f}", f"{args.batch / seconds[1]:.1f}", *(f"{m / 1e9:.2f}" for m in memory)]
     cells += [f"{tool.losses[-1]:.4f}" for tool in tools]
     print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
@@ -93,34 +92,23 @@ def compare(model, attack, gpu, args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default="resnet18,resnet50,vgg16", help="with commas")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--size", type=int, default=32)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5, help="timed attacks of each, in turns; medians are shown")
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--steps", type=Path, help="this library's program; built by Cargo where not given")
-    parser.add_argument("--work", help=argparse.SUPPRESS)
-    parser.add_argument("--attack", help=argparse.SUPPRESS)
-    parser.add_argument("--model", help=argparse.SUPPRESS)
-    parser.add_argument("--weights", help=argparse.SUPPRESS)
-    parser.add_argument("--images", help=argparse.SUPPRESS)
+    add_step_arguments(parser, "--attack")
     args = parser.parse_args()
     if args.work:
         return work(args)
     import torch
-    import torchattacks
 
     gpu = args.device == "cuda"
     args.steps = args.steps or build("steps", *(["--features", "cuda"] if gpu else []))
-    print(f"{datetime.date.today()}, {chip()}, {memory_bytes() >> 30} GiB; {args.threads} threads")
+    describe(args.threads, args.simd, ["torch", "torchvision", "torchattacks"])
     if gpu:
         print(f"GPU: {torch.cuda.get_device_name()}")
-    print(f"Load average before: {os.getloadavg()[0]:.1f}; sharpdim {revision()}, ", end="")
-    print(f"torch {torch.__version__}, torchattacks {torchattacks.__version__}")
     print(f"Medians of {args.rounds} attacks on {args.batch} images of {args.size} px, epsilon 2 of 255; ratio: the ", end="")
     print("peer's time over ours\n")
-    heads = ["network", "attack", f"{OURS}, s", "torchattacks, s", "ratio", f"{OURS}, images/s", "torchattacks, images/s"]
+    heads = ["network", "attack", f"{OURS}, s", "torchattacks, s", "ratio"]
+    heads += [f"{OURS}, CPU s", "torchattacks, CPU s", "ratio", f"{OURS}, images/s", "torchattacks, images/s"]
     heads += [f"{OURS}, peak GB", "torchattacks, peak GB", f"{OURS}, loss", "torchattacks, loss"]
     print("| " + " | ".join(heads) + " |")
     print("|" + "---|" * len(heads), flush=True)

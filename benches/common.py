@@ -1,6 +1,7 @@
 """What the scripts that run this library beside others share: the build of an example, the environment of both sides,
 real images, processes that take steps in turns, and what machine and revision it was."""
 
+import argparse
 import datetime
 import gzip
 import json
@@ -85,7 +86,7 @@ def describe(threads, simd=None, packages=()):
     print(f"Load average before: {os.getloadavg()[0]:.1f} (others' work slows all, and not always alike)")
     print(", ".join(f"{name} {version(name)}" for name in packages))
     if simd == "avx2":
-        print(f"Limited to AVX2: SHARPDIM_SIMD=avx2; the others by {', '.join(f'{k}={v}' for k, v in AVX2_ONLY.items())}")
+        print(f"Limited to AVX2: SHARPDIM_SIMD=avx2; others by {', '.join(f'{k}={v}' for k, v in AVX2_ONLY.items())}")
         print("(MKL, which PyTorch's products on x86 use, heeds that on Intel's processors only), NumKong by its API.")
     elif simd:
         print(f"SHARPDIM_SIMD={simd}; the others are not limited.")
@@ -114,23 +115,37 @@ def images(name, n):
 
 
 def take_turns(mine, peer, args):
-    """Runs both programs step by step in turns, the first step not timed: the tools, the medians of their seconds, and their
-    peak memory."""
-    tools = Tool(mine, args.threads), Tool(peer, args.threads)
+    """Runs both programs step by step in turns, the first step not timed. Of each: the tool, and the medians of a step's
+    seconds and of its CPU seconds, and its peak memory in bytes."""
+    tools = Tool(mine, args), Tool(peer, args)
     for _ in range(1 + args.rounds):
         for tool in tools:
             tool.step()
     memory = [tool.end() for tool in tools]
-    return tools, [statistics.median(tool.seconds[1:]) for tool in tools], memory
+    seconds, cpu = ([statistics.median(getattr(tool, times)[1:]) for tool in tools] for times in ("seconds", "cpu"))
+    return tools, seconds, cpu, memory
+
+
+def add_step_arguments(parser, *hidden):
+    """The options that the scripts which time networks share. The peer's own process takes the hidden ones too."""
+    parser.add_argument("--models", default="resnet18,resnet50,vgg16", help="with commas")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5, help="timed steps of each, in turns; medians are shown")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--simd", choices=SIMD, help="SHARPDIM_SIMD for this library; with avx2 PyTorch is limited too")
+    parser.add_argument("--steps", type=Path, help="this library's program; built by Cargo where not given")
+    for name in ["--work", "--model", "--weights", "--images", *hidden]:
+        parser.add_argument(name, help=argparse.SUPPRESS)
 
 
 class Tool:
     """A process that takes a step when it is told to."""
 
-    def __init__(self, words, threads):
+    def __init__(self, words, args):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen([str(word) for word in words], env=environment(threads), **pipes)
-        self.seconds, self.losses = [], []
+        own = environment(args.threads, args.simd)
+        self.process = subprocess.Popen([str(word) for word in words], env=own, **pipes)
+        self.seconds, self.cpu, self.losses = [], [], []
         self.answer()
 
     def answer(self):
@@ -141,10 +156,19 @@ class Tool:
 
     def step(self):
         time.sleep(PAUSE)
+        before = self.cpu_seconds()
         print(file=self.process.stdin, flush=True)
         answer = json.loads(self.answer())
+        # OpenMP's threads that spin after a step are not counted: their time ends with the answer.
+        self.cpu.append(self.cpu_seconds() - before)
         self.seconds.append(answer["seconds"])
         self.losses.append(answer["loss"])
+
+    def cpu_seconds(self):
+        """What the process has taken of the processors since it began, in all its threads; in steps of 10 ms."""
+        # The second field is the program's name in parentheses, which may hold spaces.
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self):
         """Its peak memory, in bytes."""

@@ -12,16 +12,14 @@ channels-last, cudnn.benchmark and fused Adam, against our bf16.
 """
 
 import argparse
-import datetime
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-from common import OURS, build, chip, memory_bytes, revision, take_turns
+from common import OURS, add_step_arguments, build, describe, take_turns
 
 # The paper's batches.
 BATCHES = {"resnet18": 40, "resnet34": 25, "resnet50": 12, "vgg13": 6, "vgg16": 6, "vgg19": 6}
@@ -74,26 +72,19 @@ def compare(model, gpu, args):
         # By a process of its own: what writing takes is not to count as a step's memory.
         subprocess.run([str(word) for word in mine + files], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
         peer = [sys.executable, __file__, "--work", "gpu" if gpu else "cpu", *shape, *files]
-        tools, seconds, memory = take_turns(mine, peer, args)
+        tools, seconds, cpu, memory = take_turns(mine, peer, args)
     losses = [" ".join(f"{loss:.4f}" for loss in tool.losses[:2]) for tool in tools]
     cells = [model, batch, f"{seconds[0]:.3f}", f"{seconds[1]:.3f}", f"{seconds[1] / seconds[0]:.2f}"]
+    cells += [*(f"{s:.2f}" for s in cpu), f"{cpu[1] / cpu[0]:.2f}"]
     cells += [f"{batch / seconds[0]:.1f}", f"{batch / seconds[1]:.1f}", *(f"{m / 1e9:.2f}" for m in memory), *losses]
     print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default="resnet18,resnet50,vgg16", help="with commas, of " + ", ".join(BATCHES))
     parser.add_argument("--batch", type=int, help="the paper's where not given: 40, 25, 12 and 6")
     parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5, help="timed steps of each, in turns; medians are shown")
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--steps", type=Path, help="this library's program; built by Cargo where not given")
-    parser.add_argument("--work", help=argparse.SUPPRESS)
-    parser.add_argument("--model", help=argparse.SUPPRESS)
-    parser.add_argument("--weights", help=argparse.SUPPRESS)
-    parser.add_argument("--images", help=argparse.SUPPRESS)
+    add_step_arguments(parser)
     args = parser.parse_args()
     if args.work:
         return work(args)
@@ -101,13 +92,13 @@ def main():
 
     gpu = args.device == "cuda"
     args.steps = args.steps or build("steps", *(["--features", "cuda"] if gpu else []))
-    print(f"{datetime.date.today()}, {chip()}, {memory_bytes() >> 30} GiB; {args.threads} threads")
+    describe(args.threads, args.simd, ["torch", "torchvision"])
     if gpu:
         print(f"GPU: {torch.cuda.get_device_name()}")
-    print(f"Load average before: {os.getloadavg()[0]:.1f}; sharpdim {revision()}, torch {torch.__version__}")
     print(f"Medians of {args.rounds} steps, {args.size} px; ratio: the peer's time over ours")
     print()
-    heads = ["network", "batch", f"{OURS}, s", "torch, s", "ratio", f"{OURS}, images/s", "torch, images/s"]
+    heads = ["network", "batch", f"{OURS}, s", "torch, s", "ratio"]
+    heads += [f"{OURS}, CPU s", "torch, CPU s", "ratio", f"{OURS}, images/s", "torch, images/s"]
     heads += [f"{OURS}, peak GB", "torch, peak GB", f"{OURS}, losses", "torch, losses"]
     print("| " + " | ".join(heads) + " |")
     print("|" + "---|" * len(heads), flush=True)

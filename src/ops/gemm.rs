@@ -1,4 +1,8 @@
-//! Products of f32 matrices, by the `gemm` crates' kernels for the instruction set in use.
+//! Products of f32 matrices, by the `gemm` crates' kernels for the instruction set in use, and by kernels of our own where
+//! these would copy more than they multiply.
+
+#[cfg(target_arch = "x86_64")]
+mod rows;
 
 use crate::simd::Simd;
 use gemm_common::Parallelism;
@@ -28,6 +32,11 @@ pub(crate) unsafe fn gemm(
     (target, row): (*mut f32, usize),
     accumulate: bool,
 ) {
+    #[cfg(target_arch = "x86_64")]
+    if rows::pays([m, k, n], left, right) {
+        // SAFETY: as this function's own promise.
+        return unsafe { rows::multiply([m, k, n], left, right, (target, row), accumulate) };
+    }
     // The kernels want columns of the target; its rows are contiguous, so that the transposed product is made.
     macro_rules! multiply {
         ($simd:ty, $kernels:path, $lanes:literal) => {{
@@ -70,5 +79,51 @@ pub(crate) unsafe fn gemm(
         #[cfg(target_arch = "x86_64")]
         Simd::Avx512 | Simd::Avx512Vnni => multiply!(V4, gemm_f32::microkernel::avx512f::f32, 16),
         _ => multiply!(Scalar, gemm_f32::microkernel::scalar::f32, 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against sums in f64, in all orders of operands, with and without an earlier content; values around the target stay.
+    #[test]
+    fn products_equal_sums_in_f64() {
+        let value = |at: usize| ((at * 7919 + 13) % 257) as f32 / 64.0 - 2.0;
+        for [m, k, n] in
+            [[1, 16, 5], [2, 64, 8], [7, 1040, 9], [64, 512, 64], [128, 528, 3], [129, 48, 17], [5, 50, 11]]
+        {
+            let (gap, row) = (3, n + 2);
+            for (left_turned, right_turned) in [(false, false), (false, true), (true, false), (true, true)] {
+                let left = if left_turned { (1, m + gap) } else { (k + gap, 1) };
+                let right = if right_turned { (1, k + gap) } else { (n + gap, 1) };
+                let values: Vec<f32> = (0..(m + n + 2 * gap) * (k + gap) + k * gap).map(value).collect();
+                let operand = |(row, column)| Operand { first: values.as_ptr(), row, column };
+                for accumulate in [false, true] {
+                    let mut target = vec![0.5; m * row];
+                    // SAFETY: the operands' last values are (m - 1) and (k - 1), or (k - 1) and (n - 1), steps from the
+                    // first, fewer than there are values; the target has m rows.
+                    unsafe {
+                        let to = (target.as_mut_ptr(), row);
+                        gemm([m, k, n], operand(left), operand(right), to, accumulate);
+                    }
+                    for (at, found) in target.iter().enumerate() {
+                        let (i, j) = (at / row, at % row);
+                        let before = if j >= n || accumulate { 0.5 } else { 0.0 };
+                        let terms = (0..if j < n { k } else { 0 }).map(|l| {
+                            let of =
+                                |(row, column): (usize, usize), r, c| f64::from(values[r * row + c * column]);
+                            of(left, i, l) * of(right, l, j)
+                        });
+                        let (sum, size) = terms.fold((before, 1.0), |(s, size), t| (s + t, size + t.abs()));
+                        let off = (f64::from(*found) - sum).abs();
+                        assert!(
+                            off <= 1e-6 * size,
+                            "{m} x {k} x {n}, {left_turned} {right_turned}: {off} at {i}, {j}"
+                        );
+                    }
+                }
+            }
+        }
     }
 }

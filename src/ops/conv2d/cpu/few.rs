@@ -46,47 +46,6 @@ fn pairs(conv: &Conv2d) -> Vec<Pair> {
     all.filter_map(through).collect()
 }
 
-/// Places of filters that some pair takes, rising.
-fn taps(pairs: &[Pair]) -> Vec<usize> {
-    let mut taps: Vec<usize> = pairs.iter().map(|pair| pair.tap).collect();
-    taps.sort_unstable();
-    taps.dedup();
-    taps
-}
-
-pub(super) fn workspace_len(conv: &Conv2d) -> usize {
-    taps(&pairs(conv)).len() * conv.in_channels * conv.out_channels
-}
-
-/// Copies, for each place in filters that is taken and each panel of filters, a matrix of channels by filters.
-fn panels_of_filters(conv: &Conv2d, taps: &[usize], w: &[f32], out: &mut [f32]) {
-    let (c, panels) = (conv.in_channels, conv.out_channels / PANEL);
-    out.par_chunks_exact_mut(c * PANEL).enumerate().for_each(|(at, out)| {
-        let (tap, first) = (taps[at / panels], at % panels * PANEL);
-        // Lines of the cache are read whole and written whole.
-        const LINES: usize = 16;
-        for channel in (0..c).step_by(LINES) {
-            for filter in 0..PANEL {
-                let row = &w[(first + filter) * conv.patch() + tap * c + channel..][..LINES];
-                for (line, v) in row.iter().enumerate() {
-                    out[(channel + line) * PANEL + filter] = *v;
-                }
-            }
-        }
-    });
-}
-
-/// The same of panels of channels: matrices of filters by channels.
-fn panels_of_channels(conv: &Conv2d, taps: &[usize], w: &[f32], out: &mut [f32]) {
-    let (c, k, panels) = (conv.in_channels, conv.out_channels, conv.in_channels / PANEL);
-    out.par_chunks_exact_mut(k * PANEL).enumerate().for_each(|(at, out)| {
-        let (tap, first) = (taps[at / panels], at % panels * PANEL);
-        for (filter, out) in out.chunks_exact_mut(PANEL).enumerate() {
-            out.copy_from_slice(&w[filter * conv.patch() + tap * c + first..][..PANEL]);
-        }
-    });
-}
-
 /// Images and panels of tasks: as many images as may be, and all alike.
 fn tasks(batch: usize, panels: usize) -> Vec<(Range<usize>, Range<usize>)> {
     let blocks = batch.div_ceil(IMAGES);
@@ -103,32 +62,32 @@ struct Side {
 }
 
 /// To each pixel the sum over the pairs that it is in of the other pixel times the pair's weights; then `finish` has what
-/// each of the pixel's panels came to.
-fn products(
-    batch: usize,
+/// each of the pixel's panels came to. Of each pair `ends` says the pixel that is written and the one that is read; `weights`
+/// is the matrix of a place in the filter and a panel of channels.
+fn products<'a>(
+    conv: &Conv2d,
     (from, to): (Side, Side),
-    pairs: &[(usize, usize, &[f32])],
-    x: &[f32],
-    y: &mut [f32],
+    ends: impl Fn(&Pair) -> (usize, usize) + Sync,
+    weights: impl Fn(usize, usize) -> Matrix<'a> + Sync,
+    (x, y): (&[f32], &mut [f32]),
     add: bool,
     finish: impl Fn(usize, &mut [f32]) + Sync,
 ) {
     let (row, step) = (from.pixels * from.channels, to.pixels * to.channels);
-    let y = Shared::new(y);
-    tasks(batch, to.channels / PANEL).into_par_iter().for_each(|(images, part)| {
+    let (pairs, y) = (pairs(conv), Shared::new(y));
+    tasks(conv.batch, to.channels / PANEL).into_par_iter().for_each(|(images, part)| {
         for panel in part {
             for pixel in 0..to.pixels {
                 let place = |image: usize| image * step + pixel * to.channels + panel * PANEL;
                 let mut add = add;
-                for (_, other, weights) in pairs.iter().filter(|pair| pair.0 == pixel) {
-                    let left = &x[images.start * row + other * from.channels..];
-                    let right = &weights[panel * from.channels * PANEL..];
+                for pair in pairs.iter().filter(|pair| ends(pair).0 == pixel) {
+                    let left = &x[images.start * row + ends(pair).1 * from.channels..];
                     // SAFETY: this task's images and panels are its alone.
                     unsafe {
                         y.multiply(
                             [images.len(), from.channels, PANEL],
                             Matrix { values: left, row, column: 1 },
-                            Matrix { values: right, row: PANEL, column: 1 },
+                            weights(pair.tap, panel),
                             (place(images.start), step),
                             add,
                         );
@@ -149,39 +108,27 @@ fn products(
     });
 }
 
-pub(super) fn forward(
-    conv: &Conv2d,
-    x: &[f32],
-    w: &[f32],
-    bias: &[f32],
-    relu: bool,
-    y: &mut [f32],
-    work: &mut [f32],
-) {
-    let pairs = pairs(conv);
-    let taps = taps(&pairs);
-    let (weights, _) = work.split_at_mut(workspace_len(conv));
-    panels_of_filters(conv, &taps, w, weights);
-    let (from, to) = sides(conv);
-    let pairs = with_weights(&pairs, &taps, weights, |pair| (pair.output, pair.image));
-    products(conv.batch, (from, to), &pairs, x, y, false, |first, out| super::finish(out, bias, first, relu));
+pub(super) fn forward(conv: &Conv2d, x: &[f32], w: &[f32], bias: &[f32], relu: bool, y: &mut [f32]) {
+    let (images, outputs) = sides(conv);
+    // Of channels by filters.
+    let weights = |tap: usize, panel: usize| {
+        let values = &w[panel * PANEL * conv.patch() + tap * conv.in_channels..];
+        Matrix { values, row: 1, column: conv.patch() }
+    };
+    let ends = |pair: &Pair| (pair.output, pair.image);
+    let finish = |first: usize, out: &mut [f32]| super::finish(out, bias, first, relu);
+    products(conv, (images, outputs), ends, weights, (x, y), false, finish);
 }
 
-pub(super) fn backward_input(
-    conv: &Conv2d,
-    dy: &[f32],
-    w: &[f32],
-    add: bool,
-    dx: &mut [f32],
-    work: &mut [f32],
-) {
-    let pairs = pairs(conv);
-    let taps = taps(&pairs);
-    let (weights, _) = work.split_at_mut(workspace_len(conv));
-    panels_of_channels(conv, &taps, w, weights);
+pub(super) fn backward_input(conv: &Conv2d, dy: &[f32], w: &[f32], add: bool, dx: &mut [f32]) {
     let (images, outputs) = sides(conv);
-    let pairs = with_weights(&pairs, &taps, weights, |pair| (pair.image, pair.output));
-    products(conv.batch, (outputs, images), &pairs, dy, dx, add, |_, _| ());
+    // Of filters by channels.
+    let weights = |tap: usize, panel: usize| {
+        let values = &w[tap * conv.in_channels + panel * PANEL..];
+        Matrix { values, row: conv.patch(), column: 1 }
+    };
+    let ends = |pair: &Pair| (pair.image, pair.output);
+    products(conv, (outputs, images), ends, weights, (dy, dx), add, |_, _| ());
 }
 
 pub(super) fn backward_weight(conv: &Conv2d, x: &[f32], dy: &[f32], dw: &mut [f32]) {
@@ -217,20 +164,4 @@ fn sides(conv: &Conv2d) -> (Side, Side) {
     let outputs = conv.out_height() * conv.out_width();
     let images = Side { pixels: conv.height * conv.width, channels: conv.in_channels };
     (images, Side { pixels: outputs, channels: conv.out_channels })
-}
-
-/// Pairs, as the pixel that is written and the one that is read say, with their matrices.
-fn with_weights<'a>(
-    pairs: &[Pair],
-    taps: &[usize],
-    weights: &'a [f32],
-    ends: impl Fn(&Pair) -> (usize, usize),
-) -> Vec<(usize, usize, &'a [f32])> {
-    let each = weights.len() / taps.len().max(1);
-    let matrix = |pair: &Pair| {
-        let at = taps.iter().position(|tap| *tap == pair.tap).unwrap_or(0);
-        let (to, from) = ends(pair);
-        (to, from, &weights[at * each..(at + 1) * each])
-    };
-    pairs.iter().map(matrix).collect()
 }
