@@ -35,6 +35,7 @@ mod vectors;
 pub use all_pairs::{AllPairs, Wanted, all_pairs};
 pub(crate) use class_pairs::MOST_CLASSES;
 pub use class_pairs::{ClassPair, class_pairs, class_pairs_with};
+pub(crate) use counts::distances_among;
 pub use counts::{counts_within, pair_distances};
 pub use duplicates::duplicates;
 pub use neighbours::{Neighbours, neighbours, neighbours_between, neighbours_with};

@@ -4,7 +4,7 @@
 
 use super::spread::independent;
 use super::{Duplicates, Estimate, Estimator, Halving, mean_of_local, refuse_twins, spread};
-use crate::ops::{Neighbours, neighbours, pair_distances};
+use crate::ops::{Neighbours, distances_among, neighbours};
 use crate::{Device, Points, Result};
 use nalgebra::DMatrix;
 use rand::SeedableRng;
@@ -133,8 +133,8 @@ fn of_neighbourhoods<T: Send>(
     let all_pairs = n * n.saturating_sub(1) / 2;
     if all_pairs <= PAIRS.min(samples.len() * pairs_each) {
         // Neighbourhoods share so many pairs that all there are cost less: each is computed once.
-        let pairs: Vec<(u32, u32)> = (1..n as u32).flat_map(|b| (0..b).map(move |a| (a, b))).collect();
-        let squared = pair_distances(device, points, &pairs)?;
+        let all: Vec<u32> = (0..n as u32).collect();
+        let squared = distances_among(device, points, &all, n)?;
         let at = |a: u32, b: u32| {
             let (low, high) = (a.min(b) as usize, a.max(b) as usize);
             squared[high * (high - 1) / 2 + low]
@@ -149,14 +149,9 @@ fn of_neighbourhoods<T: Send>(
     }
     let mut found = Vec::with_capacity(samples.len());
     for some in samples.chunks((PAIRS / pairs_each).max(1)) {
-        // Each neighbourhood's own pairs, one after the other: some are in several, but computing them
-        // again from rows that are in the cache costs less than looking for them.
-        let pairs_of = |&i: &usize| {
-            let near = &neighbours.indices(i)[..k];
-            (0..k).flat_map(move |a| (0..a).map(move |b| (near[a], near[b])))
-        };
-        let pairs: Vec<(u32, u32)> = some.par_iter().flat_map_iter(pairs_of).collect();
-        let squared = pair_distances(device, points, &pairs)?;
+        // Some pairs are in several neighbourhoods, but computing them again costs less than looking for them.
+        let sets: Vec<u32> = some.iter().flat_map(|i| &neighbours.indices(*i)[..k]).copied().collect();
+        let squared = distances_among(device, points, &sets, k)?;
         let one = |(i, among): (&usize, &[f64])| {
             each(*i, &Neighbourhood { own: &neighbours.squared_distances(*i)[..k], among })
         };
@@ -280,7 +275,7 @@ fn tle(near: &Neighbourhood<'_>, tle: &Tle) -> f64 {
             if across > 0.0 { 2.0 * v2 / (root + across) } else { (root - across) / (2.0 * to_rim) }
         }
     };
-    let (mut sum, mut dropped) = (0.0, 0usize);
+    let (mut sum, mut dropped) = (Logs::new(), 0usize);
     for i in 0..k {
         for j in 0..k {
             if i == j {
@@ -297,21 +292,50 @@ fn tle(near: &Neighbourhood<'_>, tle: &Tle) -> f64 {
             if direct.is_nan() || mirrored.is_nan() || direct < tle.epsilon || mirrored < tle.epsilon {
                 dropped += 2;
             } else {
-                sum += direct.ln() + mirrored.ln();
+                sum.add(direct);
+                sum.add(mirrored);
             }
         }
     }
-    let mut logs = 0.0;
+    let mut logs = Logs::new();
     for u2 in &own {
         if u2.sqrt() < tle.epsilon {
             dropped += 2;
         } else {
-            logs += 0.5 * u2.ln();
+            // Twice: of the distance itself, not squared, and of its mirror image.
+            logs.add(*u2);
         }
     }
     let measurements = 2.0 * (k * k) as f64 - dropped as f64;
-    let total = sum + 2.0 * logs;
+    let total = sum.total() + logs.total();
     if total < 0.0 { -measurements / total } else { f64::INFINITY }
+}
+
+/// A sum of logarithms, by the logarithms of products: far fewer.
+struct Logs {
+    sum: f64,
+    product: f64,
+}
+
+impl Logs {
+    fn new() -> Self {
+        Logs { sum: 0.0, product: 1.0 }
+    }
+
+    fn add(&mut self, value: f64) {
+        let product = self.product * value;
+        // Far from where products overflow or lose bits.
+        if (1e-250..1e250).contains(&product) {
+            self.product = product;
+        } else {
+            self.sum += self.product.ln();
+            self.product = value;
+        }
+    }
+
+    fn total(&self) -> f64 {
+        self.sum + self.product.ln()
+    }
 }
 
 /// The expected skewness of simplices in `n` dimensions: Gamma(n/2)^2 / (Gamma((n+1)/2) Gamma((n-1)/2)), by
@@ -373,7 +397,7 @@ fn local_pca(near: &Neighbourhood<'_>, pca: &LocalPca) -> f64 {
     match pca.rule {
         PcaRule::Relative(alpha) => {
             let tridiagonal = Tridiagonal::of(gram);
-            tridiagonal.above(alpha * tridiagonal.largest()) as f64
+            tridiagonal.above([alpha * tridiagonal.largest()])[0] as f64
         }
         PcaRule::Explained(share) => {
             let mut variances: Vec<f64> = gram.symmetric_eigenvalues().iter().map(|v| v.max(0.0)).collect();
@@ -435,30 +459,40 @@ impl Tridiagonal {
         Tridiagonal { diagonal, beside }
     }
 
-    /// The number of eigenvalues above `value`.
-    fn above(&self, value: f64) -> usize {
-        let (mut count, mut pivot, mut beside) = (0, 1.0, 0.0);
+    /// The number of eigenvalues above each of `values`.
+    fn above<const V: usize>(&self, values: [f64; V]) -> [usize; V] {
+        let (mut counts, mut pivots, mut beside) = ([0; V], [1.0; V], 0.0);
         for (at, diagonal) in self.diagonal.iter().enumerate() {
-            pivot = diagonal - value - beside / pivot;
-            if pivot == 0.0 {
-                pivot = -f64::MIN_POSITIVE;
+            for ((count, pivot), value) in counts.iter_mut().zip(&mut pivots).zip(&values) {
+                *pivot = diagonal - value - beside / *pivot;
+                if *pivot == 0.0 {
+                    *pivot = -f64::MIN_POSITIVE;
+                }
+                *count += usize::from(*pivot > 0.0);
             }
-            count += usize::from(pivot > 0.0);
             beside = self.beside.get(at).copied().unwrap_or(0.0);
         }
-        count
+        counts
     }
 
     /// The largest eigenvalue, to rounding.
     fn largest(&self) -> f64 {
+        // Numbers that are tried at once: a pass waits for its divisions, and others' fit in between.
+        const TRIED: usize = 8;
         let length = |at: Option<usize>| at.and_then(|at| self.beside.get(at)).map_or(0.0, |b| b.sqrt());
         // Gershgorin's bound.
         let reaches =
             self.diagonal.iter().enumerate().map(|(at, d)| d + length(at.checked_sub(1)) + length(Some(at)));
         let (mut low, mut high) = (0.0, reaches.fold(0.0, f64::max));
-        for _ in 0..60 {
-            let middle = 0.5 * (low + high);
-            if self.above(middle) > 0 { low = middle } else { high = middle }
+        // Each pass leaves a ninth.
+        for _ in 0..19 {
+            let tried: [f64; TRIED] =
+                std::array::from_fn(|at| low + (high - low) * (at + 1) as f64 / (TRIED + 1) as f64);
+            let below = self.above(tried).iter().filter(|count| **count > 0).count();
+            (low, high) = (
+                if below > 0 { tried[below - 1] } else { low },
+                if below < TRIED { tried[below] } else { high },
+            );
         }
         0.5 * (low + high)
     }
@@ -506,11 +540,11 @@ mod tests {
                 assert!((tridiagonal.largest() / found.max() - 1.0).abs() < 1e-12);
                 for share in [0.01, 0.05, 0.3, 0.99] {
                     let limit = share * found.max();
-                    assert_eq!(tridiagonal.above(limit), found.iter().filter(|v| **v > limit).count());
+                    assert_eq!(tridiagonal.above([limit])[0], found.iter().filter(|v| **v > limit).count());
                 }
             }
         }
-        assert_eq!(Tridiagonal::of(DMatrix::identity(4, 4)).above(0.5), 4);
+        assert_eq!(Tridiagonal::of(DMatrix::identity(4, 4)).above([0.5]), [4]);
     }
 
     #[test]

@@ -9,8 +9,9 @@ use super::Progress;
 use super::pairs::Rows;
 #[cfg(gpu)]
 use super::pairs::cuda::Streamed;
-use super::pairs::direct::squared_distances;
+use super::pairs::direct::{among, squared_distances};
 use crate::{Device, Error, Points, Result};
+use rayon::prelude::*;
 
 /// The squared Euclidean distances of `pairs` of samples, in the data's units squared: exact integers for
 /// 8-bit data, within 1e-12 relative of the truth for floats. Pairs that are sorted are found faster.
@@ -38,6 +39,24 @@ pub fn pair_distances(device: &Device, points: &Points<'_>, pairs: &[(u32, u32)]
     #[cfg(not(gpu))]
     let _ = device;
     Ok(squared_distances(points, pairs))
+}
+
+/// The squared distances among the samples of each set, `size` of which follow one another in `sets`: of its samples (1, 0),
+/// (2, 0), (2, 1), (3, 0), ... As exact as those of [`pair_distances`].
+pub(crate) fn distances_among(
+    device: &Device,
+    points: &Points<'_>,
+    sets: &[u32],
+    size: usize,
+) -> Result<Vec<f64>> {
+    if device.is_cpu() {
+        return Ok(among(points, sets, size));
+    }
+    let pairs_of = |set: &[u32]| -> Vec<(u32, u32)> {
+        (0..size).flat_map(|a| (0..a).map(move |b| (a, b))).map(|(a, b)| (set[a], set[b])).collect()
+    };
+    let pairs: Vec<(u32, u32)> = sets.par_chunks(size).flat_map_iter(pairs_of).collect();
+    pair_distances(device, points, &pairs)
 }
 
 /// For each sample, the number of other samples whose squared distance to it is below each of up to 8 `squared`
