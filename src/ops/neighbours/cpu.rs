@@ -8,6 +8,7 @@
 //!    samples tells which rungs would be in vain.
 //! 4. Samples that even that leaves open are compared with all others directly.
 
+use super::exact::Exact;
 use super::{Neighbours, Progress, collect, compare_with_all, recompute};
 use crate::Points;
 use crate::ops::pairs::direct::squared_distances;
@@ -31,6 +32,13 @@ pub(super) fn neighbours(rows: &Rows<'_>, k: usize, progress: Progress<'_>) -> N
 fn neighbours_on(points: &Rows<'_>, k: usize, simd: Simd, progress: Progress<'_>) -> Neighbours {
     let (coarse, bounds) = Quantised::new(points);
     if bounds.exact() {
+        let products = IntProducts::new(coarse.clone(), simd);
+        if products.narrow() {
+            let terms = row_terms(&coarse, points.n(), simd);
+            let mut exact = Exact::new(points, (&terms.row, &terms.col), k);
+            pass::blocks(points, &products, &mut exact, |_, _, done| progress(done));
+            return exact.finish(points, bounds.unit());
+        }
         let keepers = screen(points, &coarse, &bounds, keepers(points), k, simd, progress);
         return chosen(points, &bounds, k, keepers);
     }

@@ -5,6 +5,7 @@ mod between;
 pub(super) mod cpu;
 #[cfg(gpu)]
 mod cuda;
+pub(super) mod exact;
 
 use super::Progress;
 use super::pairs::Rows;

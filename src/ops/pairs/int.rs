@@ -5,7 +5,7 @@
 //! vector load brings the same few columns of all 16 rows. One panel layout serves both sides of the
 //! product. A micro-kernel multiplies two panels over a chunk of columns into a 16 x 16 block of i32.
 
-use super::tiles::{Operands, Products};
+use super::tiles::{Operands, Products, STAGE};
 use super::{Block, LANES, Quantised, Reader, Tile, blocks};
 use crate::simd::{Simd, vectorized};
 use macro_rules_attribute::apply;
@@ -16,16 +16,29 @@ use std::slice::{from_raw_parts, from_raw_parts_mut};
 /// Columns of the longest chunk.
 const DEPTH: usize = 1024;
 
-/// Columns that a micro-kernel works through before it adds its block to the sums: two panels of this depth (16 KiB
-/// each) stay in the first-level cache.
+/// Columns that a micro-kernel works through at most before it adds its block to the sums: two panels of them stay in the
+/// first-level cache.
 fn depth(simd: Simd) -> usize {
-    DEPTH / width(simd)
+    match simd {
+        Simd::Avx2 => 400,
+        _ => DEPTH / width(simd),
+    }
 }
 
-/// Columns after which i32 sums move to i64: 32 768 * 255 * 255 < 2^31. Two products that share their
-/// sums share this too.
-fn flush(rows: &Quantised<'_>) -> usize {
-    if rows.passes().len() > 1 { 16 * DEPTH } else { 32 * DEPTH }
+/// Chunks of columns, all alike, so that none is too short to pay for the sums' reading and writing.
+fn chunks(columns: Range<usize>, simd: Simd) -> impl Iterator<Item = Range<usize>> {
+    blocks(columns, STAGE).flat_map(move |stage| {
+        let count = stage.len().div_ceil(depth(simd));
+        let each = stage.len().div_ceil(count).next_multiple_of(4);
+        blocks(stage, each)
+    })
+}
+
+/// Columns after which i32 sums move to i64: 32 768 * 255 * 255 < 2^31, and 16 384 / 2 * 510 * 510. Two products that share
+/// their sums share this too.
+fn flush(rows: &Quantised<'_>, simd: Simd) -> usize {
+    let columns = if crossed(simd) { 16 * DEPTH } else { 32 * DEPTH };
+    if rows.passes().len() > 1 { columns / 2 } else { columns }
 }
 
 /// Bytes that a value takes in a panel: one where instructions multiply bytes (`vpdpbusd`, four products a lane),
@@ -35,6 +48,12 @@ fn width(simd: Simd) -> usize {
         Simd::AvxVnni | Simd::Avx512Vnni => 1,
         _ => 2,
     }
+}
+
+/// Whether two columns take one product (Winograd 1968): (x0 + y1) (x1 + y0) = x0 y0 + x1 y1 + x0 x1 + y0 y1, of which the
+/// last two are sums of each row by itself. `vpmaddwd` runs on fewer units than additions do, so that these cost less.
+fn crossed(simd: Simd) -> bool {
+    simd == Simd::Avx2
 }
 
 /// Column panels that the micro-kernel takes at a time.
@@ -62,9 +81,10 @@ pub(crate) struct Pass {
 /// such over 256, so f64 holds them exactly.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RowTerms {
-    /// Added once for the row side of a tile: |x|^2.
+    /// Added once for the row side of a tile: |x|^2, and twice what the sums have of x alone.
     pub row: Vec<f64>,
-    /// Added once for the column side: |y|^2, less what the kernel's shift leaves out of x.y.
+    /// Added once for the column side: |y|^2, and twice what the sums have of y alone, less what the kernel's shift leaves
+    /// out of x.y.
     pub col: Vec<f64>,
 }
 
@@ -84,9 +104,14 @@ pub(crate) fn row_terms(rows: &Quantised<'_>, n: usize, simd: Simd) -> RowTerms 
                 }
                 let term = rows.term(&total);
                 let weights = rows.weights();
-                let weighed = |pass: &Pass| weights[pass.weight] * total.sums[pass.right] as i64;
-                let shifted = shift(simd) * rows.passes().iter().map(weighed).sum::<i64>();
-                (term, term - 2.0 * shifted as f64)
+                let sum = |of: &dyn Fn(&Pass) -> i64| -> f64 {
+                    rows.passes().iter().map(|pass| weights[pass.weight] * of(pass)).sum::<i64>() as f64
+                };
+                let crossed = |plane: usize| if crossed(simd) { total.crossed[plane] as i64 } else { 0 };
+                let shifted = |plane: usize| shift(simd) * total.sums[plane] as i64;
+                let row = sum(&|pass| crossed(pass.left));
+                let col = sum(&|pass| crossed(pass.right) - shifted(pass.right));
+                (term + 2.0 * row, term + 2.0 * col)
             },
         )
         .unzip();
@@ -100,6 +125,8 @@ pub(crate) struct Totals {
     pub sums: [u64; 2],
     /// Of the first plane's squares, of both planes' products, of the second plane's squares.
     pub products: [u64; 3],
+    /// Of each plane's products of a value at an even place and the next.
+    pub crossed: [u64; 2],
 }
 
 impl Totals {
@@ -109,6 +136,8 @@ impl Totals {
         self.products[0] += product(high, high);
         self.products[1] += product(high, low);
         self.products[2] += product(low, low);
+        self.crossed[0] += crossed_sum(high);
+        self.crossed[1] += crossed_sum(low);
     }
 }
 
@@ -124,6 +153,11 @@ fn product(a: &[u8], b: &[u8]) -> u64 {
     u64::from(a.iter().zip(b).map(|(&a, &b)| u32::from(a) * u32::from(b)).sum::<u32>())
 }
 
+#[apply(vectorized)]
+fn crossed_sum(plane: &[u8]) -> u64 {
+    u64::from(plane.as_chunks().0.iter().map(|&[a, b]| u32::from(a) * u32::from(b)).sum::<u32>())
+}
+
 /// Products of 8-bit rows, or of both planes of 16-bit ones.
 pub(crate) struct IntProducts<'a> {
     rows: Quantised<'a>,
@@ -137,7 +171,12 @@ impl<'a> IntProducts<'a> {
 
     /// Whether sums outgrow 32 bits.
     fn wide(&self) -> bool {
-        self.rows.dim() > flush(&self.rows) || self.rows.passes().len() > 1
+        !self.narrow()
+    }
+
+    /// Whether sums have 32 bits: squared distances are below 2^31 then.
+    pub(crate) fn narrow(&self) -> bool {
+        self.rows.dim() <= flush(&self.rows, self.simd) && self.rows.passes().len() == 1
     }
 }
 
@@ -203,10 +242,10 @@ impl Products for IntProducts<'_> {
     }
 
     unsafe fn add(&self, block: &Operands<'_, Self::Panels>, columns: Range<usize>, place: IntPlace) {
-        let (rows, flush, stride) = (&self.rows, flush(&self.rows), block.stride);
+        let (rows, flush, stride) = (&self.rows, flush(&self.rows, self.simd), block.stride);
         // Sums of one weight are one set: its first product after a flush starts it anew.
         let mut fresh = [columns.start.is_multiple_of(flush); 2];
-        for (chunk, columns) in blocks(columns, depth(self.simd)).enumerate() {
+        for (chunk, columns) in chunks(columns, self.simd).enumerate() {
             if columns.start.is_multiple_of(flush) {
                 fresh = [true; 2];
             }
@@ -267,22 +306,22 @@ impl Products for IntProducts<'_> {
 
 /// 4-byte units that `depth` columns of one row take, rounded up.
 fn units(depth: usize, simd: Simd) -> usize {
-    (depth * width(simd)).div_ceil(4)
+    let columns = if crossed(simd) { depth.next_multiple_of(4) } else { depth };
+    (columns * width(simd)).div_ceil(4)
 }
 
 /// Packs some columns of some rows, of one plane, into panels, chunk by chunk; rows and columns that
 /// are not there become zeros, which add nothing.
 fn pack(
-    chunks: &mut Vec<Vec<u32>>,
+    packed: &mut Vec<Vec<u32>>,
     rows: &Quantised<'_>,
     plane: usize,
     range: Range<usize>,
     columns: Range<usize>,
     simd: Simd,
 ) {
-    let each = depth(simd);
-    chunks.resize(columns.len().div_ceil(each), Vec::new());
-    for (panels, columns) in chunks.iter_mut().zip(blocks(columns, each)) {
+    packed.resize(chunks(columns.clone(), simd).count(), Vec::new());
+    for (panels, columns) in packed.iter_mut().zip(chunks(columns, simd)) {
         let depth = columns.len();
         let units = units(depth, simd);
         let len = range.len().div_ceil(LANES) * units * LANES;
@@ -305,6 +344,7 @@ fn pack(
                 }
                 match width(simd) {
                     1 => interleave_bytes(panel, bytes, depth),
+                    _ if crossed(simd) => interleave_crossed(panel, bytes, depth),
                     _ => interleave_words(panel, bytes, depth),
                 }
             },
@@ -404,6 +444,23 @@ fn interleave_words(panel: &mut [u32], bytes: &mut [u8], depth: usize) {
     }
 }
 
+/// Panel of 16-bit values, columns at even and at odd places apart: of unit `2u`, row `r` holds columns 4u and 4u + 2, of
+/// the next unit 4u + 1 and 4u + 3.
+fn interleave_crossed(panel: &mut [u32], bytes: &mut [u8], depth: usize) {
+    let padded = depth.next_multiple_of(4);
+    for r in 0..LANES {
+        bytes[r * DEPTH + depth..r * DEPTH + padded].fill(0);
+    }
+    for (u, units) in panel.chunks_exact_mut(2 * LANES).enumerate() {
+        let (even, odd) = units.split_at_mut(LANES);
+        for (r, (even, odd)) in even.iter_mut().zip(odd).enumerate() {
+            let at = r * DEPTH + 4 * u;
+            let four = u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+            (*even, *odd) = (four & 0x00ff_00ff, four >> 8 & 0x00ff_00ff);
+        }
+    }
+}
+
 /// Adds the products of a panel of rows and one or two panels of columns to a block of sums, 16 rows
 /// high; where `fresh`, replaces what the block holds.
 ///
@@ -438,9 +495,9 @@ unsafe fn micro(simd: Simd, left: &[u32], right: &[u32], block: *mut i32, stride
             }
             #[cfg(target_arch = "x86_64")]
             Simd::Avx2 => {
-                words_256::<6>(left, first, block, stride, fresh);
-                words_256::<5>(&left[6..], first, block.add(6 * stride), stride, fresh);
-                words_256::<5>(&left[11..], first, block.add(11 * stride), stride, fresh);
+                for row in (0..LANES).step_by(CROSSED) {
+                    crossed_256(&left[row..], first, block.add(row * stride), stride, fresh);
+                }
             }
             _ => words_portable(left, first, block, stride, fresh),
         }
@@ -511,62 +568,95 @@ kernel_512!(words_512, "avx512f,avx512bw", |col| col, |acc, col, row| _mm512_add
     _mm512_madd_epi16(col, row)
 ));
 
-/// Defines a micro-kernel on 256-bit vectors, of ROWS x 2 accumulators of 8 lanes.
+/// ROWS x 2 accumulators of 8 lanes.
+///
+/// # Safety
+/// As [`micro`], for ROWS rows.
 #[cfg(target_arch = "x86_64")]
-macro_rules! kernel_256 {
-    ($name:ident, $features:literal, |$col:ident| $prepare:expr, |$acc:ident, $a:ident, $b:ident| $multiply:expr) => {
-        #[target_feature(enable = $features)]
-        unsafe fn $name<const ROWS: usize>(
-            left: &[u32],
-            right: &[u32],
-            block: *mut i32,
-            stride: usize,
-            fresh: bool,
-        ) {
-            use std::arch::x86_64::*;
-            let mut acc = [[_mm256_setzero_si256(); 2]; ROWS];
-            for at in (0..right.len()).step_by(LANES) {
-                let mut col = [_mm256_setzero_si256(); 2];
-                for h in 0..2 {
-                    // SAFETY: the panel is whole groups of 16 units.
-                    let $col = unsafe { _mm256_loadu_si256(right.as_ptr().add(at + 8 * h).cast()) };
-                    col[h] = $prepare;
-                }
-                for (r, acc) in acc.iter_mut().enumerate() {
-                    // SAFETY: as above; `left` starts at one of the panel's 16 rows, ROWS before its end.
-                    let $b = _mm256_set1_epi32(unsafe { *left.as_ptr().add(at + r) } as i32);
-                    for h in 0..2 {
-                        let ($acc, $a) = (acc[h], col[h]);
-                        acc[h] = $multiply;
-                    }
-                }
-            }
-            for (r, acc) in acc.into_iter().enumerate() {
-                for (h, mut sum) in acc.into_iter().enumerate() {
-                    // SAFETY: row r of the block has 16 entries.
-                    unsafe {
-                        let out = block.add(r * stride + 8 * h).cast::<__m256i>();
-                        if !fresh {
-                            sum = _mm256_add_epi32(sum, _mm256_loadu_si256(out));
-                        }
-                        _mm256_storeu_si256(out, sum);
-                    }
-                }
+#[target_feature(enable = "avx2,avxvnni")]
+unsafe fn bytes_256<const ROWS: usize>(
+    left: &[u32],
+    right: &[u32],
+    block: *mut i32,
+    stride: usize,
+    fresh: bool,
+) {
+    use std::arch::x86_64::*;
+    let mut acc = [[_mm256_setzero_si256(); 2]; ROWS];
+    for at in (0..right.len()).step_by(LANES) {
+        // SAFETY: the panel is whole groups of 16 units.
+        let col = [0, 8].map(|half| unsafe { _mm256_loadu_si256(right.as_ptr().add(at + half).cast()) });
+        // The instruction wants one unsigned and one signed side, so the column side loses its shift again.
+        let col = col.map(|col| _mm256_xor_si256(col, _mm256_set1_epi32(0x8080_8080_u32 as i32)));
+        for (r, acc) in acc.iter_mut().enumerate() {
+            // SAFETY: as above; `left` starts at one of the panel's 16 rows, ROWS before its end.
+            let row = _mm256_set1_epi32(unsafe { *left.as_ptr().add(at + r) } as i32);
+            for h in 0..2 {
+                acc[h] = _mm256_dpbusd_avx_epi32(acc[h], col[h], row);
             }
         }
-    };
+    }
+    // SAFETY: as this function's own promise.
+    unsafe { put_256(acc, block, stride, fresh) }
 }
 
+/// Rows that [`crossed_256`] takes at a time.
 #[cfg(target_arch = "x86_64")]
-kernel_256!(
-    bytes_256,
-    "avx2,avxvnni",
-    |col| _mm256_xor_si256(col, _mm256_set1_epi32(0x8080_8080_u32 as i32)),
-    |acc, col, row| _mm256_dpbusd_avx_epi32(acc, col, row)
-);
+const CROSSED: usize = 4;
 
+/// CROSSED x 2 accumulators of 8 lanes; four vectors of columns, two broadcast rows and two sums fill the registers.
+///
+/// # Safety
+/// As [`micro`], for CROSSED rows.
 #[cfg(target_arch = "x86_64")]
-kernel_256!(words_256, "avx2", |col| col, |acc, col, row| _mm256_add_epi32(acc, _mm256_madd_epi16(col, row)));
+#[target_feature(enable = "avx2")]
+unsafe fn crossed_256(left: &[u32], right: &[u32], block: *mut i32, stride: usize, fresh: bool) {
+    use std::arch::x86_64::*;
+    let mut acc = [[_mm256_setzero_si256(); 2]; CROSSED];
+    for at in (0..right.len()).step_by(2 * LANES) {
+        // SAFETY: the panel is whole pairs of groups of 16 units.
+        let load = |unit: usize| unsafe { _mm256_loadu_si256(right.as_ptr().add(at + unit).cast()) };
+        let (even, odd) = ([load(0), load(8)], [load(LANES), load(LANES + 8)]);
+        for (r, acc) in acc.iter_mut().enumerate() {
+            // SAFETY: as above; `left` starts at one of the panel's 16 rows, CROSSED before its end.
+            let row = |unit: usize| _mm256_set1_epi32(unsafe { *left.as_ptr().add(at + unit + r) } as i32);
+            let (row_even, row_odd) = (row(0), row(LANES));
+            for h in 0..2 {
+                let (a, b) = (_mm256_add_epi16(row_even, odd[h]), _mm256_add_epi16(row_odd, even[h]));
+                acc[h] = _mm256_add_epi32(acc[h], _mm256_madd_epi16(a, b));
+            }
+        }
+    }
+    // SAFETY: as this function's own promise.
+    unsafe { put_256(acc, block, stride, fresh) }
+}
+
+/// Adds accumulators to a block of sums, or where `fresh` replaces what it holds.
+///
+/// # Safety
+/// As [`micro`], for ROWS rows.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn put_256<const ROWS: usize>(
+    acc: [[std::arch::x86_64::__m256i; 2]; ROWS],
+    block: *mut i32,
+    stride: usize,
+    fresh: bool,
+) {
+    use std::arch::x86_64::*;
+    for (r, acc) in acc.into_iter().enumerate() {
+        for (h, mut sum) in acc.into_iter().enumerate() {
+            // SAFETY: row r of the block has 16 entries.
+            unsafe {
+                let out = block.add(r * stride + 8 * h).cast::<__m256i>();
+                if !fresh {
+                    sum = _mm256_add_epi32(sum, _mm256_loadu_si256(out));
+                }
+                _mm256_storeu_si256(out, sum);
+            }
+        }
+    }
+}
 
 unsafe fn words_portable(left: &[u32], right: &[u32], block: *mut i32, stride: usize, fresh: bool) {
     for r in 0..LANES {

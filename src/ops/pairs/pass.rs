@@ -40,6 +40,11 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Whether tiles hold 32-bit integers, and values are such too.
+    pub(crate) fn integers(&self) -> bool {
+        matches!(&self.engine, Engine::Grid { products, .. } if products.narrow())
+    }
+
     /// A pair's value is the first sample's term of the first kind, and the second's of the second, less
     /// twice the tile's entry.
     pub(crate) fn terms(&self) -> (&[f64], &[f64]) {

@@ -11,6 +11,11 @@ use std::arch::x86_64::*;
 pub(crate) trait Sum: Copy + Send + Sync {
     fn f64(self) -> f64;
 
+    /// As 32-bit integers, for readers of such sums alone.
+    fn integers(_sums: &[Self]) -> &[i32] {
+        unreachable!("only 32-bit sums are read as integers")
+    }
+
     /// Eight sums as f64.
     ///
     /// # Safety
@@ -30,6 +35,10 @@ impl Sum for i32 {
     #[inline(always)]
     fn f64(self) -> f64 {
         f64::from(self)
+    }
+
+    fn integers(sums: &[i32]) -> &[i32] {
+        sums
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -272,6 +281,180 @@ pub(super) fn hits_portable<S: Sum>(
                 if values[l] <= limits[l] {
                     by_col.push(place, values[l]);
                 }
+            }
+        }
+    }
+}
+
+/// Pairs that passed, in integers: their places, and their values in the same order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct IntHits {
+    places: Vec<u32>,
+    values: Vec<i32>,
+}
+
+impl IntHits {
+    pub(crate) fn clear(&mut self) {
+        self.places.clear();
+        self.values.clear();
+    }
+
+    /// Places and values.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (usize, i32)> + Clone {
+        self.places.iter().zip(&self.values).map(|(place, value)| (*place as usize, *value))
+    }
+
+    /// Makes room for so many more.
+    fn reserve(&mut self, more: usize) {
+        self.places.reserve(more);
+        self.values.reserve(more);
+    }
+
+    /// Where the next place and value go.
+    fn ends(&mut self) -> (*mut u32, *mut i32) {
+        (
+            self.places.spare_capacity_mut().as_mut_ptr().cast(),
+            self.values.spare_capacity_mut().as_mut_ptr().cast(),
+        )
+    }
+
+    /// # Safety
+    /// So many more were written, and there is room for them.
+    unsafe fn grow(&mut self, by: usize) {
+        // SAFETY: as this function's own promise.
+        unsafe {
+            self.places.set_len(self.places.len() + by);
+            self.values.set_len(self.values.len() + by);
+        }
+    }
+}
+
+/// One row against whole groups of columns, in integers: a pair's value is the row's term and the column's less twice the
+/// sum, wrapping around. Appends to the first of `lists` the pairs whose value is at most the row's limit, and to the
+/// second those whose value is at most the column's own. Places are counted from `first`.
+pub(crate) fn int_hits(
+    row: (i32, i32),
+    cols: (&[i32], &[i32]),
+    sums: &[i32],
+    first: usize,
+    lists: &mut [IntHits; 2],
+) {
+    match Simd::current() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the instructions are there.
+        simd if simd.wide() => unsafe { int_hits_512(row, cols, sums, first, lists) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Simd::Avx2 | Simd::AvxVnni => unsafe { int_hits_256(row, cols, sums, first, lists) },
+        _ => int_hits_portable(row, cols, sums, first, lists),
+    }
+}
+
+/// As [`hits_512`], 16 pairs at a time.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn int_hits_512(
+    (row_term, row_limit): (i32, i32),
+    (terms, limits): (&[i32], &[i32]),
+    sums: &[i32],
+    first: usize,
+    lists: &mut [IntHits; 2],
+) {
+    let (row_term, row_limit) = (_mm512_set1_epi32(row_term), _mm512_set1_epi32(row_limit));
+    let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    lists.iter_mut().for_each(|list| list.reserve(sums.len() + LANES));
+    let groups = terms.as_chunks::<LANES>().0.iter().zip(limits.as_chunks::<LANES>().0);
+    for (at, ((terms, limits), sums)) in groups.zip(sums.as_chunks::<LANES>().0).enumerate() {
+        // SAFETY: 16 values each.
+        let [terms, limits, sums] =
+            [terms, limits, sums].map(|of| unsafe { _mm512_loadu_si512(of.as_ptr().cast()) });
+        let values = _mm512_sub_epi32(_mm512_add_epi32(row_term, terms), _mm512_add_epi32(sums, sums));
+        let passed = [_mm512_cmple_epi32_mask(values, row_limit), _mm512_cmple_epi32_mask(values, limits)];
+        if passed[0] | passed[1] == 0 {
+            continue;
+        }
+        let places = _mm512_add_epi32(_mm512_set1_epi32((first + at * LANES) as i32), lanes);
+        for (list, passed) in lists.iter_mut().zip(passed) {
+            let (place, value) = list.ends();
+            // SAFETY: there is room for as many as there are sums, and for a vector more.
+            unsafe {
+                _mm512_storeu_si512(place.cast(), _mm512_maskz_compress_epi32(passed, places));
+                _mm512_storeu_si512(value.cast(), _mm512_maskz_compress_epi32(passed, values));
+                list.grow(passed.count_ones() as usize);
+            }
+        }
+    }
+}
+
+/// For each eight bits, the places of those that are set, in front.
+#[cfg(target_arch = "x86_64")]
+static IN_FRONT: [[u8; 8]; 256] = {
+    let mut all = [[0; 8]; 256];
+    let mut bits = 0;
+    while bits < 256 {
+        let (mut bit, mut next) = (0, 0);
+        while bit < 8 {
+            if bits >> bit & 1 == 1 {
+                all[bits][next] = bit as u8;
+                next += 1;
+            }
+            bit += 1;
+        }
+        bits += 1;
+    }
+    all
+};
+
+/// The same, eight pairs at a time, without any branch: of a few thousand samples so many pairs pass that none would be
+/// foreseen.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn int_hits_256(
+    (row_term, row_limit): (i32, i32),
+    (terms, limits): (&[i32], &[i32]),
+    sums: &[i32],
+    first: usize,
+    lists: &mut [IntHits; 2],
+) {
+    const EIGHT: usize = 8;
+    let (row_term, row_limit) = (_mm256_set1_epi32(row_term), _mm256_set1_epi32(row_limit));
+    lists.iter_mut().for_each(|list| list.reserve(sums.len() + EIGHT));
+    let eights = terms.as_chunks::<EIGHT>().0.iter().zip(limits.as_chunks::<EIGHT>().0);
+    for (at, ((terms, limits), sums)) in eights.zip(sums.as_chunks::<EIGHT>().0).enumerate() {
+        // SAFETY: eight values each.
+        let [terms, limits, sums] =
+            [terms, limits, sums].map(|of| unsafe { _mm256_loadu_si256(of.as_ptr().cast()) });
+        let values = _mm256_sub_epi32(_mm256_add_epi32(row_term, terms), _mm256_add_epi32(sums, sums));
+        let start = _mm256_set1_epi32((first + at * EIGHT) as i32);
+        let above = [_mm256_cmpgt_epi32(values, row_limit), _mm256_cmpgt_epi32(values, limits)];
+        for (list, above) in lists.iter_mut().zip(above) {
+            let passed = _mm256_movemask_ps(_mm256_castsi256_ps(above)) as u8 ^ 0xff;
+            // SAFETY: eight bytes; there is room for as many as there are sums, and for a vector more.
+            unsafe {
+                let front =
+                    _mm256_cvtepu8_epi32(_mm_loadl_epi64(IN_FRONT[usize::from(passed)].as_ptr().cast()));
+                let (place, value) = list.ends();
+                _mm256_storeu_si256(place.cast(), _mm256_add_epi32(start, front));
+                _mm256_storeu_si256(value.cast(), _mm256_permutevar8x32_epi32(values, front));
+                list.grow(passed.count_ones() as usize);
+            }
+        }
+    }
+}
+
+fn int_hits_portable(
+    (row_term, row_limit): (i32, i32),
+    (terms, limits): (&[i32], &[i32]),
+    sums: &[i32],
+    first: usize,
+    lists: &mut [IntHits; 2],
+) {
+    for (at, ((term, limit), sum)) in terms.iter().zip(limits).zip(sums).enumerate() {
+        let value = row_term.wrapping_add(*term).wrapping_sub(sum.wrapping_mul(2));
+        for (list, limit) in lists.iter_mut().zip([row_limit, *limit]) {
+            if value <= limit {
+                list.places.push((first + at) as u32);
+                list.values.push(value);
             }
         }
     }

@@ -1,0 +1,202 @@
+//! `neighbours` on the CPU where squared distances are 32-bit integers: of bytes, and of floats on a grid of 256 steps, of
+//! up to 32 768 values each. One screen decides, and a pair is one number to compare: its distance, then the other sample.
+
+use super::{Neighbours, collect};
+use crate::ops::pairs::scan::{IntHits, Sum, int_hits};
+use crate::ops::pairs::{BLOCK, Block, LANES, Reader, Rows, Tile};
+use std::ops::Range;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// The limit of a sample that knows none yet: no distance is above it.
+const UNKNOWN: i32 = i32::MAX;
+/// The limit of a row that asks for nothing: all distances are above it.
+const CLOSED: i32 = -1;
+
+/// The nearest that a run of samples has found so far.
+struct Shelf {
+    /// Room for so many pairs of each sample, of which it has the first `len`: squared distance and other sample.
+    keys: Vec<u64>,
+    len: [u32; BLOCK],
+    /// Distances above this are not among the k nearest.
+    reach: [i32; BLOCK],
+}
+
+/// Keeps each sample's k nearest, as blocks of exact sums come in.
+pub(in crate::ops) struct Exact {
+    row: Vec<i32>,
+    col: Vec<i32>,
+    k: usize,
+    /// Pairs that a sample has room for: a selection now and then costs less than a sorted list.
+    most: usize,
+    /// Blocks arrive in any order, which changes how many pairs a sample sees, never which are the nearest.
+    shelves: Vec<Mutex<Shelf>>,
+    /// Each sample's reach, or less, for who only looks. An old one lets a few more pairs through.
+    limits: Vec<AtomicI32>,
+}
+
+impl Exact {
+    /// A pair's squared distance is an entry of `row` and one of `col` less twice the pair's sum.
+    pub(in crate::ops) fn new(rows: &Rows<'_>, (row, col): (&[f64], &[f64]), k: usize) -> Self {
+        // Sums wrap around as these do: what they come to is below 2^31.
+        let wrapped = |terms: &[f64]| terms.iter().map(|term| *term as i64 as i32).collect();
+        let (most, asked) = (2 * k + 16, rows.asked());
+        let limit = |i: usize| if asked.contains(&i) { UNKNOWN } else { CLOSED };
+        let shelf = |first: usize| {
+            let room = if asked.contains(&first) { BLOCK * most } else { 0 };
+            let reach = std::array::from_fn(|i| limit(first + i));
+            Mutex::new(Shelf { keys: vec![0; room], len: [0; BLOCK], reach })
+        };
+        Exact {
+            row: wrapped(row),
+            col: wrapped(col),
+            k,
+            most,
+            shelves: (0..rows.n()).step_by(BLOCK).map(shelf).collect(),
+            limits: (0..rows.n()).map(limit).map(AtomicI32::new).collect(),
+        }
+    }
+
+    /// The k nearest of each sample; a distance's square is `unit` times the integer.
+    pub(in crate::ops) fn finish(self, rows: &Rows<'_>, unit: f64) -> Neighbours {
+        let mut found = Vec::with_capacity(rows.asked().len());
+        for shelf in self.shelves {
+            let shelf = shelf.into_inner().unwrap_or_else(PoisonError::into_inner);
+            for (keys, len) in shelf.keys.chunks(self.most).zip(shelf.len) {
+                let pair = |key: &u64| ((key >> 32) as f64 * unit, *key as u32);
+                found.push(keys[..len as usize].iter().map(pair).collect());
+            }
+        }
+        collect(rows, self.k, found)
+    }
+
+    fn limits(&self, range: Range<usize>) -> [i32; BLOCK] {
+        let mut limits = [CLOSED; BLOCK];
+        for (limit, known) in limits.iter_mut().zip(&self.limits[range]) {
+            *limit = known.load(Ordering::Relaxed);
+        }
+        limits
+    }
+
+    /// Lowers the limits of samples that know none, by this block alone: at least k pairs of it are as near as the k-th.
+    /// Without that, nearly all pairs of a sample's first block would be offered, most of them for nothing.
+    fn look_ahead(&self, sums: &[&[i32]], rows: Range<usize>, cols: Range<usize>) {
+        let unknown = |range: &Range<usize>| {
+            self.limits[range.clone()].iter().any(|limit| limit.load(Ordering::Relaxed) == UNKNOWN)
+        };
+        // Samples with themselves: pairs are made once, right of the diagonal.
+        let same = rows == cols;
+        let (of_rows, of_cols) = (
+            self.k <= cols.len() - usize::from(same) && unknown(&rows),
+            !same && self.k <= rows.len() && unknown(&cols),
+        );
+        if !of_rows && !of_cols {
+            return;
+        }
+        let (tall, broad) = (rows.len(), cols.len());
+        let mut values = vec![0; tall * broad];
+        for ((values, sums), i) in values.chunks_exact_mut(broad).zip(sums).zip(rows.clone()) {
+            for ((value, sum), term) in values.iter_mut().zip(*sums).zip(&self.col[cols.clone()]) {
+                *value = distance(self.row[i], *term, *sum);
+            }
+        }
+        let mut own = Vec::with_capacity(BLOCK);
+        if of_rows {
+            for (r, i) in rows.enumerate() {
+                own.clear();
+                own.extend_from_slice(&values[r * broad + if same { r + 1 } else { 0 }..(r + 1) * broad]);
+                own.extend((0..if same { r } else { 0 }).map(|above| values[above * broad + r]));
+                self.lower(i, &mut own);
+            }
+        }
+        if of_cols {
+            for (c, j) in cols.enumerate() {
+                own.clear();
+                own.extend((0..tall).map(|r| values[r * broad + c]));
+                self.lower(j, &mut own);
+            }
+        }
+    }
+
+    /// Lowers the limit of sample `i`, if it knows none, to the k-th of these distances to others.
+    fn lower(&self, i: usize, distances: &mut [i32]) {
+        if self.limits[i].load(Ordering::Relaxed) == UNKNOWN {
+            let (_, limit, _) = distances.select_nth_unstable(self.k - 1);
+            self.limits[i].store(*limit, Ordering::Relaxed);
+        }
+    }
+
+    /// Offers (sample, other sample, squared distance) to samples of one shelf.
+    fn offer(&self, shelf: usize, pairs: impl Iterator<Item = (usize, usize, i32)>) {
+        let mut pairs = pairs.peekable();
+        if pairs.peek().is_none() {
+            return;
+        }
+        // A panic under the lock ends the search: nobody will ask for what it left.
+        let mut own = self.shelves[shelf].lock().unwrap_or_else(PoisonError::into_inner);
+        let Shelf { keys, len, reach } = &mut *own;
+        for (i, j, squared) in pairs {
+            let at = i % BLOCK;
+            if squared > reach[at] {
+                continue;
+            }
+            let keys = &mut keys[at * self.most..(at + 1) * self.most];
+            keys[len[at] as usize] = (squared as u64) << 32 | j as u64;
+            len[at] += 1;
+            if len[at] as usize == self.most {
+                let (_, last, _) = keys.select_nth_unstable(self.k - 1);
+                (len[at], reach[at]) = (self.k as u32, (*last >> 32) as i32);
+                // A block may have told more than the sample has found yet.
+                let limit = &self.limits[i];
+                if reach[at] < limit.load(Ordering::Relaxed) {
+                    limit.store(reach[at], Ordering::Relaxed);
+                }
+            }
+        }
+    }
+}
+
+/// What two terms and a sum come to: below 2^31, whatever wraps around on the way.
+fn distance(row: i32, col: i32, sum: i32) -> i32 {
+    row.wrapping_add(col).wrapping_sub(sum.wrapping_mul(2))
+}
+
+impl Reader for Exact {
+    /// Offers each of the block's pairs to both its samples.
+    fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
+        let cols = tile.cols.start + block.cols.start..tile.cols.start + block.cols.end;
+        let rows = tile.rows.start + block.rows.start..tile.rows.start + block.rows.end;
+        let sums: Vec<&[i32]> = (0..rows.len()).map(|r| S::integers(block.row(r))).collect();
+        self.look_ahead(&sums, rows.clone(), cols.clone());
+        let same = rows == cols;
+        let groups = cols.len().next_multiple_of(LANES);
+        // Columns that are not there are left out of what passes, as a sample and itself are, and those before it.
+        let mut terms = [0; BLOCK];
+        terms[..cols.len()].copy_from_slice(&self.col[cols.clone()]);
+        let (mut lists, mut start) = ([(); 2].map(|()| IntHits::default()), 0);
+        while start < rows.len() {
+            let col_limits = self.limits(cols.clone());
+            // While columns know no limit, each row's pairs all count: limits are looked at anew soon.
+            let strip = if col_limits.contains(&UNKNOWN) { 2 * LANES } else { BLOCK };
+            let end = rows.len().min(start + strip);
+            let first = rows.start + start;
+            let row_limits = self.limits(first..first + end - start);
+            for (r, i) in (start..end).zip(first..) {
+                // On the diagonal what lies before this group of columns is not made.
+                let run = (i.saturating_sub(cols.start) / LANES * LANES).min(groups)..groups;
+                let row = (self.row[i], row_limits[i - first]);
+                let at = (i - first) * BLOCK + run.start;
+                let columns = (&terms[run.clone()], &col_limits[run.clone()]);
+                int_hits(row, columns, &sums[r][run], at, &mut lists);
+            }
+            let [by_row, by_col] = lists.each_ref().map(|list| {
+                let pair = |(at, squared)| (first + at / BLOCK, cols.start + at % BLOCK, squared);
+                list.iter().map(pair).filter(|(i, j, _)| *j < cols.end && !(same && j <= i))
+            });
+            self.offer(first / BLOCK, by_row);
+            self.offer(cols.start / BLOCK, by_col.map(|(i, j, squared)| (j, i, squared)));
+            lists.iter_mut().for_each(IntHits::clear);
+            start = end;
+        }
+    }
+}
