@@ -409,7 +409,7 @@ static IN_FRONT: [[u8; 8]; 256] = {
 /// foreseen.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn int_hits_256(
+pub(super) fn int_hits_256(
     (row_term, row_limit): (i32, i32),
     (terms, limits): (&[i32], &[i32]),
     sums: &[i32],
@@ -442,7 +442,7 @@ fn int_hits_256(
     }
 }
 
-fn int_hits_portable(
+pub(super) fn int_hits_portable(
     (row_term, row_limit): (i32, i32),
     (terms, limits): (&[i32], &[i32]),
     sums: &[i32],

@@ -4,9 +4,9 @@
 use super::float::Centred;
 use super::int::{IntProducts, row_terms};
 use super::keeper::{Keeper, capacity};
+use super::scan::{Hits, IntHits, Sum, hits, hits_portable, int_hits, int_hits_portable};
 #[cfg(target_arch = "x86_64")]
-use super::scan::hits_256;
-use super::scan::{Hits, Sum, hits, hits_portable};
+use super::scan::{hits_256, int_hits_256};
 use super::tiles::{Products, Tiles};
 use super::*;
 use crate::Points;
@@ -375,6 +375,45 @@ fn every_scan_finds_the_same_hits() {
     check_hits(|v| v);
     check_hits(|v| i64::from(v) << 40 | 1);
     check_hits(|v| v as f32 / 7.0);
+}
+
+/// The same of integers, with terms that wrap around.
+#[test]
+fn every_scan_of_integers_finds_the_same_hits() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    for (row_term, row_limit, col_limit) in
+        [(70, 90, 40), (i32::MAX, 5, 80), (-3, i32::MAX, -1), (0, -1, i32::MAX), (1 << 30, -1, -1)]
+    {
+        let cols = 5 * LANES;
+        // What a pair comes to is small, whatever the terms are.
+        let (mut terms, mut sums, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..cols {
+            let (value, sum) = (rng.random_range(0..120), rng.random_range(i32::MIN / 2..i32::MAX / 2));
+            terms.push(i32::wrapping_add(value, sum * 2).wrapping_sub(row_term));
+            sums.push(sum);
+            values.push(value);
+        }
+        let limits: Vec<i32> = (0..cols).map(|c| if c % 7 == 0 { col_limit } else { -1 }).collect();
+        let all = values.iter().enumerate().map(|(c, value)| (1000 + c, *value));
+        let of_row: Vec<_> = all.clone().filter(|(_, value)| *value <= row_limit).collect();
+        let of_col: Vec<_> = all.filter(|(c, value)| *value <= limits[c - 1000]).collect();
+        let expected = [of_row.repeat(2), of_col.repeat(2)];
+        type Scan = fn((i32, i32), (&[i32], &[i32]), &[i32], usize, &mut [IntHits; 2]);
+        let mut scans: Vec<Scan> = vec![int_hits, int_hits_portable];
+        #[cfg(target_arch = "x86_64")]
+        if Simd::available().contains(&Simd::Avx2) {
+            // SAFETY: the instructions are there.
+            scans
+                .push(|row, cols, sums, first, lists| unsafe { int_hits_256(row, cols, sums, first, lists) });
+        }
+        for scan in scans {
+            let mut found = [(); 2].map(|()| IntHits::default());
+            for _ in 0..2 {
+                scan((row_term, row_limit), (&terms, &limits), &sums, 1000, &mut found);
+            }
+            assert_eq!(found.map(|hits| hits.iter().collect::<Vec<_>>()), expected);
+        }
+    }
 }
 
 #[test]
