@@ -15,9 +15,6 @@ use sharpdim::ops::{AllPairs, Neighbours, Wanted, all_pairs};
 use sharpdim::{Device, Error, Points};
 use std::path::PathBuf;
 
-/// The sharpest pairs that are looked at for some between patients.
-const PATIENTS_AT_ONCE: usize = 64;
-
 pub struct Measured<'a> {
     pub args: &'a Args,
     pub device: &'a Device,
@@ -106,13 +103,14 @@ pub fn measure<'a>(
     let protocol = args.protocol();
     let labels = dataset.is_labelled().then_some(&loaded.labels[..]);
     let patients = loaded.patients.as_ref().filter(|_| labels.is_some());
-    let curation = args.curation().filter(|_| labels.is_some());
+    let to_curate = args.curation().filter(|_| labels.is_some());
     let wanted = Wanted {
         k: neighbours_asked(&args.estimators(), points.n()),
         // The paper's protocol and the released code's have draws of their own.
-        labels: labels.filter(|_| protocol == Protocol::AllPairs || patients.is_some() || curation.is_some()),
-        top: if patients.is_some() { args.top().max(PATIENTS_AT_ONCE) } else { args.top() },
-        class_pairs: curation.is_some() && few_classes(&loaded.labels),
+        labels: labels
+            .filter(|_| protocol == Protocol::AllPairs || patients.is_some() || to_curate.is_some()),
+        top: if patients.is_some() { Apart::pairs_for(args.top()) } else { args.top() },
+        class_pairs: to_curate.is_some() && few_classes(&loaded.labels),
     };
     let mut pairs = all_pairs_of(device, &points, &wanted)?;
     seconds.pairs = clock.lap();
@@ -154,17 +152,16 @@ pub fn measure<'a>(
 
     let mut notes = notes(args, &loaded, sharpness.is_some(), &found);
     notes.extend(within_patients);
-    let mut curated = None;
-    if let Some(options) = curation {
+    let mut curation = None;
+    if let Some(options) = to_curate {
         let bar = fraction_bar("curation");
         let show = |done| show(&bar, done);
         match curate_from(device, &points, &loaded.labels, &options, &pairs, &show) {
             // A page can do without what was not asked for by name.
             Err(Error::Data(why)) if !args.asks_for_curation() => notes.push(format!("no curation: {why}")),
-            found => curated = Some(found?),
+            found => curation = Some(found?),
         }
     }
-    let curation = curated;
     seconds.curation = if curation.is_some() { clock.lap() } else { 0.0 };
 
     let cross = match query {
@@ -320,7 +317,7 @@ fn between_patients(
     pairs: &AllPairs,
 ) -> sharpdim::Result<Apart> {
     if let Some(Ok(found)) = &pairs.sharpness {
-        let complete = found.sharpest.len() < args.top().max(PATIENTS_AT_ONCE);
+        let complete = found.sharpest.len() < Apart::pairs_for(args.top());
         if let Some(found) = Apart::among(&found.sharpest, complete, patients, args.top()) {
             return found;
         }

@@ -323,24 +323,8 @@ pub(super) fn load(
     let (values, at, failed) = match (embedding, exact) {
         (None, true) => fill.run(exact_row)?.map(SampleValues::U8),
         (None, false) => fill.run(float_row)?.map(SampleValues::F32),
-        (Some(embedding), true) => {
-            let all = fill.run(|source, shape, out: &mut [f64]| {
-                let mut image = vec![0; kept_dim];
-                exact_row(source, shape, &mut image)?;
-                embedding.embed(&image, out);
-                Ok(())
-            })?;
-            all.map(|values| SampleValues::Embedded(values, embedding))
-        }
-        (Some(embedding), false) => {
-            let all = fill.run(|source, shape, out: &mut [f64]| {
-                let mut image = vec![0.0; kept_dim];
-                float_row(source, shape, &mut image)?;
-                embedding.embed(&image, out);
-                Ok(())
-            })?;
-            all.map(|values| SampleValues::Embedded(values, embedding))
-        }
+        (Some(embedding), true) => embedded(&fill, embedding, kept_dim, exact_row)?,
+        (Some(embedding), false) => embedded(&fill, embedding, kept_dim, float_row)?,
     };
     notes.extend(rows.iter().flat_map(|rows| rows.notes()));
     bad.extend(failed);
@@ -364,6 +348,22 @@ pub(super) fn load(
         channels: kept.channels,
         features: dataset.source.features(),
     })
+}
+
+/// The embeddings of images of `dim` values, which `row` reads.
+fn embedded<T: Value + Into<f64>>(
+    fill: &Fill<'_>,
+    embedding: Embedding,
+    dim: usize,
+    row: impl Fn(usize, &Shape, &mut [T]) -> Result<()> + Sync,
+) -> Result<(SampleValues, Vec<usize>, Bad)> {
+    let all = fill.run(|source, shape, out: &mut [f64]| {
+        let mut image = vec![T::default(); dim];
+        row(source, shape, &mut image)?;
+        embedding.embed(&image, out);
+        Ok(())
+    })?;
+    Ok(all.map(|values| SampleValues::Embedded(values, embedding)))
 }
 
 /// A number for each patient, as they come.

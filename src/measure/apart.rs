@@ -4,9 +4,6 @@
 use crate::ops::{Progress, SharpPair, one_label_each, sharpness_with};
 use crate::{Device, Error, Points, Result};
 
-/// The fewest pairs that are looked at at once.
-pub(super) const AT_ONCE: usize = 64;
-
 /// What [`sharpness_apart`] finds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Apart {
@@ -52,7 +49,7 @@ pub fn sharpness_apart(
             labels.len()
         )));
     }
-    let mut asked = AT_ONCE.max(top);
+    let mut asked = Apart::pairs_for(top);
     loop {
         let found = sharpness_with(device, points, labels, asked, progress)?;
         match Apart::among(&found.sharpest, found.sharpest.len() < asked, groups, top) {
@@ -64,6 +61,18 @@ pub fn sharpness_apart(
 }
 
 impl Apart {
+    /// How many of the sharpest pairs to look at first where `top` of different groups are wanted: those within groups may
+    /// come before them.
+    ///
+    /// ```
+    /// use sharpdim::measure::Apart;
+    /// assert!(Apart::pairs_for(100) >= 100);
+    /// ```
+    pub fn pairs_for(top: usize) -> usize {
+        const LEAST: usize = 64;
+        top.max(LEAST)
+    }
+
     /// What the sharpest pairs of all samples, the closest first, say of those of different `groups`; `complete` says
     /// that there are no further pairs. `None` where further ones must be looked at, as `top` of them are wanted.
     ///
