@@ -37,7 +37,7 @@ struct PairParams {
     uint64_t right_norm;
     uint64_t tiles;      // uint2 per tile: its row block and its column block
     uint64_t partial;    // sums, 64 KiB for each tile and split
-    uint64_t arrived;    // uint32 per tile, 0
+    uint64_t arrived;    // uint32 per tile, 0; null where the sums are there already, by a launch before for the same tiles
     uint32_t left_rows;
     uint32_t right_rows;
     uint32_t left_first;   // index of the first row among all samples
@@ -140,6 +140,7 @@ template <class Policy> struct PairTile {
     __device__ __forceinline__ bool run(const PairParams& p, unsigned char* shared) {
         uint2 tile = at<const uint2>(p.tiles)[blockIdx.x];
         row_block = int(tile.x), col_block = int(tile.y);
+        if (p.arrived == 0) return blockIdx.y == 0;
         uint32_t first = uint32_t(uint64_t(p.steps) * blockIdx.y / p.splits);
         uint32_t last = uint32_t(uint64_t(p.steps) * (blockIdx.y + 1) / p.splits);
 #pragma unroll

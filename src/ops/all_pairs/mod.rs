@@ -2,6 +2,8 @@
 //! the product of two samples is computed once, and whoever wants to know of the pair reads it there.
 
 mod cpu;
+#[cfg(gpu)]
+mod cuda;
 
 use super::Progress;
 use super::class_pairs::{self, ClassPair, class_pairs_with};
@@ -56,8 +58,9 @@ pub struct AllPairs {
 /// Finds all that is wanted of the pairs of `points` in one pass over them; each as the function of its own finds it,
 /// and for floats with the same bounds on errors.
 ///
-/// On a GPU, and where samples are such that a pass of products tells too little of them (floats whose range leaves
-/// that of f32), each is found by a pass of its own.
+/// On a GPU classes are compared by a pass of their own. Where samples are such that a pass of products tells too little
+/// of them (floats whose range leaves that of f32), and on a GPU where more neighbours or pairs are wanted than its lists
+/// hold, each is found by a pass of its own.
 ///
 /// # Errors
 /// As [`neighbours`](super::neighbours()); [`Error::Argument`] where there is not one label for each sample or `top` is
@@ -75,11 +78,7 @@ pub fn all_pairs(
         return Ok(AllPairs { neighbours, sharpness: None, class_pairs: Vec::new() });
     };
     one_label_each(points, labels)?;
-    let found = match device.is_cpu() {
-        true => on_cpu(points, labels, wanted, progress)?,
-        false => None,
-    };
-    if let Some(found) = found {
+    if let Some(found) = together(device, points, labels, wanted, progress)? {
         return Ok(found);
     }
     let part = |from: f64, to: f64| move |done: f64| progress(from + (to - from) * done);
@@ -99,23 +98,42 @@ pub fn all_pairs(
 }
 
 /// In one pass; `None` where its products would tell too little.
-fn on_cpu(
+fn together(
+    device: &Device,
     points: &Points<'_>,
     labels: &[u32],
     wanted: &Wanted<'_>,
     progress: Progress<'_>,
 ) -> Result<Option<AllPairs>> {
     let rows = Rows::from(points);
-    let classes = match wanted.class_pairs {
-        true => Some(class_pairs::Classes::new(points, labels)?),
-        false => None,
-    };
     let sharp = super::sharpness::check_top(wanted.top).and_then(|()| LabelPairs::new(rows, labels));
     let pairs = match sharp {
         Err(error @ Error::Argument(_)) => return Err(error),
         pairs => pairs,
     };
     let task = pairs.as_ref().ok().map(|pairs| pairs.task(rows, labels, wanted.top));
+    #[cfg(gpu)]
+    if let Some(gpu) = device.gpu() {
+        let (Ok(pairs), Some(task)) = (&pairs, &task) else { return Ok(None) };
+        // Classes, where they are wanted, take a pass of their own.
+        let most = if wanted.class_pairs { 0.5 } else { 1.0 };
+        let Some((neighbours, found)) =
+            cuda::all_pairs(gpu, &rows, wanted.k, task, &|done| progress(most * done))?
+        else {
+            return Ok(None);
+        };
+        let class_pairs = match wanted.class_pairs {
+            true => class_pairs_with(device, points, labels, &|done| progress(most + (1.0 - most) * done))?,
+            false => Vec::new(),
+        };
+        return Ok(Some(AllPairs { neighbours, sharpness: Some(Ok(pairs.sharpness(found))), class_pairs }));
+    }
+    #[cfg(not(gpu))]
+    let _ = device;
+    let classes = match wanted.class_pairs {
+        true => Some(class_pairs::Classes::new(points, labels)?),
+        false => None,
+    };
     let Some(found) = cpu::all_pairs(&rows, wanted.k, task.as_ref(), classes.as_ref(), progress) else {
         return Ok(None);
     };

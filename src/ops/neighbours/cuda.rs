@@ -3,9 +3,9 @@
 
 use super::{Neighbours, Progress};
 use crate::Result;
-use crate::device::{Gpu, Kernel, Params};
+use crate::device::{Buffer, Gpu, Kernel, Params};
 use crate::ops::pairs::Rows;
-use crate::ops::pairs::cuda::{PairParams, Prepared};
+use crate::ops::pairs::cuda::{PairLaunch, PairParams, Prepared};
 use crate::ops::pairs::keeper::sort;
 use std::mem::offset_of;
 
@@ -28,71 +28,101 @@ const _: () = assert!(size_of::<NeighboursParams>() == 144 && offset_of!(Neighbo
 unsafe impl Params for NeighboursParams {}
 
 pub(super) fn neighbours(gpu: &Gpu, rows: &Rows<'_>, k: usize, progress: Progress<'_>) -> Result<Neighbours> {
-    let (n, exact) = (rows.asked().len(), rows.bytes());
-    let others = rows.others(0).count();
-    // Floats are screened by bounds: room for the pairs whose bounds overlap the k-th's.
-    let wanted = if exact { k } else { (k + k / 2 + 12).min(others).max(k) };
-    let lists = [32, 64, 128, 256];
-    let Some(list) = lists.into_iter().find(|length| *length >= wanted) else {
-        // More than a warp's registers hold: rare, and the CPU's answers are the same.
-        return Ok(super::cpu::neighbours(rows, k, progress));
-    };
+    let Some(list) = list_length(rows, k) else { return Ok(super::cpu::neighbours(rows, k, progress)) };
     let prepared = Prepared::new(gpu, rows)?;
     if !prepared.sane() {
         // Values whose range leaves f32's: nothing here could be screened.
         return Ok(super::cpu::neighbours(rows, k, progress));
     }
-    let kernel = match (exact, list) {
-        (true, 32) => Kernel::NeighboursU8L32,
-        (true, 64) => Kernel::NeighboursU8L64,
-        (true, 128) => Kernel::NeighboursU8L128,
-        (true, _) => Kernel::NeighboursU8L256,
-        (false, 32) => Kernel::NeighboursF32L32,
-        (false, 64) => Kernel::NeighboursF32L64,
-        (false, 128) => Kernel::NeighboursF32L128,
-        (false, _) => Kernel::NeighboursF32L256,
-    };
-    let mut keys = gpu.allocate::<f64>(n * list)?;
-    let mut indices = gpu.allocate::<u32>(n * list)?;
-    let mut locks = gpu.allocate::<u32>(n)?;
-    gpu.fill(&mut keys, EMPTY_BYTE)?;
-    gpu.fill(&mut indices, EMPTY_BYTE)?;
-    gpu.fill(&mut locks, 0)?;
-    prepared.for_each_launch(progress, |work| {
+    let lists = Lists::new(gpu, rows, k, list)?;
+    prepared.for_each_launch(progress, |work| lists.launch(work))?;
+    lists.finish(&prepared)
+}
+
+/// Places of a sample's list; `None` where they are more than a warp's registers hold: rare, and the CPU's answers are the
+/// same.
+pub(in crate::ops) fn list_length(rows: &Rows<'_>, k: usize) -> Option<usize> {
+    let others = rows.others(0).count();
+    // Floats are screened by bounds: room for the pairs whose bounds overlap the k-th's.
+    let wanted = if rows.bytes() { k } else { (k + k / 2 + 12).min(others).max(k) };
+    [32, 64, 128, 256].into_iter().find(|length| *length >= wanted)
+}
+
+/// The nearest that each sample has found so far, on the device.
+pub(in crate::ops) struct Lists<'a> {
+    gpu: &'a Gpu,
+    rows: &'a Rows<'a>,
+    k: usize,
+    list: usize,
+    kernel: Kernel,
+    keys: Buffer<f64>,
+    indices: Buffer<u32>,
+    locks: Buffer<u32>,
+}
+
+impl<'a> Lists<'a> {
+    /// Empty lists of `list` places, one for each row that is asked about.
+    pub(in crate::ops) fn new(gpu: &'a Gpu, rows: &'a Rows<'a>, k: usize, list: usize) -> Result<Self> {
+        let n = rows.asked().len();
+        let kernel = match (rows.bytes(), list) {
+            (true, 32) => Kernel::NeighboursU8L32,
+            (true, 64) => Kernel::NeighboursU8L64,
+            (true, 128) => Kernel::NeighboursU8L128,
+            (true, _) => Kernel::NeighboursU8L256,
+            (false, 32) => Kernel::NeighboursF32L32,
+            (false, 64) => Kernel::NeighboursF32L64,
+            (false, 128) => Kernel::NeighboursF32L128,
+            (false, _) => Kernel::NeighboursF32L256,
+        };
+        let mut keys = gpu.allocate::<f64>(n * list)?;
+        let mut indices = gpu.allocate::<u32>(n * list)?;
+        let mut locks = gpu.allocate::<u32>(n)?;
+        gpu.fill(&mut keys, EMPTY_BYTE)?;
+        gpu.fill(&mut indices, EMPTY_BYTE)?;
+        gpu.fill(&mut locks, 0)?;
+        Ok(Lists { gpu, rows, k, list, kernel, keys, indices, locks })
+    }
+
+    /// Offers a launch's pairs, which are those of rows prepared from the same samples.
+    pub(in crate::ops) fn launch(&self, work: &PairLaunch) -> Result<()> {
         let params = NeighboursParams {
             pairs: work.pairs,
-            keys: keys.address(),
-            indices: indices.address(),
-            locks: locks.address(),
+            keys: self.keys.address(),
+            indices: self.indices.address(),
+            locks: self.locks.address(),
             unused: 0,
         };
         // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; the lists have `list`
-        // places, and the locks one, for each of the n rows that are asked about.
-        unsafe { gpu.launch(kernel, &params, work.launch) }
-    })?;
-    let (keys, indices) = (gpu.download(&keys)?, gpu.download(&indices)?);
-    let row = |i: usize| {
-        let keys = &keys[i * list..(i + 1) * list];
-        let places = keys.iter().zip(&indices[i * list..]);
-        places.filter(|(_, index)| **index != EMPTY).map(|(key, index)| (*key, *index))
-    };
-    if exact {
-        return Ok(super::collect(rows, k, (0..n).map(|i| row(i).collect()).collect()));
+        // places, and the locks one, for each of the rows that are asked about.
+        unsafe { self.gpu.launch(self.kernel, &params, work.launch) }
     }
 
-    let candidates: Vec<Vec<u32>> = (0..n).map(|i| row(i).map(|(_, j)| j).collect()).collect();
-    let mut found = super::recompute(&candidates, |pairs| prepared.squared_distances(pairs))?;
-    let mut open = Vec::new();
-    for (i, own) in found.iter_mut().enumerate() {
-        sort(own);
-        // Every pair that is not listed is at least as far as the last one's bound; a list that holds all
-        // other samples has left nothing out.
-        let last = row(i).next_back().map_or(0.0, |(key, _)| key * prepared.unit());
-        let closed = own.len() == others || (own.len() == list && own[k - 1].0 < last);
-        if !closed {
-            open.push(i);
+    pub(in crate::ops) fn finish(self, prepared: &Prepared<'_>) -> Result<Neighbours> {
+        let Lists { gpu, rows, k, list, keys, indices, .. } = self;
+        let (n, others) = (rows.asked().len(), rows.others(0).count());
+        let (keys, indices) = (gpu.download(&keys)?, gpu.download(&indices)?);
+        let row = |i: usize| {
+            let keys = &keys[i * list..(i + 1) * list];
+            let places = keys.iter().zip(&indices[i * list..]);
+            places.filter(|(_, index)| **index != EMPTY).map(|(key, index)| (*key, *index))
+        };
+        if rows.bytes() {
+            return Ok(super::collect(rows, k, (0..n).map(|i| row(i).collect()).collect()));
         }
+        let candidates: Vec<Vec<u32>> = (0..n).map(|i| row(i).map(|(_, j)| j).collect()).collect();
+        let mut found = super::recompute(&candidates, |pairs| prepared.squared_distances(pairs))?;
+        let mut open = Vec::new();
+        for (i, own) in found.iter_mut().enumerate() {
+            sort(own);
+            // Every pair that is not listed is at least as far as the last one's bound; a list that holds all
+            // other samples has left nothing out.
+            let last = row(i).next_back().map_or(0.0, |(key, _)| key * prepared.unit());
+            let closed = own.len() == others || (own.len() == list && own[k - 1].0 < last);
+            if !closed {
+                open.push(i);
+            }
+        }
+        super::compare_with_all(rows, &open, &mut found, |pairs| prepared.squared_distances(pairs))?;
+        Ok(super::collect(rows, k, found))
     }
-    super::compare_with_all(rows, &open, &mut found, |pairs| prepared.squared_distances(pairs))?;
-    Ok(super::collect(rows, k, found))
 }

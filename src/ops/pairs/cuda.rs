@@ -123,6 +123,18 @@ pub(crate) struct PairLaunch {
     pub tiles: usize,
 }
 
+impl PairLaunch {
+    /// For another kernel that reads the same tiles: it finds their sums where this launch has left them.
+    pub(crate) fn again(&self) -> PairLaunch {
+        let [tiles, _, _] = self.launch.grid;
+        PairLaunch {
+            pairs: PairParams { arrived: 0, ..self.pairs },
+            launch: Launch { grid: [tiles, 1, 1], ..self.launch },
+            tiles: self.tiles,
+        }
+    }
+}
+
 impl<'a> Prepared<'a> {
     pub(crate) fn new(gpu: &'a Gpu, rows: impl Into<Rows<'a>>) -> Result<Self> {
         let rows = rows.into();

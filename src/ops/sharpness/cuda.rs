@@ -3,9 +3,9 @@
 
 use super::{Found, Progress, Task, closest};
 use crate::Result;
-use crate::device::{Gpu, Kernel, Params};
+use crate::device::{Buffer, Gpu, Kernel, Params};
 use crate::ops::pairs::NEAR;
-use crate::ops::pairs::cuda::{PairParams, Prepared, appended};
+use crate::ops::pairs::cuda::{PairLaunch, PairParams, Prepared, appended};
 use std::mem::offset_of;
 
 /// See kernels/common/warp_list.cuh.
@@ -36,89 +36,143 @@ const _: () = assert!(size_of::<SharpnessParams>() == 192 && offset_of!(Sharpnes
 unsafe impl Params for SharpnessParams {}
 
 pub(super) fn sharpness(gpu: &Gpu, task: &Task<'_>, progress: Progress<'_>) -> Result<Found> {
-    let exact = task.points.bytes();
-    let wanted = if exact { task.top } else { task.top + task.top / 2 + 12 };
     let prepared = Prepared::new(gpu, task.points)?;
-    // More pairs than the longest list holds, or a range that leaves f32's.
-    if wanted > 256 || !prepared.sane() {
+    let Some(mut sums) = Sums::new(gpu, task, &prepared)? else {
         return Ok(super::cpu::sharpness(task, progress));
-    }
-    let (list, kernel) = match (wanted <= 32, exact) {
-        (true, true) => (32, Kernel::SharpnessU8L32),
-        (true, false) => (32, Kernel::SharpnessF32L32),
-        (false, true) => (256, Kernel::SharpnessU8L256),
-        (false, false) => (256, Kernel::SharpnessF32L256),
     };
-    let (labels, groups) = (gpu.upload(task.labels)?, gpu.upload(task.groups)?);
-    let mut keys = gpu.allocate::<f64>(list)?;
-    let mut indices = gpu.allocate::<u64>(list)?;
-    let mut lock = gpu.allocate::<u32>(1)?;
-    let mut near_count = gpu.allocate::<u32>(1)?;
-    let near_pairs = gpu.allocate::<u32>(if exact { 2 } else { 2 * NEAR_PAIRS })?;
-    gpu.fill(&mut keys, EMPTY_BYTE)?;
-    gpu.fill(&mut indices, EMPTY_BYTE)?;
-    gpu.fill(&mut lock, 0)?;
-    gpu.fill(&mut near_count, 0)?;
-    let unit = prepared.unit();
-    let (mut sum, mut sum_of_squares) = (0.0, 0.0);
-    prepared.for_each_launch(progress, |work| {
-        let sums = gpu.allocate::<f64>(2 * work.tiles)?;
+    prepared.for_each_launch(progress, |work| sums.launch(work))?;
+    match sums.finish(&prepared)? {
+        Some(found) => Ok(found),
+        None => Ok(super::cpu::sharpness(task, progress)),
+    }
+}
+
+/// What the pairs so far have come to, on the device and here.
+pub(in crate::ops) struct Sums<'a> {
+    gpu: &'a Gpu,
+    exact: bool,
+    top: usize,
+    list: usize,
+    kernel: Kernel,
+    labels: Buffer<u32>,
+    groups: Buffer<u32>,
+    keys: Buffer<f64>,
+    indices: Buffer<u64>,
+    lock: Buffer<u32>,
+    near_pairs: Buffer<u32>,
+    near_count: Buffer<u32>,
+    near: f64,
+    unit: f64,
+    sum: f64,
+    sum_of_squares: f64,
+}
+
+impl<'a> Sums<'a> {
+    /// `None` where more pairs are wanted than the longest list holds, or the range of values leaves that of f32.
+    pub(in crate::ops) fn new(
+        gpu: &'a Gpu,
+        task: &Task<'_>,
+        prepared: &Prepared<'_>,
+    ) -> Result<Option<Self>> {
+        let exact = task.points.bytes();
+        let wanted = if exact { task.top } else { task.top + task.top / 2 + 12 };
+        if wanted > 256 || !prepared.sane() {
+            return Ok(None);
+        }
+        let (list, kernel) = match (wanted <= 32, exact) {
+            (true, true) => (32, Kernel::SharpnessU8L32),
+            (true, false) => (32, Kernel::SharpnessF32L32),
+            (false, true) => (256, Kernel::SharpnessU8L256),
+            (false, false) => (256, Kernel::SharpnessF32L256),
+        };
+        let mut sums = Sums {
+            gpu,
+            exact,
+            top: task.top,
+            list,
+            kernel,
+            labels: gpu.upload(task.labels)?,
+            groups: gpu.upload(task.groups)?,
+            keys: gpu.allocate(list)?,
+            indices: gpu.allocate(list)?,
+            lock: gpu.allocate(1)?,
+            near_pairs: gpu.allocate(if exact { 2 } else { 2 * NEAR_PAIRS })?,
+            near_count: gpu.allocate(1)?,
+            near: NEAR * prepared.eta(),
+            unit: prepared.unit(),
+            sum: 0.0,
+            sum_of_squares: 0.0,
+        };
+        gpu.fill(&mut sums.keys, EMPTY_BYTE)?;
+        gpu.fill(&mut sums.indices, EMPTY_BYTE)?;
+        gpu.fill(&mut sums.lock, 0)?;
+        gpu.fill(&mut sums.near_count, 0)?;
+        Ok(Some(sums))
+    }
+
+    /// Adds a launch's pairs, which are those of rows prepared from the same samples.
+    pub(in crate::ops) fn launch(&mut self, work: &PairLaunch) -> Result<()> {
+        let sums = self.gpu.allocate::<f64>(2 * work.tiles)?;
         let params = SharpnessParams {
             pairs: work.pairs,
-            labels: labels.address(),
-            groups: groups.address(),
-            keys: keys.address(),
-            indices: indices.address(),
-            lock: lock.address(),
+            labels: self.labels.address(),
+            groups: self.groups.address(),
+            keys: self.keys.address(),
+            indices: self.indices.address(),
+            lock: self.lock.address(),
             sums: sums.address(),
-            near_pairs: near_pairs.address(),
-            near_count: near_count.address(),
-            near_capacity: if exact { 0 } else { NEAR_PAIRS as u32 },
+            near_pairs: self.near_pairs.address(),
+            near_count: self.near_count.address(),
+            near_capacity: if self.exact { 0 } else { NEAR_PAIRS as u32 },
             unused: 0,
-            near: NEAR * prepared.eta(),
+            near: self.near,
         };
         // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; labels and groups have an
         // entry for each sample, the list has `list` places, and the sums two for each tile.
-        unsafe { gpu.launch(kernel, &params, work.launch)? };
-        for pair in gpu.download(&sums)?.chunks(2) {
-            sum += pair[0] / unit.sqrt();
-            sum_of_squares += pair[1] / unit;
+        unsafe { self.gpu.launch(self.kernel, &params, work.launch)? };
+        for pair in self.gpu.download(&sums)?.chunks(2) {
+            self.sum += pair[0] / self.unit.sqrt();
+            self.sum_of_squares += pair[1] / self.unit;
         }
         Ok(())
-    })?;
+    }
 
-    let near = gpu.download(&near_count)?[0] as usize;
-    if near > NEAR_PAIRS {
-        // The samples lie in clumps whose distances are lost beside those between clumps.
-        return Ok(super::cpu::sharpness(task, progress));
-    }
-    let mut pairs = appended(gpu, &near_pairs, near)?;
-    pairs.sort_unstable();
-    let squared = prepared.squared_distances(&pairs)?;
-    for squared in &squared {
-        sum += 1.0 / squared.sqrt();
-        sum_of_squares += 1.0 / squared;
-    }
-    let mut found: Vec<(f64, (u32, u32))> = squared.into_iter().zip(pairs).collect();
+    /// `None` where pairs are so close, or so many alike, that the CPU must look at them.
+    pub(in crate::ops) fn finish(self, prepared: &Prepared<'_>) -> Result<Option<Found>> {
+        let Sums { gpu, exact, top, list, unit, mut sum, mut sum_of_squares, .. } = self;
+        let near = gpu.download(&self.near_count)?[0] as usize;
+        if near > NEAR_PAIRS {
+            // The samples lie in clumps whose distances are lost beside those between clumps.
+            return Ok(None);
+        }
+        let mut pairs = appended(gpu, &self.near_pairs, near)?;
+        pairs.sort_unstable();
+        let squared = prepared.squared_distances(&pairs)?;
+        for squared in &squared {
+            sum += 1.0 / squared.sqrt();
+            sum_of_squares += 1.0 / squared;
+        }
+        let mut found: Vec<(f64, (u32, u32))> = squared.into_iter().zip(pairs).collect();
 
-    let (keys, indices) = (gpu.download(&keys)?, gpu.download(&indices)?);
-    let listed: Vec<(f64, (u32, u32))> = keys
-        .into_iter()
-        .zip(indices)
-        .filter(|(_, index)| *index != EMPTY)
-        .map(|(key, index)| (key, ((index >> 32) as u32, index as u32)))
-        .collect();
-    if exact {
-        return Ok(Found { sharpest: closest(listed, task.top), sum, sum_of_squares });
+        let (keys, indices) = (gpu.download(&self.keys)?, gpu.download(&self.indices)?);
+        let listed: Vec<(f64, (u32, u32))> = keys
+            .into_iter()
+            .zip(indices)
+            .filter(|(_, index)| *index != EMPTY)
+            .map(|(key, index)| (key, ((index >> 32) as u32, index as u32)))
+            .collect();
+        if exact {
+            return Ok(Some(Found { sharpest: closest(listed, top), sum, sum_of_squares }));
+        }
+        let pairs: Vec<(u32, u32)> = listed.iter().map(|(_, pair)| *pair).collect();
+        found.extend(prepared.squared_distances(&pairs)?.into_iter().zip(pairs));
+        let sharpest = closest(found, top);
+        // Every pair that is not listed is at least as far as the last one's bound.
+        let last = listed.last().map_or(0.0, |(key, _)| key * unit);
+        let reach = sharpest.last().map_or(f64::INFINITY, |pair| pair.distance.powi(2));
+        if listed.len() == list && reach >= last {
+            return Ok(None);
+        }
+        Ok(Some(Found { sharpest, sum, sum_of_squares }))
     }
-    let pairs: Vec<(u32, u32)> = listed.iter().map(|(_, pair)| *pair).collect();
-    found.extend(prepared.squared_distances(&pairs)?.into_iter().zip(pairs));
-    let sharpest = closest(found, task.top);
-    // Every pair that is not listed is at least as far as the last one's bound.
-    let last = listed.last().map_or(0.0, |(key, _)| key * unit);
-    let reach = sharpest.last().map_or(f64::INFINITY, |pair| pair.distance.powi(2));
-    if listed.len() == list && reach >= last {
-        return Ok(super::cpu::sharpness(task, progress));
-    }
-    Ok(Found { sharpest, sum, sum_of_squares })
 }

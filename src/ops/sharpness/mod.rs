@@ -4,7 +4,7 @@
 mod between;
 pub(super) mod cpu;
 #[cfg(gpu)]
-mod cuda;
+pub(super) mod cuda;
 
 use super::Progress;
 use super::duplicates::identical;
