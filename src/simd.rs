@@ -1,5 +1,7 @@
-//! Which vector instructions the CPU code uses: the best that the processor has, or a lower instruction set that the
+//! Which vector instructions the CPU code uses: the best that the processor has, or another instruction set that the
 //! environment variable `SHARPDIM_SIMD` names, so that all paths can be tested on one machine.
+//!
+//! AMX is never taken by itself: its code has not yet run on a processor that has it. `SHARPDIM_SIMD=amx` takes it.
 //!
 //! Every choice by instruction set goes through [`Simd::current`]. Functions in plain Rust are compiled once for each
 //! width of vectors by `vectorized`; code by hand matches on the instruction set.
@@ -31,10 +33,13 @@ pub enum Simd {
     Avx512,
     /// 512-bit vectors with products of bytes: AVX-512 VNNI.
     Avx512Vnni,
+    /// Products of 16 x 64 tiles of bytes: AMX-INT8, with AVX-512 VNNI for all else. Only `SHARPDIM_SIMD=amx` takes it.
+    Amx,
 }
 
 impl Simd {
-    const ALL: [Simd; 5] = [Simd::Portable, Simd::Avx2, Simd::AvxVnni, Simd::Avx512, Simd::Avx512Vnni];
+    const ALL: [Simd; 6] =
+        [Simd::Portable, Simd::Avx2, Simd::AvxVnni, Simd::Avx512, Simd::Avx512Vnni, Simd::Amx];
 
     /// The name that `SHARPDIM_SIMD` takes.
     pub fn name(self) -> &'static str {
@@ -44,6 +49,7 @@ impl Simd {
             Simd::AvxVnni => "avxvnni",
             Simd::Avx512 => "avx512",
             Simd::Avx512Vnni => "avx512vnni",
+            Simd::Amx => "amx",
         }
     }
 
@@ -55,15 +61,16 @@ impl Simd {
             Simd::AvxVnni => "AVX-VNNI",
             Simd::Avx512 => "AVX-512",
             Simd::Avx512Vnni => "AVX-512 VNNI",
+            Simd::Amx => "AMX",
         }
     }
 
-    /// Those that this processor has, the least capable first.
+    /// Those that this processor has, the least capable first. Linux is asked to let this process use AMX.
     pub fn available() -> Vec<Simd> {
         Self::ALL.into_iter().filter(|simd| simd.detected()).collect()
     }
 
-    /// The one in use: what `SHARPDIM_SIMD` names, else the best that the processor has. The variable is read once.
+    /// The one in use: what `SHARPDIM_SIMD` names, else the best that the processor has but AMX. The variable is read once.
     /// A value that names nothing the processor has is not followed; [`check`](Self::check) says so.
     #[inline]
     pub fn current() -> Simd {
@@ -86,8 +93,10 @@ impl Simd {
         self >= Simd::Avx512
     }
 
+    /// The best that is taken by itself.
     fn best() -> Simd {
-        Self::available().pop().unwrap_or(Simd::Portable)
+        let mut ready = Self::ALL.into_iter().filter(|simd| *simd != Simd::Amx);
+        ready.rfind(|simd| simd.detected()).unwrap_or(Simd::Portable)
     }
 
     fn detected(self) -> bool {
@@ -114,6 +123,7 @@ impl Simd {
                 Simd::AvxVnni => v3 && has!("avxvnni"),
                 Simd::Avx512 => v4,
                 Simd::Avx512Vnni => v4 && has!("avx512vnni"),
+                Simd::Amx => v4 && has!("avx512vnni") && has!("xsave") && amx(),
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
@@ -134,6 +144,56 @@ impl Simd {
         }
         Ok(simd)
     }
+}
+
+/// Whether the processor has AMX-INT8, the system keeps its state, and this process may use it. To be asked of processors
+/// with XSAVE and AVX-512, which have all that is read here.
+#[cfg(target_arch = "x86_64")]
+fn amx() -> bool {
+    use std::arch::x86_64::{__cpuid_count, _xgetbv};
+    #[target_feature(enable = "xsave")]
+    fn saved() -> u64 {
+        // SAFETY: where AVX-512 was detected, the system has enabled XSAVE, and there is register 0.
+        unsafe { _xgetbv(0) }
+    }
+    /// AMX-TILE and AMX-INT8, of leaf 7's edx.
+    const INSTRUCTIONS: u32 = 1 << 24 | 1 << 25;
+    /// The tiles' configuration and their content, of the state that the system saves.
+    const STATE: u64 = 1 << 17 | 1 << 18;
+    #[allow(unused_unsafe, reason = "safe in newer versions of Rust")]
+    // SAFETY: processors with AVX-512 have leaf 7.
+    let leaf = unsafe { __cpuid_count(7, 0) };
+    // SAFETY: XSAVE is there.
+    leaf.edx & INSTRUCTIONS == INSTRUCTIONS && unsafe { saved() } & STATE == STATE && amx_permitted()
+}
+
+/// Asks Linux for the tiles' content, 8 KiB of state that it gives to processes that want it. What it grants, it grants to
+/// all threads, and asking again does no harm.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn amx_permitted() -> bool {
+    const ARCH_PRCTL: usize = 158;
+    const ARCH_REQ_XCOMP_PERM: usize = 0x1023;
+    const XFEATURE_XTILEDATA: usize = 18;
+    let failed: usize;
+    // SAFETY: this system call touches no memory of the process; it changes rax, rcx and r11.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") ARCH_PRCTL => failed,
+            in("rdi") ARCH_REQ_XCOMP_PERM,
+            in("rsi") XFEATURE_XTILEDATA,
+            out("rcx") _,
+            out("r11") _,
+            options(nostack),
+        );
+    }
+    failed == 0
+}
+
+/// How other systems are asked is not known here.
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+fn amx_permitted() -> bool {
+    false
 }
 
 /// What is in use, and what is wrong with the variable's value.
@@ -230,8 +290,16 @@ mod tests {
         let reason = Simd::parse("sse9").unwrap_err();
         assert_eq!(
             reason,
-            "SHARPDIM_SIMD=sse9 names no instruction set: portable, avx2, avxvnni, avx512, avx512vnni do"
+            "SHARPDIM_SIMD=sse9 names no instruction set: portable, avx2, avxvnni, avx512, avx512vnni, amx do"
         );
+    }
+
+    #[test]
+    fn amx_is_only_taken_by_name() {
+        assert_ne!(Simd::best(), Simd::Amx);
+        let mut others = Simd::available().into_iter().filter(|simd| *simd != Simd::Amx);
+        assert_eq!(others.next_back(), Some(Simd::best()));
+        assert!(Simd::Amx > Simd::Avx512Vnni && Simd::Amx.wide());
     }
 
     /// What was asked for is what runs: .ci/run sets the variable to each instruction set in turn.

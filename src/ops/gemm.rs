@@ -77,7 +77,7 @@ pub(crate) unsafe fn gemm(
         #[cfg(target_arch = "x86_64")]
         Simd::Avx2 | Simd::AvxVnni => multiply!(V3, gemm_f32::microkernel::fma::f32, 8),
         #[cfg(target_arch = "x86_64")]
-        Simd::Avx512 | Simd::Avx512Vnni => multiply!(V4, gemm_f32::microkernel::avx512f::f32, 16),
+        Simd::Avx512 | Simd::Avx512Vnni | Simd::Amx => multiply!(V4, gemm_f32::microkernel::avx512f::f32, 16),
         _ => multiply!(Scalar, gemm_f32::microkernel::scalar::f32, 1),
     }
 }

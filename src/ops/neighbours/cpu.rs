@@ -127,7 +127,9 @@ enum Rung {
 /// then no gain.
 fn rungs(simd: Simd) -> &'static [(Rung, f64)] {
     match simd {
-        Simd::AvxVnni | Simd::Avx512Vnni => &[(Rung::Coarse, 0.25), (Rung::Fine, 0.75), (Rung::Floats, 1.0)],
+        Simd::AvxVnni | Simd::Avx512Vnni | Simd::Amx => {
+            &[(Rung::Coarse, 0.25), (Rung::Fine, 0.75), (Rung::Floats, 1.0)]
+        }
         Simd::Portable | Simd::Avx2 | Simd::Avx512 => &[(Rung::Coarse, 0.5), (Rung::Floats, 1.0)],
     }
 }

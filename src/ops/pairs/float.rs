@@ -264,12 +264,14 @@ unsafe fn micro(simd: Simd, left: &[f32], right: &[f32], block: *mut f32, stride
     unsafe {
         match simd {
             #[cfg(target_arch = "x86_64")]
-            Simd::Avx512 | Simd::Avx512Vnni if !second.is_empty() => {
+            Simd::Avx512 | Simd::Avx512Vnni | Simd::Amx if !second.is_empty() => {
                 floats_512::<8, 2>(left, [first, second], block, stride, fresh);
                 floats_512::<8, 2>(&left[8..], [first, second], block.add(8 * stride), stride, fresh);
             }
             #[cfg(target_arch = "x86_64")]
-            Simd::Avx512 | Simd::Avx512Vnni => floats_512::<16, 1>(left, [first], block, stride, fresh),
+            Simd::Avx512 | Simd::Avx512Vnni | Simd::Amx => {
+                floats_512::<16, 1>(left, [first], block, stride, fresh)
+            }
             #[cfg(target_arch = "x86_64")]
             Simd::Avx2 | Simd::AvxVnni => {
                 // Twelve accumulators, two vectors of columns and a broadcast row fill the registers.

@@ -3,7 +3,10 @@
 //!
 //! Rows travel in *panels* of 16: the values of 16 rows interleaved in 4-byte units, so that one
 //! vector load brings the same few columns of all 16 rows. One panel layout serves both sides of the
-//! product. A micro-kernel multiplies two panels over a chunk of columns into a 16 x 16 block of i32.
+//! product. A micro-kernel multiplies two panels over a chunk of columns into a 16 x 16 block of i32. AMX wants
+//! panels of its own, and takes a whole block of them at a time: see [`amx`].
+
+mod amx;
 
 use super::tiles::{Operands, Products, STAGE};
 use super::{Block, LANES, Quantised, Reader, Tile, blocks};
@@ -29,9 +32,18 @@ fn depth(simd: Simd) -> usize {
 fn chunks(columns: Range<usize>, simd: Simd) -> impl Iterator<Item = Range<usize>> {
     blocks(columns, STAGE).flat_map(move |stage| {
         let count = stage.len().div_ceil(depth(simd));
-        let each = stage.len().div_ceil(count).next_multiple_of(4);
+        let each = stage.len().div_ceil(count).next_multiple_of(granule(simd));
         blocks(stage, each)
     })
+}
+
+/// Columns that instructions take at a time: panels are padded to a multiple of them.
+fn granule(simd: Simd) -> usize {
+    match simd {
+        Simd::Amx => amx::COLUMNS,
+        _ if width(simd) == 1 || crossed(simd) => 4,
+        _ => 2,
+    }
 }
 
 /// Columns after which i32 sums move to i64: 32 768 * 255 * 255 < 2^31, and 16 384 / 2 * 510 * 510. Two products that share
@@ -42,7 +54,8 @@ fn flush(rows: &Quantised<'_>, simd: Simd) -> usize {
 }
 
 /// Bytes that a value takes in a panel: one where instructions multiply bytes (`vpdpbusd`, four products a lane),
-/// else two (`vpmaddwd`, two products a lane, or plain Rust).
+/// two where these are tiles' (AMX), since panels then have one form for each side of a product, else two, too
+/// (`vpmaddwd`, two products a lane, or plain Rust).
 fn width(simd: Simd) -> usize {
     match simd {
         Simd::AvxVnni | Simd::Avx512Vnni => 1,
@@ -162,11 +175,19 @@ fn crossed_sum(plane: &[u8]) -> u64 {
 pub(crate) struct IntProducts<'a> {
     rows: Quantised<'a>,
     simd: Simd,
+    /// Whether AMX's twin in plain Rust multiplies, where `simd` is AMX.
+    twin: bool,
 }
 
 impl<'a> IntProducts<'a> {
     pub(crate) fn new(rows: Quantised<'a>, simd: Simd) -> Self {
-        IntProducts { rows, simd }
+        IntProducts { rows, simd, twin: cfg!(not(target_arch = "x86_64")) }
+    }
+
+    /// By AMX's twin, on any processor.
+    #[cfg(test)]
+    pub(crate) fn twin(rows: Quantised<'a>) -> Self {
+        IntProducts { rows, simd: Simd::Amx, twin: true }
     }
 
     /// Whether sums outgrow 32 bits.
@@ -251,9 +272,23 @@ impl Products for IntProducts<'_> {
             }
             let units = units(columns.len(), self.simd) * LANES;
             for pass in rows.passes() {
-                let left = &block.left.0[pass.left][chunk][block.left.1 * units..];
-                let right = &block.right.0[pass.right][chunk][block.right.1 * units..];
+                let left = &block.left.0[pass.left][chunk][block.left.1 * units..][..block.tall * units];
+                let right = &block.right.0[pass.right][chunk][block.right.1 * units..][..block.broad * units];
                 let fresh = std::mem::take(&mut fresh[pass.weight]);
+                if self.simd == Simd::Amx {
+                    let sums = amx::Sums { first: place.narrow[pass.weight], stride };
+                    // SAFETY: all of these panels are this block's; whoever asks for AMX has it.
+                    unsafe {
+                        match self.twin {
+                            #[cfg(target_arch = "x86_64")]
+                            false => {
+                                amx::multiply::<amx::Hardware>((left, right), units, block.upper, sums, fresh)
+                            }
+                            _ => amx::multiply::<amx::Twin>((left, right), units, block.upper, sums, fresh),
+                        }
+                    }
+                    continue;
+                }
                 let panels = panels(self.simd);
                 for q in (0..block.broad).step_by(panels) {
                     let next = block.broad.min(q + panels);
@@ -306,8 +341,7 @@ impl Products for IntProducts<'_> {
 
 /// 4-byte units that `depth` columns of one row take, rounded up.
 fn units(depth: usize, simd: Simd) -> usize {
-    let columns = if crossed(simd) { depth.next_multiple_of(4) } else { depth };
-    (columns * width(simd)).div_ceil(4)
+    depth.next_multiple_of(granule(simd)) * width(simd) / 4
 }
 
 /// Packs some columns of some rows, of one plane, into panels, chunk by chunk; rows and columns that
@@ -335,34 +369,36 @@ fn pack(
             |bytes, (p, panel)| {
                 let first = range.start + p * LANES;
                 for r in 0..LANES {
-                    let row = &mut bytes[r * DEPTH..][..depth];
-                    if first + r < range.end {
+                    let row = &mut bytes[r * DEPTH..][..depth.next_multiple_of(granule(simd))];
+                    let there = if first + r < range.end { depth } else { 0 };
+                    let (row, padding) = row.split_at_mut(there);
+                    if there > 0 {
                         rows.read(plane, first + r, columns.start, row);
-                    } else {
-                        row.fill(0);
                     }
+                    padding.fill(0);
                 }
-                match width(simd) {
-                    1 => interleave_bytes(panel, bytes, depth),
-                    _ if crossed(simd) => interleave_crossed(panel, bytes, depth),
-                    _ => interleave_words(panel, bytes, depth),
+                match simd {
+                    Simd::AvxVnni | Simd::Avx512Vnni => interleave_bytes(panel, bytes, 0x8080_8080),
+                    Simd::Amx => {
+                        let (rows, cols) = panel.split_at_mut(panel.len() / 2);
+                        amx::lay_rows(rows, bytes, DEPTH);
+                        interleave_bytes(cols, bytes, 0);
+                    }
+                    _ if crossed(simd) => interleave_crossed(panel, bytes),
+                    _ => interleave_words(panel, bytes),
                 }
             },
         );
     }
 }
 
-/// Panel of bytes less 128 (as signed bytes): unit `u`, row `r` holds columns 4u .. 4u + 4.
-/// Columns beyond `depth` are stored as the shifted form of 0 on both sides: 0 * -128 adds nothing.
-fn interleave_bytes(panel: &mut [u32], bytes: &mut [u8], depth: usize) {
-    let padded = depth.next_multiple_of(4);
-    for r in 0..LANES {
-        bytes[r * DEPTH + depth..r * DEPTH + padded].fill(0);
-    }
+/// Panel of bytes: unit `u`, row `r` holds columns 4u .. 4u + 4, with the bits of `flip` changed: of the highest bits, for bytes
+/// less 128 (as signed bytes). Padding, too, is the shifted form of 0 on both sides then: 0 * -128 adds nothing.
+fn interleave_bytes(panel: &mut [u32], bytes: &[u8], flip: u32) {
     #[cfg(target_arch = "x86_64")]
     let done = if Simd::current().wide() {
         // SAFETY: the instructions are there.
-        unsafe { interleave_squares(panel, bytes) }
+        unsafe { interleave_squares(panel, bytes, flip) }
     } else {
         0
     };
@@ -372,7 +408,7 @@ fn interleave_bytes(panel: &mut [u32], bytes: &mut [u8], depth: usize) {
         for (r, out) in unit.iter_mut().enumerate() {
             let at = r * DEPTH + 4 * u;
             let four = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-            *out = u32::from_le_bytes(four) ^ 0x8080_8080;
+            *out = u32::from_le_bytes(four) ^ flip;
         }
     }
 }
@@ -381,9 +417,9 @@ fn interleave_bytes(panel: &mut [u32], bytes: &mut [u8], depth: usize) {
 /// how many units that are.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn interleave_squares(panel: &mut [u32], bytes: &[u8]) -> usize {
+fn interleave_squares(panel: &mut [u32], bytes: &[u8], flip: u32) -> usize {
     use std::arch::x86_64::*;
-    let flip = _mm512_set1_epi32(0x8080_8080_u32 as i32);
+    let flip = _mm512_set1_epi32(flip as i32);
     let squares = panel.chunks_exact_mut(LANES * LANES);
     let done = squares.len() * LANES;
     for (s, square) in squares.enumerate() {
@@ -431,11 +467,7 @@ fn interleave_squares(panel: &mut [u32], bytes: &[u8]) -> usize {
 }
 
 /// Panel of 16-bit values: unit `u`, row `r` holds columns 2u and 2u + 1.
-fn interleave_words(panel: &mut [u32], bytes: &mut [u8], depth: usize) {
-    let padded = depth.next_multiple_of(2);
-    for r in 0..LANES {
-        bytes[r * DEPTH + depth..r * DEPTH + padded].fill(0);
-    }
+fn interleave_words(panel: &mut [u32], bytes: &[u8]) {
     for (u, unit) in panel.chunks_exact_mut(LANES).enumerate() {
         for (r, out) in unit.iter_mut().enumerate() {
             let at = r * DEPTH + 2 * u;
@@ -446,11 +478,7 @@ fn interleave_words(panel: &mut [u32], bytes: &mut [u8], depth: usize) {
 
 /// Panel of 16-bit values, columns at even and at odd places apart: of unit `2u`, row `r` holds columns 4u and 4u + 2, of
 /// the next unit 4u + 1 and 4u + 3.
-fn interleave_crossed(panel: &mut [u32], bytes: &mut [u8], depth: usize) {
-    let padded = depth.next_multiple_of(4);
-    for r in 0..LANES {
-        bytes[r * DEPTH + depth..r * DEPTH + padded].fill(0);
-    }
+fn interleave_crossed(panel: &mut [u32], bytes: &[u8]) {
     for (u, units) in panel.chunks_exact_mut(2 * LANES).enumerate() {
         let (even, odd) = units.split_at_mut(LANES);
         for (r, (even, odd)) in even.iter_mut().zip(odd).enumerate() {

@@ -102,15 +102,22 @@ fn values(
     }
 }
 
+/// The engines of integers that this processor can run: one for each of its instruction sets, and AMX's twin.
+fn int_engines<'a>(rows: &Quantised<'a>) -> Vec<(&'static str, Simd, IntProducts<'a>)> {
+    let engine = |simd: Simd| (simd.title(), simd, IntProducts::new(rows.clone(), simd));
+    let twin = ("AMX's twin", Simd::Amx, IntProducts::twin(rows.clone()));
+    Simd::available().into_iter().map(engine).chain([twin]).collect()
+}
+
 fn int_values(
     rows: &Quantised<'_>,
     n: usize,
-    simd: Simd,
+    (products, simd): (&IntProducts<'_>, Simd),
     tiles: &[Tile],
     see: impl FnMut(usize, usize, f64),
 ) {
     let terms = row_terms(rows, n, simd);
-    values(&IntProducts::new(rows.clone(), simd), n, (&terms.row, &terms.col), tiles, see);
+    values(products, n, (&terms.row, &terms.col), tiles, see);
 }
 
 fn float_values(rows: &Centred<'_>, n: usize, tiles: &[Tile], see: impl FnMut(usize, usize, f64)) {
@@ -142,10 +149,10 @@ fn bytes_are_multiplied_exactly() {
         let (rows, bounds) = Quantised::new(&points);
         assert!(bounds.exact());
         let tiles = if n > TILE { tiles(n) } else { tiles_of(n, 32) };
-        for simd in Simd::available() {
+        for (name, simd, products) in int_engines(&rows) {
             let mut seen = 0;
-            int_values(&rows, n, simd, &tiles, |i, j, value| {
-                assert_eq!(value, squared_u8(&bytes, dim, i, j), "{simd:?}, {n} x {dim}, {i} {j}");
+            int_values(&rows, n, (&products, simd), &tiles, |i, j, value| {
+                assert_eq!(value, squared_u8(&bytes, dim, i, j), "{name}, {n} x {dim}, {i} {j}");
                 seen += 1;
             });
             assert_eq!(seen, n * (n - 1) / 2);
@@ -261,15 +268,15 @@ fn check_points(
     let mut wrong = None;
     let (coarse, coarse_bounds) = Quantised::new(points);
     let (fine, fine_bounds) = coarse.refined(n);
-    for simd in Simd::available() {
-        for (name, rows, bounds) in [("coarse", &coarse, &coarse_bounds), ("fine", &fine, &fine_bounds)] {
-            if name == "fine" && coarse_bounds.exact() {
-                // Nobody refines what is exact, all samples being one for example.
-                continue;
-            }
-            int_values(rows, n, simd, &tiles, |i, j, value| {
+    for (name, rows, bounds) in [("coarse", &coarse, &coarse_bounds), ("fine", &fine, &fine_bounds)] {
+        if name == "fine" && coarse_bounds.exact() {
+            // Nobody refines what is exact, all samples being one for example.
+            continue;
+        }
+        for (engine, simd, products) in int_engines(rows) {
+            int_values(rows, n, (&products, simd), &tiles, |i, j, value| {
                 if let Err(error) = bounded(bounds, i, j, value, squared(i, j)) {
-                    wrong = Some(format!("{simd:?} {name}, kind {kind}: {error}"));
+                    wrong = Some(format!("{engine} {name}, kind {kind}: {error}"));
                 }
             });
         }
@@ -322,7 +329,8 @@ fn narrow(points: &Points<'_>) {
     let (coarse, coarse_bounds) = Quantised::new(points);
     let (fine, fine_bounds) = coarse.refined(n);
     for (rows, bounds, width) in [(&coarse, &coarse_bounds, 0.03), (&fine, &fine_bounds, 2e-4)] {
-        int_values(rows, n, Simd::current(), &tiles(n), |i, j, value| {
+        let products = IntProducts::new(rows.clone(), Simd::current());
+        int_values(rows, n, (&products, Simd::current()), &tiles(n), |i, j, value| {
             let (low, high) = bounds.interval(i, j, value);
             assert!(high - low < width * high, "{low} .. {high}");
         });
