@@ -51,11 +51,11 @@ Examples:
 
 Samples are numbered in the order in which the format lists the images, of those that
 were measured; pairs are named too. Of the times, `load` is opening and choosing,
-`preprocess` is decoding, scaling and resizing (one pass), `neighbours` includes the
-estimates. Image files that were decoded, and what --calibrate drew, are kept for the
-next run, in SHARPDIM_CACHE or ~/.cache/sharpdim/images: --no-cache does without. Files
-are written whole or not at all. Exit codes: 0, 1 for an error, 2 for a command line that
-makes no sense.";
+`preprocess` is decoding, scaling and resizing, `pairs` is one pass over all pairs of
+samples (neighbours and label sharpness). Image files that were decoded, and what
+--calibrate drew, are kept for the next run, in SHARPDIM_CACHE or
+~/.cache/sharpdim/images: --no-cache does without. Files are written whole or not at all.
+Exit codes: 0, 1 for an error, 2 for a command line that makes no sense.";
 
 /// Measures the intrinsic dimension and label sharpness of labelled image datasets
 #[derive(Parser)]
