@@ -13,8 +13,8 @@ use std::ops::{AddAssign, Mul, Range, Sub};
 /// every row stay in the last-level cache while all pairs are worked through.
 pub(crate) fn squared_distances<'a>(rows: impl Into<Rows<'a>>, pairs: &[(u32, u32)]) -> Vec<f64> {
     let rows = rows.into();
-    // A quarter of a usual 32 MiB cache, and rows of no fewer than 1 KiB.
-    let chunk = ((8 << 20) / (4 * rows.n().max(1))).clamp(256, WIDENED);
+    // A quarter of a usual 32 MiB cache, and rows of no fewer than 4 KiB.
+    let chunk = ((8 << 20) / (4 * rows.n().max(1))).clamp(1024, WIDENED);
     // Neighbouring pairs share their first row, and pairs of one piece share a worker's passes.
     let piece = pairs.len().div_ceil(rayon::current_num_threads()).max(64);
     let mut out = vec![0.0; pairs.len()];
@@ -229,7 +229,15 @@ fn part_floats<T: Float>(a: &[T], b: &[T]) -> f64 {
     for (l, (a, b)) in rest_a.iter().zip(rest_b).enumerate() {
         partial[l] += (a.f64() - b.f64()).powi(2);
     }
-    partial.iter().sum()
+    // By halves: one sum after another would take as long as all columns of a short row.
+    let mut left = WIDTH / 2;
+    while left > 2 {
+        for l in 0..left {
+            partial[l] += partial[left + l];
+        }
+        left /= 2;
+    }
+    (partial[0] + partial[1]) + (partial[2] + partial[3])
 }
 
 #[cfg(test)]
