@@ -9,7 +9,7 @@ use crate::progress::{Clock, bar, fraction_bar, show};
 use sharpdim::data::{Cache, CacheSize, Dataset, Loaded};
 use sharpdim::measure::{
     Apart, Curation, Curve, CurveOptions, Estimate, Estimator, Group, LabelSharpness, Protocol, Spread,
-    curate_from, dimension_curves, estimates, few_classes, label_sharpness, sharpness_apart,
+    curate_from, dimension_curves, estimates_of, few_classes, label_sharpness, sharpness_apart,
 };
 use sharpdim::ops::{AllPairs, Neighbours, Wanted, all_pairs};
 use sharpdim::{Device, Error, Points};
@@ -103,6 +103,7 @@ pub fn measure<'a>(
     let protocol = args.protocol();
     let labels = dataset.is_labelled().then_some(&loaded.labels[..]);
     let patients = loaded.patients.as_ref().filter(|_| labels.is_some());
+    let within = Estimator::within(&fit(&args.estimators(), points.n()));
     let to_curate = args.curation().filter(|_| labels.is_some());
     let wanted = Wanted {
         k: neighbours_asked(&args.estimators(), points.n()),
@@ -111,10 +112,11 @@ pub fn measure<'a>(
             .filter(|_| protocol == Protocol::AllPairs || patients.is_some() || to_curate.is_some()),
         top: if patients.is_some() { Apart::pairs_for(args.top()) } else { args.top() },
         class_pairs: to_curate.is_some() && few_classes(&loaded.labels),
+        within: &within,
     };
     let mut pairs = all_pairs_of(device, &points, &wanted)?;
     seconds.pairs = clock.lap();
-    let found = dimensions(device, &points, &pairs.neighbours, &args.estimators())?;
+    let found = dimensions(device, &points, &pairs, &args.estimators())?;
     seconds.estimates = clock.lap();
 
     let sharpness = match (labels, protocol) {
@@ -330,12 +332,12 @@ fn between_patients(
 fn dimensions(
     device: &Device,
     points: &Points<'_>,
-    nearest: &Neighbours,
+    pairs: &AllPairs,
     asked: &[Estimator],
 ) -> Result<Found, Failure> {
     let n = points.n();
     let fit = fit(asked, n);
-    let mut measured = estimates(device, points, nearest, &fit)?.into_iter();
+    let mut measured = estimates_of(device, points, pairs, &fit)?.into_iter();
     let mut errors = Vec::new();
     let mut found = Vec::new();
     for &estimator in asked {

@@ -162,6 +162,7 @@ pub fn curate(
         labels: Some(labels),
         top: options.top,
         class_pairs: few_classes(labels),
+        within: &[],
     };
     let pairs = all_pairs(device, points, &wanted, &|done| steps.at(0.0..0.4, done))?;
     curate_from(device, points, labels, options, &pairs, &|done| steps.at(0.4..1.0, done))
@@ -177,7 +178,7 @@ pub fn curate(
 /// use sharpdim::{Device, Points, measure::{CurationOptions, curate, curate_from}, ops::{Wanted, all_pairs}};
 /// let (device, labels) = (Device::cpu(), [0, 0, 1, 1]);
 /// let points = Points::u8(&[10, 10, 90, 90, 200, 10, 10, 11], 2)?;
-/// let wanted = Wanted { k: 2, labels: Some(&labels), top: 20, class_pairs: true };
+/// let wanted = Wanted { k: 2, labels: Some(&labels), top: 20, class_pairs: true, within: &[] };
 /// let pairs = all_pairs(&device, &points, &wanted, &|_| ())?;
 /// let options = CurationOptions::default();
 /// let found = curate_from(&device, &points, &labels, &options, &pairs, &|_| ())?;

@@ -1,8 +1,8 @@
 //! Estimates of intrinsic dimension against the number of neighbours and against the number of samples, and
 //! whether they have settled: where they have not, the number is as much about the sample as about the data.
 
-use super::dimension::{Estimate, Estimator, Halving, MindMl, estimates_from, values};
-use crate::ops::{Progress, neighbours_with};
+use super::dimension::{Estimate, Estimator, Halving, MindMl, estimates_from, searched, values};
+use crate::ops::Progress;
 use crate::{Device, Error, Points, Result};
 use rand::SeedableRng;
 use rand::seq::index;
@@ -225,9 +225,9 @@ pub fn dimension_curves(
     let work = |size: usize| (size as f64 / n as f64).powi(2);
     let total = 1.0 + options.repeats as f64 * smaller.iter().map(|size| work(*size)).sum::<f64>();
     let reach = of_all.iter().map(|estimator| estimator.reach(n)).max().unwrap_or(1);
-    let neighbours = neighbours_with(device, points, reach, &|part| progress(part / total))?;
-    let whole = estimates_from(device, points, &neighbours, &of_all, Halving::Done)?;
-    drop(neighbours);
+    let pairs = searched(device, points, reach, &of_all, &|part| progress(part / total))?;
+    let whole = estimates_from(device, points, (&pairs.neighbours, &pairs.within), &of_all, Halving::Done)?;
+    drop(pairs);
 
     let mut done = 1.0 / total;
     let mut subsamples: Vec<(usize, Vec<Vec<f64>>)> = Vec::new();

@@ -18,8 +18,8 @@ pub use curation::{Curation, CurationOptions, Group, Near, Spread, curate, curat
 pub use curves::{Against, Curve, CurveOptions, CurvePoint, dimension_curves};
 pub use dimension::{
     Correlation, Duplicates, Ess, Estimate, Estimator, Excluded, GeoMle, Gride, LocalPca, MindMl, Mle,
-    MleNorm, MleRange, Moments, PcaRule, Pooling, Tle, TwoNn, estimate, estimates, intrinsic_dim,
-    intrinsic_dims,
+    MleNorm, MleRange, Moments, PcaRule, Pooling, Tle, TwoNn, estimate, estimates, estimates_of,
+    intrinsic_dim, intrinsic_dims,
 };
 pub use properties::{Properties, intrinsic_properties};
 pub use released::{Released, ReleasedProtocol};

@@ -1,6 +1,6 @@
 //! Both intrinsic properties of a labelled set of samples, from one pass over its pairs where that is possible.
 
-use super::dimension::{Estimate, Estimator, estimates, intrinsic_dims};
+use super::dimension::{Estimate, Estimator, estimates_of, intrinsic_dims};
 use super::sharpness::{LabelSharpness, Protocol, label_sharpness};
 use crate::ops::{Progress, Wanted, all_pairs};
 use crate::{Device, Error, Points, Result};
@@ -51,14 +51,15 @@ pub fn intrinsic_properties(
     }
     estimators.iter().try_for_each(Estimator::check)?;
     let k = estimators.iter().map(|estimator| estimator.reach(points.n())).max().unwrap_or(1);
-    let found =
-        all_pairs(device, points, &Wanted { k, labels: Some(labels), top, class_pairs: false }, progress)?;
-    let sharpness = found.sharpness.map_or_else(
+    let within = &Estimator::within(estimators)[..];
+    let wanted = Wanted { k, labels: Some(labels), top, class_pairs: false, within };
+    let mut found = all_pairs(device, points, &wanted, progress)?;
+    let sharpness = found.sharpness.take().map_or_else(
         || Err(Error::Argument("no labels were given".into())),
         |sharpness| sharpness.map(LabelSharpness::from),
     );
     Ok(Properties {
-        dimensions: estimates(device, points, &found.neighbours, estimators)?,
+        dimensions: estimates_of(device, points, &found, estimators)?,
         sharpness: of_data(sharpness)?,
     })
 }

@@ -32,7 +32,7 @@ pub mod tally;
 #[cfg(gpu)]
 mod vectors;
 
-pub use all_pairs::{AllPairs, Wanted, all_pairs};
+pub use all_pairs::{AllPairs, Wanted, Within, all_pairs};
 pub(crate) use class_pairs::MOST_CLASSES;
 pub use class_pairs::{ClassPair, class_pairs, class_pairs_with};
 pub(crate) use counts::distances_among;

@@ -5,12 +5,16 @@ use super::naive::naive;
 use crate::support::{
     Random, Set, Values, close, devices, in_reach, nasty_f32, noise_u8, on_threads, uniform_f32,
 };
+use rand::SeedableRng;
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
 use sharpdim::data::manifolds::{Manifold, Settings};
 use sharpdim::measure::{
     Correlation, Duplicates, Ess, Estimate, Estimator, GeoMle, Gride, LocalPca, MindMl, Mle, MleNorm,
-    MleRange, Moments, PcaRule, Pooling, Tle, TwoNn, estimate, intrinsic_dim, intrinsic_dims,
+    MleRange, Moments, PcaRule, Pooling, Properties, Protocol, Tle, TwoNn, estimate, estimates, estimates_of,
+    intrinsic_dim, intrinsic_dims, intrinsic_properties,
 };
-use sharpdim::ops::neighbours;
+use sharpdim::ops::{Wanted, all_pairs, neighbours};
 use sharpdim::{Device, Error, Points};
 use std::f64::consts::TAU;
 
@@ -446,4 +450,60 @@ fn geomle_gives_no_dimension_below_zero() {
         }
     }
     assert!(refused > 0, "no sample went below 0: the test shows nothing");
+}
+
+/// The correlation dimension from the pass that finds the neighbours is, to the last bit, that of a pass of its own.
+#[track_caller]
+fn one_pass_says_what_two_say(set: &Set, suffices: bool) {
+    let (device, points) = (Device::cpu(), set.points());
+    let estimators =
+        [(3, 8), (10, 20), (8, 10)].map(|(k1, k2)| Estimator::Correlation(Correlation { k1, k2 }));
+    let nearest = neighbours(&device, &points, 20).unwrap();
+    let of = |found: Vec<sharpdim::Result<Estimate>>| -> Vec<Result<Estimate, String>> {
+        found.into_iter().map(|found| found.map_err(|error| error.to_string())).collect()
+    };
+    let two = of(estimates(&device, &points, &nearest, &estimators).unwrap());
+
+    let within = &Estimator::within(&estimators)[..];
+    assert_eq!(within, [3, 8, 10, 20]);
+    let wanted = Wanted { k: 20, labels: None, top: 1, class_pairs: false, within };
+    let pairs = all_pairs(&device, &points, &wanted, &|_| ()).unwrap();
+    assert_eq!(pairs.neighbours, nearest, "{}", set.name);
+    assert_eq!(pairs.within.len(), if suffices { 4 } else { 0 }, "{}", set.name);
+    let one = of(estimates_of(&device, &points, &pairs, &estimators).unwrap());
+    assert_eq!(one, two, "{}", set.name);
+    assert_eq!(of(intrinsic_dims(&device, &points, &estimators, &|_| ()).unwrap()), two, "{}", set.name);
+    let labels: Vec<u32> = (0..set.n() as u32).map(|i| i % 3).collect();
+    let Properties { dimensions, .. } =
+        intrinsic_properties(&device, &points, &labels, &estimators, Protocol::AllPairs, 1, &|_| ()).unwrap();
+    assert_eq!(of(dimensions), two, "{}", set.name);
+    if let (Ok(found), true) = (&one[1], suffices) {
+        let (value, _) = naive(set, &estimators[1]);
+        close(found.value, value, 1e-9, || format!("{}, counted one by one", set.name));
+    }
+}
+
+#[test]
+fn correlation_sums_are_those_of_another_pass() {
+    let mut twins = uniform_f32(2100, 4, 41);
+    if let Values::F32(values) = &mut twins.values {
+        values.copy_within(0..400, 4000);
+    }
+    let mut random = Random::new(42);
+    let doubles = Set::f64("doubles", 3, (0..2100 * 3).map(|_| random.normal()).collect());
+    let ties = Set::u8("ties", 2, Random::new(43).bytes(2100 * 2).iter().map(|v| v / 16).collect());
+    let sets = [noise_u8(2100, 6, 40), torus(2100, 2, 44), twins, doubles, ties];
+    sets.iter().for_each(|set| one_pass_says_what_two_say(set, true));
+    // Too few for a search that tells where to count.
+    [noise_u8(21, 3, 45), noise_u8(300, 3, 46), uniform_f32(300, 3, 46)]
+        .iter()
+        .for_each(|set| one_pass_says_what_two_say(set, false));
+    // The few that are searched first are a cluster: all that they tell is wrong.
+    let mut misleading = uniform_f32(2100, 4, 47);
+    if let Values::F32(values) = &mut misleading.values {
+        for i in index::sample(&mut ChaCha8Rng::seed_from_u64(0), 2100, 256) {
+            values[i * 4..(i + 1) * 4].iter_mut().for_each(|v| *v = *v * 1e-3 + 50.0);
+        }
+    }
+    one_pass_says_what_two_say(&misleading, false);
 }

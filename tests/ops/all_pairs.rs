@@ -19,7 +19,7 @@ fn check(device: &Device, set: &Set, k: usize, classes: usize, top: usize) {
         return;
     }
     let labels = sharpness::labels(n, classes, 3);
-    let found = find(device, set, &Wanted { k, labels: Some(&labels), top, class_pairs: true });
+    let found = find(device, set, &Wanted { k, labels: Some(&labels), top, class_pairs: true, within: &[] });
     neighbours::verify(set, k, &found.neighbours, neighbours::tolerance(device), &device.name());
     class_pairs::verify(set, &labels, &found.class_pairs);
     match found.sharpness.unwrap() {
@@ -61,7 +61,7 @@ fn floats_of_every_kind() {
 #[test]
 fn labels_may_tell_nothing() {
     let set = noise_u8(40, 3, 1);
-    let wanted = Wanted { k: 5, labels: None, top: 0, class_pairs: true };
+    let wanted = Wanted { k: 5, labels: None, top: 0, class_pairs: true, within: &[] };
     let found = find(&Device::cpu(), &set, &wanted);
     neighbours::verify(&set, 5, &found.neighbours, 1e-12, "cpu");
     assert!(found.sharpness.is_none() && found.class_pairs.is_empty());
@@ -75,10 +75,11 @@ fn labels_may_tell_nothing() {
 fn thread_counts_change_no_bit() {
     for set in [noise_u8(2100, 40, 3), uniform_f32(2100, 40, 3)] {
         let labels = sharpness::labels(set.n(), 5, 3);
-        let wanted = Wanted { k: 9, labels: Some(&labels), top: 5, class_pairs: true };
+        let wanted = Wanted { k: 9, labels: Some(&labels), top: 5, class_pairs: true, within: &[2, 9] };
         let found = |threads| {
             let found = on_threads(threads, || find(&Device::cpu(), &set, &wanted));
-            (found.neighbours, found.sharpness.unwrap().unwrap(), found.class_pairs)
+            assert_eq!(found.within.len(), 2);
+            (found.neighbours, found.sharpness.unwrap().unwrap(), found.class_pairs, found.within)
         };
         assert_eq!(found(1), found(7));
     }
@@ -90,7 +91,7 @@ fn progress_rises_to_1() {
         let set = noise_u8(4100, 2, 3);
         let labels = sharpness::labels(set.n(), 2, 3);
         let seen = Mutex::new(vec![0.0]);
-        let wanted = Wanted { k: 2, labels: Some(&labels), top: 1, class_pairs: true };
+        let wanted = Wanted { k: 2, labels: Some(&labels), top: 1, class_pairs: true, within: &[] };
         all_pairs(&device, &set.points(), &wanted, &|done| seen.lock().unwrap().push(done)).unwrap();
         let seen = seen.into_inner().unwrap();
         assert!(seen.iter().all(|done| (0.0..=1.0).contains(done)) && *seen.last().unwrap() == 1.0);
@@ -100,11 +101,12 @@ fn progress_rises_to_1() {
 #[test]
 fn what_cannot_be_found_is_refused() {
     let points = Points::u8(&[0, 1, 2, 3], 1).unwrap();
-    let wanted = Wanted { k: 2, labels: Some(&[0, 1, 0, 1]), top: 1, class_pairs: false };
+    let wanted = Wanted { k: 2, labels: Some(&[0, 1, 0, 1]), top: 1, class_pairs: false, within: &[] };
     let refused =
         |wanted: Wanted<'_>| all_pairs(&Device::cpu(), &points, &wanted, &|_| ()).unwrap_err().to_string();
     assert!(refused(Wanted { k: 0, ..wanted }).starts_with("k is 0"));
     assert!(refused(Wanted { k: 4, ..wanted }).contains("at least k + 1 = 5"));
+    assert!(refused(Wanted { within: &[3], ..wanted }).contains("neighbour 3 of 2"));
     assert!(refused(Wanted { top: 0, ..wanted }).contains("at least 1"));
     assert!(refused(Wanted { labels: Some(&[0, 1]), ..wanted }).starts_with("2 labels for 4 samples"));
 }

@@ -3,7 +3,7 @@
 
 use super::spread::Z95;
 use super::{Estimate, Estimator, Excluded, infinite};
-use crate::ops::{Neighbours, counts_within};
+use crate::ops::{Neighbours, Within, counts_within};
 use crate::{Device, Error, Points, Result};
 
 /// The correlation dimension ln(C(r2) / C(r1)) / ln(r2 / r1), C(r) being the fraction of all pairs nearer
@@ -29,25 +29,16 @@ impl Default for Correlation {
     }
 }
 
-/// The square of the median of distances whose squares these are. Where that is one of them it is left as it is:
-/// the square of its rounded root could be larger, and the pair would count as nearer than itself.
-fn squared_median(mut squared: Vec<f64>) -> f64 {
-    squared.sort_unstable_by(f64::total_cmp);
-    let half = squared.len() / 2;
-    let (low, high) = (squared[(squared.len() - 1) / 2], squared[half]);
-    if low == high { low } else { (0.5 * (low.sqrt() + high.sqrt())).powi(2) }
-}
-
+/// As [`intrinsic_dims`](super::intrinsic_dims); `within` may hold the counts already.
 pub(super) fn correlation(
     device: &Device,
     points: &Points<'_>,
     neighbours: &Neighbours,
+    within: &[Within],
     correlation: &Correlation,
     estimator: Estimator,
 ) -> Result<Estimate> {
-    let n = neighbours.n();
-    let squared = [correlation.k1, correlation.k2]
-        .map(|k| squared_median((0..n).map(|i| neighbours.squared_distances(i)[k - 1]).collect()));
+    let squared = [correlation.k1, correlation.k2].map(|k| neighbours.squared_median(k));
     let [r1, r2] = squared.map(f64::sqrt);
     if r1 == 0.0 {
         return Err(Error::Data(format!(
@@ -58,7 +49,13 @@ pub(super) fn correlation(
     if r1 >= r2 {
         return Err(infinite(&format!("the {}-th and the {}-th neighbour", correlation.k1, correlation.k2)));
     }
-    let counts = counts_within(device, points, squared, &|_| ())?;
+    let counted = squared.map(|squared| within.iter().find(|within| within.squared == squared));
+    let counts = match counted {
+        [Some(inner), Some(outer)] => {
+            inner.counts.iter().zip(&outer.counts).map(|(inner, outer)| [*inner, *outer]).collect()
+        }
+        _ => counts_within(device, points, squared, &|_| ())?,
+    };
     let total = |at: usize| counts.iter().map(|counts| counts[at] as f64).sum::<f64>();
     let (inner, outer) = (total(0), total(1));
     let span = (r2 / r1).ln();
@@ -79,18 +76,4 @@ pub(super) fn correlation(
     let variance = (of_samples - of_pairs).max(of_pairs);
     let margin = Z95 * variance.sqrt() / span;
     Ok(Estimate::new(estimator, value, (value - margin, value + margin), Excluded::default()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_median_that_is_a_distance_is_exact() {
-        for squared in (1..1000).map(|i| f64::from(i) * 0.37) {
-            assert_eq!(squared_median(vec![9e9, squared, 0.0]), squared);
-            assert_eq!(squared_median(vec![squared, 9e9, 0.0, squared]), squared);
-        }
-        assert_eq!(squared_median(vec![1.0, 9.0, 0.0, 25.0]), 4.0);
-    }
 }

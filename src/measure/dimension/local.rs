@@ -518,6 +518,18 @@ mod tests {
     use rand::RngExt;
 
     #[test]
+    fn sums_of_logarithms_hold_whatever_their_products_come_to() {
+        for values in
+            [vec![], vec![0.25; 3], vec![1e-3; 300], vec![1e3; 300], vec![1e-200, 1e300, 1e-300, 1e200, 3.0]]
+        {
+            let mut logs = Logs::new();
+            values.iter().for_each(|value| logs.add(*value));
+            let sum: f64 = values.iter().map(|value| value.ln()).sum();
+            assert!((logs.total() - sum).abs() <= 1e-12 * (1.0 + sum.abs()), "{sum}");
+        }
+    }
+
+    #[test]
     fn skewness_is_what_gamma_functions_say() {
         // Gamma(5/2)^2 / (Gamma(3) Gamma(2)) = (3 sqrt(pi) / 4)^2 / 2.
         let five = (0.75 * std::f64::consts::PI.sqrt()).powi(2) / 2.0;

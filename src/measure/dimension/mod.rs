@@ -14,7 +14,7 @@ pub use mle::{GeoMle, Mle, MleNorm, MleRange, Pooling};
 pub use moments::{MindMl, Moments};
 pub use two_nn::{Gride, TwoNn};
 
-use crate::ops::{Neighbours, Progress, neighbours_with};
+use crate::ops::{AllPairs, Neighbours, Progress, Wanted, Within, all_pairs};
 use crate::{Device, Error, Points, Result};
 use spread::{Z95, mean};
 use std::fmt;
@@ -115,6 +115,25 @@ impl Estimator {
             _ => spread::reach(value, n),
         };
         value.max(interval)
+    }
+
+    /// The neighbours within whose median distances these estimators count pairs: what [`all_pairs`] is to be asked for,
+    /// as [`Wanted::within`].
+    ///
+    /// ```
+    /// use sharpdim::measure::{Correlation, Estimator, Mle};
+    /// let both = [Estimator::Mle(Mle::default()), Estimator::Correlation(Correlation::default())];
+    /// assert_eq!(Estimator::within(&both), [10, 20]);
+    /// ```
+    pub fn within(estimators: &[Estimator]) -> Vec<usize> {
+        let each = estimators.iter().filter_map(|estimator| match estimator {
+            Estimator::Correlation(Correlation { k1, k2 }) => Some([*k1, *k2]),
+            _ => None,
+        });
+        let mut all: Vec<usize> = each.flatten().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// Short name, as command lines and JSON have it.
@@ -422,8 +441,20 @@ pub fn intrinsic_dims(
 ) -> Result<Vec<Result<Estimate>>> {
     estimators.iter().try_for_each(Estimator::check)?;
     let k = estimators.iter().map(|estimator| estimator.reach(points.n())).max().unwrap_or(1);
-    let neighbours = neighbours_with(device, points, k, progress)?;
-    estimates_from(device, points, &neighbours, estimators, Halving::Done)
+    let pairs = searched(device, points, k, estimators, progress)?;
+    estimates_from(device, points, (&pairs.neighbours, &pairs.within), estimators, Halving::Done)
+}
+
+/// The `k` nearest neighbours, and what else one pass finds for these estimators.
+pub(super) fn searched(
+    device: &Device,
+    points: &Points<'_>,
+    k: usize,
+    estimators: &[Estimator],
+    progress: Progress<'_>,
+) -> Result<AllPairs> {
+    let within = &Estimator::within(estimators)[..];
+    all_pairs(device, points, &Wanted { k, labels: None, top: 1, class_pairs: false, within }, progress)
 }
 
 /// Whether samples are halved for intervals, which costs more than the estimates.
@@ -434,11 +465,11 @@ pub(super) enum Halving {
     LeftOut,
 }
 
-/// The estimates of settings that were checked, from lists that reach far enough.
+/// The estimates of settings that were checked, from lists that reach far enough, and from counts where there are any.
 pub(super) fn estimates_from(
     device: &Device,
     points: &Points<'_>,
-    neighbours: &Neighbours,
+    (neighbours, within): (&Neighbours, &[Within]),
     estimators: &[Estimator],
     halving: Halving,
 ) -> Result<Vec<Result<Estimate>>> {
@@ -446,7 +477,7 @@ pub(super) fn estimates_from(
     let mut found = local::estimates(device, points, neighbours, &local, halving)?.into_iter();
     let all = estimators.iter().map(|estimator| match estimator {
         Estimator::Correlation(correlation) => {
-            correlation::correlation(device, points, neighbours, correlation, *estimator)
+            correlation::correlation(device, points, neighbours, within, correlation, *estimator)
         }
         _ if estimator.is_local() => found.next().expect("one for each"),
         // Lists of no more than what the value reads have nothing to halve.
@@ -465,8 +496,9 @@ pub(super) fn values(
     progress: Progress<'_>,
 ) -> Result<Vec<Option<f64>>> {
     let k = estimators.iter().map(Estimator::neighbours).max().unwrap_or(1);
-    let neighbours = neighbours_with(device, points, k, progress)?;
-    let found = estimates_from(device, points, &neighbours, estimators, Halving::LeftOut)?;
+    let pairs = searched(device, points, k, estimators, progress)?;
+    let nearest = (&pairs.neighbours, &pairs.within[..]);
+    let found = estimates_from(device, points, nearest, estimators, Halving::LeftOut)?;
     Ok(found.into_iter().map(|found| Some(found.ok()?.value)).collect())
 }
 
@@ -605,6 +637,43 @@ pub fn estimates(
     neighbours: &Neighbours,
     estimators: &[Estimator],
 ) -> Result<Vec<Result<Estimate>>> {
+    given(device, points, (neighbours, &[]), estimators)
+}
+
+/// As [`estimates`], from what one pass over all pairs found before: where it was asked to [count](Estimator::within), the
+/// correlation dimension takes no other.
+///
+/// # Errors
+/// As [`estimates`].
+///
+/// ```
+/// use sharpdim::{Device, data::manifolds::{Manifold, Settings}, ops::{Wanted, all_pairs}};
+/// use sharpdim::measure::{Correlation, Estimator, estimates_of};
+/// let (device, torus) = (Device::cpu(), Manifold::FlatTorus { dim: 2 }.sample(2500, &Settings::default())?);
+/// let estimators = [Estimator::Correlation(Correlation::default())];
+/// let within = &Estimator::within(&estimators)[..];
+/// let wanted = Wanted { k: 20, labels: None, top: 1, class_pairs: false, within };
+/// let pairs = all_pairs(&device, &torus.points()?, &wanted, &|_| ())?;
+/// let found = estimates_of(&device, &torus.points()?, &pairs, &estimators)?.remove(0)?;
+/// assert!((found.value - 2.0).abs() < 0.2);
+/// # Ok::<(), sharpdim::Error>(())
+/// ```
+pub fn estimates_of(
+    device: &Device,
+    points: &Points<'_>,
+    pairs: &AllPairs,
+    estimators: &[Estimator],
+) -> Result<Vec<Result<Estimate>>> {
+    given(device, points, (&pairs.neighbours, &pairs.within), estimators)
+}
+
+/// The estimates from lists and counts that others found.
+fn given(
+    device: &Device,
+    points: &Points<'_>,
+    (neighbours, within): (&Neighbours, &[Within]),
+    estimators: &[Estimator],
+) -> Result<Vec<Result<Estimate>>> {
     estimators.iter().try_for_each(Estimator::check)?;
     if neighbours.n() != points.n() || neighbours.reference().is_some() {
         return Err(Error::Argument(format!(
@@ -620,5 +689,5 @@ pub fn estimates(
             neighbours.k()
         )));
     }
-    estimates_from(device, points, neighbours, estimators, Halving::Done)
+    estimates_from(device, points, (neighbours, within), estimators, Halving::Done)
 }

@@ -1,5 +1,8 @@
-//! `all_pairs` on the CPU: the readers of `neighbours`, `sharpness` and `class_pairs` look at the same blocks.
+//! `all_pairs` on the CPU: the readers of `neighbours`, `sharpness` and `class_pairs`, and one that counts pairs within
+//! distances, look at the same blocks.
 
+use super::Within;
+use super::within::{Bracket, Counter};
 use crate::ops::Progress;
 use crate::ops::class_pairs::{Classes, cpu as class_pairs};
 use crate::ops::neighbours::exact::Exact;
@@ -12,14 +15,22 @@ pub(super) struct Found {
     pub neighbours: Neighbours,
     pub sharpness: Option<sharpness::Found>,
     pub classes: Option<Vec<crate::ops::class_pairs::Found>>,
+    pub within: Vec<Within>,
 }
 
-/// `None` where values are bounded by nothing.
+/// What is wanted beside neighbours.
+pub(super) struct Readers<'a> {
+    pub task: Option<&'a sharpness::Task<'a>>,
+    pub classes: Option<&'a Classes<'a>>,
+    pub brackets: &'a [Bracket],
+}
+
+/// At most `most` pairs are kept for counting. `None` where values are bounded by nothing.
 pub(super) fn all_pairs(
     rows: &Rows<'_>,
     k: usize,
-    task: Option<&sharpness::Task<'_>>,
-    classes: Option<&Classes<'_>>,
+    wanted: &Readers<'_>,
+    most: usize,
     progress: Progress<'_>,
 ) -> Option<Found> {
     let pass = Pass::new(*rows);
@@ -30,19 +41,21 @@ pub(super) fn all_pairs(
     let exact = pass.integers().then(|| Exact::new(rows, (row, col), k));
     let mut keepers = if exact.is_some() { Vec::new() } else { neighbours::keepers(rows) };
     let screen = exact.is_none().then(|| neighbours::Screen::new(pass.bounds(), row, col, k, &mut keepers));
-    let scan = task.map(|task| sharp::Scan::new(task, &pass));
-    let table = classes.map(|classes| class_pairs::Table::new(classes, &pass));
-    let mut readers = ((exact, screen), (scan, table));
-    pass.blocks(&mut readers, |(_, (scan, table)), tile, done| {
+    let scan = wanted.task.map(|task| sharp::Scan::new(task, &pass));
+    let table = wanted.classes.map(|classes| class_pairs::Table::new(classes, &pass));
+    let counter = (!wanted.brackets.is_empty()).then(|| Counter::new(wanted.brackets, &pass, most));
+    let mut readers = ((exact, screen), ((scan, table), counter));
+    pass.blocks(&mut readers, |(_, ((scan, table), _)), tile, done| {
         scan.iter_mut().for_each(|scan| scan.settle(tile));
         table.iter_mut().for_each(|table| table.settle());
         progress(done);
     });
-    let ((exact, _), (scan, table)) = readers;
+    let ((exact, _), ((scan, table), counter)) = readers;
     let (sharpness, classes) = (scan.map(|scan| scan.finish()), table.map(|table| table.finish()));
     let neighbours = match exact {
         Some(exact) => exact.finish(rows, pass.bounds().unit()),
         None => neighbours::chosen(rows, pass.bounds(), k, keepers),
     };
-    Some(Found { neighbours, sharpness, classes })
+    let within = counter.map_or_else(Vec::new, |counter| counter.finish(rows, &neighbours));
+    Some(Found { neighbours, sharpness, classes, within })
 }

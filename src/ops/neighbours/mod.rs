@@ -71,10 +71,24 @@ impl Neighbours {
         Neighbours { n: self.n, k, indices, squared, reference: self.reference }
     }
 
+    /// The square of the median over samples of the distance to the `k`-th neighbour.
+    pub(crate) fn squared_median(&self, k: usize) -> f64 {
+        squared_median((0..self.n).map(|i| self.squared_distances(i)[k - 1]).collect())
+    }
+
     /// Their distances T_1 <= ... <= T_k, in the data's units.
     pub fn distances(&self, i: usize) -> impl Iterator<Item = f64> + '_ {
         self.squared_distances(i).iter().map(|d| d.sqrt())
     }
+}
+
+/// The square of the median of distances whose squares these are. Where that is one of them it is left as it is:
+/// the square of its rounded root could be larger, and the pair would count as nearer than itself.
+fn squared_median(mut squared: Vec<f64>) -> f64 {
+    squared.sort_unstable_by(f64::total_cmp);
+    let half = squared.len() / 2;
+    let (low, high) = (squared[(squared.len() - 1) / 2], squared[half]);
+    if low == high { low } else { (0.5 * (low.sqrt() + high.sqrt())).powi(2) }
 }
 
 /// Finds the `k` nearest other samples of every sample.
@@ -208,4 +222,18 @@ fn collect(rows: &Rows<'_>, k: usize, mut found: Vec<Vec<(f64, u32)>>) -> Neighb
         }
     });
     Neighbours { n, k, indices, squared, reference: rows.two().then(|| rows.partners().len()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_that_is_a_distance_is_exact() {
+        for squared in (1..1000).map(|i| f64::from(i) * 0.37) {
+            assert_eq!(squared_median(vec![9e9, squared, 0.0]), squared);
+            assert_eq!(squared_median(vec![squared, 9e9, 0.0, squared]), squared);
+        }
+        assert_eq!(squared_median(vec![1.0, 9.0, 0.0, 25.0]), 4.0);
+    }
 }
