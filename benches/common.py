@@ -19,7 +19,7 @@ OURS = "sharpdim"
 # OpenMP's threads spin for a while after their work: ours must not run beside them.
 PAUSE = 0.4
 # What --simd takes: SHARPDIM_SIMD's values.
-SIMD = ["portable", "avx2", "avxvnni", "avx512", "avx512vnni", "amx"]
+SIMD = ["portable", "neon", "avx2", "avxvnni", "avx512", "avx512vnni", "amx"]
 # Limits other libraries to AVX2 as far as they allow it. NumKong takes no variable: see search_peer.py.
 AVX2_ONLY = {
     "OPENBLAS_CORETYPE": "Haswell",  # numpy, scipy and scikit-learn, faiss

@@ -3,6 +3,9 @@
 //!
 //! AMX is never taken by itself: its code has not yet run on a processor that has it. `SHARPDIM_SIMD=amx` takes it.
 //!
+//! NEON's dot products are never taken by themselves either, and are built only by the feature `neon`: their code has been
+//! neither compiled nor run for aarch64. `SHARPDIM_SIMD=neon` takes them there. All else stays portable then.
+//!
 //! Every choice by instruction set goes through [`Simd::current`]. Functions in plain Rust are compiled once for each
 //! width of vectors by `vectorized`; code by hand matches on the instruction set.
 
@@ -25,6 +28,9 @@ pub const VARIABLE: &str = "SHARPDIM_SIMD";
 pub enum Simd {
     /// What every processor of the architecture has.
     Portable,
+    /// On aarch64, 128-bit vectors with products of bytes: NEON with `udot`. Only with the feature `neon`, and only
+    /// `SHARPDIM_SIMD=neon` takes it.
+    Neon,
     /// 256-bit vectors: AVX2 and FMA, with the rest of x86-64-v3.
     Avx2,
     /// 256-bit vectors with products of bytes: AVX-VNNI.
@@ -38,13 +44,14 @@ pub enum Simd {
 }
 
 impl Simd {
-    const ALL: [Simd; 6] =
-        [Simd::Portable, Simd::Avx2, Simd::AvxVnni, Simd::Avx512, Simd::Avx512Vnni, Simd::Amx];
+    const ALL: [Simd; 7] =
+        [Simd::Portable, Simd::Neon, Simd::Avx2, Simd::AvxVnni, Simd::Avx512, Simd::Avx512Vnni, Simd::Amx];
 
     /// The name that `SHARPDIM_SIMD` takes.
     pub fn name(self) -> &'static str {
         match self {
             Simd::Portable => "portable",
+            Simd::Neon => "neon",
             Simd::Avx2 => "avx2",
             Simd::AvxVnni => "avxvnni",
             Simd::Avx512 => "avx512",
@@ -57,6 +64,7 @@ impl Simd {
     pub fn title(self) -> &'static str {
         match self {
             Simd::Portable => "portable code",
+            Simd::Neon => "NEON dot products",
             Simd::Avx2 => "AVX2",
             Simd::AvxVnni => "AVX-VNNI",
             Simd::Avx512 => "AVX-512",
@@ -70,7 +78,8 @@ impl Simd {
         Self::ALL.into_iter().filter(|simd| simd.detected()).collect()
     }
 
-    /// The one in use: what `SHARPDIM_SIMD` names, else the best that the processor has but AMX. The variable is read once.
+    /// The one in use: what `SHARPDIM_SIMD` names, else the best that the processor has of those that are taken by
+    /// themselves. The variable is read once.
     /// A value that names nothing the processor has is not followed; [`check`](Self::check) says so.
     #[inline]
     pub fn current() -> Simd {
@@ -95,8 +104,13 @@ impl Simd {
 
     /// The best that is taken by itself.
     fn best() -> Simd {
-        let mut ready = Self::ALL.into_iter().filter(|simd| *simd != Simd::Amx);
+        let mut ready = Self::ALL.into_iter().filter(|simd| !simd.untried());
         ready.rfind(|simd| simd.detected()).unwrap_or(Simd::Portable)
+    }
+
+    /// Whether no processor has run its code yet, so that it is taken by name only.
+    fn untried(self) -> bool {
+        matches!(self, Simd::Neon | Simd::Amx)
     }
 
     fn detected(self) -> bool {
@@ -119,6 +133,7 @@ impl Simd {
                 && has!("avx512vl");
             match self {
                 Simd::Portable => true,
+                Simd::Neon => false,
                 Simd::Avx2 => v3,
                 Simd::AvxVnni => v3 && has!("avxvnni"),
                 Simd::Avx512 => v4,
@@ -128,7 +143,11 @@ impl Simd {
         }
         #[cfg(not(target_arch = "x86_64"))]
         {
-            self == Simd::Portable
+            #[cfg(all(target_arch = "aarch64", feature = "neon"))]
+            let neon = std::arch::is_aarch64_feature_detected!("dotprod");
+            #[cfg(not(all(target_arch = "aarch64", feature = "neon")))]
+            let neon = false;
+            self == Simd::Portable || neon && self == Simd::Neon
         }
     }
 
@@ -140,7 +159,9 @@ impl Simd {
         };
         if !simd.detected() {
             let here = names(&Self::available());
-            return Err(format!("{VARIABLE}={value}: this processor has no {}, but {here}", simd.title()));
+            let unbuilt = simd == Simd::Neon && cfg!(all(target_arch = "aarch64", not(feature = "neon")));
+            let what = if unbuilt { "build" } else { "processor" };
+            return Err(format!("{VARIABLE}={value}: this {what} has no {}, but {here}", simd.title()));
         }
         Ok(simd)
     }
@@ -255,7 +276,7 @@ macro_rules! vectorized {
                     body::<$($given)*>($($arg),*)
                 }
                 match $crate::simd::Simd::current() {
-                    $crate::simd::Simd::Portable => {}
+                    $crate::simd::Simd::Portable | $crate::simd::Simd::Neon => {}
                     // SAFETY: the processor has the instruction set that is in use.
                     $crate::simd::Simd::Avx2 | $crate::simd::Simd::AvxVnni => return unsafe { avx2::<$($given)*>($($arg),*) },
                     // SAFETY: as above.
@@ -280,26 +301,27 @@ mod tests {
                 Ok(found) => assert!(found == simd && here.contains(&simd)),
                 Err(reason) => {
                     assert!(!here.contains(&simd));
-                    assert!(
-                        reason.contains("this processor has no") && reason.contains("portable"),
-                        "{reason}"
-                    );
+                    assert!(reason.contains(" has no ") && reason.contains("portable"), "{reason}");
                 }
             }
         }
         let reason = Simd::parse("sse9").unwrap_err();
         assert_eq!(
             reason,
-            "SHARPDIM_SIMD=sse9 names no instruction set: portable, avx2, avxvnni, avx512, avx512vnni, amx do"
+            "SHARPDIM_SIMD=sse9 names no instruction set: portable, neon, avx2, avxvnni, avx512, avx512vnni, amx do"
         );
     }
 
     #[test]
-    fn amx_is_only_taken_by_name() {
-        assert_ne!(Simd::best(), Simd::Amx);
-        let mut others = Simd::available().into_iter().filter(|simd| *simd != Simd::Amx);
+    fn amx_and_neon_are_only_taken_by_name() {
+        let untried = [Simd::Amx, Simd::Neon];
+        assert!(!untried.contains(&Simd::best()));
+        let mut others = Simd::available().into_iter().filter(|simd| !untried.contains(simd));
         assert_eq!(others.next_back(), Some(Simd::best()));
         assert!(Simd::Amx > Simd::Avx512Vnni && Simd::Amx.wide());
+        // For all but products of bytes NEON is as portable code.
+        assert!(Simd::Neon < Simd::Avx2 && !Simd::Neon.wide());
+        assert!(!Simd::Neon.detected() || cfg!(all(target_arch = "aarch64", feature = "neon")));
     }
 
     /// What was asked for is what runs: .ci/run sets the variable to each instruction set in turn.

@@ -124,13 +124,15 @@ enum Rung {
 
 /// The rungs that may be worth their while, the cheapest first, and what a product on them costs beside one of floats.
 /// Where instructions multiply bytes, their product costs a quarter of that of floats, else half of it: three of them are
-/// then no gain.
+/// then no gain. NEON's have not been timed, and count as portable ones.
 fn rungs(simd: Simd) -> &'static [(Rung, f64)] {
     match simd {
         Simd::AvxVnni | Simd::Avx512Vnni | Simd::Amx => {
             &[(Rung::Coarse, 0.25), (Rung::Fine, 0.75), (Rung::Floats, 1.0)]
         }
-        Simd::Portable | Simd::Avx2 | Simd::Avx512 => &[(Rung::Coarse, 0.5), (Rung::Floats, 1.0)],
+        Simd::Portable | Simd::Neon | Simd::Avx2 | Simd::Avx512 => {
+            &[(Rung::Coarse, 0.5), (Rung::Floats, 1.0)]
+        }
     }
 }
 

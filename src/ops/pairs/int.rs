@@ -4,9 +4,11 @@
 //! Rows travel in *panels* of 16: the values of 16 rows interleaved in 4-byte units, so that one
 //! vector load brings the same few columns of all 16 rows. One panel layout serves both sides of the
 //! product. A micro-kernel multiplies two panels over a chunk of columns into a 16 x 16 block of i32. AMX wants
-//! panels of its own, and takes a whole block of them at a time: see [`amx`].
+//! panels of its own, and takes a whole block of them at a time: see [`amx`]. The kernel for [`neon`] is built for its
+//! processors only by a feature.
 
 mod amx;
+mod neon;
 
 use super::tiles::{Operands, Products, STAGE};
 use super::{Block, LANES, Quantised, Reader, Tile, blocks};
@@ -53,12 +55,12 @@ fn flush(rows: &Quantised<'_>, simd: Simd) -> usize {
     if rows.passes().len() > 1 { columns / 2 } else { columns }
 }
 
-/// Bytes that a value takes in a panel: one where instructions multiply bytes (`vpdpbusd`, four products a lane),
+/// Bytes that a value takes in a panel: one where instructions multiply bytes (`vpdpbusd` and `udot`, four products a lane),
 /// two where these are tiles' (AMX), since panels then have one form for each side of a product, else two, too
 /// (`vpmaddwd`, two products a lane, or plain Rust).
 fn width(simd: Simd) -> usize {
     match simd {
-        Simd::AvxVnni | Simd::Avx512Vnni => 1,
+        Simd::AvxVnni | Simd::Avx512Vnni | Simd::Neon => 1,
         _ => 2,
     }
 }
@@ -75,9 +77,12 @@ fn panels(simd: Simd) -> usize {
 }
 
 /// What the kernel subtracts from the row side's values, so that they fit signed bytes: `vpdpbusd` multiplies unsigned
-/// by signed ones.
+/// by signed ones. `udot` and AMX multiply unsigned ones.
 fn shift(simd: Simd) -> i64 {
-    if width(simd) == 1 { 128 } else { 0 }
+    match simd {
+        Simd::AvxVnni | Simd::Avx512Vnni => 128,
+        _ => 0,
+    }
 }
 
 /// One product of bytes that a pair's inner product is made of: planes of the row and of the column
@@ -175,19 +180,21 @@ fn crossed_sum(plane: &[u8]) -> u64 {
 pub(crate) struct IntProducts<'a> {
     rows: Quantised<'a>,
     simd: Simd,
-    /// Whether AMX's twin in plain Rust multiplies, where `simd` is AMX.
+    /// Whether a twin in plain Rust multiplies, where `simd` has one: AMX or NEON.
     twin: bool,
 }
 
 impl<'a> IntProducts<'a> {
     pub(crate) fn new(rows: Quantised<'a>, simd: Simd) -> Self {
-        IntProducts { rows, simd, twin: cfg!(not(target_arch = "x86_64")) }
+        let neon = simd == Simd::Neon && cfg!(all(target_arch = "aarch64", feature = "neon"));
+        let amx = simd == Simd::Amx && cfg!(target_arch = "x86_64");
+        IntProducts { rows, simd, twin: !neon && !amx }
     }
 
-    /// By AMX's twin, on any processor.
+    /// By the twin of an instruction set that has one, on any processor.
     #[cfg(test)]
-    pub(crate) fn twin(rows: Quantised<'a>) -> Self {
-        IntProducts { rows, simd: Simd::Amx, twin: true }
+    pub(crate) fn twin(rows: Quantised<'a>, simd: Simd) -> Self {
+        IntProducts { rows, simd, twin: true }
     }
 
     /// Whether sums outgrow 32 bits.
@@ -298,7 +305,7 @@ impl Products for IntProducts<'_> {
                         // SAFETY: panels p and q..next are this block's.
                         unsafe {
                             let sums = place.narrow[pass.weight].add(p * LANES * stride + q * LANES);
-                            micro(self.simd, left, right, sums, stride, fresh);
+                            micro((self.simd, self.twin), left, right, sums, stride, fresh);
                         }
                     }
                 }
@@ -379,6 +386,7 @@ fn pack(
                 }
                 match simd {
                     Simd::AvxVnni | Simd::Avx512Vnni => interleave_bytes(panel, bytes, 0x8080_8080),
+                    Simd::Neon => interleave_bytes(panel, bytes, 0),
                     Simd::Amx => {
                         let (rows, cols) = panel.split_at_mut(panel.len() / 2);
                         amx::lay_rows(rows, bytes, DEPTH);
@@ -494,8 +502,15 @@ fn interleave_crossed(panel: &mut [u32], bytes: &[u8]) {
 ///
 /// # Safety
 /// `block` must be the start of 16 rows of 16 writable entries for each panel of columns, `stride`
-/// entries apart, that no other thread touches meanwhile; the processor must have `simd`.
-unsafe fn micro(simd: Simd, left: &[u32], right: &[u32], block: *mut i32, stride: usize, fresh: bool) {
+/// entries apart, that no other thread touches meanwhile; the processor must have `simd`, unless its `twin` multiplies.
+unsafe fn micro(
+    (simd, twin): (Simd, bool),
+    left: &[u32],
+    right: &[u32],
+    block: *mut i32,
+    stride: usize,
+    fresh: bool,
+) {
     let (first, second) = right.split_at(left.len());
     // SAFETY: as this function's own promise.
     unsafe {
@@ -526,6 +541,12 @@ unsafe fn micro(simd: Simd, left: &[u32], right: &[u32], block: *mut i32, stride
                 for row in (0..LANES).step_by(CROSSED) {
                     crossed_256(&left[row..], first, block.add(row * stride), stride, fresh);
                 }
+            }
+            #[cfg(all(target_arch = "aarch64", feature = "neon"))]
+            Simd::Neon if !twin => neon::by_hardware(left, first, block, stride, fresh),
+            Simd::Neon => {
+                debug_assert!(twin);
+                neon::multiply::<neon::Twin>(left, first, block, stride, fresh);
             }
             _ => words_portable(left, first, block, stride, fresh),
         }

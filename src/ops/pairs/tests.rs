@@ -102,11 +102,12 @@ fn values(
     }
 }
 
-/// The engines of integers that this processor can run: one for each of its instruction sets, and AMX's twin.
+/// The engines of integers that this processor can run: one for each of its instruction sets, and the twins of AMX and NEON.
 fn int_engines<'a>(rows: &Quantised<'a>) -> Vec<(&'static str, Simd, IntProducts<'a>)> {
     let engine = |simd: Simd| (simd.title(), simd, IntProducts::new(rows.clone(), simd));
-    let twin = ("AMX's twin", Simd::Amx, IntProducts::twin(rows.clone()));
-    Simd::available().into_iter().map(engine).chain([twin]).collect()
+    let twins = [("AMX's twin", Simd::Amx), ("NEON's twin", Simd::Neon)]
+        .map(|(title, simd)| (title, simd, IntProducts::twin(rows.clone(), simd)));
+    Simd::available().into_iter().map(engine).chain(twins).collect()
 }
 
 fn int_values(
