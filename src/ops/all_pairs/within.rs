@@ -10,7 +10,7 @@ use super::{Wanted, Within};
 use crate::ops::neighbours::{Neighbours, neighbours_between};
 use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::pass::Pass;
-use crate::ops::pairs::scan::{Hits, IntHits, Sum, hits, int_hits};
+use crate::ops::pairs::scan::{Hits, IntHits, Sum, hits, int_hits, wrapped};
 use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Reader, Rows, Tile};
 use crate::{Device, Points, Result};
 use rand::SeedableRng;
@@ -96,8 +96,6 @@ impl<'a> Counter<'a> {
     /// To keep `most` pairs.
     pub(super) fn new(brackets: &'a [Bracket], pass: &'a Pass<'_>, most: usize) -> Self {
         let (row, col) = pass.terms();
-        // Sums wrap around as these do: what they come to is below 2^31.
-        let wrapped = |terms: &[f64]| terms.iter().map(|term| *term as i64 as i32).collect();
         Counter {
             brackets,
             bounds: pass.bounds(),

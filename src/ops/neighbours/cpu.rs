@@ -218,6 +218,43 @@ fn replace_loose(keepers: &mut [Keeper], again: Vec<Keeper>) {
     }
 }
 
+/// Lowers the limits of samples that know none, by this block alone: at least k pairs of it are as near as the k-th.
+/// Without that, nearly all pairs of a sample's first block would be offered, most of them for nothing.
+///
+/// `values` makes the block's values, row by row, and `lower` has those of a sample's pairs. Of samples with themselves
+/// pairs are made once, right of the diagonal; what is left of it is not looked at.
+pub(super) fn look_ahead<T: Copy>(
+    k: usize,
+    (rows, cols): (&Range<usize>, &Range<usize>),
+    unknown: impl Fn(&Range<usize>) -> bool,
+    values: impl FnOnce() -> Vec<T>,
+    lower: impl Fn(usize, &mut Vec<T>),
+) {
+    let same = rows == cols;
+    let of_rows = k <= cols.len() - usize::from(same) && unknown(rows);
+    let of_cols = !same && k <= rows.len() && unknown(cols);
+    if !of_rows && !of_cols {
+        return;
+    }
+    let (values, broad) = (values(), cols.len());
+    let mut own = Vec::with_capacity(BLOCK);
+    if of_rows {
+        for (r, i) in rows.clone().enumerate() {
+            own.clear();
+            own.extend_from_slice(&values[r * broad + if same { r + 1 } else { 0 }..(r + 1) * broad]);
+            own.extend((0..if same { r } else { 0 }).map(|above| values[above * broad + r]));
+            lower(i, &mut own);
+        }
+    }
+    if of_cols {
+        for (c, j) in cols.clone().enumerate() {
+            own.clear();
+            own.extend((0..rows.len()).map(|r| values[r * broad + c]));
+            lower(j, &mut own);
+        }
+    }
+}
+
 /// One way of screening: what turns a tile's sums into bounded squared distances, and who keeps them.
 pub(in crate::ops) struct Screen<'a> {
     bounds: &'a Bounds,
@@ -254,48 +291,19 @@ impl<'a> Screen<'a> {
         limits
     }
 
-    /// Lowers the limits of samples that know none, by this block alone: at least k pairs of it are as near as the
-    /// k-th. Without that, nearly all pairs of a sample's first block would be offered, most of them for nothing.
+    /// As [`look_ahead`] says.
     fn look_ahead<S: Sum>(&self, block: &Block<'_, S>, rows: Range<usize>, cols: Range<usize>) {
         let unknown = |range: &Range<usize>| {
             let limits = &self.limits[range.clone()];
             limits.iter().any(|limit| limit.load(Ordering::Relaxed) == f64::INFINITY.to_bits())
         };
-        // Samples with themselves: pairs are made once, right of the diagonal.
-        let same = rows == cols;
-        let others = |own: &Range<usize>, others: &Range<usize>| {
-            self.k <= others.len() - usize::from(same) && unknown(own)
+        let value = |i: usize, c: usize, sum: S| self.row[i] + self.col[cols.start + c] - 2.0 * sum.f64();
+        let values = || {
+            let row =
+                |(r, i)| block.row(r)[..cols.len()].iter().enumerate().map(move |(c, s)| value(i, c, *s));
+            rows.clone().enumerate().flat_map(row).collect()
         };
-        let (of_rows, of_cols) = (others(&rows, &cols), !same && others(&cols, &rows));
-        if !of_rows && !of_cols {
-            return;
-        }
-        let (tall, broad) = (rows.len(), cols.len());
-        let mut values = vec![f64::NAN; tall * broad];
-        for (r, i) in rows.clone().enumerate() {
-            let sums = block.row(r);
-            for c in if same { r + 1 } else { 0 }..broad {
-                values[r * broad + c] = self.row[i] + self.col[cols.start + c] - 2.0 * sums[c].f64();
-            }
-        }
-        let mut own = Vec::with_capacity(BLOCK);
-        if of_rows {
-            for (r, i) in rows.enumerate() {
-                own.clear();
-                own.extend_from_slice(&values[r * broad..(r + 1) * broad]);
-                if same {
-                    own.extend((0..r).map(|above| values[above * broad + r]));
-                }
-                self.lower(i, &mut own);
-            }
-        }
-        if of_cols {
-            for (c, j) in cols.enumerate() {
-                own.clear();
-                own.extend((0..tall).map(|r| values[r * broad + c]));
-                self.lower(j, &mut own);
-            }
-        }
+        look_ahead(self.k, (&rows, &cols), unknown, values, |i, values| self.lower(i, values));
     }
 
     /// Lowers the limit of sample `i`, if it knows none, to what some pairs of these values allow.

@@ -1,8 +1,9 @@
 //! `neighbours` on the CPU where squared distances are 32-bit integers: of bytes, and of floats on a grid of 256 steps, of
 //! up to 32 768 values each. One screen decides, and a pair is one number to compare: its distance, then the other sample.
 
+use super::cpu::look_ahead;
 use super::{Neighbours, collect};
-use crate::ops::pairs::scan::{IntHits, Sum, int_hits};
+use crate::ops::pairs::scan::{IntHits, Sum, int_hits, int_value, wrapped};
 use crate::ops::pairs::{BLOCK, Block, LANES, Reader, Rows, Tile};
 use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -38,8 +39,6 @@ pub(in crate::ops) struct Exact {
 impl Exact {
     /// A pair's squared distance is an entry of `row` and one of `col` less twice the pair's sum.
     pub(in crate::ops) fn new(rows: &Rows<'_>, (row, col): (&[f64], &[f64]), k: usize) -> Self {
-        // Sums wrap around as these do: what they come to is below 2^31.
-        let wrapped = |terms: &[f64]| terms.iter().map(|term| *term as i64 as i32).collect();
         let (most, asked) = (2 * k + 16, rows.asked());
         let limit = |i: usize| if asked.contains(&i) { UNKNOWN } else { CLOSED };
         let shelf = |first: usize| {
@@ -78,44 +77,20 @@ impl Exact {
         limits
     }
 
-    /// Lowers the limits of samples that know none, by this block alone: at least k pairs of it are as near as the k-th.
-    /// Without that, nearly all pairs of a sample's first block would be offered, most of them for nothing.
+    /// As [`look_ahead`] says.
     fn look_ahead(&self, sums: &[&[i32]], rows: Range<usize>, cols: Range<usize>) {
         let unknown = |range: &Range<usize>| {
             self.limits[range.clone()].iter().any(|limit| limit.load(Ordering::Relaxed) == UNKNOWN)
         };
-        // Samples with themselves: pairs are made once, right of the diagonal.
-        let same = rows == cols;
-        let (of_rows, of_cols) = (
-            self.k <= cols.len() - usize::from(same) && unknown(&rows),
-            !same && self.k <= rows.len() && unknown(&cols),
-        );
-        if !of_rows && !of_cols {
-            return;
-        }
-        let (tall, broad) = (rows.len(), cols.len());
-        let mut values = vec![0; tall * broad];
-        for ((values, sums), i) in values.chunks_exact_mut(broad).zip(sums).zip(rows.clone()) {
-            for ((value, sum), term) in values.iter_mut().zip(*sums).zip(&self.col[cols.clone()]) {
-                *value = distance(self.row[i], *term, *sum);
+        let values = || {
+            let mut values = Vec::with_capacity(rows.len() * cols.len());
+            for (sums, i) in sums.iter().zip(rows.clone()) {
+                let pairs = self.col[cols.clone()].iter().zip(*sums);
+                values.extend(pairs.map(|(term, sum)| int_value(self.row[i], *term, *sum)));
             }
-        }
-        let mut own = Vec::with_capacity(BLOCK);
-        if of_rows {
-            for (r, i) in rows.enumerate() {
-                own.clear();
-                own.extend_from_slice(&values[r * broad + if same { r + 1 } else { 0 }..(r + 1) * broad]);
-                own.extend((0..if same { r } else { 0 }).map(|above| values[above * broad + r]));
-                self.lower(i, &mut own);
-            }
-        }
-        if of_cols {
-            for (c, j) in cols.enumerate() {
-                own.clear();
-                own.extend((0..tall).map(|r| values[r * broad + c]));
-                self.lower(j, &mut own);
-            }
-        }
+            values
+        };
+        look_ahead(self.k, (&rows, &cols), unknown, values, |i, distances| self.lower(i, distances));
     }
 
     /// Lowers the limit of sample `i`, if it knows none, to the k-th of these distances to others.
@@ -154,11 +129,6 @@ impl Exact {
             }
         }
     }
-}
-
-/// What two terms and a sum come to: below 2^31, whatever wraps around on the way.
-fn distance(row: i32, col: i32, sum: i32) -> i32 {
-    row.wrapping_add(col).wrapping_sub(sum.wrapping_mul(2))
 }
 
 impl Reader for Exact {

@@ -53,7 +53,6 @@ pub(crate) fn among<'a>(rows: impl Into<Rows<'a>>, sets: &[u32], size: usize) ->
         }
     }
     tasks.into_par_iter().for_each(|(set, block, out)| match rows.kind() {
-        Kind::F64 => of_block::<f64>(&rows, set, block, out),
         // Differences of bytes and a few of their squares' sums are exact in 32 bits.
         Kind::U8 => of_block::<f32>(&rows, set, block, out),
         _ => of_block::<f64>(&rows, set, block, out),

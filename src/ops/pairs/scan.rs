@@ -329,8 +329,17 @@ impl IntHits {
     }
 }
 
-/// One row against whole groups of columns, in integers: a pair's value is the row's term and the column's less twice the
-/// sum, wrapping around. Appends to the first of `lists` the pairs whose value is at most the row's limit, and to the
+/// Terms of rows or columns in 32 bits: sums wrap around as these do, and what they come to is below 2^31.
+pub(crate) fn wrapped(terms: &[f64]) -> Vec<i32> {
+    terms.iter().map(|term| *term as i64 as i32).collect()
+}
+
+/// A pair's value, in integers: what wraps around on the way comes back.
+pub(crate) fn int_value(row: i32, col: i32, sum: i32) -> i32 {
+    row.wrapping_add(col).wrapping_sub(sum.wrapping_mul(2))
+}
+
+/// One row against whole groups of columns, in integers, as [`int_value`] has it. Appends to the first of `lists` the pairs whose value is at most the row's limit, and to the
 /// second those whose value is at most the column's own. Places are counted from `first`.
 pub(crate) fn int_hits(
     row: (i32, i32),
@@ -450,7 +459,7 @@ pub(super) fn int_hits_portable(
     lists: &mut [IntHits; 2],
 ) {
     for (at, ((term, limit), sum)) in terms.iter().zip(limits).zip(sums).enumerate() {
-        let value = row_term.wrapping_add(*term).wrapping_sub(sum.wrapping_mul(2));
+        let value = int_value(row_term, *term, *sum);
         for (list, limit) in lists.iter_mut().zip([row_limit, *limit]) {
             if value <= limit {
                 list.places.push((first + at) as u32);
