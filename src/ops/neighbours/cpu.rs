@@ -297,11 +297,13 @@ impl<'a> Screen<'a> {
             let limits = &self.limits[range.clone()];
             limits.iter().any(|limit| limit.load(Ordering::Relaxed) == f64::INFINITY.to_bits())
         };
-        let value = |i: usize, c: usize, sum: S| self.row[i] + self.col[cols.start + c] - 2.0 * sum.f64();
         let values = || {
-            let row =
-                |(r, i)| block.row(r)[..cols.len()].iter().enumerate().map(move |(c, s)| value(i, c, *s));
-            rows.clone().enumerate().flat_map(row).collect()
+            let mut values = Vec::with_capacity(rows.len() * cols.len());
+            for (r, i) in rows.clone().enumerate() {
+                let (row, pairs) = (self.row[i], self.col[cols.clone()].iter().zip(block.row(r)));
+                values.extend(pairs.map(|(col, sum)| row + col - 2.0 * sum.f64()));
+            }
+            values
         };
         look_ahead(self.k, (&rows, &cols), unknown, values, |i, values| self.lower(i, values));
     }

@@ -339,8 +339,9 @@ pub(crate) fn int_value(row: i32, col: i32, sum: i32) -> i32 {
     row.wrapping_add(col).wrapping_sub(sum.wrapping_mul(2))
 }
 
-/// One row against whole groups of columns, in integers, as [`int_value`] has it. Appends to the first of `lists` the pairs whose value is at most the row's limit, and to the
-/// second those whose value is at most the column's own. Places are counted from `first`.
+/// One row against whole groups of columns, in integers, as [`int_value`] has it. Appends to the first of `lists` the
+/// pairs whose value is at most the row's limit, and to the second those whose value is at most the column's own. Places
+/// are counted from `first`.
 pub(crate) fn int_hits(
     row: (i32, i32),
     cols: (&[i32], &[i32]),
