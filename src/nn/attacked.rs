@@ -3,7 +3,7 @@
 
 use super::model::Topology;
 use super::network::Network;
-use super::plan::{Mode, Plan, Settings};
+use super::plan::{Extra, Mode, Plan, Settings};
 use super::program::Program;
 use super::state::State;
 use crate::ops::perturb::Perturb;
@@ -145,7 +145,8 @@ impl Network {
         settings: &Settings,
         state: &State,
     ) -> Result<Self> {
-        let mut network = Network::new(Plan::attacked(device, topology, settings)?, 0)?;
+        let extra = Extra { attacked: true, ..Extra::default() };
+        let mut network = Network::new(Plan::with(device, topology, settings, &extra)?, 0)?;
         network.load_state(state)?;
         Ok(network)
     }

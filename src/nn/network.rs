@@ -128,17 +128,23 @@ impl Network {
 
     /// Makes the next batch one of so many images, in the smallest program that has room for them.
     fn fit(&mut self, rows: usize) -> Result<()> {
-        let fitting = self.plan.programs.iter().enumerate().filter(|(_, program)| program.batch >= rows);
+        let programs = || self.plan.programs.iter().enumerate().filter(|(at, _)| Some(*at) != self.plan.tests);
+        let fitting = programs().filter(|(_, program)| program.batch >= rows);
         let Some((program, _)) = fitting.min_by_key(|(_, program)| program.batch) else {
-            let most = self.plan.programs.iter().map(|program| program.batch).max().unwrap_or(0);
+            let most = programs().map(|(_, program)| program.batch).max().unwrap_or(0);
             return Err(Error::Argument(format!(
                 "{}: {rows} images, its batches have {most} or fewer",
                 self.plan.name()
             )));
         };
+        self.begin(program, rows);
+        Ok(())
+    }
+
+    /// Makes the next batch one of so many images in a program.
+    fn begin(&mut self, program: usize, rows: usize) {
         (self.program, self.rows) = (program, rows);
         (self.labelled, self.ran, self.differentiated) = (false, None, false);
-        Ok(())
     }
 
     /// Sets the labels of the batch's images.
@@ -353,7 +359,7 @@ impl Network {
         from: usize,
         rate: f32,
     ) -> Result<()> {
-        self.choose(choices, labels, from)?;
+        self.choose(choices, labels, from, Mode::Training)?;
         self.whole("training mode")?;
         self.write_rate(rate)?;
         self.write_count()?;
@@ -367,7 +373,7 @@ impl Network {
 
     /// The losses of images that stay on the device, and whether they are told right, into the table.
     pub(super) fn test_taken(&mut self, choices: &[Choice], labels: &[u32], from: usize) -> Result<()> {
-        self.choose(choices, labels, from)?;
+        self.choose(choices, labels, from, Mode::Evaluation)?;
         self.plan.taken_test(&mut self.arena, self.program)
     }
 
@@ -383,15 +389,18 @@ impl Network {
                 return Ok(Some(format!("the weights of {}", entry.name)));
             }
         }
-        self.choose(choices, &vec![0; choices.len()], 0)?;
+        self.choose(choices, &vec![0; choices.len()], 0, mode)?;
         self.arena.write(self.plan.count, &[(step % MOST_STEPS) as f32])?;
         let passes = &self.plan.programs[self.program];
         passes.take(&mut self.arena, &self.plan.data)?;
         passes.first_not_finite(&mut self.arena, mode, self.plan.count)
     }
 
-    fn choose(&mut self, choices: &[Choice], labels: &[u32], from: usize) -> Result<()> {
-        self.fit(choices.len())?;
+    fn choose(&mut self, choices: &[Choice], labels: &[u32], from: usize, mode: Mode) -> Result<()> {
+        match self.plan.tests {
+            Some(tests) if mode == Mode::Evaluation => self.begin(tests, choices.len()),
+            _ => self.fit(choices.len())?,
+        }
         self.set_labels(labels)?;
         self.plan.programs[self.program].choose(&mut self.arena, choices)?;
         self.arena.write(self.plan.data.place, &[from as f32, choices.len() as f32])
@@ -554,10 +563,12 @@ impl Network {
     /// That the batch has as many images as were planned.
     fn whole(&self, what: &str) -> Result<()> {
         let (rows, planned) = (self.rows, self.passes().batch);
-        if rows == planned {
+        // Batches of tests have no passes back.
+        if rows == planned && Some(self.program) != self.plan.tests {
             return Ok(());
         }
-        let sizes: Vec<String> = self.plan.programs.iter().map(|program| program.batch.to_string()).collect();
+        let programs = self.plan.programs.iter().enumerate().filter(|(at, _)| Some(*at) != self.plan.tests);
+        let sizes: Vec<String> = programs.map(|(_, program)| program.batch.to_string()).collect();
         Err(Error::Argument(format!(
             "{}: {what} wants a whole batch, of {} images, not {rows}: plan one with settings.last_batch",
             self.plan.name(),

@@ -168,6 +168,17 @@ pub(super) struct Place {
     pub moments: [Slot; 2],
 }
 
+/// What is planned beside the passes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extra {
+    /// So many images stay on the device, 8 bits a value, for batches to be taken from.
+    pub images: usize,
+    /// Tests take batches of this size.
+    pub test_batch: Option<usize>,
+    /// There is room for an attack on the images.
+    pub attacked: bool,
+}
+
 /// A network's shapes, steps and memory on a device: nothing is allocated yet.
 ///
 /// ```
@@ -187,7 +198,10 @@ pub struct Plan {
     pub(super) settings: Settings,
     pub(super) entries: Vec<Entry>,
     pub(super) places: Vec<Place>,
+    /// One for each size of batches.
     pub(super) programs: Vec<Program>,
+    /// Which of them is for a training's tests: evaluation only, and no other batch is put into it.
+    pub(super) tests: Option<usize>,
     /// All weights, padding between them.
     pub(super) weights: Slot,
     pub(super) gradient: Slot,
@@ -224,31 +238,17 @@ impl Plan {
     /// As [`new`](Self::new), of any topology.
     #[doc(hidden)]
     pub fn of(device: &Device, topology: &Topology, settings: &Settings) -> Result<Self> {
-        Self::holding(device, topology, settings, 0)
+        Self::with(device, topology, settings, &Extra::default())
     }
 
-    /// As [`of`](Self::of), with so many images staying on the device, 8 bits a value, for batches to be taken from.
-    pub(super) fn holding(
+    /// As [`of`](Self::of), with more than passes on batches that the host writes.
+    pub(super) fn with(
         device: &Device,
         topology: &Topology,
         settings: &Settings,
-        images: usize,
+        extra: &Extra,
     ) -> Result<Self> {
-        Self::with(device, topology, settings, images, false)
-    }
-
-    /// As [`of`](Self::of), with room for an attack on the images.
-    pub(super) fn attacked(device: &Device, topology: &Topology, settings: &Settings) -> Result<Self> {
-        Self::with(device, topology, settings, 0, true)
-    }
-
-    fn with(
-        device: &Device,
-        topology: &Topology,
-        settings: &Settings,
-        images: usize,
-        attacked: bool,
-    ) -> Result<Self> {
+        let &Extra { images, test_batch, attacked } = extra;
         let &Settings { batch, last_batch, channels, classes, size: [height, width], .. } = settings;
         let name = topology.name();
         let extents = [("batch", batch), ("last_batch", last_batch.unwrap_or(1)), ("channels", channels)];
@@ -268,12 +268,15 @@ impl Plan {
         let taps: Vec<&str> = settings.taps.iter().map(|tap| topology.module(tap)).collect();
         let mut sizes = vec![batch];
         sizes.extend(last_batch.filter(|last| *last != batch));
+        let trained = sizes.len();
+        sizes.extend(test_batch);
+        let tests = test_batch.map(|_| trained);
         let graphs: Vec<Graph> = sizes
             .iter()
             .map(|batch| Graph::new(topology, [*batch, height, width, channels], classes, &taps))
             .collect::<Result<_>>()?;
         if matches!(settings.purpose, Purpose::Training(_)) {
-            for (graph, batch) in graphs.iter().zip(&sizes) {
+            for (graph, batch) in graphs.iter().zip(&sizes).take(trained) {
                 let single = |node: &Node| matches!(node, Node::Norm { norm, .. } if norm.rows == 1);
                 if graph.nodes.iter().any(single) {
                     return Err(Error::Argument(format!(
@@ -362,9 +365,10 @@ impl Plan {
         // Batches of either size use the same memory, one at a time.
         let shared = layout.clone();
         let mut programs = Vec::new();
-        for graph in &graphs {
+        for (at, graph) in graphs.iter().enumerate() {
             let mut own = shared.clone();
-            programs.push(Program::new(graph, &context, &mut own)?);
+            let wants = if Some(at) == tests { Wants::default() } else { wants };
+            programs.push(Program::new(graph, &Context { wants, ..context }, &mut own)?);
             if own.bytes() > layout.bytes() {
                 layout = own;
             }
@@ -386,6 +390,7 @@ impl Plan {
             entries,
             places,
             programs,
+            tests,
             weights,
             gradient,
             moments,

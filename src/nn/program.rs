@@ -126,14 +126,15 @@ struct Tensor {
     kept: bool,
 }
 
-/// Which gradients a program computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which gradients a program computes: by default none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wants {
     pub parameters: bool,
     pub input: bool,
 }
 
 /// What a program reads that is not its own.
+#[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub device: &'a Device,
     pub places: &'a [Place],

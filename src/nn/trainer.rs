@@ -3,7 +3,7 @@
 use super::checkpoint;
 use super::model::Topology;
 use super::network::Network;
-use super::plan::{Mode, Plan, Purpose, Settings};
+use super::plan::{Extra, Mode, Plan, Purpose, Settings};
 use super::recipe::Recipe;
 use super::trained::Trained;
 use crate::data::Images;
@@ -15,6 +15,16 @@ use std::time::Instant;
 
 /// The setting that says what a network was trained on.
 pub(super) const TRAINING_IMAGES: &str = "training images";
+
+/// Pixels of a test's batch, where a batch of training has fewer: in small batches of small images, reading the weights
+/// is most of the work.
+const TEST_PIXELS: usize = 128 * 32 * 32;
+
+/// Images that a batch of the test has: all batches as many, as far as that goes.
+fn test_batch(images: usize, batch: usize, [height, width, _]: [usize; 3]) -> usize {
+    let most = (TEST_PIXELS / (height * width)).max(batch);
+    images.div_ceil(images.div_ceil(most))
+}
 
 /// What an epoch came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -153,7 +163,12 @@ impl Trainer {
             clip: recipe.clip,
             ..Settings::default()
         };
-        let plan = Plan::holding(device, topology, &settings, labels.len())?;
+        let extra = Extra {
+            images: labels.len(),
+            test_batch: Some(test_batch(test.len(), batch, shape)),
+            ..Extra::default()
+        };
+        let plan = Plan::with(device, topology, &settings, &extra)?;
         let mut network = Network::new(plan, recipe.seed)?;
         network.set_data([train.pixels(), test.pixels()], &recipe.scale(train))?;
         let images = [(TRAINING_IMAGES, train), ("test images", test)];
@@ -205,7 +220,8 @@ impl Trainer {
         let number = |name: &str| about.get(name).and_then(Value::as_u64);
         let steps =
             number("steps").and_then(|steps| u32::try_from(steps).ok()).ok_or_else(|| wrong("its steps"))?;
-        let done = number("batches").map(|done| done as usize).filter(|done| *done < self.batches());
+        // A test that was under way is begun anew: its batches may have been of another size.
+        let done = number("batches").map(|done| (done as usize).min(self.training_batches()));
         let done = done.ok_or_else(|| wrong("where in its epoch it is"))?;
         let seconds = about.get("seconds").and_then(Value::as_f64).ok_or_else(|| wrong("its time"))?;
         let history = Epoch::history(&about).ok_or_else(|| wrong("what its epochs came to"))?;
@@ -337,8 +353,12 @@ impl Trainer {
 
     /// Batches that an epoch has, of training and of its test.
     pub fn batches(&self) -> usize {
-        let test = self.labels.len() - self.train;
-        self.training_batches() + test.div_ceil(self.network.plan().settings().batch)
+        self.training_batches() + (self.labels.len() - self.train).div_ceil(self.test_batch())
+    }
+
+    /// Images that a batch of the test has.
+    fn test_batch(&self) -> usize {
+        test_batch(self.labels.len() - self.train, self.network.plan().settings().batch, self.shape)
     }
 
     fn training_batches(&self) -> usize {
@@ -347,13 +367,14 @@ impl Trainer {
 
     /// The images of a batch of the epoch, and where in its table they begin.
     fn batch(&self, at: usize) -> (Vec<Choice>, usize) {
-        let most = self.network.plan().settings().batch;
         match at.checked_sub(self.training_batches()) {
             None => {
+                let most = self.network.plan().settings().batch;
                 let from = at * most;
                 (self.order[from..self.train.min(from + most)].to_vec(), from)
             }
             Some(at) => {
+                let most = self.test_batch();
                 let from = self.train + at * most;
                 let rows = from..self.labels.len().min(from + most);
                 let [height, width, _] = self.shape;
