@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::seconds::seconds;
 use clap::{Args, Parser, Subcommand};
 use sharpdim::study::Plan;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -75,6 +76,12 @@ pub struct RunArgs {
     /// Do part I of N only, for arrays of jobs; each part has its own store in --out
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub shard: Option<Shard>,
+
+    /// Tasks at once on the CPU, each on its part of the threads
+    ///
+    /// [default: 1; of images of up to 64 px as many as threads and 4 GB of memory allow]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZero<usize>>,
 
     /// Do again what failed
     #[arg(long)]

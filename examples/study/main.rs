@@ -51,10 +51,11 @@ fn study(args: &RunArgs) -> Result<(String, u8), Failure> {
         data: args.data.clone(),
         cache: cached::cache(args.no_cache),
         shard,
+        jobs: args.jobs,
         retry: args.retry,
         keep_checkpoints: args.keep_checkpoints,
         save_every: args.save_every,
-        stop: on_interrupt("study: stopping after this batch; once more stops at once")?,
+        stop: on_interrupt("study: stopping after the batches under way; once more stops at once")?,
     };
     let folder = &args.out.out;
     let mut watch = Watch::start(args.quiet);

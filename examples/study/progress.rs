@@ -1,8 +1,9 @@
-//! How a study goes, on stderr: a bar with the task that is under way and the time left, and a line for each that ended.
+//! How a study goes, on stderr: a bar with what is under way and the time left, and a line for each task that ended.
 
 use crate::bar::say;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use sharpdim::study::Event;
+use sharpdim::study::{Event, Task};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 const STEPS: u64 = 1000;
@@ -18,6 +19,8 @@ pub struct Watch {
     ended: usize,
     /// What earlier runs did of it, which took no time of this one.
     given: f64,
+    /// Tasks that are under way, and the work done of each.
+    at_work: HashMap<String, f64>,
 }
 
 impl Watch {
@@ -27,7 +30,17 @@ impl Watch {
         let style = ProgressStyle::with_template("{prefix} [{bar:30}] {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
         let begun = Instant::now();
-        Watch { quiet, bar, begun, cost: 0.0, done: 0.0, tasks: 0, ended: 0, given: 0.0 }
+        Watch {
+            quiet,
+            bar,
+            begun,
+            cost: 0.0,
+            done: 0.0,
+            tasks: 0,
+            ended: 0,
+            given: 0.0,
+            at_work: HashMap::new(),
+        }
     }
 
     /// A line of its own.
@@ -55,21 +68,26 @@ impl Watch {
                 }
             }
             Event::Moved { task, what, fraction } => {
-                let at = self.done + fraction * task.cost;
+                self.at_work.insert(task.id.clone(), fraction * task.cost);
+                let at = self.done + self.at_work.values().sum::<f64>();
+                let others = match self.at_work.len() - 1 {
+                    0 => String::new(),
+                    others => format!(" (and {others} more)"),
+                };
                 self.bar.set_prefix(format!("{}/{}", self.ended, self.tasks));
                 self.bar.set_position((STEPS as f64 * at / self.cost.max(1.0)) as u64);
-                self.bar.set_message(format!("{}; {task}: {what}", self.left(at)));
+                self.bar.set_message(format!("{}; {task}: {what}{others}", self.left(at)));
             }
             Event::Finished { task, found, seconds } => {
-                self.end(task.cost);
-                let left = self.left(self.done);
+                self.end(task);
+                let left = self.left(self.done + self.at_work.values().sum::<f64>());
                 self.say(&format!(
                     "{:>4}/{}  {task}: {found} ({seconds:.1} s; {left})",
                     self.ended, self.tasks
                 ));
             }
             Event::Failed { task, error } => {
-                self.end(task.cost);
+                self.end(task);
                 self.say(&format!("{:>4}/{}  FAILED {task}: {error}", self.ended, self.tasks));
             }
             Event::Elsewhere { task } => self.say(&format!("another process has {task}")),
@@ -77,9 +95,10 @@ impl Watch {
         }
     }
 
-    fn end(&mut self, cost: f64) {
+    fn end(&mut self, task: &Task) {
         self.ended += 1;
-        self.done += cost;
+        self.done += task.cost;
+        self.at_work.remove(&task.id);
     }
 
     /// In words, when this much work is done.

@@ -28,7 +28,7 @@ pub fn status(status: &Status, store: &Path) -> String {
         status.seconds_left.filter(|_| !(status.pending.is_empty() && status.running.is_empty()))
     {
         let left = HumanDuration(Duration::from_secs_f64(seconds.min(1e9)));
-        lines.push(format!("Time      {left} for one process, at the pace so far"));
+        lines.push(format!("Time      {left} at the pace so far"));
     }
     let mut reasons: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for entry in &status.skipped {

@@ -393,6 +393,12 @@ impl Arena {
         Ok(())
     }
 
+    /// Does work of many short operations. On the CPU in one of rayon's threads: operations called from outside of them
+    /// have to wake one each.
+    pub(crate) fn in_pool<T: Send>(&mut self, work: impl FnOnce(&mut Arena) -> T + Send) -> T {
+        if self.device.is_cpu() { rayon::scope(|_| work(self)) } else { work(self) }
+    }
+
     /// Where operations find this arena's tensors.
     pub(crate) fn on(&mut self) -> On<'_> {
         match &mut self.memory {

@@ -128,7 +128,8 @@ impl Network {
 
     /// Makes the next batch one of so many images, in the smallest program that has room for them.
     fn fit(&mut self, rows: usize) -> Result<()> {
-        let programs = || self.plan.programs.iter().enumerate().filter(|(at, _)| Some(*at) != self.plan.tests);
+        let programs =
+            || self.plan.programs.iter().enumerate().filter(|(at, _)| Some(*at) != self.plan.tests);
         let fitting = programs().filter(|(_, program)| program.batch >= rows);
         let Some((program, _)) = fitting.min_by_key(|(_, program)| program.batch) else {
             let most = programs().map(|(_, program)| program.batch).max().unwrap_or(0);

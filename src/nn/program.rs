@@ -266,7 +266,7 @@ impl Program {
 
     /// Logits of the images.
     pub fn forward(&self, arena: &mut Arena, mode: Mode, step: Slot) -> Result<()> {
-        self.forward.iter().try_for_each(|one| self.run(one, arena, mode, step, 0.0))
+        arena.in_pool(|arena| self.forward.iter().try_for_each(|one| self.run(one, arena, mode, step, 0.0)))
     }
 
     /// Which images the next batch is of, and what is done to them.
@@ -317,12 +317,15 @@ impl Program {
 
     /// Gradients of the mean loss of the first `rows` images, after a forward pass in the same mode.
     pub fn backward(&self, arena: &mut Arena, mode: Mode, step: Slot, rows: usize) -> Result<()> {
-        self.backward.iter().try_for_each(|one| self.run(one, arena, mode, step, 1.0 / rows as f32))
+        let scale = 1.0 / rows as f32;
+        arena
+            .in_pool(|arena| self.backward.iter().try_for_each(|one| self.run(one, arena, mode, step, scale)))
     }
 
     /// The same of another loss, whose gradient by the logits was written to `logits_gradient` after the forward pass.
     pub fn backward_from_logits(&self, arena: &mut Arena, mode: Mode, step: Slot) -> Result<()> {
-        self.backward.iter().skip(1).try_for_each(|one| self.run(one, arena, mode, step, 1.0))
+        let mut steps = self.backward.iter().skip(1);
+        arena.in_pool(|arena| steps.try_for_each(|one| self.run(one, arena, mode, step, 1.0)))
     }
 
     fn run(&self, step: &Step, arena: &mut Arena, mode: Mode, count: Slot, scale: f32) -> Result<()> {

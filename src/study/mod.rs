@@ -5,6 +5,7 @@
 
 mod draw;
 pub mod fit;
+mod jobs;
 mod laws;
 mod observation;
 mod page;

@@ -1,5 +1,6 @@
-//! Running a study: task after task, each begun where another process left it, its result written whole.
+//! Running a study: tasks, some at once, each begun where another process left it, its result written whole.
 
+use super::jobs::{self, Jobs};
 use super::plan::{Plan, Variant};
 use super::source::{Prepared, Sources};
 use super::store::{AttackResult, Dimension, EpochResult, MeasuredSharpness, Outcome, State, Store};
@@ -11,10 +12,12 @@ use crate::nn::{Model, Recipe, SaveTimer, Trained, Trainer};
 use crate::represent::{RepresentationOptions, relative_depth, representations};
 use crate::{Device, Error, Result};
 use std::fs::{self, File, TryLockError};
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Where a study runs, and what of it.
@@ -26,6 +29,9 @@ pub struct RunOptions {
     pub cache: Option<Cache>,
     /// Number and count of a shard, from 1 on: of all tasks, this part. Each shard has a store of its own.
     pub shard: Option<(usize, usize)>,
+    /// Tasks that are done at once, on the CPU, each on its part of rayon's threads; `None` chooses: a training on small
+    /// images does not keep many threads busy, so that several at once take less time. Results do not depend on it.
+    pub jobs: Option<NonZero<usize>>,
     /// Whether tasks that failed are done again. Those whose error may have passed always are.
     pub retry: bool,
     /// Whether trainings that are done leave their checkpoints.
@@ -43,6 +49,7 @@ impl Default for RunOptions {
             data: PathBuf::new(),
             cache: None,
             shard: None,
+            jobs: None,
             retry: false,
             keep_checkpoints: false,
             save_every: SaveTimer::INTERVAL,
@@ -112,6 +119,9 @@ pub enum Event<'a> {
     },
 }
 
+/// Who is told what happens.
+type Watch<'a> = &'a mut (dyn FnMut(Event<'_>) + Send);
+
 /// How a study ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -142,8 +152,8 @@ pub fn store_path(folder: &Path, shard: Option<(usize, usize)>) -> PathBuf {
 /// A task that fails is noted with its error, and the others go on; where images cannot be had the tasks on them are skipped.
 ///
 /// # Errors
-/// [`Error::Io`] where the folder or the store cannot be written; [`Error::Argument`] for a shard that there is not;
-/// [`Error::Device`] where the device failed in two tasks, one after the other: it is lost, probably.
+/// [`Error::Io`] where the folder or the store cannot be written; [`Error::Argument`] for a shard that there is not, and for
+/// more than one job on a GPU; [`Error::Device`] where the device failed in two tasks, one after the other: it is lost, probably.
 ///
 /// ```
 /// use sharpdim::study::{Plan, RunOptions, Store, run, store_path};
@@ -171,7 +181,7 @@ pub fn run(
     plan: &Plan,
     folder: &Path,
     options: &RunOptions,
-    watch: &mut dyn FnMut(Event<'_>),
+    watch: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<Summary> {
     if let Some((number, of)) = options.shard
         && !(1..=of).contains(&number)
@@ -180,6 +190,12 @@ pub fn run(
     }
     let runs = folder.join("runs");
     fs::create_dir_all(&runs).map_err(|source| Error::io(&runs, source))?;
+    if options.jobs.is_some_and(|jobs| jobs.get() > 1) && !device.is_cpu() {
+        return Err(Error::Argument(format!(
+            "several jobs at once are for the CPU, and this is {device}: leave them out; for several GPUs, start the study \
+             once for each in the same folder"
+        )));
+    }
     let (number, of) = options.shard.unwrap_or((1, 1));
     let tasks: Vec<Task> = plan.tasks().into_iter().filter(|task| task.position % of == number - 1).collect();
     let mut store = Store::create(&store_path(folder, options.shard))?;
@@ -188,6 +204,7 @@ pub fn run(
     let mut sources = Sources::new(plan, &options.data, options.cache.clone());
     let mut study = Running {
         device,
+        device_name: device.to_string(),
         plan,
         runs,
         options,
@@ -195,12 +212,15 @@ pub fn run(
         summary: Summary::default(),
         failed_before: false,
         timer: SaveTimer::new(options.save_every),
+        given_up: Arc::default(),
     };
     study.all(&tasks, &mut sources, watch)
 }
 
 struct Running<'a> {
     device: &'a Device,
+    /// As results have it: with all threads, of which a job has a part.
+    device_name: String,
     plan: &'a Plan,
     runs: PathBuf,
     options: &'a RunOptions,
@@ -209,15 +229,12 @@ struct Running<'a> {
     /// Whether the device failed in the task before.
     failed_before: bool,
     timer: SaveTimer,
+    /// Set where one of several jobs ended with an error: the others stop as if they were asked to.
+    given_up: Arc<AtomicBool>,
 }
 
 impl Running<'_> {
-    fn all(
-        &mut self,
-        tasks: &[Task],
-        sources: &mut Sources<'_>,
-        watch: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Summary> {
+    fn all(&mut self, tasks: &[Task], sources: &mut Sources<'_>, watch: Watch<'_>) -> Result<Summary> {
         let states: std::collections::HashMap<String, State> =
             self.store.entries()?.into_iter().map(|entry| (entry.id, entry.state)).collect();
         let mut left: Vec<&Task> = Vec::new();
@@ -236,22 +253,91 @@ impl Running<'_> {
             of: left.len() + self.summary.done + self.summary.failed,
             cost,
         });
+        let count = jobs::count(self.device, self.plan, &left, self.options.jobs)?;
         // Once more through those that others were at: they may have been killed, or only have been looking.
         let mut left = left;
         loop {
-            let mut elsewhere = Vec::new();
-            for task in &left {
-                self.summary.stopped |= self.stopping();
-                if !self.summary.stopped && !self.one(task, sources, watch)? {
-                    elsewhere.push(*task);
-                }
+            let jobs = Jobs::new(&left);
+            if count == 1 {
+                self.work(&jobs, sources, watch)?;
+            } else {
+                self.work_in_parts(&jobs, count, sources, watch)?;
             }
+            let elsewhere = jobs.elsewhere();
             self.summary.elsewhere = elsewhere.len();
             if self.summary.stopped || elsewhere.is_empty() || elsewhere.len() == left.len() {
                 return Ok(self.summary);
             }
             left = elsewhere;
         }
+    }
+
+    /// Does tasks until none is left.
+    fn work(&mut self, jobs: &Jobs<'_, '_>, sources: &mut Sources<'_>, watch: Watch<'_>) -> Result<()> {
+        loop {
+            self.summary.stopped |= self.stopping();
+            let Some(task) = jobs.next().filter(|_| !self.summary.stopped) else {
+                return Ok(());
+            };
+            if !self.one(task, sources, watch)? {
+                jobs.leave(task);
+            }
+        }
+    }
+
+    /// The same by several threads, each with a part of rayon's threads, a connection to the store and images of its own.
+    fn work_in_parts(
+        &mut self,
+        jobs: &Jobs<'_, '_>,
+        count: usize,
+        sources: &Sources<'_>,
+        watch: Watch<'_>,
+    ) -> Result<()> {
+        let watch = Mutex::new(watch);
+        let mut workers = Vec::new();
+        for part in jobs::threads(count) {
+            let own = Running {
+                store: Store::open(self.store.path())?,
+                summary: Summary::default(),
+                runs: self.runs.clone(),
+                device_name: self.device_name.clone(),
+                timer: SaveTimer::new(self.options.save_every),
+                given_up: Arc::clone(&self.given_up),
+                ..*self
+            };
+            workers.push((own, sources.beside(), jobs::pool(part)?));
+        }
+        let ended: Vec<(Summary, Result<()>)> = thread::scope(|scope| {
+            let started: Vec<_> = workers
+                .into_iter()
+                .map(|(mut own, mut sources, pool)| {
+                    let watch = &watch;
+                    scope.spawn(move || {
+                        let worked = pool.install(|| {
+                            own.work(jobs, &mut sources, &mut |event| {
+                                watch.lock().unwrap_or_else(PoisonError::into_inner)(event);
+                            })
+                        });
+                        if worked.is_err() {
+                            own.given_up.store(true, Ordering::Relaxed);
+                        }
+                        (own.summary, worked)
+                    })
+                })
+                .collect();
+            started
+                .into_iter()
+                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        });
+        let mut worked = Ok(());
+        for (Summary { done, failed, stopped, .. }, own) in ended {
+            self.summary.done += done;
+            self.summary.failed += failed;
+            self.summary.stopped |= stopped;
+            worked = worked.and(own);
+        }
+        worked
     }
 
     /// Removes the files of tasks that are done, and what processes that were killed left of them.
@@ -276,7 +362,7 @@ impl Running<'_> {
         &mut self,
         tasks: Vec<&'t Task>,
         sources: &mut Sources<'_>,
-        watch: &mut dyn FnMut(Event<'_>),
+        watch: Watch<'_>,
     ) -> Result<Vec<&'t Task>> {
         let mut kept = Vec::new();
         let mut skipped: Vec<(String, String, Vec<&str>)> = Vec::new();
@@ -307,16 +393,11 @@ impl Running<'_> {
     }
 
     fn stopping(&self) -> bool {
-        self.options.stop.load(Ordering::Relaxed)
+        self.options.stop.load(Ordering::Relaxed) || self.given_up.load(Ordering::Relaxed)
     }
 
     /// Does a task; false where another process is at it.
-    fn one(
-        &mut self,
-        task: &Task,
-        sources: &mut Sources<'_>,
-        watch: &mut dyn FnMut(Event<'_>),
-    ) -> Result<bool> {
+    fn one(&mut self, task: &Task, sources: &mut Sources<'_>, watch: Watch<'_>) -> Result<bool> {
         // The system takes the lock from a process that dies, so that no task stays one's that is no more.
         let Some(lock) = self.lock(task)? else {
             watch(Event::Elsewhere { task });
@@ -384,12 +465,7 @@ impl Running<'_> {
         self.runs.join(format!("{}.safetensors", task.id))
     }
 
-    fn measure(
-        &mut self,
-        task: &Task,
-        sources: &mut Sources<'_>,
-        watch: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Outcome> {
+    fn measure(&mut self, task: &Task, sources: &mut Sources<'_>, watch: Watch<'_>) -> Result<Outcome> {
         watch(Event::Started { task, epochs: 0 });
         watch(Event::Moved { task, what: "decoding", fraction: 0.0 });
         let estimators = self.plan.estimators()?;
@@ -397,7 +473,7 @@ impl Running<'_> {
         let mut outcome = Outcome {
             classes: prepared.classes.clone(),
             checksum: prepared.checksum.clone(),
-            device: self.device.to_string(),
+            device: self.device_name.clone(),
             ..Outcome::default()
         };
         watch(Event::Moved { task, what: "measuring", fraction: 0.3 });
@@ -466,7 +542,7 @@ impl Running<'_> {
         task: &Task,
         sources: &mut Sources<'_>,
         told: &mut Instant,
-        watch: &mut dyn FnMut(Event<'_>),
+        watch: Watch<'_>,
     ) -> Result<Outcome> {
         let Some(model) = task.model else { unreachable!("a training has a network") };
         let plan = self.plan;
@@ -508,7 +584,7 @@ impl Running<'_> {
         let mut outcome = Outcome {
             classes: prepared.classes.clone(),
             checksum: prepared.checksum.clone(),
-            device: self.device.to_string(),
+            device: self.device_name.clone(),
             precision: Some(precision),
             epochs: trainer.history().iter().map(epoch_result).collect(),
             ..Outcome::default()
@@ -556,7 +632,7 @@ impl Running<'_> {
         trained: &Trained,
         prepared: &Prepared,
         batch: usize,
-        watch: &mut dyn FnMut(Event<'_>),
+        watch: Watch<'_>,
         outcome: &mut Outcome,
     ) -> Result<()> {
         if self.plan.attacks.is_empty() || self.plan.epsilons.is_empty() {

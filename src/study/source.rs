@@ -41,6 +41,17 @@ impl<'a> Sources<'a> {
         Sources { plan, data: data.to_owned(), cache, opened: HashMap::new(), last: None }
     }
 
+    /// The same datasets for another thread, none of their images decoded.
+    pub fn beside(&self) -> Self {
+        Sources {
+            plan: self.plan,
+            data: self.data.clone(),
+            cache: self.cache.clone(),
+            opened: self.opened.clone(),
+            last: None,
+        }
+    }
+
     /// Why a task's images cannot be had, where they cannot. Nothing is decoded.
     pub fn lacking(&mut self, task: &Task) -> Option<String> {
         self.choose(task).err().map(|error| error.to_string())

@@ -19,7 +19,8 @@ pub struct Status {
     pub failed: Vec<Entry>,
     /// Tasks whose images cannot be had.
     pub skipped: Vec<Entry>,
-    /// Seconds that one process needs for what is left, at the pace so far; `None` before anything is done.
+    /// Seconds that what is left will take at the pace so far, with as many tasks at once as now; `None` before anything is
+    /// done.
     pub seconds_left: Option<f64>,
 }
 
@@ -73,7 +74,7 @@ fn seconds_left(status: &Status) -> Option<f64> {
             seconds += (left * took / done - spent - begun).max(0.0);
         }
     }
-    Some(seconds)
+    Some(seconds / status.running.len().max(1) as f64)
 }
 
 /// Whether a process holds a lock. One that is only looked at is not left behind.
