@@ -5,8 +5,8 @@
 // time; a warp takes rows, a lane every 32nd column. A pair within a radius counts for its row, by a vote of the
 // warp, whose lane t keeps radius t's count; and for its column, in a byte for each radius that the lane keeps: a
 // warp sees no more than 16 rows of a tile. Counts are integers, so that the atomics that add them up give the same
-// in any order. Floats: a pair whose error bound holds a radius counts for none, and is appended to a list that the
-// host has recomputed and sorted.
+// in any order. A radius may be given as a range: a pair that may be inside of it, and of floats one whose error bound
+// holds a radius, counts for none, and is appended to a list that the host has recomputed and sorted.
 // Bound: as the tiles.
 #include "common/pair_tile.cuh"
 
@@ -20,9 +20,10 @@ struct CountsParams {
     uint64_t near_count;     // uint32, 0: how many there are, also where they do not fit
     uint32_t near_capacity;
     uint32_t radii;          // at most MOST_RADII
-    double squared[MOST_RADII];  // in the values' unit
+    double low[MOST_RADII];   // where each squared radius is, in the values' unit: no less
+    double high[MOST_RADII];  // and no more
 };
-static_assert(sizeof(CountsParams) == 208 && offsetof(CountsParams, squared) == 144);
+static_assert(sizeof(CountsParams) == 272 && offsetof(CountsParams, high) == 208);
 
 template <class Policy> __device__ __forceinline__ void counts(const CountsParams& p) {
     SHARPDIM_DYNAMIC_SHARED(shared);
@@ -52,8 +53,8 @@ template <class Policy> __device__ __forceinline__ void counts(const CountsParam
                     double v = value[r * VALUE_STRIDE + c], off = slack(pairs, i, j);
                     bool unsure = false;
                     for (uint32_t t = 0; t < p.radii; t++) {
-                        if (v + off < p.squared[t]) within |= 1u << t;
-                        else if (v - off < p.squared[t]) unsure = true;
+                        if (v + off < p.low[t]) within |= 1u << t;
+                        else if (v - off < p.high[t]) unsure = true;
                     }
                     if (unsure) {
                         within = 0;

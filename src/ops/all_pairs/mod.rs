@@ -84,9 +84,9 @@ pub struct AllPairs {
     /// What [`class_pairs`](super::class_pairs()) finds; empty where that is not wanted.
     pub class_pairs: Vec<ClassPair>,
     /// Of [`Wanted::within`] those that this pass counted, in their order. The medians are known only after the pass, so
-    /// it counts around what a search of a few samples expects. Missing are all on a GPU, of fewer than 2000 samples,
-    /// and where more than 8 388 608 pairs were too near the expected ones; and one that was not near what was expected.
-    /// [`counts_within`](super::counts_within) counts those, in another pass.
+    /// it counts around what a search of a few samples expects. Missing are all of fewer than 2000 samples, and where more
+    /// than 8 388 608 pairs, on a GPU half as many, were too near the expected ones; and one that was not near what was
+    /// expected. [`counts_within`](super::counts_within) counts those, in another pass.
     pub within: Vec<Within>,
 }
 
@@ -118,10 +118,7 @@ pub fn all_pairs(
     if let Some(labels) = wanted.labels {
         one_label_each(points, labels)?;
     }
-    let brackets = match device.is_cpu() {
-        true => within::brackets(points, wanted)?,
-        false => Vec::new(),
-    };
+    let brackets = within::brackets(device, points, wanted)?;
     // On a CPU neighbours alone have screens of their own, which cost less for some floats.
     let several = wanted.labels.is_some() || !brackets.is_empty();
     if several && let Some(found) = together(device, points, wanted, &brackets, progress)? {
@@ -167,22 +164,32 @@ fn together(
     };
     #[cfg(gpu)]
     if let Some(gpu) = device.gpu() {
-        let (Some(Ok(pairs)), Some(task), Some(labels)) = (&pairs, &task, wanted.labels) else {
-            return Ok(None);
-        };
         // Classes, where they are wanted, take a pass of their own.
         let most = if wanted.class_pairs { 0.5 } else { 1.0 };
-        let Some((neighbours, found)) =
-            cuda::all_pairs(gpu, &rows, wanted.k, task, &|done| progress(most * done))?
-        else {
+        let part = |done| progress(most * done);
+        let Some(found) = cuda::all_pairs(gpu, &rows, wanted.k, task.as_ref(), brackets, &part)? else {
             return Ok(None);
         };
-        let class_pairs = match wanted.class_pairs {
-            true => class_pairs_with(device, points, labels, &|done| progress(most + (1.0 - most) * done))?,
-            false => Vec::new(),
+        let sharpness = match (pairs, found.sharpness, wanted.labels) {
+            (Some(Ok(pairs)), Some(found), _) => Some(Ok(pairs.sharpness(found))),
+            (Some(Ok(_)), None, Some(labels)) => {
+                Some(Ok(sharpness_with(device, points, labels, wanted.top, &|_| ())?))
+            }
+            (Some(Err(error)), ..) => Some(Err(error)),
+            (Some(Ok(_)), None, None) | (None, ..) => None,
         };
-        let sharpness = Some(Ok(pairs.sharpness(found)));
-        return Ok(Some(AllPairs { neighbours, sharpness, class_pairs, within: Vec::new() }));
+        let class_pairs = match wanted.labels {
+            Some(labels) if wanted.class_pairs => {
+                class_pairs_with(device, points, labels, &|done| progress(most + (1.0 - most) * done))?
+            }
+            _ => Vec::new(),
+        };
+        return Ok(Some(AllPairs {
+            neighbours: found.neighbours,
+            sharpness,
+            class_pairs,
+            within: found.within,
+        }));
     }
     #[cfg(not(gpu))]
     let _ = device;

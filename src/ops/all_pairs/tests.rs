@@ -1,6 +1,8 @@
 //! Pairs within the median distance to a neighbour: counted by the pass that finds it, against `counts_within` and against
 //! counting all distances.
 
+#[cfg(gpu)]
+use super::cuda;
 use super::within::{Bracket, LEAST, pilot};
 use super::{Wanted, Within, all_pairs, cpu};
 use crate::ops::pairs::Rows;
@@ -30,7 +32,29 @@ fn found(points: &Points<'_>) -> Vec<Within> {
     all_pairs(&Device::cpu(), points, &wanted(&KS), &|_| ()).unwrap().within
 }
 
-/// What one pass with these brackets counts, and its neighbours.
+/// The CPU, and where this build has one a GPU: emulated ones too.
+fn devices() -> Vec<Device> {
+    let gpus = [Device::emulated(0), Device::cuda(0)].into_iter().flatten();
+    [Device::cpu()].into_iter().chain(gpus).collect()
+}
+
+/// What one pass with these brackets counts, and its neighbours; on a CPU of `most` pairs that are kept.
+fn counted_on(
+    device: &Device,
+    points: &Points<'_>,
+    brackets: &[Bracket],
+    most: usize,
+) -> (Vec<Within>, Neighbours) {
+    #[cfg(gpu)]
+    if let Some(gpu) = device.gpu() {
+        let k = brackets.iter().map(|bracket| bracket.k).max().unwrap();
+        let found = cuda::all_pairs(gpu, &Rows::from(points), k, None, brackets, &|_| ()).unwrap().unwrap();
+        return (found.within, found.neighbours);
+    }
+    assert!(device.is_cpu());
+    counted(points, brackets, most)
+}
+
 fn counted(points: &Points<'_>, brackets: &[Bracket], most: usize) -> (Vec<Within>, Neighbours) {
     let readers = cpu::Readers { task: None, classes: None, brackets };
     let k = brackets.iter().map(|bracket| bracket.k).max().unwrap();
@@ -48,13 +72,13 @@ fn values(points: &Points<'_>) -> Vec<f64> {
     }
 }
 
-/// Fails unless the counts are those of `counts_within`, and right.
+/// Fails unless the counts are those of `counts_within` on the same device, and right.
 #[track_caller]
-fn verify(points: &Points<'_>, within: &[Within]) {
+fn verify(device: &Device, points: &Points<'_>, within: &[Within]) {
     let (values, dim) = (values(points), points.dim());
     let rows: Vec<&[f64]> = values.chunks(dim).collect();
     for Within { k, squared, counts } in within {
-        let again = counts_within(&Device::cpu(), points, [*squared], &|_| ()).unwrap();
+        let again = counts_within(device, points, [*squared], &|_| ()).unwrap();
         assert!(again.iter().map(|[count]| count).eq(counts), "k = {k}");
         let mut tells = 0;
         for (i, (row, count)) in rows.iter().zip(counts).enumerate() {
@@ -77,7 +101,7 @@ fn verify(points: &Points<'_>, within: &[Within]) {
 fn one_pass_suffices(points: &Points<'_>) {
     let found = found(points);
     assert_eq!(found.iter().map(|within| within.k).collect::<Vec<_>>(), KS);
-    verify(points, &found);
+    verify(&Device::cpu(), points, &found);
 }
 
 #[test]
@@ -126,33 +150,40 @@ fn one_pass_suffices_for_ties_duplicates_and_clusters() {
 /// Brackets that end at the medians, hold them, or miss them by the least there is.
 #[test]
 fn brackets_count_up_to_their_ends() {
-    for n in [10, 15, 16, 17, 127, 128, 129, 257, 300] {
-        let (whole, wide) = (bytes(n, 3), draws(n, 3));
-        let grid: Vec<f32> = whole.iter().map(|v| f32::from(*v) + 0.5).collect();
-        for points in
-            [Points::u8(&whole, 3).unwrap(), Points::f64(&wide, 3).unwrap(), Points::f32(&grid, 3).unwrap()]
-        {
-            let any = KS.map(|k| Bracket { k, low: 0.0, high: f64::INFINITY });
-            let (all, neighbours) = counted(&points, &any, 1 << 20);
-            assert_eq!(all.len(), 2);
-            verify(&points, &all);
-            let medians = KS.map(|k| neighbours.squared_median(k));
-            let around = |low: &dyn Fn(f64) -> f64, high: &dyn Fn(f64) -> f64| {
-                let bracket =
-                    |at: usize| Bracket { k: KS[at], low: low(medians[at]), high: high(medians[at]) };
-                counted(&points, &[0, 1].map(bracket), 1 << 20).0
-            };
-            assert_eq!(around(&|r| r, &|r| r), all, "{n}");
-            assert_eq!(around(&|r| r, &|r| r + 1.0), all, "{n}");
-            assert_eq!(around(&|r| r * 0.9, &|r| r), all, "{n}");
-            assert_eq!(around(&|r| r * 0.5, &|r| r * 2.0), all, "{n}");
-            assert_eq!(around(&f64::next_up, &|r| r * 2.0), [], "{n}");
-            assert_eq!(around(&|r| r * 0.5, &f64::next_down), [], "{n}");
-            // One missed: the other's count stands.
-            let [inner, outer] = any;
-            let high = medians[0].next_down();
-            assert_eq!(counted(&points, &[Bracket { high, ..inner }, outer], 1 << 20).0, all[1..], "{n}");
-        }
+    for device in devices() {
+        // Emulated GPUs are slow.
+        let sizes =
+            if device.is_cpu() { &[10, 15, 16, 17, 127, 128, 129, 257, 300][..] } else { &[17, 129, 257] };
+        sizes.iter().for_each(|n| count_up_to_the_ends(&device, *n));
+    }
+}
+
+fn count_up_to_the_ends(device: &Device, n: usize) {
+    let (whole, wide) = (bytes(n, 3), draws(n, 3));
+    let grid: Vec<f32> = whole.iter().map(|v| f32::from(*v) + 0.5).collect();
+    for points in
+        [Points::u8(&whole, 3).unwrap(), Points::f64(&wide, 3).unwrap(), Points::f32(&grid, 3).unwrap()]
+    {
+        let counted = |brackets: &[Bracket]| counted_on(device, &points, brackets, 1 << 20);
+        let any = KS.map(|k| Bracket { k, low: 0.0, high: f64::INFINITY });
+        let (all, neighbours) = counted(&any);
+        assert_eq!(all.len(), 2);
+        verify(device, &points, &all);
+        let medians = KS.map(|k| neighbours.squared_median(k));
+        let around = |low: &dyn Fn(f64) -> f64, high: &dyn Fn(f64) -> f64| {
+            let bracket = |at: usize| Bracket { k: KS[at], low: low(medians[at]), high: high(medians[at]) };
+            counted(&[0, 1].map(bracket)).0
+        };
+        assert_eq!(around(&|r| r, &|r| r), all, "{n}");
+        assert_eq!(around(&|r| r, &|r| r + 1.0), all, "{n}");
+        assert_eq!(around(&|r| r * 0.9, &|r| r), all, "{n}");
+        assert_eq!(around(&|r| r * 0.5, &|r| r * 2.0), all, "{n}");
+        assert_eq!(around(&f64::next_up, &|r| r * 2.0), [], "{n}");
+        assert_eq!(around(&|r| r * 0.5, &f64::next_down), [], "{n}");
+        // One missed: the other's count stands.
+        let [inner, outer] = any;
+        let high = medians[0].next_down();
+        assert_eq!(counted(&[Bracket { high, ..inner }, outer]).0, all[1..], "{n}");
     }
 }
 
@@ -164,7 +195,7 @@ fn long_rows_count_too() {
     let points = Points::u8(&whole, dim).unwrap();
     let any = KS.map(|k| Bracket { k, low: 0.0, high: f64::INFINITY });
     let (all, neighbours) = counted(&points, &any, 1 << 20);
-    verify(&points, &all);
+    verify(&Device::cpu(), &points, &all);
     let at = KS.map(|k| neighbours.squared_median(k)).map(|r| (r * 0.99, r * 1.01));
     let narrow = [0, 1].map(|which| Bracket { k: KS[which], low: at[which].0, high: at[which].1 });
     assert_eq!(counted(&points, &narrow, 1 << 20).0, all);

@@ -51,7 +51,7 @@ pub(super) fn pilot(n: usize) -> Vec<usize> {
 }
 
 /// Brackets the medians that are wanted; none where that does not pay.
-pub(super) fn brackets(points: &Points<'_>, wanted: &Wanted<'_>) -> Result<Vec<Bracket>> {
+pub(super) fn brackets(device: &Device, points: &Points<'_>, wanted: &Wanted<'_>) -> Result<Vec<Bracket>> {
     let Some(&most) = wanted.within.iter().max() else {
         return Ok(Vec::new());
     };
@@ -60,7 +60,7 @@ pub(super) fn brackets(points: &Points<'_>, wanted: &Wanted<'_>) -> Result<Vec<B
     }
     let few = points.gather(&pilot(points.n()));
     // Nothing is nearer to a sample than itself: its k-th neighbour stands at place k.
-    let nearest = neighbours_between(&Device::cpu(), &few.points()?, points, most + 1, &|_| ())?;
+    let nearest = neighbours_between(device, &few.points()?, points, most + 1, &|_| ())?;
     // A quantile of few samples has a binomial rank, however distances are distributed: a bracket between two of them
     // holds ties and gaps as well.
     let (m, middle) = (nearest.n(), (nearest.n() - 1) as f64 / 2.0);
@@ -72,6 +72,23 @@ pub(super) fn brackets(points: &Points<'_>, wanted: &Wanted<'_>) -> Result<Vec<B
         Bracket { k, low: squared[low], high: squared[high.min(m - 1)] }
     };
     Ok(wanted.within.iter().map(bracket).collect())
+}
+
+/// The squared medians that brackets are of.
+pub(super) fn radii(brackets: &[Bracket], neighbours: &Neighbours) -> Vec<f64> {
+    brackets.iter().map(|bracket| neighbours.squared_median(bracket.k)).collect()
+}
+
+/// What was counted, `counts` holding each sample's for one radius after the other; without brackets that missed.
+pub(super) fn held(brackets: &[Bracket], radii: &[f64], counts: &[u64]) -> Vec<Within> {
+    let held = brackets.iter().zip(radii).enumerate();
+    held.filter(|(_, (bracket, radius))| (bracket.low..=bracket.high).contains(*radius))
+        .map(|(which, (bracket, radius))| Within {
+            k: bracket.k,
+            squared: *radius,
+            counts: counts.iter().skip(which).step_by(brackets.len()).copied().collect(),
+        })
+        .collect()
 }
 
 /// Counts pairs below brackets, and keeps those inside.
@@ -118,8 +135,7 @@ impl<'a> Counter<'a> {
         let across = self.brackets.len();
         let mut counts: Vec<u64> =
             self.counts.into_iter().map(|count| u64::from(count.into_inner())).collect();
-        let radii: Vec<f64> =
-            self.brackets.iter().map(|bracket| neighbours.squared_median(bracket.k)).collect();
+        let radii = radii(self.brackets, neighbours);
         let mut add = |(i, j): (u32, u32), below: &dyn Fn(f64) -> bool| {
             for (which, radius) in radii.iter().enumerate() {
                 let within = u64::from(below(*radius));
@@ -140,14 +156,7 @@ impl<'a> Counter<'a> {
         for (pair, found) in open.iter().zip(squared_distances(rows, &open)) {
             add(*pair, &|radius| found < radius);
         }
-        let held = self.brackets.iter().zip(&radii).enumerate();
-        held.filter(|(_, (bracket, radius))| (bracket.low..=bracket.high).contains(*radius))
-            .map(|(which, (bracket, radius))| Within {
-                k: bracket.k,
-                squared: *radius,
-                counts: counts.iter().skip(which).step_by(across).copied().collect(),
-            })
-            .collect()
+        held(self.brackets, &radii, &counts)
     }
 
     /// The block's pairs that may be within the widest bracket, and a few more: row and column within the block, and value.

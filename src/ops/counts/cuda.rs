@@ -1,15 +1,15 @@
-//! `counts_within` on a GPU: counted where the tiles are made; pairs too near a radius for a float tile's value are
-//! recomputed.
+//! `counts_within` on a GPU: counted where the tiles are made; pairs too near a radius for a float tile's value, or inside
+//! the range that a radius is known to be in, are recomputed.
 
 use super::Progress;
 use crate::Result;
-use crate::device::{Gpu, Kernel, Params};
+use crate::device::{Buffer, Gpu, Kernel, Params};
 use crate::ops::pairs::Rows;
-use crate::ops::pairs::cuda::{PairParams, Prepared, appended};
+use crate::ops::pairs::cuda::{PairLaunch, PairParams, Prepared, appended};
 use std::mem::offset_of;
 
 /// Radii of a launch.
-const MOST_RADII: usize = 8;
+pub(in crate::ops) const MOST_RADII: usize = 8;
 /// Pairs too near a radius that there is room for.
 const NEAR_PAIRS: usize = 1 << 22;
 
@@ -23,9 +23,10 @@ struct CountsParams {
     near_count: u64,
     near_capacity: u32,
     radii: u32,
-    squared: [f64; MOST_RADII],
+    low: [f64; MOST_RADII],
+    high: [f64; MOST_RADII],
 }
-const _: () = assert!(size_of::<CountsParams>() == 208 && offset_of!(CountsParams, squared) == 144);
+const _: () = assert!(size_of::<CountsParams>() == 272 && offset_of!(CountsParams, high) == 208);
 // SAFETY: repr(C), no padding, as asserted by size.
 unsafe impl Params for CountsParams {}
 
@@ -37,53 +38,94 @@ pub(super) fn counts<const R: usize>(
 ) -> Result<Vec<[u64; R]>> {
     const { assert!(R <= MOST_RADII) };
     let prepared = Prepared::new(gpu, samples)?;
-    if !prepared.sane() {
-        // Values whose range leaves f32's: nothing here could be screened.
-        return Ok(super::cpu::counts(samples, squared, progress));
-    }
-    let exact = samples.bytes();
-    let kernel = if exact { Kernel::CountsU8 } else { Kernel::CountsF32 };
-    let capacity = if exact { 0 } else { NEAR_PAIRS.min(samples.n() * samples.n() / 2) };
-    let mut counts = gpu.allocate::<u32>(samples.n() * R)?;
-    let mut near_count = gpu.allocate::<u32>(1)?;
-    let near_pairs = gpu.allocate::<u32>(2 * capacity)?;
-    gpu.fill(&mut counts, 0)?;
-    gpu.fill(&mut near_count, 0)?;
-    let mut radii = [0.0; MOST_RADII];
-    for (radius, squared) in radii.iter_mut().zip(squared) {
-        // The unit is a power of two.
-        *radius = squared / prepared.unit();
-    }
-    prepared.for_each_launch(progress, |work| {
-        let params = CountsParams {
-            pairs: work.pairs,
-            counts: counts.address(),
-            near_pairs: near_pairs.address(),
-            near_count: near_count.address(),
-            near_capacity: capacity as u32,
-            radii: R as u32,
-            squared: radii,
-        };
-        // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; each sample has R counts, and
-        // the list room for `capacity` pairs.
-        unsafe { gpu.launch(kernel, &params, work.launch) }
-    })?;
-
-    let near = gpu.download(&near_count)?[0] as usize;
-    if near > capacity {
-        // The radii lie where nearly all distances do.
-        return Ok(super::cpu::counts(samples, squared, progress));
-    }
-    let mut pairs = appended(gpu, &near_pairs, near)?;
-    pairs.sort_unstable();
-    let counts = gpu.download(&counts)?;
-    let mut counts: Vec<[u64; R]> =
-        counts.as_chunks::<R>().0.iter().map(|counts| counts.map(u64::from)).collect();
-    for ((i, j), found) in pairs.iter().zip(prepared.squared_distances(&pairs)?) {
-        for which in (0..R).filter(|which| found < squared[*which]) {
-            counts[*i as usize][which] += 1;
-            counts[*j as usize][which] += 1;
+    if let Some(counter) = Counter::new(gpu, &prepared, samples, &squared.map(|squared| [squared; 2]))? {
+        prepared.for_each_launch(progress, |work| counter.launch(work))?;
+        if let Some(counts) = counter.finish(&prepared, &squared)? {
+            return Ok(counts.as_chunks::<R>().0.to_vec());
         }
     }
-    Ok(counts)
+    Ok(super::cpu::counts(samples, squared, progress))
+}
+
+/// Pairs nearer than some radii, of which ranges are known before the pass, and the radii after it.
+pub(in crate::ops) struct Counter<'a> {
+    gpu: &'a Gpu,
+    kernel: Kernel,
+    /// The least and the greatest that each squared radius may be, in the values' unit.
+    ranges: Vec<[f64; 2]>,
+    counts: Buffer<u32>,
+    near_pairs: Buffer<u32>,
+    near_count: Buffer<u32>,
+    capacity: usize,
+}
+
+impl<'a> Counter<'a> {
+    /// For up to [`MOST_RADII`] ranges of squared radii, in the data's units squared. `None` where values' range leaves
+    /// that of f32: nothing could be screened.
+    pub(in crate::ops) fn new(
+        gpu: &'a Gpu,
+        prepared: &Prepared<'_>,
+        samples: &Rows<'_>,
+        ranges: &[[f64; 2]],
+    ) -> Result<Option<Self>> {
+        if !prepared.sane() {
+            return Ok(None);
+        }
+        let exact = samples.bytes();
+        let open = !exact || ranges.iter().any(|[low, high]| low < high);
+        let capacity = if open { NEAR_PAIRS.min(samples.n() * samples.n() / 2) } else { 0 };
+        let mut counter = Counter {
+            gpu,
+            kernel: if exact { Kernel::CountsU8 } else { Kernel::CountsF32 },
+            // The unit is a power of two.
+            ranges: ranges.iter().map(|range| range.map(|squared| squared / prepared.unit())).collect(),
+            counts: gpu.allocate(samples.n() * ranges.len())?,
+            near_pairs: gpu.allocate(2 * capacity)?,
+            near_count: gpu.allocate(1)?,
+            capacity,
+        };
+        gpu.fill(&mut counter.counts, 0)?;
+        gpu.fill(&mut counter.near_count, 0)?;
+        Ok(Some(counter))
+    }
+
+    /// Counts a launch's pairs, which are those of rows prepared from the same samples.
+    pub(in crate::ops) fn launch(&self, work: &PairLaunch) -> Result<()> {
+        let (mut low, mut high) = ([0.0; MOST_RADII], [0.0; MOST_RADII]);
+        for (range, ends) in self.ranges.iter().zip(low.iter_mut().zip(&mut high)) {
+            (*ends.0, *ends.1) = (range[0], range[1]);
+        }
+        let params = CountsParams {
+            pairs: work.pairs,
+            counts: self.counts.address(),
+            near_pairs: self.near_pairs.address(),
+            near_count: self.near_count.address(),
+            near_capacity: self.capacity as u32,
+            radii: self.ranges.len() as u32,
+            low,
+            high,
+        };
+        // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; each sample has a count for each
+        // radius, and the list room for `capacity` pairs.
+        unsafe { self.gpu.launch(self.kernel, &params, work.launch) }
+    }
+
+    /// For each sample and each radius, one after the other, the number of others whose squared distance is below it.
+    /// Radii are inside the ranges. `None` where nearly all pairs are too near to them, so that there was no room.
+    pub(in crate::ops) fn finish(self, prepared: &Prepared<'_>, squared: &[f64]) -> Result<Option<Vec<u64>>> {
+        let near = self.gpu.download(&self.near_count)?[0] as usize;
+        if near > self.capacity {
+            return Ok(None);
+        }
+        let mut pairs = appended(self.gpu, &self.near_pairs, near)?;
+        pairs.sort_unstable();
+        let mut counts: Vec<u64> = self.gpu.download(&self.counts)?.into_iter().map(u64::from).collect();
+        for ((i, j), found) in pairs.iter().zip(prepared.squared_distances(&pairs)?) {
+            for which in (0..squared.len()).filter(|which| found < squared[*which]) {
+                counts[*i as usize * squared.len() + which] += 1;
+                counts[*j as usize * squared.len() + which] += 1;
+            }
+        }
+        Ok(Some(counts))
+    }
 }

@@ -3,7 +3,7 @@
 
 mod cpu;
 #[cfg(gpu)]
-mod cuda;
+pub(super) mod cuda;
 
 use super::Progress;
 use super::pairs::Rows;
