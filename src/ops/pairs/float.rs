@@ -3,6 +3,7 @@
 //!
 //! Rows travel in panels of 16, as those of bytes do: the values of 16 rows side by side, column after column.
 
+use super::panels::Panels;
 use super::tiles::{Operands, Products};
 use super::{Block, Bounds, Float, LANES, Reader, Rows, Run, Tile, WIDENED, blocks};
 use crate::points::Kind;
@@ -168,8 +169,7 @@ unsafe impl Send for FloatPlace {}
 unsafe impl Sync for FloatPlace {}
 
 impl Products for Centred<'_> {
-    /// A chunk of columns after another.
-    type Panels = Vec<Vec<f32>>;
+    type Panels = Panels<f32>;
     type Sums = Vec<f32>;
     type Place = FloatPlace;
 
@@ -181,16 +181,11 @@ impl Products for Centred<'_> {
         self.rows.dim() * size_of::<f32>()
     }
 
-    fn pack(&self, chunks: &mut Self::Panels, rows: Range<usize>, columns: Range<usize>) {
-        chunks.resize(columns.len().div_ceil(DEPTH), Vec::new());
-        for (panels, columns) in chunks.iter_mut().zip(blocks(columns, DEPTH)) {
+    fn pack(&self, packed: &mut Self::Panels, rows: Range<usize>, columns: Range<usize>) {
+        let len = |columns: Range<usize>| rows.len().next_multiple_of(LANES) * columns.len();
+        let chunks = packed.lay_out(blocks(columns.clone(), DEPTH).map(len));
+        for (panels, columns) in chunks.into_iter().zip(blocks(columns, DEPTH)) {
             let depth = columns.len();
-            let len = rows.len().next_multiple_of(LANES) * depth;
-            if panels.capacity() < len {
-                // Fresh pages, which are zeros as they come: they are touched first by the threads that fill them.
-                *panels = vec![0.0; len];
-            }
-            panels.resize(len, 0.0);
             panels.par_chunks_mut(LANES * depth).enumerate().for_each(|(p, panel)| {
                 let mut values = [0.0; DEPTH];
                 for r in 0..LANES {
@@ -221,8 +216,8 @@ impl Products for Centred<'_> {
     unsafe fn add(&self, block: &Operands<'_, Self::Panels>, columns: Range<usize>, place: FloatPlace) {
         for (chunk, columns) in blocks(columns, DEPTH).enumerate() {
             let panel = columns.len() * LANES;
-            let left = &block.left.0[chunk][block.left.1 * panel..];
-            let right = &block.right.0[chunk][block.right.1 * panel..];
+            let left = &block.left.0.chunk(chunk)[block.left.1 * panel..];
+            let right = &block.right.0.chunk(chunk)[block.right.1 * panel..];
             let panels = if self.simd.wide() { 2 } else { 1 };
             for q in (0..block.broad).step_by(panels) {
                 let next = block.broad.min(q + panels);

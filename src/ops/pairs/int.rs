@@ -10,6 +10,7 @@
 mod amx;
 mod neon;
 
+use super::panels::Panels;
 use super::tiles::{Operands, Products, STAGE};
 use super::{Block, LANES, Quantised, Reader, Tile, blocks};
 use crate::simd::{Simd, vectorized};
@@ -227,8 +228,8 @@ unsafe impl Send for IntPlace {}
 unsafe impl Sync for IntPlace {}
 
 impl Products for IntProducts<'_> {
-    /// Of each plane, a chunk of columns after another.
-    type Panels = [Vec<Vec<u32>>; 2];
+    /// Of each plane.
+    type Panels = [Panels<u32>; 2];
     type Sums = IntSums;
     type Place = IntPlace;
 
@@ -279,8 +280,10 @@ impl Products for IntProducts<'_> {
             }
             let units = units(columns.len(), self.simd) * LANES;
             for pass in rows.passes() {
-                let left = &block.left.0[pass.left][chunk][block.left.1 * units..][..block.tall * units];
-                let right = &block.right.0[pass.right][chunk][block.right.1 * units..][..block.broad * units];
+                let left =
+                    &block.left.0[pass.left].chunk(chunk)[block.left.1 * units..][..block.tall * units];
+                let right = block.right.0[pass.right].chunk(chunk);
+                let right = &right[block.right.1 * units..][..block.broad * units];
                 let fresh = std::mem::take(&mut fresh[pass.weight]);
                 if self.simd == Simd::Amx {
                     let sums = amx::Sums { first: place.narrow[pass.weight], stride };
@@ -354,23 +357,18 @@ fn units(depth: usize, simd: Simd) -> usize {
 /// Packs some columns of some rows, of one plane, into panels, chunk by chunk; rows and columns that
 /// are not there become zeros, which add nothing.
 fn pack(
-    packed: &mut Vec<Vec<u32>>,
+    packed: &mut Panels<u32>,
     rows: &Quantised<'_>,
     plane: usize,
     range: Range<usize>,
     columns: Range<usize>,
     simd: Simd,
 ) {
-    packed.resize(chunks(columns.clone(), simd).count(), Vec::new());
-    for (panels, columns) in packed.iter_mut().zip(chunks(columns, simd)) {
+    let len = |columns: Range<usize>| range.len().div_ceil(LANES) * units(columns.len(), simd) * LANES;
+    let packed = packed.lay_out(chunks(columns.clone(), simd).map(len));
+    for (panels, columns) in packed.into_iter().zip(chunks(columns, simd)) {
         let depth = columns.len();
         let units = units(depth, simd);
-        let len = range.len().div_ceil(LANES) * units * LANES;
-        if panels.capacity() < len {
-            // Fresh pages, which are zeros as they come: they are touched first by the threads that fill them.
-            *panels = vec![0; len];
-        }
-        panels.resize(len, 0);
         panels.par_chunks_mut(units * LANES).enumerate().for_each_init(
             || vec![0u8; LANES * DEPTH],
             |bytes, (p, panel)| {

@@ -12,6 +12,7 @@ pub(crate) mod direct;
 pub(crate) mod float;
 pub(crate) mod int;
 pub(crate) mod keeper;
+mod panels;
 pub(crate) mod pass;
 mod quantise;
 mod rows;
