@@ -5,6 +5,8 @@ use super::cpu::look_ahead;
 use super::{Neighbours, collect};
 use crate::ops::pairs::scan::{IntHits, Sum, int_hits, int_value, wrapped};
 use crate::ops::pairs::{BLOCK, Block, LANES, Reader, Rows, Tile};
+use crate::simd::vectorized;
+use macro_rules_attribute::apply;
 use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +15,9 @@ use std::sync::{Mutex, PoisonError};
 const UNKNOWN: i32 = i32::MAX;
 /// The limit of a row that asks for nothing: all distances are above it.
 const CLOSED: i32 = -1;
+
+/// A limit that a block tells may let so many more pairs through than there are neighbours.
+const MORE: usize = 2;
 
 /// The nearest that a run of samples has found so far.
 struct Shelf {
@@ -93,11 +98,10 @@ impl Exact {
         look_ahead(self.k, (&rows, &cols), unknown, values, |i, distances| self.lower(i, distances));
     }
 
-    /// Lowers the limit of sample `i`, if it knows none, to the k-th of these distances to others.
-    fn lower(&self, i: usize, distances: &mut [i32]) {
+    /// Lowers the limit of sample `i`, if it knows none, to about the k-th of these distances to others.
+    fn lower(&self, i: usize, distances: &[i32]) {
         if self.limits[i].load(Ordering::Relaxed) == UNKNOWN {
-            let (_, limit, _) = distances.select_nth_unstable(self.k - 1);
-            self.limits[i].store(*limit, Ordering::Relaxed);
+            self.limits[i].store(about_kth(distances, self.k), Ordering::Relaxed);
         }
     }
 
@@ -129,6 +133,28 @@ impl Exact {
             }
         }
     }
+}
+
+/// A value that no less than `k` of these are up to, and at most [`MORE`] more, unless there are ties. Halving where it may
+/// be takes a few passes of comparisons over a block's values, which is less work than to find the k-th.
+#[apply(vectorized)]
+fn about_kth(values: &[i32], k: usize) -> i32 {
+    let (least, greatest) = values.iter().fold((i32::MAX, i32::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
+    // Fewer than k are up to `low`, k or more up to `high`.
+    let (mut low, mut high) = (i64::from(least) - 1, i64::from(greatest));
+    while high - low > 1 {
+        let middle = (low + high) / 2;
+        let count = values.iter().map(|value| i32::from(*value <= middle as i32)).sum::<i32>() as usize;
+        if count < k {
+            low = middle;
+            continue;
+        }
+        high = middle;
+        if count <= k + MORE {
+            break;
+        }
+    }
+    high as i32
 }
 
 impl Reader for Exact {
@@ -167,6 +193,32 @@ impl Reader for Exact {
             self.offer(cols.start / BLOCK, by_col.map(|(i, j, squared)| (j, i, squared)));
             lists.iter_mut().for_each(IntHits::clear);
             start = end;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// Against a sorted list: from the k-th on, and beyond it no further than a few more, or ties.
+    #[test]
+    fn a_limit_is_at_the_kth_value_or_just_after_it() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        for (len, range) in [(1, 9), (2, 1), (7, 3), (128, 5), (128, 1000), (129, i32::MAX), (500, 1 << 20)] {
+            let values: Vec<i32> = (0..len).map(|_| rng.random_range(0..range)).collect();
+            let mut sorted = values.clone();
+            sorted.sort_unstable();
+            for k in 1..=len {
+                let limit = about_kth(&values, k);
+                assert!(limit >= sorted[k - 1], "{k} of {len} below {range}");
+                let last = sorted[(k - 1 + MORE).min(len - 1)];
+                // Halving ends between two values.
+                let next = sorted.iter().find(|value| **value > last).copied().unwrap_or(i32::MAX);
+                assert!(limit < next || limit == last, "{k} of {len} below {range}: {limit}");
+            }
         }
     }
 }
