@@ -1,12 +1,13 @@
 //! `neighbours` on the CPU where squared distances are 32-bit integers: of bytes, and of floats on a grid of 256 steps, of
 //! up to 32 768 values each. One screen decides, and a pair is one number to compare: its distance, then the other sample.
 
+use super::Neighbours;
 use super::cpu::look_ahead;
-use super::{Neighbours, collect};
 use crate::ops::pairs::scan::{IntHits, Sum, int_hits, int_value, wrapped};
 use crate::ops::pairs::{BLOCK, Block, LANES, Reader, Rows, Tile};
 use crate::simd::vectorized;
 use macro_rules_attribute::apply;
+use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -22,7 +23,7 @@ const MORE: usize = 2;
 /// The nearest that a run of samples has found so far.
 struct Shelf {
     /// Room for so many pairs of each sample, of which it has the first `len`: squared distance and other sample.
-    keys: Vec<u64>,
+    keys: Vec<i64>,
     len: [u32; BLOCK],
     /// Distances above this are not among the k nearest.
     reach: [i32; BLOCK],
@@ -63,15 +64,23 @@ impl Exact {
 
     /// The k nearest of each sample; a distance's square is `unit` times the integer.
     pub(in crate::ops) fn finish(self, rows: &Rows<'_>, unit: f64) -> Neighbours {
-        let mut found = Vec::with_capacity(rows.asked().len());
-        for shelf in self.shelves {
-            let shelf = shelf.into_inner().unwrap_or_else(PoisonError::into_inner);
-            for (keys, len) in shelf.keys.chunks(self.most).zip(shelf.len) {
-                let pair = |key: &u64| ((key >> 32) as f64 * unit, *key as u32);
-                found.push(keys[..len as usize].iter().map(pair).collect());
+        let (n, k, first) = (rows.asked().len(), self.k, rows.partners().start as u32);
+        let (mut indices, mut squared) = (vec![0; n * k], vec![0.0; n * k]);
+        let places = indices.par_chunks_mut(BLOCK * k).zip(squared.par_chunks_mut(BLOCK * k));
+        places.zip(self.shelves).for_each(|((indices, squared), shelf)| {
+            let Shelf { mut keys, len, .. } = shelf.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let lists = keys.chunks_mut(self.most).zip(len);
+            let places = indices.chunks_mut(k).zip(squared.chunks_mut(k));
+            for ((indices, squared), (keys, len)) in places.zip(lists) {
+                let (len, _) = keep_nearest(&mut keys[..len as usize], k);
+                let keys = &mut keys[..len];
+                keys.sort_unstable();
+                for ((index, squared), key) in indices.iter_mut().zip(squared).zip(keys) {
+                    (*index, *squared) = (*key as u32 - first, (*key >> 32) as f64 * unit);
+                }
             }
-        }
-        collect(rows, self.k, found)
+        });
+        Neighbours { n, k, indices, squared, reference: rows.two().then(|| rows.partners().len()) }
     }
 
     fn limits(&self, range: Range<usize>) -> [i32; BLOCK] {
@@ -120,11 +129,11 @@ impl Exact {
                 continue;
             }
             let keys = &mut keys[at * self.most..(at + 1) * self.most];
-            keys[len[at] as usize] = (squared as u64) << 32 | j as u64;
+            keys[len[at] as usize] = i64::from(squared) << 32 | j as i64;
             len[at] += 1;
             if len[at] as usize == self.most {
-                let (_, last, _) = keys.select_nth_unstable(self.k - 1);
-                (len[at], reach[at]) = (self.k as u32, (*last >> 32) as i32);
+                let (left, last) = keep_nearest(keys, self.k);
+                (len[at], reach[at]) = (left as u32, (last >> 32) as i32);
                 // A block may have told more than the sample has found yet.
                 let limit = &self.limits[i];
                 if reach[at] < limit.load(Ordering::Relaxed) {
@@ -135,26 +144,60 @@ impl Exact {
     }
 }
 
+/// Moves the `k` least of these keys, and at most [`MORE`] others, to the front, in any order: how many that are, and a
+/// key that is no less than any of them.
+fn keep_nearest(keys: &mut [i64], k: usize) -> (usize, i64) {
+    let (last, mut kept) = (about_kth(keys, k), 0);
+    for at in 0..keys.len() {
+        // Without a branch: which are kept follows no pattern.
+        let key = keys[at];
+        keys[kept] = key;
+        kept += usize::from(key <= last);
+    }
+    (kept, last)
+}
+
 /// A value that no less than `k` of these are up to, and at most [`MORE`] more, unless there are ties. Halving where it may
-/// be takes a few passes of comparisons over a block's values, which is less work than to find the k-th.
+/// be takes a few passes of comparisons, which is less work than to find the k-th.
 #[apply(vectorized)]
-fn about_kth(values: &[i32], k: usize) -> i32 {
-    let (least, greatest) = values.iter().fold((i32::MAX, i32::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
-    // Fewer than k are up to `low`, k or more up to `high`.
-    let (mut low, mut high) = (i64::from(least) - 1, i64::from(greatest));
-    while high - low > 1 {
-        let middle = (low + high) / 2;
-        let count = values.iter().map(|value| i32::from(*value <= middle as i32)).sum::<i32>() as usize;
-        if count < k {
+fn about_kth<T: Whole>(values: &[T], k: usize) -> T {
+    let (mut low, mut high) = (values[0], values[0]);
+    for value in values {
+        (low, high) = (low.min(*value), high.max(*value));
+    }
+    // Up to `high` there are k or more; up to `low` there are fewer, or it is the least of all.
+    loop {
+        let middle = T::halfway(low, high);
+        let count = values.iter().map(|value| i32::from(*value <= middle)).sum::<i32>() as usize;
+        if count >= k {
+            high = middle;
+            if count <= k + MORE || low == high {
+                return high;
+            }
+        } else if low == middle {
+            return high;
+        } else {
             low = middle;
-            continue;
-        }
-        high = middle;
-        if count <= k + MORE {
-            break;
         }
     }
-    high as i32
+}
+
+/// A whole number.
+trait Whole: Copy + Ord {
+    /// The number in the middle, rounded down.
+    fn halfway(low: Self, high: Self) -> Self;
+}
+
+impl Whole for i32 {
+    fn halfway(low: i32, high: i32) -> i32 {
+        ((i64::from(low) + i64::from(high)) >> 1) as i32
+    }
+}
+
+impl Whole for i64 {
+    fn halfway(low: i64, high: i64) -> i64 {
+        ((i128::from(low) + i128::from(high)) >> 1) as i64
+    }
 }
 
 impl Reader for Exact {
@@ -203,11 +246,14 @@ mod tests {
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
+    const CASES: [(usize, i32); 7] =
+        [(1, 9), (2, 1), (7, 3), (128, 5), (128, 1000), (129, i32::MAX), (500, 1 << 20)];
+
     /// Against a sorted list: from the k-th on, and beyond it no further than a few more, or ties.
     #[test]
     fn a_limit_is_at_the_kth_value_or_just_after_it() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        for (len, range) in [(1, 9), (2, 1), (7, 3), (128, 5), (128, 1000), (129, i32::MAX), (500, 1 << 20)] {
+        for (len, range) in CASES {
             let values: Vec<i32> = (0..len).map(|_| rng.random_range(0..range)).collect();
             let mut sorted = values.clone();
             sorted.sort_unstable();
@@ -218,6 +264,27 @@ mod tests {
                 // Halving ends between two values.
                 let next = sorted.iter().find(|value| **value > last).copied().unwrap_or(i32::MAX);
                 assert!(limit < next || limit == last, "{k} of {len} below {range}: {limit}");
+            }
+        }
+    }
+
+    /// Keys differ, though distances may not: few more than k are left.
+    #[test]
+    fn the_nearest_are_kept_and_few_others() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        for (len, range) in CASES {
+            let keys: Vec<i64> =
+                (0..len).map(|j| i64::from(rng.random_range(0..range)) << 32 | j as i64).collect();
+            let mut sorted = keys.clone();
+            sorted.sort_unstable();
+            for k in 1..=len {
+                let mut own = keys.clone();
+                let (left, last) = keep_nearest(&mut own, k);
+                assert!((k..=k + MORE).contains(&left), "{k} of {len} below {range}: {left}");
+                own.truncate(left);
+                own.sort_unstable();
+                assert_eq!(own, sorted[..left]);
+                assert!(last >= own[left - 1] && sorted.get(left).is_none_or(|next| last < *next));
             }
         }
     }

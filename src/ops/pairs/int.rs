@@ -119,14 +119,15 @@ pub(crate) fn row_terms(rows: &Quantised<'_>, n: usize, simd: Simd) -> RowTerms 
                     for (p, plane) in planes[..rows.planes()].iter_mut().enumerate() {
                         rows.read(p, i, columns.start, &mut plane[..columns.len()]);
                     }
-                    total.add(&planes[0][..columns.len()], &planes[1][..columns.len()]);
+                    let low = if rows.planes() > 1 { columns.len() } else { 0 };
+                    total.add(&planes[0][..columns.len()], &planes[1][..low], crossed(simd));
                 }
                 let term = rows.term(&total);
                 let weights = rows.weights();
                 let sum = |of: &dyn Fn(&Pass) -> i64| -> f64 {
                     rows.passes().iter().map(|pass| weights[pass.weight] * of(pass)).sum::<i64>() as f64
                 };
-                let crossed = |plane: usize| if crossed(simd) { total.crossed[plane] as i64 } else { 0 };
+                let crossed = |plane: usize| total.crossed[plane] as i64;
                 let shifted = |plane: usize| shift(simd) * total.sums[plane] as i64;
                 let row = sum(&|pass| crossed(pass.left));
                 let col = sum(&|pass| crossed(pass.right) - shifted(pass.right));
@@ -144,19 +145,22 @@ pub(crate) struct Totals {
     pub sums: [u64; 2],
     /// Of the first plane's squares, of both planes' products, of the second plane's squares.
     pub products: [u64; 3],
-    /// Of each plane's products of a value at an even place and the next.
+    /// Of each plane's products of a value at an even place and the next, where the instruction set asks for them.
     pub crossed: [u64; 2],
 }
 
 impl Totals {
-    fn add(&mut self, high: &[u8], low: &[u8]) {
+    /// Adds some columns' bytes; of rows of one plane there are no low ones.
+    fn add(&mut self, high: &[u8], low: &[u8], crossed: bool) {
         self.sums[0] += sum(high);
         self.sums[1] += sum(low);
         self.products[0] += product(high, high);
         self.products[1] += product(high, low);
         self.products[2] += product(low, low);
-        self.crossed[0] += crossed_sum(high);
-        self.crossed[1] += crossed_sum(low);
+        if crossed {
+            self.crossed[0] += crossed_sum(high);
+            self.crossed[1] += crossed_sum(low);
+        }
     }
 }
 
