@@ -46,18 +46,13 @@ impl<'l, 't> Jobs<'l, 't> {
 }
 
 /// How many tasks are done at once: as asked for, else as many as keep the CPU's threads busy.
-pub(super) fn count(
-    device: &Device,
-    plan: &Plan,
-    left: &[&Task],
-    asked: Option<NonZero<usize>>,
-) -> Result<usize> {
+pub(super) fn count(device: &Device, plan: &Plan, left: &[&Task], asked: Option<NonZero<usize>>) -> usize {
     let most = left.len().max(1);
     if let Some(asked) = asked {
-        return Ok(asked.get().min(most));
+        return asked.get().min(most);
     }
     if !device.is_cpu() || plan.size > SMALL {
-        return Ok(1);
+        return 1;
     }
     let mut models: Vec<Model> = left.iter().filter_map(|task| task.model).collect();
     models.dedup();
@@ -70,9 +65,12 @@ pub(super) fn count(
             purpose: Purpose::Training(paper.optimiser),
             ..Settings::default()
         };
-        memory = nn::Plan::new(device, model, &settings)?.bytes().total().max(memory);
+        // A network that cannot be planned fails in its own task, which says why.
+        if let Ok(planned) = nn::Plan::new(device, model, &settings) {
+            memory = planned.bytes().total().max(memory);
+        }
     }
-    Ok(rayon::current_num_threads().min(MEMORY / memory).clamp(1, most))
+    rayon::current_num_threads().min(MEMORY / memory).clamp(1, most)
 }
 
 /// The threads of each job: rayon's, in parts as equal as can be.

@@ -30,7 +30,8 @@ pub struct RunOptions {
     /// Number and count of a shard, from 1 on: of all tasks, this part. Each shard has a store of its own.
     pub shard: Option<(usize, usize)>,
     /// Tasks that are done at once, on the CPU, each on its part of rayon's threads; `None` chooses: a training on small
-    /// images does not keep many threads busy, so that several at once take less time. Results do not depend on it.
+    /// images does not keep many threads busy, so that several at once take less time. Results do not depend on it; events
+    /// of several tasks come in turns.
     pub jobs: Option<NonZero<usize>>,
     /// Whether tasks that failed are done again. Those whose error may have passed always are.
     pub retry: bool,
@@ -253,7 +254,7 @@ impl Running<'_> {
             of: left.len() + self.summary.done + self.summary.failed,
             cost,
         });
-        let count = jobs::count(self.device, self.plan, &left, self.options.jobs)?;
+        let count = jobs::count(self.device, self.plan, &left, self.options.jobs);
         // Once more through those that others were at: they may have been killed, or only have been looking.
         let mut left = left;
         loop {

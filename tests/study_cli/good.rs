@@ -133,6 +133,17 @@ fn a_task_that_fails_does_not_stop_the_others() {
     assert_eq!((again.code, again.stderr.matches("FAILED").count()), (1, 2), "{}", again.stderr);
 }
 
+/// Batch normalisation has no variance of one pixel: that is found where the memory of tasks at once is counted, too.
+#[test]
+fn a_network_that_cannot_be_trained_fails_in_its_own_tasks() {
+    let place = Place::new(&PLAN.replace("size = 32", "size = 32\nbatch = 1"));
+    let ran = run(&words(&place.args("out")));
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    for words in ["4 of 8 tasks", "Failed    spots", "Failed    things", "no variance"] {
+        assert!(ran.stdout.contains(words), "{words:?} in {}", ran.stdout);
+    }
+}
+
 /// Each figure's own program, on the store of a study.
 #[test]
 fn figures_are_programs_of_their_own() {
