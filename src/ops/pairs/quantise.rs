@@ -135,7 +135,7 @@ impl<'a> Quantised<'a> {
     /// How far distances between these forms are from the truth, measured sample by sample.
     fn bounds(&self, n: usize) -> Bounds {
         let step = self.range / if self.fine { 65535.0 } else { 255.0 };
-        let (error, product): (Vec<f64>, Vec<f64>) =
+        let (mut error, product): (Vec<f64>, Vec<f64>) =
             (0..n).into_par_iter().map(|i| self.errors(i, step)).unzip();
         // Data that lies on the grid (8-bit images stored as floats) loses nothing.
         let worst = error.iter().copied().fold(0.0, f64::max);
@@ -143,6 +143,13 @@ impl<'a> Quantised<'a> {
             // Without a range all samples are one, and any unit will do.
             return Bounds::Exact { unit: if step > 0.0 { step * step } else { 1.0 } };
         }
+        // The places on the grid are rounded where errors are measured: to 2^-53 of where they lie. (64-bit values are
+        // measured from the grid's start.)
+        let farthest = self.low.iter().fold(0.0f64, |most, low| most.max(low.f64().abs())) + self.range;
+        let rounding =
+            if self.low.is_empty() { 0.0 } else { (self.dim() as f64).sqrt() * f64::EPSILON * farthest };
+        error.iter_mut().for_each(|error| *error += rounding);
+        let worst = worst + rounding;
         let worst_product = product.iter().copied().fold(0.0, f64::max);
         let unit = if self.fine { 16.0 * step } else { step };
         Bounds::Quantised { step: unit, error, worst, product, worst_product }
