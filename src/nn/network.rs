@@ -128,11 +128,9 @@ impl Network {
 
     /// Makes the next batch one of so many images, in the smallest program that has room for them.
     fn fit(&mut self, rows: usize) -> Result<()> {
-        let programs =
-            || self.plan.programs.iter().enumerate().filter(|(at, _)| Some(*at) != self.plan.tests);
-        let fitting = programs().filter(|(_, program)| program.batch >= rows);
+        let fitting = self.plan.for_training().filter(|(_, program)| program.batch >= rows);
         let Some((program, _)) = fitting.min_by_key(|(_, program)| program.batch) else {
-            let most = programs().map(|(_, program)| program.batch).max().unwrap_or(0);
+            let most = self.plan.for_training().map(|(_, program)| program.batch).max().unwrap_or(0);
             return Err(Error::Argument(format!(
                 "{}: {rows} images, its batches have {most} or fewer",
                 self.plan.name()
@@ -568,8 +566,8 @@ impl Network {
         if rows == planned && Some(self.program) != self.plan.tests {
             return Ok(());
         }
-        let programs = self.plan.programs.iter().enumerate().filter(|(at, _)| Some(*at) != self.plan.tests);
-        let sizes: Vec<String> = programs.map(|(_, program)| program.batch.to_string()).collect();
+        let sizes: Vec<String> =
+            self.plan.for_training().map(|(_, program)| program.batch.to_string()).collect();
         Err(Error::Argument(format!(
             "{}: {what} wants a whole batch, of {} images, not {rows}: plan one with settings.last_batch",
             self.plan.name(),

@@ -458,6 +458,11 @@ impl Plan {
         }
     }
 
+    /// The programs but that of a training's tests, and which they are.
+    pub(super) fn for_training(&self) -> impl Iterator<Item = (usize, &Program)> {
+        self.programs.iter().enumerate().filter(|(at, _)| Some(*at) != self.tests)
+    }
+
     /// Brings the bf16 weights up to date with the master ones.
     pub(super) fn round(&self, arena: &mut Arena) -> Result<()> {
         if self.copy.is_empty() { Ok(()) } else { convert::copy(arena, self.weights, self.copy) }
