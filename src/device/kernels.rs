@@ -91,6 +91,8 @@ kernels! {
     RatioQuantilesU8 = ratio_quantiles_u8, emulate_ratio_quantiles_u8 in "ratio_quantiles", 224 bytes, 66048 shared;
     RatioQuantilesF32 = ratio_quantiles_f32, emulate_ratio_quantiles_f32 in "ratio_quantiles", 224 bytes, 66048 shared;
     RatioQuantilesOpenF32 = ratio_quantiles_open_f32, emulate_ratio_quantiles_open_f32 in "ratio_quantiles", 224 bytes, 66048 shared;
+    ClassPairsU8 = class_pairs_u8, emulate_class_pairs_u8 in "class_pairs", 216 bytes, 70400 shared;
+    ClassPairsF32 = class_pairs_f32, emulate_class_pairs_f32 in "class_pairs", 216 bytes, 70400 shared;
     CountsU8 = counts_u8, emulate_counts_u8 in "counts", 272 bytes, 66048 shared;
     CountsF32 = counts_f32, emulate_counts_f32 in "counts", 272 bytes, 66048 shared;
     ResizeU8 = resize_u8, emulate_resize_u8 in "resize", 96 bytes, 0 shared;

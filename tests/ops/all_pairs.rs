@@ -21,7 +21,7 @@ fn check(device: &Device, set: &Set, k: usize, classes: usize, top: usize) {
     let labels = sharpness::labels(n, classes, 3);
     let found = find(device, set, &Wanted { k, labels: Some(&labels), top, class_pairs: true, within: &[] });
     neighbours::verify(set, k, &found.neighbours, neighbours::tolerance(device), &device.name());
-    class_pairs::verify(set, &labels, &found.class_pairs);
+    class_pairs::verify(device, set, &labels, &found.class_pairs);
     match found.sharpness.unwrap() {
         Ok(found) => sharpness::verify(set, &labels, top, &found, &device.name()),
         Err(error) => sharpness::nothing_to_find(set, &labels, &error),
@@ -68,7 +68,7 @@ fn labels_may_tell_nothing() {
     let one = [7; 40];
     let found = find(&Device::cpu(), &set, &Wanted { labels: Some(&one), top: 1, ..wanted });
     assert!(matches!(found.sharpness.unwrap(), Err(Error::Data(_))));
-    class_pairs::verify(&set, &one, &found.class_pairs);
+    class_pairs::verify(&Device::cpu(), &set, &one, &found.class_pairs);
 }
 
 #[test]

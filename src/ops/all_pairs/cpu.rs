@@ -1,29 +1,15 @@
 //! `all_pairs` on the CPU: the readers of `neighbours`, `sharpness` and `class_pairs`, and one that counts pairs within
 //! distances, look at the same blocks.
 
-use super::Within;
-use super::within::{Bracket, Counter};
+use super::within::Counter;
+use super::{Found, Readers};
 use crate::ops::Progress;
-use crate::ops::class_pairs::{Classes, cpu as class_pairs};
+use crate::ops::class_pairs::cpu as class_pairs;
+use crate::ops::neighbours::cpu as neighbours;
 use crate::ops::neighbours::exact::Exact;
-use crate::ops::neighbours::{Neighbours, cpu as neighbours};
 use crate::ops::pairs::Rows;
 use crate::ops::pairs::pass::Pass;
-use crate::ops::sharpness::{self, cpu as sharp};
-
-pub(super) struct Found {
-    pub neighbours: Neighbours,
-    pub sharpness: Option<sharpness::Found>,
-    pub classes: Option<Vec<crate::ops::class_pairs::Found>>,
-    pub within: Vec<Within>,
-}
-
-/// What is wanted beside neighbours.
-pub(super) struct Readers<'a> {
-    pub task: Option<&'a sharpness::Task<'a>>,
-    pub classes: Option<&'a Classes<'a>>,
-    pub brackets: &'a [Bracket],
-}
+use crate::ops::sharpness::cpu as sharp;
 
 /// At most `most` pairs are kept for counting. `None` where values are bounded by nothing.
 pub(super) fn all_pairs(

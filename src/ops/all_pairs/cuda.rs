@@ -1,45 +1,43 @@
-//! `all_pairs` on a GPU: the kernel of `neighbours` makes each tile's sums, and those of `sharpness` and `counts_within`
-//! read the same.
+//! `all_pairs` on a GPU: the kernel of `neighbours` makes each tile's sums, and those of `sharpness`, `class_pairs` and
+//! `counts_within` read the same.
 
-use super::Within;
 use super::within::{self, Bracket};
+use super::{Found, Readers};
 use crate::Result;
 use crate::device::Gpu;
 use crate::ops::Progress;
+use crate::ops::class_pairs::cuda as class_pairs;
 use crate::ops::counts::cuda as counts;
-use crate::ops::neighbours::{Neighbours, cuda as neighbours};
+use crate::ops::neighbours::cuda as neighbours;
 use crate::ops::pairs::Rows;
 use crate::ops::pairs::cuda::Prepared;
-use crate::ops::sharpness::{self, Task, cuda as sharp};
+use crate::ops::sharpness::cuda as sharp;
 
-pub(super) struct Found {
-    pub neighbours: Neighbours,
-    /// `None` where the device cannot find it, or it was not asked for.
-    pub sharpness: Option<sharpness::Found>,
-    pub within: Vec<Within>,
-}
-
-/// `None` where the device's lists cannot hold so many neighbours.
+/// `None` where the device's lists cannot hold so many neighbours, or it can find nothing else.
 pub(super) fn all_pairs(
     gpu: &Gpu,
     rows: &Rows<'_>,
     k: usize,
-    task: Option<&Task<'_>>,
-    brackets: &[Bracket],
+    wanted: &Readers<'_>,
     progress: Progress<'_>,
 ) -> Result<Option<Found>> {
     let Some(list) = neighbours::list_length(rows, k) else { return Ok(None) };
     let prepared = Prepared::new(gpu, rows)?;
-    let mut sums = match task {
+    let mut sums = match wanted.task {
         Some(task) => sharp::Sums::new(gpu, task, &prepared)?,
         None => None,
     };
-    let ranges: Vec<[f64; 2]> = brackets.iter().map(|bracket| [bracket.low, bracket.high]).collect();
+    let table = match wanted.classes {
+        Some(classes) => class_pairs::Table::new(gpu, classes, &prepared)?,
+        None => None,
+    };
+    let ranges: Vec<[f64; 2]> =
+        wanted.brackets.iter().map(|&Bracket { low, high, .. }| [low, high]).collect();
     let counter = match (1..=counts::MOST_RADII).contains(&ranges.len()) {
         true => counts::Counter::new(gpu, &prepared, rows, &ranges)?,
         false => None,
     };
-    if sums.is_none() && counter.is_none() {
+    if sums.is_none() && table.is_none() && counter.is_none() {
         return Ok(None);
     }
     let lists = neighbours::Lists::new(gpu, rows, k, list)?;
@@ -47,18 +45,23 @@ pub(super) fn all_pairs(
         lists.launch(work)?;
         let again = work.again();
         sums.iter_mut().try_for_each(|sums| sums.launch(&again))?;
+        table.iter().try_for_each(|table| table.launch(&again))?;
         counter.iter().try_for_each(|counter| counter.launch(&again))
     })?;
     let sharpness = match sums {
         Some(sums) => sums.finish(&prepared)?,
         None => None,
     };
+    let classes = match table {
+        Some(table) => table.finish(&prepared)?,
+        None => None,
+    };
     let neighbours = lists.finish(&prepared)?;
-    let radii = within::radii(brackets, &neighbours);
+    let radii = within::radii(wanted.brackets, &neighbours);
     let counted = match counter {
         Some(counter) => counter.finish(&prepared, &radii)?,
         None => None,
     };
-    let within = counted.map_or_else(Vec::new, |counts| within::held(brackets, &radii, &counts));
-    Ok(Some(Found { neighbours, sharpness, within }))
+    let within = counted.map_or_else(Vec::new, |counts| within::held(wanted.brackets, &radii, &counts));
+    Ok(Some(Found { neighbours, sharpness, classes, within }))
 }

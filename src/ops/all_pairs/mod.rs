@@ -12,7 +12,7 @@ use super::Progress;
 use super::class_pairs::{self, ClassPair, class_pairs_with};
 use super::neighbours::{Neighbours, check_k, neighbours_with};
 use super::pairs::Rows;
-use super::sharpness::{LabelPairs, Sharpness, one_label_each, sharpness_with};
+use super::sharpness::{self, LabelPairs, Sharpness, one_label_each, sharpness_with};
 use crate::{Device, Error, Points, Result};
 use within::Bracket;
 
@@ -93,7 +93,7 @@ pub struct AllPairs {
 /// Finds all that is wanted of the pairs of `points` in one pass over them; each as the function of its own finds it,
 /// and for floats with the same bounds on errors.
 ///
-/// On a GPU classes are compared by a pass of their own. Where samples are such that a pass of products tells too little
+/// Where samples are such that a pass of products tells too little
 /// of them (floats whose range leaves that of f32), and on a GPU where more neighbours or pairs are wanted than its lists
 /// hold, each is found by a pass of its own.
 ///
@@ -162,51 +162,47 @@ fn together(
         (Some(Ok(pairs)), Some(labels)) => Some(pairs.task(rows, labels, wanted.top)),
         _ => None,
     };
-    #[cfg(gpu)]
-    if let Some(gpu) = device.gpu() {
-        // Classes, where they are wanted, take a pass of their own.
-        let most = if wanted.class_pairs { 0.5 } else { 1.0 };
-        let part = |done| progress(most * done);
-        let Some(found) = cuda::all_pairs(gpu, &rows, wanted.k, task.as_ref(), brackets, &part)? else {
-            return Ok(None);
-        };
-        let sharpness = match (pairs, found.sharpness, wanted.labels) {
-            (Some(Ok(pairs)), Some(found), _) => Some(Ok(pairs.sharpness(found))),
-            (Some(Ok(_)), None, Some(labels)) => {
-                Some(Ok(sharpness_with(device, points, labels, wanted.top, &|_| ())?))
-            }
-            (Some(Err(error)), ..) => Some(Err(error)),
-            (Some(Ok(_)), None, None) | (None, ..) => None,
-        };
-        let class_pairs = match wanted.labels {
-            Some(labels) if wanted.class_pairs => {
-                class_pairs_with(device, points, labels, &|done| progress(most + (1.0 - most) * done))?
-            }
-            _ => Vec::new(),
-        };
-        return Ok(Some(AllPairs {
-            neighbours: found.neighbours,
-            sharpness,
-            class_pairs,
-            within: found.within,
-        }));
-    }
-    #[cfg(not(gpu))]
-    let _ = device;
     let classes = match wanted.labels {
         Some(labels) if wanted.class_pairs => Some(class_pairs::Classes::new(points, labels)?),
         _ => None,
     };
-    let readers = cpu::Readers { task: task.as_ref(), classes: classes.as_ref(), brackets };
-    let Some(found) = cpu::all_pairs(&rows, wanted.k, &readers, within::MOST_KEPT, progress) else {
-        return Ok(None);
+    let readers = Readers { task: task.as_ref(), classes: classes.as_ref(), brackets };
+    #[cfg(gpu)]
+    let found = match device.gpu() {
+        Some(gpu) => cuda::all_pairs(gpu, &rows, wanted.k, &readers, progress)?,
+        None => cpu::all_pairs(&rows, wanted.k, &readers, within::MOST_KEPT, progress),
     };
-    let sharpness = pairs.map(|pairs| {
-        pairs.map(|pairs| pairs.sharpness(found.sharpness.expect("what was asked for is found")))
-    });
-    let class_pairs = match (classes, found.classes) {
-        (Some(classes), Some(found)) => classes.named(found),
+    #[cfg(not(gpu))]
+    let found = cpu::all_pairs(&rows, wanted.k, &readers, within::MOST_KEPT, progress);
+    let Some(Found { neighbours, sharpness, classes: compared, within }) = found else { return Ok(None) };
+    // What a GPU has left to the CPU is found by itself.
+    let sharpness = match (pairs, sharpness, wanted.labels) {
+        (Some(Ok(pairs)), Some(found), _) => Some(Ok(pairs.sharpness(found))),
+        (Some(Ok(_)), None, Some(labels)) => {
+            Some(Ok(sharpness_with(device, points, labels, wanted.top, &|_| ())?))
+        }
+        (Some(Err(error)), ..) => Some(Err(error)),
+        (Some(Ok(_)), None, None) | (None, ..) => None,
+    };
+    let class_pairs = match (classes, compared, wanted.labels) {
+        (Some(classes), Some(compared), _) => classes.named(compared),
+        (Some(_), None, Some(labels)) => class_pairs_with(device, points, labels, &|_| ())?,
         _ => Vec::new(),
     };
-    Ok(Some(AllPairs { neighbours: found.neighbours, sharpness, class_pairs, within: found.within }))
+    Ok(Some(AllPairs { neighbours, sharpness, class_pairs, within }))
+}
+
+/// What is wanted beside neighbours.
+struct Readers<'a> {
+    task: Option<&'a sharpness::Task<'a>>,
+    classes: Option<&'a class_pairs::Classes<'a>>,
+    brackets: &'a [Bracket],
+}
+
+/// What a pass found. What was wanted and is `None` the device could not find on its way.
+struct Found {
+    neighbours: Neighbours,
+    sharpness: Option<sharpness::Found>,
+    classes: Option<Vec<class_pairs::Found>>,
+    within: Vec<Within>,
 }

@@ -4,7 +4,7 @@
 #[cfg(gpu)]
 use super::cuda;
 use super::within::{Bracket, LEAST, pilot};
-use super::{Wanted, Within, all_pairs, cpu};
+use super::{Readers, Wanted, Within, all_pairs, cpu};
 use crate::ops::pairs::Rows;
 use crate::ops::{Neighbours, counts_within};
 use crate::{Device, Points, Values};
@@ -48,7 +48,8 @@ fn counted_on(
     #[cfg(gpu)]
     if let Some(gpu) = device.gpu() {
         let k = brackets.iter().map(|bracket| bracket.k).max().unwrap();
-        let found = cuda::all_pairs(gpu, &Rows::from(points), k, None, brackets, &|_| ()).unwrap().unwrap();
+        let readers = Readers { task: None, classes: None, brackets };
+        let found = cuda::all_pairs(gpu, &Rows::from(points), k, &readers, &|_| ()).unwrap().unwrap();
         return (found.within, found.neighbours);
     }
     assert!(device.is_cpu());
@@ -56,7 +57,7 @@ fn counted_on(
 }
 
 fn counted(points: &Points<'_>, brackets: &[Bracket], most: usize) -> (Vec<Within>, Neighbours) {
-    let readers = cpu::Readers { task: None, classes: None, brackets };
+    let readers = Readers { task: None, classes: None, brackets };
     let k = brackets.iter().map(|bracket| bracket.k).max().unwrap();
     let found = cpu::all_pairs(&Rows::from(points), k, &readers, most, &|_| ()).unwrap();
     (found.within, found.neighbours)

@@ -1,7 +1,7 @@
 //! `class_pairs` on the CPU, fused with the blocks of pairs. Each block has a table of its own classes; tables are added
 //! up in order, whatever the thread count.
 
-use super::{Classes, Found};
+use super::{Classes, Found, place};
 use crate::Points;
 use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::pass::Pass;
@@ -100,11 +100,6 @@ pub(in crate::ops) struct Table<'a> {
     parts: Mutex<Vec<Part>>,
     /// Of classes a <= b at b (b + 1) / 2 + a.
     cells: Vec<Cell>,
-}
-
-fn place(a: u32, b: u32) -> usize {
-    let (a, b) = (a.min(b) as usize, a.max(b) as usize);
-    b * (b + 1) / 2 + a
 }
 
 /// What a block says: where it is, of each two classes a cell, and the pairs that are to be recomputed.

@@ -2,6 +2,8 @@
 //! 1 / distance over all pairs, for every two classes at once.
 
 pub(super) mod cpu;
+#[cfg(gpu)]
+pub(super) mod cuda;
 
 use super::sharpness::one_label_each;
 use super::{Progress, SharpPair, duplicates};
@@ -31,11 +33,11 @@ pub struct ClassPair {
 ///
 /// `labels` holds one class index for each sample. Distances of closest pairs are exact for 8-bit data, and
 /// within 1e-12 relative of the truth for floats; means are exact for 8-bit data, and right to about 1e-5
-/// relative for floats. One pass over all pairs; the CPU does the work on every device.
+/// relative for floats (on a GPU to 5e-4 where two classes have few pairs). One pass over all pairs.
 ///
 /// # Errors
 /// [`Error::Argument`] where `labels` has another length than the samples; [`Error::Data`] where there are more
-/// than 2048 classes.
+/// than 2048 classes; [`Error::Device`] where the device fails.
 ///
 /// ```
 /// use sharpdim::{Device, Points, ops::class_pairs};
@@ -65,9 +67,20 @@ pub fn class_pairs_with(
     labels: &[u32],
     progress: Progress<'_>,
 ) -> Result<Vec<ClassPair>> {
-    let _ = device;
     let classes = Classes::new(points, labels)?;
+    #[cfg(gpu)]
+    if let Some(gpu) = device.gpu() {
+        return Ok(classes.named(cuda::class_pairs(gpu, &classes, progress)?));
+    }
+    #[cfg(not(gpu))]
+    let _ = device;
     Ok(classes.named(cpu::class_pairs(&classes, progress)))
+}
+
+/// The place of what is known of classes `a` and `b`, in a list of every two.
+fn place(a: u32, b: u32) -> usize {
+    let (a, b) = (a.min(b) as usize, a.max(b) as usize);
+    b * (b + 1) / 2 + a
 }
 
 /// The number of identical pairs of each two classes that have any.
@@ -88,7 +101,7 @@ fn identical(groups: &[u32], classes: &[u32]) -> HashMap<[u32; 2], u64> {
     pairs
 }
 
-/// What the CPU's code works on, checked.
+/// What the devices' code works on, checked.
 pub(super) struct Classes<'a> {
     points: &'a Points<'a>,
     /// Each sample's class, counted from 0.

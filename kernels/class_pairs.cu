@@ -1,0 +1,143 @@
+// What every two classes say of each other, fused with the tiles of squared distances that `neighbours` makes too: the
+// sum of 1/distance, how many pairs, and which pair may be the closest.
+//
+// class_pairs_{u8,f32}: grid (tiles, splits), 256 threads. A tile's values go through shared memory half a tile at a time;
+// a warp takes rows, a lane every 32nd column. Two classes a <= b have cell b (b + 1) / 2 + a. Sums are integers: of each
+// pair's 1/distance, in a unit that the host chose, the whole and the next 32 bits, so that atomics add up to the same in
+// any order. Where classes are few, a block keeps their cells in shared memory. Where samples lie sorted by class a warp's
+// pairs are of one cell: they are added up first, as 32 atomics on one address would wait for each other.
+// A pair that may be the closest of its cell, by what is known by then, is appended to a list, with its least possible
+// value: the closest always is, whenever its turn comes. Pairs too close for their value to be trusted, and those whose
+// sum could overflow, are appended to another list. The host has both recomputed.
+// Bound: as the tiles, where classes are few or samples sorted; else by atomics.
+#include "common/pair_tile.cuh"
+
+using Word = unsigned long long;
+
+// Mirrored in src/ops/class_pairs/cuda.rs.
+struct Cell {
+    Word whole;  // of 1/distance * scale, rounded down
+    Word rest;   // of what that leaves, in 2^-32
+    Word pairs;
+    Word upper;  // bits of the least of all greatest possible values
+};
+struct ClassPairsParams {
+    PairParams pairs;
+    uint64_t classes;          // uint32 per sample
+    uint64_t groups;           // uint32 per sample: identical samples share one
+    uint64_t cells;            // Cell for each two classes; uppers as large as can be
+    uint64_t near_pairs;       // uint2, near_capacity
+    uint64_t near_count;       // uint32, 0: how many there are, also where they do not fit
+    uint64_t candidates;       // uint2, candidate_capacity
+    uint64_t candidate_lows;   // double, the same
+    uint64_t candidate_count;  // uint32, 0: likewise
+    uint32_t near_capacity;
+    uint32_t candidate_capacity;
+    uint32_t shared_cells;     // so many cells are kept in shared memory: all of them, or 0
+    uint32_t unused;
+    double near;               // pairs of value near (norm_i + norm_j)^2 or less are recomputed
+    double scale;
+    double most;               // no pair may add more, in the unit of the sums
+};
+static_assert(sizeof(Cell) == 32);
+static_assert(sizeof(ClassPairsParams) == 216 && offsetof(ClassPairsParams, near) == 192);
+
+__device__ __forceinline__ Word all_lanes_sum(Word value) {
+    for (int step = 16; step; step /= 2) value += __shfl_xor_sync(0xFFFFFFFFu, value, step);
+    return value;
+}
+
+__device__ __forceinline__ Word all_lanes_least(Word value) {
+    for (int step = 16; step; step /= 2) {
+        Word other = __shfl_xor_sync(0xFFFFFFFFu, value, step);
+        value = other < value ? other : value;
+    }
+    return value;
+}
+
+__device__ __forceinline__ void add(Cell* cell, Word whole, Word rest, Word pairs, Word upper) {
+    atomicAdd(&cell->whole, whole);
+    atomicAdd(&cell->rest, rest);
+    atomicAdd(&cell->pairs, pairs);
+    atomicMin(&cell->upper, upper);
+}
+
+template <class Policy> __device__ __forceinline__ void class_pairs(const ClassPairsParams& p) {
+    SHARPDIM_DYNAMIC_SHARED(shared);
+    constexpr unsigned ALL = 0xFFFFFFFFu;
+    PairTile<Policy> tile;
+    if (!tile.run(p.pairs, shared)) return;
+
+    const PairParams& pairs = p.pairs;
+    int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32;
+    double* value = reinterpret_cast<double*>(shared);
+    uint32_t row0 = uint32_t(tile.row_block * TILE), col0 = uint32_t(tile.col_block * TILE);
+    const uint32_t* classes = at<const uint32_t>(p.classes);
+    const uint32_t* groups = at<const uint32_t>(p.groups);
+    Cell* all = at<Cell>(p.cells);
+    // Behind the values.
+    Cell* own = reinterpret_cast<Cell*>(shared + HALF * VALUE_STRIDE * sizeof(double));
+    for (uint32_t c = threadIdx.x; c < p.shared_cells; c += THREADS) {
+        own[c] = Cell{0, 0, 0, static_cast<const volatile Cell*>(all)[c].upper};
+    }
+    Cell* cells = p.shared_cells ? own : all;
+    for (int half = 0; half < 2; half++) {
+        tile.values(pairs, half, value);
+        __syncthreads();
+        for (int r = warp; r < HALF; r += THREADS / 32) {
+            uint32_t i = row0 + uint32_t(half * HALF + r);
+            if (i >= pairs.left_rows) break;
+            uint32_t sample = pairs.left_first + i, a = classes[sample], group = groups[sample];
+            for (int c = lane; c < TILE; c += 32) {
+                uint32_t j = col0 + uint32_t(c), other = pairs.right_first + j, cell = 0;
+                bool counts = j < pairs.right_rows && sample < other;
+                if (counts) counts = groups[other] != group;
+                double v = value[r * VALUE_STRIDE + c], low = v;
+                Word whole = 0, rest = 0, upper = ~Word(0);
+                if (counts) {
+                    uint32_t b = classes[other], greater = a < b ? b : a;
+                    cell = greater * (greater + 1) / 2 + (a < b ? a : b);
+                    double norms = 0;
+                    if (p.near > 0) norms = at<const double>(pairs.left_norm)[i] + at<const double>(pairs.right_norm)[j];
+                    double inverse = p.scale / sqrt(v);
+                    // NaN, too, is near.
+                    if (v > p.near * norms * norms && inverse < p.most) {
+                        double off = pairs.eta * norms * norms;
+                        whole = Word(inverse);
+                        rest = Word((inverse - double(whole)) * 4294967296.0);
+                        low = v - off;
+                        upper = Word(__double_as_longlong(v + off));
+                    } else {
+                        append_pair(p.near_pairs, p.near_count, p.near_capacity, sample, other);
+                        counts = false;
+                    }
+                }
+                unsigned counting = __ballot_sync(ALL, counts);
+                if (counting == 0) continue;
+                uint32_t first = __shfl_sync(ALL, cell, __ffs(int(counting)) - 1);
+                if (__all_sync(ALL, !counts || cell == first)) {
+                    whole = all_lanes_sum(whole), rest = all_lanes_sum(rest), upper = all_lanes_least(upper);
+                    if (lane == 0) add(cells + first, whole, rest, Word(__popc(counting)), upper);
+                    __syncwarp();
+                } else if (counts) {
+                    add(cells + cell, whole, rest, 1, upper);
+                }
+                if (counts) {
+                    Word known = static_cast<const volatile Cell*>(cells)[cell].upper;
+                    if (low <= __longlong_as_double((long long)known)) {
+                        unsigned place =
+                            append_pair(p.candidates, p.candidate_count, p.candidate_capacity, sample, other);
+                        if (place < p.candidate_capacity) at<double>(p.candidate_lows)[place] = low;
+                    }
+                }
+            }
+        }
+        __syncthreads();
+    }
+    for (uint32_t c = threadIdx.x; c < p.shared_cells; c += THREADS) {
+        if (own[c].pairs) add(all + c, own[c].whole, own[c].rest, own[c].pairs, own[c].upper);
+    }
+}
+
+SHARPDIM_KERNEL(256, class_pairs_u8, ClassPairsParams) { class_pairs<Bytes>(p); }
+SHARPDIM_KERNEL(256, class_pairs_f32, ClassPairsParams) { class_pairs<SplitFloats>(p); }

@@ -1,0 +1,212 @@
+//! `class_pairs` on a GPU: sums are made where the tiles are, and pairs that may be the closest of their classes, or too
+//! close for a float tile's value, are recomputed.
+
+use super::{Classes, Found};
+use crate::device::{Buffer, Gpu, Kernel, Launch, Params};
+use crate::ops::pairs::cuda::{PairLaunch, PairParams, Prepared, SHARED_BYTES, appended};
+use crate::ops::pairs::{NEAR, Rows};
+use crate::ops::{Progress, SharpPair};
+use crate::{Result, Values};
+use std::mem::offset_of;
+
+/// Pairs too close for a float tile's value that there is room for.
+const NEAR_PAIRS: usize = 1 << 20;
+/// Pairs that may be the closest of their classes.
+const CANDIDATES: usize = 1 << 22;
+/// Cells that fit shared memory: those of 16 classes.
+const SHARED_CELLS: usize = 136;
+/// Bits of a sum's whole part that the inverse of the greatest distance has.
+const BITS: i32 = 20;
+/// Numbers of a cell: see kernels/class_pairs.cu.
+const CELL: usize = 4;
+
+/// A squared distance and its pair.
+type Closest = Option<(f64, (u32, u32))>;
+
+/// Mirrors `ClassPairsParams` of kernels/class_pairs.cu.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct ClassPairsParams {
+    pairs: PairParams,
+    classes: u64,
+    groups: u64,
+    cells: u64,
+    near_pairs: u64,
+    near_count: u64,
+    candidates: u64,
+    candidate_lows: u64,
+    candidate_count: u64,
+    near_capacity: u32,
+    candidate_capacity: u32,
+    shared_cells: u32,
+    unused: u32,
+    near: f64,
+    scale: f64,
+    most: f64,
+}
+const _: () = assert!(size_of::<ClassPairsParams>() == 216 && offset_of!(ClassPairsParams, near) == 192);
+// SAFETY: repr(C), no padding, as asserted by size.
+unsafe impl Params for ClassPairsParams {}
+
+pub(super) fn class_pairs(gpu: &Gpu, task: &Classes<'_>, progress: Progress<'_>) -> Result<Vec<Found>> {
+    let prepared = Prepared::new(gpu, Rows::from(task.points))?;
+    if let Some(table) = Table::new(gpu, task, &prepared)? {
+        prepared.for_each_launch(progress, |work| table.launch(work))?;
+        if let Some(found) = table.finish(&prepared)? {
+            return Ok(found);
+        }
+    }
+    Ok(super::cpu::class_pairs(task, progress))
+}
+
+/// What the pairs so far have come to, on the device.
+pub(in crate::ops) struct Table<'a> {
+    gpu: &'a Gpu,
+    task: &'a Classes<'a>,
+    kernel: Kernel,
+    classes: Buffer<u32>,
+    groups: Buffer<u32>,
+    cells: Buffer<u64>,
+    count: usize,
+    near_pairs: Buffer<u32>,
+    near_count: Buffer<u32>,
+    candidates: Buffer<u32>,
+    candidate_lows: Buffer<f64>,
+    candidate_count: Buffer<u32>,
+    near: f64,
+    unit: f64,
+    scale: f64,
+    most: f64,
+}
+
+impl<'a> Table<'a> {
+    /// `None` where the range of values leaves that of f32.
+    pub(in crate::ops) fn new(
+        gpu: &'a Gpu,
+        task: &'a Classes<'a>,
+        prepared: &Prepared<'_>,
+    ) -> Result<Option<Self>> {
+        if !prepared.sane() {
+            return Ok(None);
+        }
+        let (n, unit) = (task.points.n(), prepared.unit());
+        let exact = matches!(task.points.values(), Values::U8(_));
+        let count = task.names.len() * (task.names.len() + 1) / 2;
+        // No two samples are further from each other than twice the greatest distance to the first.
+        let from_first: Vec<(u32, u32)> = (1..n as u32).map(|j| (0, j)).collect();
+        let greatest = prepared.squared_distances(&from_first)?.into_iter().fold(0.0, f64::max);
+        let reach = 2.0 * (greatest / unit).sqrt();
+        let scale = if reach > 0.0 { f64::from(1 << BITS) * reach } else { 1.0 };
+        // All pairs may be of one cell, and must not overflow it.
+        let all = (n as f64) * (n as f64) / 2.0;
+        let mut cells = vec![0; count * CELL];
+        cells.iter_mut().skip(CELL - 1).step_by(CELL).for_each(|upper| *upper = f64::INFINITY.to_bits());
+        let mut table = Table {
+            gpu,
+            task,
+            kernel: if exact { Kernel::ClassPairsU8 } else { Kernel::ClassPairsF32 },
+            classes: gpu.upload(&task.classes)?,
+            groups: gpu.upload(&task.groups)?,
+            cells: gpu.upload(&cells)?,
+            count,
+            near_pairs: gpu.allocate(2 * NEAR_PAIRS)?,
+            near_count: gpu.allocate(1)?,
+            candidates: gpu.allocate(2 * CANDIDATES)?,
+            candidate_lows: gpu.allocate(CANDIDATES)?,
+            candidate_count: gpu.allocate(1)?,
+            near: if exact { 0.0 } else { NEAR * prepared.eta() },
+            unit,
+            scale,
+            most: 2f64.powi(62) / all.max(1.0),
+        };
+        gpu.fill(&mut table.near_count, 0)?;
+        gpu.fill(&mut table.candidate_count, 0)?;
+        Ok(Some(table))
+    }
+
+    /// Adds a launch's pairs, which are those of rows prepared from the same samples.
+    pub(in crate::ops) fn launch(&self, work: &PairLaunch) -> Result<()> {
+        let shared_cells = if self.count <= SHARED_CELLS { self.count } else { 0 };
+        let params = ClassPairsParams {
+            pairs: work.pairs,
+            classes: self.classes.address(),
+            groups: self.groups.address(),
+            cells: self.cells.address(),
+            near_pairs: self.near_pairs.address(),
+            near_count: self.near_count.address(),
+            candidates: self.candidates.address(),
+            candidate_lows: self.candidate_lows.address(),
+            candidate_count: self.candidate_count.address(),
+            near_capacity: NEAR_PAIRS as u32,
+            candidate_capacity: CANDIDATES as u32,
+            shared_cells: shared_cells as u32,
+            unused: 0,
+            near: self.near,
+            scale: self.scale,
+            most: self.most,
+        };
+        let shared_bytes = SHARED_BYTES + (SHARED_CELLS * CELL * size_of::<u64>()) as u32;
+        let launch = Launch { shared_bytes, ..work.launch };
+        // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; classes and groups have an entry for
+        // each sample, every two classes a cell, and the lists room for as many as is said.
+        unsafe { self.gpu.launch(self.kernel, &params, launch) }
+    }
+
+    /// `None` where pairs are so close, or so many alike, that the CPU must look at them.
+    pub(in crate::ops) fn finish(self, prepared: &Prepared<'_>) -> Result<Option<Vec<Found>>> {
+        let Table { gpu, task, unit, .. } = self;
+        let near = gpu.download(&self.near_count)?[0] as usize;
+        let candidates = gpu.download(&self.candidate_count)?[0] as usize;
+        if near > NEAR_PAIRS || candidates > CANDIDATES {
+            return Ok(None);
+        }
+        let cells = gpu.download(&self.cells)?;
+        let of = |(i, j): (u32, u32)| super::place(task.classes[i as usize], task.classes[j as usize]);
+        let mut lows = vec![0.0; candidates];
+        gpu.read(&self.candidate_lows, 0, &mut lows)?;
+        let mut pairs = appended(gpu, &self.near_pairs, near)?;
+        pairs.sort_unstable();
+        let known = appended(gpu, &self.candidates, candidates)?.into_iter().zip(lows);
+        let mut closest: Vec<(u32, u32)> = known
+            .filter(|(pair, low)| *low <= f64::from_bits(cells[of(*pair) * CELL + 3]))
+            .map(|(pair, _)| pair)
+            .collect();
+        closest.sort_unstable();
+
+        // Of each cell the sum of 1/distance, the pairs, and the closest.
+        let mut found: Vec<(f64, u64, Closest)> = cells
+            .as_chunks::<CELL>()
+            .0
+            .iter()
+            .map(|[whole, rest, pairs, _]| {
+                let sum = *whole as f64 + *rest as f64 / 2f64.powi(32);
+                (sum / (self.scale * unit.sqrt()), *pairs, None)
+            })
+            .collect();
+        let offer = |best: &mut Closest, squared: f64, pair| {
+            if best.is_none_or(|best| (squared, pair) < best) {
+                *best = Some((squared, pair));
+            }
+        };
+        for (pair, squared) in closest.iter().zip(prepared.squared_distances(&closest)?) {
+            offer(&mut found[of(*pair)].2, squared, *pair);
+        }
+        for (pair, squared) in pairs.iter().zip(prepared.squared_distances(&pairs)?) {
+            let (sum, count, best) = &mut found[of(*pair)];
+            *sum += 1.0 / squared.sqrt();
+            *count += 1;
+            offer(best, squared, *pair);
+        }
+        let classes = (0..task.names.len() as u32).flat_map(|b| (0..=b).map(move |a| [a, b]));
+        let mut all: Vec<Found> = classes
+            .zip(found)
+            .filter_map(|(classes, (sum, pairs, best))| {
+                let (squared, (i, j)) = best?;
+                let sharpest = SharpPair { pair: [i as usize, j as usize], distance: squared.sqrt() };
+                Some(Found { classes, sharpest, sum, pairs })
+            })
+            .collect();
+        all.sort_unstable_by_key(|found| found.classes);
+        Ok(Some(all))
+    }
+}
