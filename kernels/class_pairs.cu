@@ -23,24 +23,19 @@ struct Cell {
 };
 struct ClassPairsParams {
     PairParams pairs;
-    uint64_t classes;          // uint32 per sample
-    uint64_t groups;           // uint32 per sample: identical samples share one
-    uint64_t cells;            // Cell for each two classes; uppers as large as can be
-    uint64_t near_pairs;       // uint2, near_capacity
-    uint64_t near_count;       // uint32, 0: how many there are, also where they do not fit
-    uint64_t candidates;       // uint2, candidate_capacity
-    uint64_t candidate_lows;   // double, the same
-    uint64_t candidate_count;  // uint32, 0: likewise
-    uint32_t near_capacity;
-    uint32_t candidate_capacity;
-    uint32_t shared_cells;     // so many cells are kept in shared memory: all of them, or 0
+    uint64_t classes;      // uint32 per sample
+    uint64_t groups;       // uint32 per sample: identical samples share one
+    uint64_t cells;        // Cell for each two classes; uppers as large as can be
+    PairList near_pairs;   // recomputed: of value near (norm_i + norm_j)^2 or less, or adding more than `most`
+    PairList candidates;   // with their least possible values
+    uint32_t shared_cells; // so many cells are kept in shared memory: all of them, or 0
     uint32_t unused;
-    double near;               // pairs of value near (norm_i + norm_j)^2 or less are recomputed
-    double scale;
-    double most;               // no pair may add more, in the unit of the sums
+    double near;
+    double scale;          // 1/distance times this is in the unit of the sums
+    double most;           // in that unit
 };
 static_assert(sizeof(Cell) == 32);
-static_assert(sizeof(ClassPairsParams) == 216 && offsetof(ClassPairsParams, near) == 192);
+static_assert(sizeof(ClassPairsParams) == 232 && offsetof(ClassPairsParams, near) == 208);
 
 __device__ __forceinline__ Word all_lanes_sum(Word value) {
     for (int step = 16; step; step /= 2) value += __shfl_xor_sync(0xFFFFFFFFu, value, step);
@@ -108,7 +103,7 @@ template <class Policy> __device__ __forceinline__ void class_pairs(const ClassP
                         low = v - off;
                         upper = Word(__double_as_longlong(v + off));
                     } else {
-                        append_pair(p.near_pairs, p.near_count, p.near_capacity, sample, other);
+                        append(p.near_pairs, sample, other);
                         counts = false;
                     }
                 }
@@ -124,11 +119,7 @@ template <class Policy> __device__ __forceinline__ void class_pairs(const ClassP
                 }
                 if (counts) {
                     Word known = static_cast<const volatile Cell*>(cells)[cell].upper;
-                    if (low <= __longlong_as_double((long long)known)) {
-                        unsigned place =
-                            append_pair(p.candidates, p.candidate_count, p.candidate_capacity, sample, other);
-                        if (place < p.candidate_capacity) at<double>(p.candidate_lows)[place] = low;
-                    }
+                    if (low <= __longlong_as_double((long long)known)) append(p.candidates, sample, other, low);
                 }
             }
         }

@@ -15,15 +15,14 @@ constexpr int MOST_RADII = 8;  // bytes of a lane's column counts
 // Mirrored in src/ops/counts/cuda.rs.
 struct CountsParams {
     PairParams pairs;
-    uint64_t counts;         // uint32, `radii` per sample, 0
-    uint64_t near_pairs;     // uint2, near_capacity
-    uint64_t near_count;     // uint32, 0: how many there are, also where they do not fit
-    uint32_t near_capacity;
-    uint32_t radii;          // at most MOST_RADII
+    uint64_t counts;          // uint32, `radii` per sample, 0
+    PairList near_pairs;      // recomputed
+    uint32_t radii;           // at most MOST_RADII
+    uint32_t unused;
     double low[MOST_RADII];   // where each squared radius is, in the values' unit: no less
     double high[MOST_RADII];  // and no more
 };
-static_assert(sizeof(CountsParams) == 272 && offsetof(CountsParams, high) == 208);
+static_assert(sizeof(CountsParams) == 288 && offsetof(CountsParams, high) == 224);
 
 template <class Policy> __device__ __forceinline__ void counts(const CountsParams& p) {
     SHARPDIM_DYNAMIC_SHARED(shared);
@@ -58,7 +57,7 @@ template <class Policy> __device__ __forceinline__ void counts(const CountsParam
                     }
                     if (unsure) {
                         within = 0;
-                        append_pair(p.near_pairs, p.near_count, p.near_capacity, sample, other);
+                        append(p.near_pairs, sample, other);
                     }
                 }
                 for (uint32_t t = 0; t < p.radii; t++) {

@@ -11,11 +11,7 @@
 // Mirrored in src/ops/pairs_within/cuda.rs.
 struct PairsWithinParams {
     PairParams pairs;
-    uint64_t found;   // uint2, capacity: lower sample, higher sample
-    uint64_t values;  // double, capacity, for 8-bit data
-    uint64_t count;   // uint32, 0: how many there are, also where they do not fit
-    uint32_t capacity;
-    uint32_t unused;
+    PairList found;  // with values for 8-bit data
     double reach;
 };
 static_assert(sizeof(PairsWithinParams) == 152 && offsetof(PairsWithinParams, reach) == 144);
@@ -41,8 +37,8 @@ template <class Policy, bool exact> __device__ __forceinline__ void pairs_within
                 if (j >= pairs.right_rows || sample >= other) continue;
                 double v = value[r * VALUE_STRIDE + c];
                 if (v - slack(pairs, i, j) > p.reach) continue;
-                unsigned place = append_pair(p.found, p.count, p.capacity, sample, other);
-                if (exact && place < p.capacity) at<double>(p.values)[place] = v;
+                if (exact) append(p.found, sample, other, v);
+                else append(p.found, sample, other);
             }
         }
         __syncthreads();

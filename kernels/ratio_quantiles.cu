@@ -20,20 +20,15 @@ struct RatioQuantilesParams {
     uint64_t groups;      // uint32 per sample: identical samples share one
     uint64_t slots;       // uint32 per bin of the first pass: which it is of those looked into; 0 in the first pass
     uint64_t counts;      // uint64 per bin
-    uint64_t near_pairs;  // uint2, near_capacity
-    uint64_t near_count;  // uint32, 0: how many there are, also where they do not fit
+    PairList near_pairs;  // recomputed: of value near (norm_i + norm_j)^2 or less
     uint64_t ranges;      // double2 per range, in the data's units
-    uint64_t open_pairs;  // uint2, open_capacity
-    uint64_t open_taken;  // double, open_capacity
-    uint64_t open_count;  // uint32, 0: as near_count
-    uint32_t near_capacity;
-    uint32_t open_capacity;
+    PairList open;        // pairs that may be in a range, each with the squared distance that it is taken for
     uint32_t range_count;
     uint32_t unused;
-    double near;  // pairs of value near (norm_i + norm_j)^2 or less are recomputed
+    double near;
     double unit;  // a value times this is a squared distance in the data's units
 };
-static_assert(sizeof(RatioQuantilesParams) == 224 && offsetof(RatioQuantilesParams, unit) == 216);
+static_assert(sizeof(RatioQuantilesParams) == 240 && offsetof(RatioQuantilesParams, unit) == 232);
 
 constexpr int FIRST_BITS = 18, SECOND_BITS = 12;
 
@@ -55,9 +50,7 @@ __device__ __forceinline__ void collect(const RatioQuantilesParams& p, double sq
     const double* ranges = at<const double>(p.ranges);
     for (uint32_t r = 0; r < p.range_count; r++) {
         if (squared - off > ranges[2 * r + 1] || squared + off < ranges[2 * r]) continue;
-        unsigned place = append_pair(p.open_pairs, p.open_count, p.open_capacity, i, j);
-        if (place < p.open_capacity) at<double>(p.open_taken)[place] = squared;
-        return;
+        return append(p.open, i, j, squared);
     }
 }
 
@@ -87,7 +80,7 @@ template <class Policy, bool open> __device__ __forceinline__ void ratio_quantil
                 if (p.near > 0) {
                     norms = at<const double>(pairs.left_norm)[i] + at<const double>(pairs.right_norm)[j];
                     if (v <= p.near * norms * norms) {
-                        append_pair(p.near_pairs, p.near_count, p.near_capacity, sample, other);
+                        append(p.near_pairs, sample, other);
                         continue;
                     }
                 }

@@ -10,19 +10,16 @@
 // Mirrored in src/ops/sharpness/cuda.rs.
 struct SharpnessParams {
     PairParams pairs;
-    uint64_t labels;      // uint32 per sample
-    uint64_t groups;      // uint32 per sample: identical samples share one
-    uint64_t keys;        // double, L, ascending: least possible squared distances
-    uint64_t indices;     // uint64, L: lower sample << 32 | higher
-    uint64_t lock;        // uint32, 0
-    uint64_t sums;        // two doubles per tile
-    uint64_t near_pairs;  // uint2, near_capacity
-    uint64_t near_count;  // uint32, 0: how many there are, also where they do not fit
-    uint32_t near_capacity;
-    uint32_t unused;
-    double near;          // pairs of value near (norm_i + norm_j)^2 or less are recomputed
+    uint64_t labels;   // uint32 per sample
+    uint64_t groups;   // uint32 per sample: identical samples share one
+    uint64_t keys;     // double, L, ascending: least possible squared distances
+    uint64_t indices;  // uint64, L: lower sample << 32 | higher
+    uint64_t lock;     // uint32, 0
+    uint64_t sums;     // two doubles per tile
+    PairList near_pairs;  // recomputed: of value near (norm_i + norm_j)^2 or less
+    double near;
 };
-static_assert(sizeof(SharpnessParams) == 192 && offsetof(SharpnessParams, near) == 184);
+static_assert(sizeof(SharpnessParams) == 200 && offsetof(SharpnessParams, near) == 192);
 
 template <class Policy, int C> __device__ __forceinline__ void sharpness(const SharpnessParams& p) {
     SHARPDIM_DYNAMIC_SHARED(shared);
@@ -54,7 +51,7 @@ template <class Policy, int C> __device__ __forceinline__ void sharpness(const S
                     double norms = 0;
                     if (p.near > 0) norms = at<const double>(pairs.left_norm)[i] + at<const double>(pairs.right_norm)[j];
                     if (p.near > 0 && v <= p.near * norms * norms) {
-                        append_pair(p.near_pairs, p.near_count, p.near_capacity, sample, other);
+                        append(p.near_pairs, sample, other);
                         counts = false;
                     } else {
                         first += 1.0 / sqrt(v);

@@ -203,11 +203,25 @@ template <class Policy> struct PairTile {
     }
 };
 
-// Appends a pair to a list with room for `capacity`, and gives its place. `count` goes on where they do not fit.
-__device__ __forceinline__ unsigned append_pair(uint64_t list, uint64_t count, uint32_t capacity, uint32_t i, uint32_t j) {
-    unsigned place = atomicAdd(at<unsigned>(count), 1u);
-    if (place < capacity) at<uint2>(list)[place] = make_uint2(i, j);
-    return place;
+// A list of pairs, in whatever order blocks append to it. Mirrored in src/ops/pairs/cuda.rs.
+struct PairList {
+    uint64_t pairs;   // uint2, capacity: lower sample, higher sample
+    uint64_t values;  // double, capacity, where values are kept beside pairs
+    uint64_t count;   // uint32: how many were appended, also where they do not fit
+    uint64_t capacity;
+};
+static_assert(sizeof(PairList) == 32);
+
+__device__ __forceinline__ void append(const PairList& list, uint32_t i, uint32_t j) {
+    unsigned place = atomicAdd(at<unsigned>(list.count), 1u);
+    if (place < list.capacity) at<uint2>(list.pairs)[place] = make_uint2(i, j);
+}
+
+__device__ __forceinline__ void append(const PairList& list, uint32_t i, uint32_t j, double value) {
+    unsigned place = atomicAdd(at<unsigned>(list.count), 1u);
+    if (place >= list.capacity) return;
+    at<uint2>(list.pairs)[place] = make_uint2(i, j);
+    at<double>(list.values)[place] = value;
 }
 
 // How far a value can be from the squared distance.

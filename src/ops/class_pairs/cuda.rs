@@ -3,7 +3,7 @@
 
 use super::{Classes, Found};
 use crate::device::{Buffer, Gpu, Kernel, Launch, Params};
-use crate::ops::pairs::cuda::{PairLaunch, PairParams, Prepared, SHARED_BYTES, appended};
+use crate::ops::pairs::cuda::{PairLaunch, PairList, PairListParams, PairParams, Prepared, SHARED_BYTES};
 use crate::ops::pairs::{NEAR, Rows};
 use crate::ops::{Progress, SharpPair};
 use crate::{Result, Values};
@@ -31,20 +31,15 @@ struct ClassPairsParams {
     classes: u64,
     groups: u64,
     cells: u64,
-    near_pairs: u64,
-    near_count: u64,
-    candidates: u64,
-    candidate_lows: u64,
-    candidate_count: u64,
-    near_capacity: u32,
-    candidate_capacity: u32,
+    near_pairs: PairListParams,
+    candidates: PairListParams,
     shared_cells: u32,
     unused: u32,
     near: f64,
     scale: f64,
     most: f64,
 }
-const _: () = assert!(size_of::<ClassPairsParams>() == 216 && offset_of!(ClassPairsParams, near) == 192);
+const _: () = assert!(size_of::<ClassPairsParams>() == 232 && offset_of!(ClassPairsParams, near) == 208);
 // SAFETY: repr(C), no padding, as asserted by size.
 unsafe impl Params for ClassPairsParams {}
 
@@ -68,11 +63,8 @@ pub(in crate::ops) struct Table<'a> {
     groups: Buffer<u32>,
     cells: Buffer<u64>,
     count: usize,
-    near_pairs: Buffer<u32>,
-    near_count: Buffer<u32>,
-    candidates: Buffer<u32>,
-    candidate_lows: Buffer<f64>,
-    candidate_count: Buffer<u32>,
+    near_pairs: PairList,
+    candidates: PairList,
     near: f64,
     unit: f64,
     scale: f64,
@@ -101,7 +93,7 @@ impl<'a> Table<'a> {
         let all = (n as f64) * (n as f64) / 2.0;
         let mut cells = vec![0; count * CELL];
         cells.iter_mut().skip(CELL - 1).step_by(CELL).for_each(|upper| *upper = f64::INFINITY.to_bits());
-        let mut table = Table {
+        Ok(Some(Table {
             gpu,
             task,
             kernel: if exact { Kernel::ClassPairsU8 } else { Kernel::ClassPairsF32 },
@@ -109,19 +101,13 @@ impl<'a> Table<'a> {
             groups: gpu.upload(&task.groups)?,
             cells: gpu.upload(&cells)?,
             count,
-            near_pairs: gpu.allocate(2 * NEAR_PAIRS)?,
-            near_count: gpu.allocate(1)?,
-            candidates: gpu.allocate(2 * CANDIDATES)?,
-            candidate_lows: gpu.allocate(CANDIDATES)?,
-            candidate_count: gpu.allocate(1)?,
+            near_pairs: PairList::new(gpu, NEAR_PAIRS)?,
+            candidates: PairList::with_values(gpu, CANDIDATES)?,
             near: if exact { 0.0 } else { NEAR * prepared.eta() },
             unit,
             scale,
             most: 2f64.powi(62) / all.max(1.0),
-        };
-        gpu.fill(&mut table.near_count, 0)?;
-        gpu.fill(&mut table.candidate_count, 0)?;
-        Ok(Some(table))
+        }))
     }
 
     /// Adds a launch's pairs, which are those of rows prepared from the same samples.
@@ -132,13 +118,8 @@ impl<'a> Table<'a> {
             classes: self.classes.address(),
             groups: self.groups.address(),
             cells: self.cells.address(),
-            near_pairs: self.near_pairs.address(),
-            near_count: self.near_count.address(),
-            candidates: self.candidates.address(),
-            candidate_lows: self.candidate_lows.address(),
-            candidate_count: self.candidate_count.address(),
-            near_capacity: NEAR_PAIRS as u32,
-            candidate_capacity: CANDIDATES as u32,
+            near_pairs: self.near_pairs.params(),
+            candidates: self.candidates.params(),
             shared_cells: shared_cells as u32,
             unused: 0,
             near: self.near,
@@ -148,30 +129,22 @@ impl<'a> Table<'a> {
         let shared_bytes = SHARED_BYTES + (SHARED_CELLS * CELL * size_of::<u64>()) as u32;
         let launch = Launch { shared_bytes, ..work.launch };
         // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; classes and groups have an entry for
-        // each sample, every two classes a cell, and the lists room for as many as is said.
+        // each sample, every two classes a cell, and candidates have values.
         unsafe { self.gpu.launch(self.kernel, &params, launch) }
     }
 
     /// `None` where pairs are so close, or so many alike, that the CPU must look at them.
     pub(in crate::ops) fn finish(self, prepared: &Prepared<'_>) -> Result<Option<Vec<Found>>> {
         let Table { gpu, task, unit, .. } = self;
-        let near = gpu.download(&self.near_count)?[0] as usize;
-        let candidates = gpu.download(&self.candidate_count)?[0] as usize;
-        if near > NEAR_PAIRS || candidates > CANDIDATES {
-            return Ok(None);
-        }
+        let Some(pairs) = self.near_pairs.sorted(gpu)? else { return Ok(None) };
+        let Some(candidates) = self.candidates.sorted_with_values(gpu)? else { return Ok(None) };
         let cells = gpu.download(&self.cells)?;
         let of = |(i, j): (u32, u32)| super::place(task.classes[i as usize], task.classes[j as usize]);
-        let mut lows = vec![0.0; candidates];
-        gpu.read(&self.candidate_lows, 0, &mut lows)?;
-        let mut pairs = appended(gpu, &self.near_pairs, near)?;
-        pairs.sort_unstable();
-        let known = appended(gpu, &self.candidates, candidates)?.into_iter().zip(lows);
-        let mut closest: Vec<(u32, u32)> = known
+        let closest: Vec<(u32, u32)> = candidates
+            .into_iter()
             .filter(|(pair, low)| *low <= f64::from_bits(cells[of(*pair) * CELL + 3]))
             .map(|(pair, _)| pair)
             .collect();
-        closest.sort_unstable();
 
         // Of each cell the sum of 1/distance, the pairs, and the closest.
         let mut found: Vec<(f64, u64, Closest)> = cells

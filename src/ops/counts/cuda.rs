@@ -5,7 +5,7 @@ use super::Progress;
 use crate::Result;
 use crate::device::{Buffer, Gpu, Kernel, Params};
 use crate::ops::pairs::Rows;
-use crate::ops::pairs::cuda::{PairLaunch, PairParams, Prepared, appended};
+use crate::ops::pairs::cuda::{PairLaunch, PairList, PairListParams, PairParams, Prepared};
 use std::mem::offset_of;
 
 /// Radii of a launch.
@@ -19,14 +19,13 @@ const NEAR_PAIRS: usize = 1 << 22;
 struct CountsParams {
     pairs: PairParams,
     counts: u64,
-    near_pairs: u64,
-    near_count: u64,
-    near_capacity: u32,
+    near_pairs: PairListParams,
     radii: u32,
+    unused: u32,
     low: [f64; MOST_RADII],
     high: [f64; MOST_RADII],
 }
-const _: () = assert!(size_of::<CountsParams>() == 272 && offset_of!(CountsParams, high) == 208);
+const _: () = assert!(size_of::<CountsParams>() == 288 && offset_of!(CountsParams, high) == 224);
 // SAFETY: repr(C), no padding, as asserted by size.
 unsafe impl Params for CountsParams {}
 
@@ -54,9 +53,7 @@ pub(in crate::ops) struct Counter<'a> {
     /// The least and the greatest that each squared radius may be, in the values' unit.
     ranges: Vec<[f64; 2]>,
     counts: Buffer<u32>,
-    near_pairs: Buffer<u32>,
-    near_count: Buffer<u32>,
-    capacity: usize,
+    near_pairs: PairList,
 }
 
 impl<'a> Counter<'a> {
@@ -80,12 +77,9 @@ impl<'a> Counter<'a> {
             // The unit is a power of two.
             ranges: ranges.iter().map(|range| range.map(|squared| squared / prepared.unit())).collect(),
             counts: gpu.allocate(samples.n() * ranges.len())?,
-            near_pairs: gpu.allocate(2 * capacity)?,
-            near_count: gpu.allocate(1)?,
-            capacity,
+            near_pairs: PairList::new(gpu, capacity)?,
         };
         gpu.fill(&mut counter.counts, 0)?;
-        gpu.fill(&mut counter.near_count, 0)?;
         Ok(Some(counter))
     }
 
@@ -98,27 +92,21 @@ impl<'a> Counter<'a> {
         let params = CountsParams {
             pairs: work.pairs,
             counts: self.counts.address(),
-            near_pairs: self.near_pairs.address(),
-            near_count: self.near_count.address(),
-            near_capacity: self.capacity as u32,
+            near_pairs: self.near_pairs.params(),
             radii: self.ranges.len() as u32,
+            unused: 0,
             low,
             high,
         };
         // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; each sample has a count for each
-        // radius, and the list room for `capacity` pairs.
+        // radius.
         unsafe { self.gpu.launch(self.kernel, &params, work.launch) }
     }
 
     /// For each sample and each radius, one after the other, the number of others whose squared distance is below it.
     /// Radii are inside the ranges. `None` where nearly all pairs are too near to them, so that there was no room.
     pub(in crate::ops) fn finish(self, prepared: &Prepared<'_>, squared: &[f64]) -> Result<Option<Vec<u64>>> {
-        let near = self.gpu.download(&self.near_count)?[0] as usize;
-        if near > self.capacity {
-            return Ok(None);
-        }
-        let mut pairs = appended(self.gpu, &self.near_pairs, near)?;
-        pairs.sort_unstable();
+        let Some(pairs) = self.near_pairs.sorted(self.gpu)? else { return Ok(None) };
         let mut counts: Vec<u64> = self.gpu.download(&self.counts)?.into_iter().map(u64::from).collect();
         for ((i, j), found) in pairs.iter().zip(prepared.squared_distances(&pairs)?) {
             for which in (0..squared.len()).filter(|which| found < squared[*which]) {

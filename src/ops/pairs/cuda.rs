@@ -391,11 +391,83 @@ fn centre<T: Float>(rows: &Rows<'_>, bytes: fn(f64) -> Vec<u8>) -> (Vec<u8>, f64
     (middles.flat_map(bytes).collect(), widest(&low, &high))
 }
 
-/// The first `count` pairs of a list that a kernel appended to, in whatever order its blocks ran.
-pub(crate) fn appended(gpu: &Gpu, list: &Buffer<u32>, count: usize) -> Result<Vec<(u32, u32)>> {
-    let mut places = vec![0; 2 * count];
-    gpu.read(list, 0, &mut places)?;
-    Ok(places.as_chunks::<2>().0.iter().map(|[i, j]| (*i, *j)).collect())
+/// Mirrors `PairList` of kernels/common/pair_tile.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PairListParams {
+    pairs: u64,
+    values: u64,
+    count: u64,
+    capacity: u64,
+}
+
+/// The lower sample, and the higher.
+type Pair = (u32, u32);
+
+/// A list that kernels append pairs of samples to, in whatever order their blocks run.
+pub(crate) struct PairList {
+    pairs: Buffer<u32>,
+    values: Option<Buffer<f64>>,
+    count: Buffer<u32>,
+    capacity: usize,
+}
+
+impl PairList {
+    /// With room for `capacity` pairs.
+    pub(crate) fn new(gpu: &Gpu, capacity: usize) -> Result<Self> {
+        let mut count = gpu.allocate(1)?;
+        gpu.fill(&mut count, 0)?;
+        Ok(PairList { pairs: gpu.allocate(2 * capacity)?, values: None, count, capacity })
+    }
+
+    /// With a value beside each pair.
+    pub(crate) fn with_values(gpu: &Gpu, capacity: usize) -> Result<Self> {
+        Ok(PairList { values: Some(gpu.allocate(capacity)?), ..PairList::new(gpu, capacity)? })
+    }
+
+    pub(crate) fn params(&self) -> PairListParams {
+        PairListParams {
+            pairs: self.pairs.address(),
+            values: self.values.as_ref().map_or(0, Buffer::address),
+            count: self.count.address(),
+            capacity: self.capacity as u64,
+        }
+    }
+
+    /// Whether more pairs were appended than there is room for.
+    pub(crate) fn overflown(&self, gpu: &Gpu) -> Result<bool> {
+        Ok(self.len(gpu)?.is_none())
+    }
+
+    /// The pairs, in order; `None` where there was no room for all.
+    pub(crate) fn sorted(&self, gpu: &Gpu) -> Result<Option<Vec<Pair>>> {
+        let Some(len) = self.len(gpu)? else { return Ok(None) };
+        let mut pairs = self.first(gpu, len)?;
+        pairs.sort_unstable();
+        Ok(Some(pairs))
+    }
+
+    /// The pairs, in order, each with its value; `None` where there was no room for all.
+    pub(crate) fn sorted_with_values(&self, gpu: &Gpu) -> Result<Option<Vec<(Pair, f64)>>> {
+        let Some(len) = self.len(gpu)? else { return Ok(None) };
+        let mut values = vec![0.0; len];
+        gpu.read(self.values.as_ref().expect("a list with values"), 0, &mut values)?;
+        let mut all: Vec<_> = self.first(gpu, len)?.into_iter().zip(values).collect();
+        all.sort_unstable_by_key(|(pair, _)| *pair);
+        Ok(Some(all))
+    }
+
+    /// How many pairs there are; `None` where there was no room for all.
+    fn len(&self, gpu: &Gpu) -> Result<Option<usize>> {
+        let count = gpu.download(&self.count)?[0] as usize;
+        Ok((count <= self.capacity).then_some(count))
+    }
+
+    fn first(&self, gpu: &Gpu, count: usize) -> Result<Vec<Pair>> {
+        let mut places = vec![0; 2 * count];
+        gpu.read(&self.pairs, 0, &mut places)?;
+        Ok(places.as_chunks::<2>().0.iter().map(|[i, j]| (*i, *j)).collect())
+    }
 }
 
 /// Samples of a block: all of them if they fit, else what lets two blocks be there, one of them also as given.

@@ -4,7 +4,7 @@
 use super::{Found, Task};
 use crate::device::{Gpu, Kernel, Params};
 use crate::ops::Progress;
-use crate::ops::pairs::cuda::{PairParams, Prepared, appended};
+use crate::ops::pairs::cuda::{PairList, PairListParams, PairParams, Prepared};
 use crate::ops::pairs::direct::squared_distances;
 use crate::{Result, Values};
 use std::mem::offset_of;
@@ -17,11 +17,7 @@ const MOST_CANDIDATES: usize = 1 << 25;
 #[derive(Clone, Copy, Debug)]
 struct PairsWithinParams {
     pairs: PairParams,
-    found: u64,
-    values: u64,
-    count: u64,
-    capacity: u32,
-    unused: u32,
+    found: PairListParams,
     reach: f64,
 }
 const _: () = assert!(size_of::<PairsWithinParams>() == 152 && offset_of!(PairsWithinParams, reach) == 144);
@@ -37,10 +33,7 @@ pub(super) fn pairs_within(gpu: &Gpu, task: &Task<'_>, progress: Progress<'_>) -
     }
     let capacity =
         (n * (n - 1) / 2).min(task.most.saturating_mul(2).saturating_add(1024)).min(MOST_CANDIDATES);
-    let found = gpu.allocate::<u32>(2 * capacity)?;
-    let values = gpu.allocate::<f64>(if exact { capacity } else { 1 })?;
-    let mut count = gpu.allocate::<u32>(1)?;
-    gpu.fill(&mut count, 0)?;
+    let found = if exact { PairList::with_values(gpu, capacity)? } else { PairList::new(gpu, capacity)? };
     // Room for the roundings of a few operations: letting a pair through costs nothing.
     let reach = if exact { task.squared } else { task.squared / prepared.unit() * (1.0 + 1e-9) };
     let kernel = if exact { Kernel::PairsWithinU8 } else { Kernel::PairsWithinF32 };
@@ -49,34 +42,18 @@ pub(super) fn pairs_within(gpu: &Gpu, task: &Task<'_>, progress: Progress<'_>) -
         if overflown {
             return Ok(());
         }
-        let params = PairsWithinParams {
-            pairs: work.pairs,
-            found: found.address(),
-            values: values.address(),
-            count: count.address(),
-            capacity: capacity as u32,
-            unused: 0,
-            reach,
-        };
-        // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; there are `capacity` places
-        // for pairs and, for 8-bit data, for their values, and no place after these is written.
+        let params = PairsWithinParams { pairs: work.pairs, found: found.params(), reach };
+        // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; the list has values for 8-bit data.
         unsafe { gpu.launch(kernel, &params, work.launch)? };
-        overflown = gpu.download(&count)?[0] as usize > capacity;
+        overflown = found.overflown(gpu)?;
         Ok(())
     })?;
-    if overflown {
-        return Ok(super::cpu::pairs_within(task, &|fraction| progress(fraction.max(0.99))));
-    }
-    let count = gpu.download(&count)?[0] as usize;
-    let mut pairs = appended(gpu, &found, count)?;
+    let on_the_cpu = || super::cpu::pairs_within(task, &|fraction| progress(fraction.max(0.99)));
     if exact {
-        let mut squared = vec![0.0; count];
-        gpu.read(&values, 0, &mut squared)?;
-        let mut all: Vec<_> = pairs.into_iter().zip(squared).map(|((i, j), s)| (i, j, s)).collect();
-        all.sort_unstable_by_key(|(i, j, _)| (*i, *j));
-        return finish(all, task, progress);
+        let Some(found) = found.sorted_with_values(gpu)? else { return Ok(on_the_cpu()) };
+        return finish(found.into_iter().map(|((i, j), squared)| (i, j, squared)).collect(), task, progress);
     }
-    pairs.sort_unstable();
+    let Some(pairs) = found.sorted(gpu)? else { return Ok(on_the_cpu()) };
     let squared = prepared.squared_distances(&pairs)?;
     let mut all: Vec<_> = pairs.into_iter().zip(squared).map(|((i, j), s)| (i, j, s)).collect();
     // Sums in another order may fall on the other side of the radius: there the CPU's decide.

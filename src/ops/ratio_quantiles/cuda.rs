@@ -5,7 +5,7 @@ use super::{Bins, Task, most_open};
 use crate::device::{Buffer, Gpu, Kernel, Params};
 use crate::ops::Progress;
 use crate::ops::pairs::NEAR;
-use crate::ops::pairs::cuda::{PairParams, Prepared, appended};
+use crate::ops::pairs::cuda::{PairList, PairListParams, PairParams, Prepared};
 use crate::{Result, Values};
 use std::mem::offset_of;
 
@@ -21,21 +21,16 @@ struct RatioQuantilesParams {
     groups: u64,
     slots: u64,
     counts: u64,
-    near_pairs: u64,
-    near_count: u64,
+    near_pairs: PairListParams,
     ranges: u64,
-    open_pairs: u64,
-    open_taken: u64,
-    open_count: u64,
-    near_capacity: u32,
-    open_capacity: u32,
+    open: PairListParams,
     range_count: u32,
     unused: u32,
     near: f64,
     unit: f64,
 }
 const _: () =
-    assert!(size_of::<RatioQuantilesParams>() == 224 && offset_of!(RatioQuantilesParams, unit) == 216);
+    assert!(size_of::<RatioQuantilesParams>() == 240 && offset_of!(RatioQuantilesParams, unit) == 232);
 // SAFETY: repr(C), no padding, as asserted by size.
 unsafe impl Params for RatioQuantilesParams {}
 
@@ -46,7 +41,6 @@ pub(super) struct Passes<'a> {
     exact: bool,
     labels: Buffer<u32>,
     groups: Buffer<u32>,
-    near_pairs: Buffer<u32>,
 }
 
 impl<'a> Passes<'a> {
@@ -58,8 +52,7 @@ impl<'a> Passes<'a> {
             return Ok(None);
         }
         let (labels, groups) = (gpu.upload(task.labels)?, gpu.upload(task.groups)?);
-        let near_pairs = gpu.allocate::<u32>(if exact { 2 } else { 2 * NEAR_PAIRS })?;
-        Ok(Some(Passes { gpu, task, prepared, exact, labels, groups, near_pairs }))
+        Ok(Some(Passes { gpu, task, prepared, exact, labels, groups }))
     }
 
     /// Launches `kernel` on all tiles with what `own` fills in beside what both kernels have. Gives the squared
@@ -71,38 +64,31 @@ impl<'a> Passes<'a> {
         progress: Progress<'_>,
     ) -> Result<Option<Vec<f64>>> {
         let (gpu, prepared) = (self.gpu, &self.prepared);
-        let mut near_count = gpu.allocate::<u32>(1)?;
-        gpu.fill(&mut near_count, 0)?;
-        let capacity = if self.exact { 0 } else { NEAR_PAIRS };
-        let mut near = 0;
+        let near_pairs = PairList::new(gpu, if self.exact { 0 } else { NEAR_PAIRS })?;
+        let mut overflown = false;
         prepared.for_each_launch(progress, |work| {
-            if near > capacity {
+            if overflown {
                 return Ok(());
             }
             let params = RatioQuantilesParams {
                 pairs: work.pairs,
                 labels: self.labels.address(),
                 groups: self.groups.address(),
-                near_pairs: self.near_pairs.address(),
-                near_count: near_count.address(),
-                near_capacity: capacity as u32,
+                near_pairs: near_pairs.params(),
                 near: NEAR * prepared.eta(),
                 unit: prepared.unit(),
                 ..own
             };
             // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; labels and groups have an
-            // entry for each sample; no place after the near pairs' is written. What `own` names is as long
-            // as its makers below say.
+            // entry for each sample. What `own` names is as long as its makers below say.
             unsafe { gpu.launch(kernel, &params, work.launch)? };
-            near = gpu.download(&near_count)?[0] as usize;
+            overflown = near_pairs.overflown(gpu)?;
             Ok(())
         })?;
-        if near > capacity {
+        let Some(pairs) = near_pairs.sorted(gpu)? else {
             // The samples lie in clumps whose distances are lost beside those between clumps.
             return Ok(None);
-        }
-        let mut pairs = appended(gpu, &self.near_pairs, near)?;
-        pairs.sort_unstable();
+        };
         Ok(Some(prepared.squared_distances(&pairs)?))
     }
 }
@@ -133,31 +119,18 @@ impl super::Passes for Passes<'_> {
         let (gpu, n) = (self.gpu, self.task.points.n());
         let capacity = most_open(self.task.points.dim()).min(n * (n - 1) / 2);
         let ends = gpu.upload(&ranges.iter().flat_map(|range| [range.0, range.1]).collect::<Vec<f64>>())?;
-        let open_pairs = gpu.allocate::<u32>(2 * capacity)?;
-        let open_taken = gpu.allocate::<f64>(capacity)?;
-        let mut open_count = gpu.allocate::<u32>(1)?;
-        gpu.fill(&mut open_count, 0)?;
-        // There are two numbers to a range, and no place after `open_capacity` is written.
+        let open = PairList::with_values(gpu, capacity)?;
+        // There are two numbers to a range.
         let own = RatioQuantilesParams {
             ranges: ends.address(),
             range_count: ranges.len() as u32,
-            open_pairs: open_pairs.address(),
-            open_taken: open_taken.address(),
-            open_count: open_count.address(),
-            open_capacity: capacity as u32,
+            open: open.params(),
             ..Default::default()
         };
         let Some(close) = self.run(Kernel::RatioQuantilesOpenF32, own, progress)? else {
             return Ok(None);
         };
-        let count = gpu.download(&open_count)?[0] as usize;
-        if count > capacity {
-            return Ok(None);
-        }
-        let mut taken = vec![0.0; count];
-        gpu.read(&open_taken, 0, &mut taken)?;
-        let mut open: Vec<_> = appended(gpu, &open_pairs, count)?.into_iter().zip(taken).collect();
-        open.sort_unstable_by_key(|(pair, _)| *pair);
+        let Some(open) = open.sorted_with_values(gpu)? else { return Ok(None) };
         let pairs: Vec<_> = open.iter().map(|(pair, _)| *pair).collect();
         let squared = self.prepared.squared_distances(&pairs)?;
         let inside = |s: &f64| ranges.iter().any(|range| (range.0..=range.1).contains(s));

@@ -5,7 +5,7 @@ use super::{Found, Progress, Task, closest};
 use crate::Result;
 use crate::device::{Buffer, Gpu, Kernel, Params};
 use crate::ops::pairs::NEAR;
-use crate::ops::pairs::cuda::{PairLaunch, PairParams, Prepared, appended};
+use crate::ops::pairs::cuda::{PairLaunch, PairList, PairListParams, PairParams, Prepared};
 use std::mem::offset_of;
 
 /// See kernels/common/warp_list.cuh.
@@ -25,13 +25,10 @@ struct SharpnessParams {
     indices: u64,
     lock: u64,
     sums: u64,
-    near_pairs: u64,
-    near_count: u64,
-    near_capacity: u32,
-    unused: u32,
+    near_pairs: PairListParams,
     near: f64,
 }
-const _: () = assert!(size_of::<SharpnessParams>() == 192 && offset_of!(SharpnessParams, near) == 184);
+const _: () = assert!(size_of::<SharpnessParams>() == 200 && offset_of!(SharpnessParams, near) == 192);
 // SAFETY: repr(C), no padding, as asserted by size.
 unsafe impl Params for SharpnessParams {}
 
@@ -59,8 +56,7 @@ pub(in crate::ops) struct Sums<'a> {
     keys: Buffer<f64>,
     indices: Buffer<u64>,
     lock: Buffer<u32>,
-    near_pairs: Buffer<u32>,
-    near_count: Buffer<u32>,
+    near_pairs: PairList,
     near: f64,
     unit: f64,
     sum: f64,
@@ -96,8 +92,7 @@ impl<'a> Sums<'a> {
             keys: gpu.allocate(list)?,
             indices: gpu.allocate(list)?,
             lock: gpu.allocate(1)?,
-            near_pairs: gpu.allocate(if exact { 2 } else { 2 * NEAR_PAIRS })?,
-            near_count: gpu.allocate(1)?,
+            near_pairs: PairList::new(gpu, if exact { 0 } else { NEAR_PAIRS })?,
             near: NEAR * prepared.eta(),
             unit: prepared.unit(),
             sum: 0.0,
@@ -106,7 +101,6 @@ impl<'a> Sums<'a> {
         gpu.fill(&mut sums.keys, EMPTY_BYTE)?;
         gpu.fill(&mut sums.indices, EMPTY_BYTE)?;
         gpu.fill(&mut sums.lock, 0)?;
-        gpu.fill(&mut sums.near_count, 0)?;
         Ok(Some(sums))
     }
 
@@ -121,10 +115,7 @@ impl<'a> Sums<'a> {
             indices: self.indices.address(),
             lock: self.lock.address(),
             sums: sums.address(),
-            near_pairs: self.near_pairs.address(),
-            near_count: self.near_count.address(),
-            near_capacity: if self.exact { 0 } else { NEAR_PAIRS as u32 },
-            unused: 0,
+            near_pairs: self.near_pairs.params(),
             near: self.near,
         };
         // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; labels and groups have an
@@ -140,13 +131,10 @@ impl<'a> Sums<'a> {
     /// `None` where pairs are so close, or so many alike, that the CPU must look at them.
     pub(in crate::ops) fn finish(self, prepared: &Prepared<'_>) -> Result<Option<Found>> {
         let Sums { gpu, exact, top, list, unit, mut sum, mut sum_of_squares, .. } = self;
-        let near = gpu.download(&self.near_count)?[0] as usize;
-        if near > NEAR_PAIRS {
+        let Some(pairs) = self.near_pairs.sorted(gpu)? else {
             // The samples lie in clumps whose distances are lost beside those between clumps.
             return Ok(None);
-        }
-        let mut pairs = appended(gpu, &self.near_pairs, near)?;
-        pairs.sort_unstable();
+        };
         let squared = prepared.squared_distances(&pairs)?;
         for squared in &squared {
             sum += 1.0 / squared.sqrt();
