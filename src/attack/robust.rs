@@ -1,10 +1,8 @@
 //! What attacks cost a network: penalties in loss and accuracy with intervals, and the least epsilon that flips an image.
 
 use super::{Attack, Attacked, Target, each, ready};
-use crate::random::below;
+use crate::random::Random;
 use crate::{Error, Result};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use std::fmt;
 
 /// Fewer draws have no 2.5 % at either end.
@@ -168,13 +166,13 @@ pub fn unattacked(target: &mut Target, images: &[f32], labels: &[u32]) -> Result
 /// The mean of each column, and its interval; every column is drawn alike.
 fn bootstrap(columns: &[Vec<f64>], draws: usize, seed: u64) -> Vec<Estimate> {
     let count = columns[0].len();
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut random = Random::stream(seed, 0);
     let mut means = vec![Vec::with_capacity(draws); columns.len()];
     let mut times = vec![0.0; count];
     for _ in 0..draws {
         times.fill(0.0);
         for _ in 0..count {
-            times[below(&mut random, count)] += 1.0;
+            times[random.below(count)] += 1.0;
         }
         for (column, means) in columns.iter().zip(&mut means) {
             let sum: f64 = column.iter().zip(&times).map(|(v, times)| v * times).sum();

@@ -22,9 +22,8 @@
 //! *Intrinsic dimension estimation: relevant techniques and a benchmark framework*, Mathematical Problems
 //! in Engineering, 2015.
 
+use crate::random::Random;
 use crate::{Error, Points, Result};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 use std::f64::consts::{PI, TAU};
 use std::iter::repeat_with;
@@ -283,7 +282,7 @@ impl Manifold {
         let axes =
             settings.embedding_dim.map(|dim| axes(self.natural_dim(), dim, settings.seed)).transpose()?;
         values.par_chunks_exact_mut(dim).enumerate().for_each(|(at, row)| {
-            let mut rng = Random::new(settings.seed, at as u64);
+            let mut rng = Variates::new(settings.seed, at as u64);
             let mut place = self.place(&self.draw(&mut rng));
             if let Some(axes) = &axes {
                 place = combine(&place, axes, dim);
@@ -321,15 +320,15 @@ impl Manifold {
     }
 
     /// The random numbers that a point is made of.
-    fn draw(&self, rng: &mut Random) -> Vec<f64> {
+    fn draw(&self, rng: &mut Variates) -> Vec<f64> {
         match *self {
-            Sphere { dim } => rng.many(dim + 1, Random::normal),
-            Ball { dim } => [rng.many(dim, Random::normal), vec![rng.uniform()]].concat(),
-            Gaussian { dim } => rng.many(dim, Random::normal),
-            Cube { dim } | Nonlinear { dim, .. } | Tangents { dim } => rng.many(dim, Random::uniform),
+            Sphere { dim } => rng.many(dim + 1, Variates::normal),
+            Ball { dim } => [rng.many(dim, Variates::normal), vec![rng.uniform()]].concat(),
+            Gaussian { dim } => rng.many(dim, Variates::normal),
+            Cube { dim } | Nonlinear { dim, .. } | Tangents { dim } => rng.many(dim, Variates::uniform),
             // The whole part of the first number is the face.
             CubeSurface { dim } => {
-                [vec![rng.uniform() * (2 * (dim + 1)) as f64], rng.many(dim, Random::uniform)].concat()
+                [vec![rng.uniform() * (2 * (dim + 1)) as f64], rng.many(dim, Variates::uniform)].concat()
             }
             Affine { dim } => rng.many(dim, |rng| rng.within(-2.5, 2.5)),
             Affine3To5 => rng.many(3, |rng| rng.within(0.0, 4.0)),
@@ -340,9 +339,9 @@ impl Manifold {
             SCurve => vec![rng.within(-1.5 * PI, 1.5 * PI), rng.within(0.0, 2.0)],
             Moebius => vec![rng.within(0.0, TAU), rng.within(-1.0, 1.0)],
             FlatTorus { dim } => rng.many(dim, |rng| rng.within(0.0, TAU)),
-            Nonlinear4To6 => rng.many(4, Random::uniform),
-            Beta { dim } => rng.many(dim, Random::beta_10_half),
-            Paraboloid { dim } => rng.many(dim + 1, Random::exponential),
+            Nonlinear4To6 => rng.many(4, Variates::uniform),
+            Beta { dim } => rng.many(dim, Variates::beta_10_half),
+            Paraboloid { dim } => rng.many(dim + 1, Variates::exponential),
         }
     }
 
@@ -403,19 +402,17 @@ impl FromStr for Manifold {
     }
 }
 
-/// Random numbers, from one stream of a seed.
-struct Random(ChaCha8Rng);
+/// Random variates, from one stream of a seed.
+struct Variates(Random);
 
-impl Random {
+impl Variates {
     fn new(seed: u64, stream: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(stream);
-        Random(rng)
+        Variates(Random::stream(seed, stream))
     }
 
     /// Uniform between 0 and 1, and neither of them: the top 52 bits and a half, as a fraction of 2^52.
     fn uniform(&mut self) -> f64 {
-        ((self.0.next_u64() >> 12) as f64 + 0.5) / (1u64 << 52) as f64
+        ((self.0.bits() >> 12) as f64 + 0.5) / (1u64 << 52) as f64
     }
 
     fn within(&mut self, low: f64, high: f64) -> f64 {
@@ -434,7 +431,7 @@ impl Random {
     /// Beta(10, 1/2), as a / (a + b) of a Gamma(10), ten exponentials, and a Gamma(1/2), half a squared
     /// normal.
     fn beta_10_half(&mut self) -> f64 {
-        let a: f64 = self.many(10, Random::exponential).iter().sum();
+        let a: f64 = self.many(10, Variates::exponential).iter().sum();
         a / (a + 0.5 * self.normal().powi(2))
     }
 
@@ -522,7 +519,7 @@ fn paraboloid(shared: f64, others: &[f64]) -> Vec<f64> {
 /// to those before it.
 fn axes(count: usize, dim: usize, seed: u64) -> Result<Vec<f64>> {
     let mut axes: Vec<f64> = zeros(count, dim, "the embedding")?;
-    let mut rng = Random::new(seed, EMBEDDING_STREAM);
+    let mut rng = Variates::new(seed, EMBEDDING_STREAM);
     for at in 0..count {
         let (before, rest) = axes.split_at_mut(at * dim);
         let axis = &mut rest[..dim];
@@ -603,7 +600,7 @@ mod tests {
         let families = FAMILIES.iter().flat_map(|(name, make)| [1, 2, 7].map(|dim| (*name, make(dim))));
         for (name, manifold) in Manifold::benchmark().into_iter().chain(families) {
             for at in 0..20 {
-                let from = manifold.draw(&mut Random::new(3, at));
+                let from = manifold.draw(&mut Variates::new(3, at));
                 let found = tangent_rank(&manifold, &from);
                 assert_eq!(found, manifold.intrinsic_dim(), "{name}, point {at}");
                 assert_eq!(manifold.place(&from).len(), manifold.natural_dim(), "{name}");
@@ -613,19 +610,19 @@ mod tests {
 
     #[test]
     fn random_numbers_have_their_moments() {
-        let mut rng = Random::new(0, 0);
+        let mut rng = Variates::new(0, 0);
         let count = 200_000;
-        let mut check = |name: &str, draw: fn(&mut Random) -> f64, mean: f64, variance: f64| {
+        let mut check = |name: &str, draw: fn(&mut Variates) -> f64, mean: f64, variance: f64| {
             let drawn = rng.many(count, draw);
             let found = drawn.iter().sum::<f64>() / count as f64;
             let spread = drawn.iter().map(|x| (x - found).powi(2)).sum::<f64>() / count as f64;
             assert!((found - mean).abs() < 5.0 * (variance / count as f64).sqrt(), "{name}: mean {found}");
             assert!((spread / variance - 1.0).abs() < 0.05, "{name}: variance {spread}");
         };
-        check("uniform", Random::uniform, 0.5, 1.0 / 12.0);
-        check("normal", Random::normal, 0.0, 1.0);
-        check("exponential", Random::exponential, 1.0, 1.0);
+        check("uniform", Variates::uniform, 0.5, 1.0 / 12.0);
+        check("normal", Variates::normal, 0.0, 1.0);
+        check("exponential", Variates::exponential, 1.0, 1.0);
         // Beta(a, b): a / (a + b), and a b / ((a + b)^2 (a + b + 1)).
-        check("beta", Random::beta_10_half, 10.0 / 10.5, 5.0 / (10.5f64.powi(2) * 11.5));
+        check("beta", Variates::beta_10_half, 10.0 / 10.5, 5.0 / (10.5f64.powi(2) * 11.5));
     }
 }

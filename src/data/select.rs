@@ -2,10 +2,8 @@
 //! The draw depends on the seed, the class and its size alone, so that it can be had again anywhere.
 
 use super::Dataset;
-use crate::random::shuffle;
+use crate::random::Random;
 use crate::{Error, Result};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use std::collections::HashMap;
 
 /// Which images of a dataset to keep. The default keeps all.
@@ -213,9 +211,8 @@ fn shuffled(mut members: Vec<usize>, count: usize, seed: u64, stream: u64) -> Re
     if count > members.len() {
         return Err(members.len());
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(stream);
-    shuffle(&mut members, count, &mut rng);
+    let mut rng = Random::stream(seed, stream);
+    rng.shuffle(&mut members, count);
     members.truncate(count);
     Ok(members)
 }

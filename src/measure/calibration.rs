@@ -3,9 +3,8 @@
 
 use super::dimension::{Estimator, values};
 use crate::data::manifolds::{Manifold, Settings};
-use crate::{Device, Error, Result, random, whole_file};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use crate::random::Random;
+use crate::{Device, Error, Result, whole_file};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -79,12 +78,11 @@ impl Population {
     /// The manifold of draw `at`, and the seed of its sample. Each [kind](Manifold) is as likely as any other; swiss
     /// rolls and their like, whose dimension is fixed, come with that.
     pub fn draw(&self, at: usize) -> (Manifold, u64) {
-        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        random.set_stream(at as u64);
-        let (kind, most) = KINDS[random::below(&mut random, KINDS.len())];
+        let mut random = Random::stream(self.seed, at as u64);
+        let (kind, most) = KINDS[random.below(KINDS.len())];
         let most = self.max_dim.clamp(1, most);
-        let dim = ((most + 1) as f64).powf(random::fraction(&mut random)) as usize;
-        (kind(dim.clamp(1, most)), random.next_u64())
+        let dim = ((most + 1) as f64).powf(random.fraction()) as usize;
+        (kind(dim.clamp(1, most)), random.bits())
     }
 }
 

@@ -3,10 +3,8 @@
 
 use super::dimension::{Estimate, Estimator, Halving, MindMl, estimates_from, searched, values};
 use crate::ops::Progress;
+use crate::random::Random;
 use crate::{Device, Error, Points, Result};
-use rand::SeedableRng;
-use rand::seq::index;
-use rand_chacha::ChaCha8Rng;
 
 /// What curves are drawn from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -236,10 +234,8 @@ pub fn dimension_curves(
         let able: Vec<Estimator> = estimators.iter().copied().filter(|e| e.neighbours() < size).collect();
         let mut found = vec![Vec::new(); estimators.len()];
         for repeat in 0..options.repeats {
-            let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-            rng.set_stream((size_at * options.repeats + repeat) as u64);
-            let mut rows = index::sample(&mut rng, n, size).into_vec();
-            rows.sort_unstable();
+            let mut random = Random::stream(options.seed, (size_at * options.repeats + repeat) as u64);
+            let rows = random.subset(n, size);
             let gathered = points.gather(&rows);
             let part = work(size) / total;
             if !able.is_empty() {

@@ -3,10 +3,8 @@
 
 use super::sharpness::{LabelSharpness, Protocol, sharpness_of_rows};
 use crate::ops::{Progress, SharpPair, one_label_each, pair_distances};
+use crate::random::Random;
 use crate::{Device, Error, Points, Result};
-use rand::SeedableRng;
-use rand::seq::{SliceRandom, index};
-use rand_chacha::ChaCha8Rng;
 
 /// How the released code draws pairs.
 ///
@@ -83,16 +81,14 @@ pub(super) fn released(
     let (mut draws, mut definition, mut infinite_draws) = (Vec::new(), Vec::new(), 0);
     let (mut pairs_compared, mut contradictions) = (0, 0);
     for repeat in 0..repeats {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(repeat as u64);
-        let mut rows = index::sample(&mut rng, points.n(), samples.min(points.n())).into_vec();
-        rows.sort_unstable();
+        let mut random = Random::stream(seed, repeat as u64);
+        let rows = random.subset(points.n(), samples.min(points.n()));
         let done = |fraction: f64| progress((repeat as f64 + 0.8 * fraction) / repeats as f64);
         let right = sharpness_of_rows(device, points, labels, &rows, top, &done)?;
         definition.push(right.sharpest[0].ratio());
         contradictions = right.contradictions.max(contradictions);
 
-        let (pairs, compared, mut infinite) = same_labels(&rows, labels, batch, &mut rng);
+        let (pairs, compared, mut infinite) = same_labels(&rows, labels, batch, &mut random);
         pairs_compared += compared;
         let mut found: Vec<SharpPair> = Vec::new();
         for ((i, j), squared) in pairs.iter().zip(pair_distances(device, points, &pairs)?) {
@@ -125,13 +121,13 @@ fn same_labels(
     rows: &[usize],
     labels: &[u32],
     batch: usize,
-    rng: &mut ChaCha8Rng,
+    random: &mut Random,
 ) -> (Vec<(u32, u32)>, u64, bool) {
     let (mut pairs, mut compared, mut itself) = (Vec::new(), 0, false);
     let (mut left, mut right) = (rows.to_vec(), rows.to_vec());
-    left.shuffle(rng);
+    random.shuffle(&mut left, rows.len());
     for left in left.chunks(batch) {
-        right.shuffle(rng);
+        random.shuffle(&mut right, rows.len());
         for (&i, &j) in right.chunks(batch).flat_map(|right| left.iter().zip(right)) {
             compared += 1;
             itself |= i == j;

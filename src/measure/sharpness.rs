@@ -3,10 +3,8 @@
 
 use super::released::{Released, ReleasedProtocol, released};
 use crate::ops::{Progress, SharpPair, Sharpness, one_label_each, sharpness_with};
+use crate::random::Random;
 use crate::{Device, Error, Points, Result};
-use rand::SeedableRng;
-use rand::seq::index;
-use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
 /// Class-balanced draws, as the paper measures label sharpness.
@@ -177,13 +175,12 @@ fn draw(labels: &[u32], protocol: &PaperProtocol, repeat: usize) -> Vec<usize> {
     for (i, label) in labels.iter().enumerate() {
         classes.entry(*label).or_default().push(i);
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(protocol.seed);
-    rng.set_stream(repeat as u64);
+    let mut random = Random::stream(protocol.seed, repeat as u64);
     let share = protocol.samples.div_ceil(classes.len());
     let mut rows: Vec<usize> = Vec::new();
     for members in classes.values() {
-        let chosen = index::sample(&mut rng, members.len(), share.min(members.len()));
-        rows.extend(chosen.iter().map(|at| members[at]));
+        let chosen = random.subset(members.len(), share.min(members.len()));
+        rows.extend(chosen.into_iter().map(|at| members[at]));
     }
     rows.sort_unstable();
     rows

@@ -2,8 +2,7 @@
 //! same.
 
 use super::graph::{Entry, Role};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use crate::random::Random;
 use rayon::prelude::*;
 use std::f32::consts::TAU;
 
@@ -48,10 +47,9 @@ pub(super) fn values(entry: &Entry, at: usize, plain: bool, seed: u64) -> Vec<f3
             values.fill(value);
             return;
         }
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream((at as u64) << 32 | piece as u64);
+        let mut random = Random::stream(seed, (at as u64) << 32 | piece as u64);
         // 24 bits, each as likely; above 0, for its logarithm.
-        let mut uniform = || ((random.next_u32() >> 8) + 1) as f32 / 16_777_216.0;
+        let mut uniform = || ((random.bits_32() >> 8) + 1) as f32 / 16_777_216.0;
         match draw {
             Draw::Normal(deviation) => {
                 for pair in values.chunks_mut(2) {

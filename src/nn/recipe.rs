@@ -5,10 +5,8 @@ use super::plan::Optimiser;
 use crate::data::Images;
 use crate::ops::adam::Adam;
 use crate::ops::take_images::Choice;
-use crate::random::{fraction, shuffle};
+use crate::random::Random;
 use crate::{Device, Error, Precision, Result};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::{Map, Value, json};
 
 /// Draws of a crop until it fits, as torchvision does it.
@@ -182,13 +180,9 @@ impl Recipe {
 
     /// The training images of an epoch, in its order: a function of seed and epoch alone.
     pub(super) fn epoch(&self, epoch: u32, images: usize, [height, width, _]: [usize; 3]) -> Vec<Choice> {
-        let stream = |of: u64| {
-            let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-            random.set_stream(of | u64::from(epoch));
-            random
-        };
+        let stream = |purpose: u64| Random::stream(self.seed, purpose | u64::from(epoch));
         let mut order: Vec<u32> = (0..images as u32).collect();
-        shuffle(&mut order, images, &mut stream(ORDER));
+        stream(ORDER).shuffle(&mut order, images);
         let mut random = stream(AUGMENTATION);
         let choice = |row| {
             let mut choice = Choice::whole(row, height, width);
@@ -196,20 +190,20 @@ impl Recipe {
                 let [top, left, height, width] = crop(&mut random, [height, width], areas.map(f64::from));
                 choice = Choice { top, left, height, width, ..choice };
             }
-            Choice { flip: self.flip && random.next_u64() >> 63 == 1, ..choice }
+            Choice { flip: self.flip && random.bits() >> 63 == 1, ..choice }
         };
         order.into_iter().map(choice).collect()
     }
 }
 
 /// Top, left, height and width of a random part of an image, in whole pixels, as torchvision draws it.
-fn crop(random: &mut ChaCha8Rng, [height, width]: [usize; 2], [least, most]: [f64; 2]) -> [f32; 4] {
+fn crop(random: &mut Random, [height, width]: [usize; 2], [least, most]: [f64; 2]) -> [f32; 4] {
     let (rows, columns) = (height as f64, width as f64);
-    let place = |random: &mut ChaCha8Rng, room: f64| (fraction(random) * (room + 1.0)).floor();
+    let place = |random: &mut Random, room: f64| (random.fraction() * (room + 1.0)).floor();
     for _ in 0..CROP_DRAWS {
-        let area = rows * columns * (least + (most - least) * fraction(random));
+        let area = rows * columns * (least + (most - least) * random.fraction());
         let [low, high] = RATIOS.map(f64::ln);
-        let ratio = (low + (high - low) * fraction(random)).exp();
+        let ratio = (low + (high - low) * random.fraction()).exp();
         let (w, h) = ((area * ratio).sqrt().round(), (area / ratio).sqrt().round());
         if (1.0..=columns).contains(&w) && (1.0..=rows).contains(&h) {
             let (top, left) = (place(random, rows - h), place(random, columns - w));
@@ -231,7 +225,7 @@ mod tests {
 
     #[test]
     fn crops_are_inside_and_of_the_areas_asked_for() {
-        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let mut random = Random::stream(0, 0);
         for [rows, columns] in [[32, 32], [7, 50], [50, 7], [1, 1], [224, 200]] {
             let mut mean = 0.0;
             for _ in 0..2000 {

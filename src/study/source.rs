@@ -5,10 +5,8 @@ use super::task::{Classes, Task};
 use crate::data::{
     Cache, Dataset, Images, Loaded, Named, NamedOptions, OpenOptions, Preprocess, Scale, Selection, Split,
 };
-use crate::random::below;
+use crate::random::Random;
 use crate::{Error, Result};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -175,14 +173,14 @@ fn selection(dataset: &Dataset, classes: &Classes) -> Result<Selection> {
 
 /// The pair of classes of a draw: each draw's is another, whatever other draws there are.
 fn drawn(classes: usize, draw: usize) -> Option<[usize; 2]> {
-    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let mut random = Random::stream(0, 0);
     let pairs = classes * classes.saturating_sub(1) / 2;
     if draw >= pairs {
         return None;
     }
     let mut seen: Vec<[usize; 2]> = Vec::new();
     loop {
-        let (a, b) = (below(&mut random, classes), below(&mut random, classes));
+        let (a, b) = (random.below(classes), random.below(classes));
         let pair = [a.min(b), a.max(b)];
         if a != b && !seen.contains(&pair) {
             if seen.len() == draw {

@@ -12,10 +12,8 @@ pub use plain::GENERATED_LATENTS;
 use super::source::{Packed, Source, images_len};
 use super::stored::Stored;
 use super::{Dataset, Found};
-use crate::random::fraction;
+use crate::random::Random;
 use crate::{Error, Result};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 use scene::{Canvas, Scene};
 use std::fmt;
@@ -174,9 +172,8 @@ impl Domain {
     /// ```
     pub fn latents_of(&self, image: usize) -> Vec<f64> {
         // A stream for each image: the first images are the same however many follow.
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream(image as u64);
-        (0..self.latents).map(|_| fraction(&mut rng)).collect()
+        let mut rng = Random::stream(self.seed, image as u64);
+        (0..self.latents).map(|_| rng.fraction()).collect()
     }
 
     /// The image of any latents, in class 0 or 1, before it is rounded: (size, size, channels) gray levels from 0 to 255.

@@ -4,10 +4,8 @@
 use super::super::Found;
 use super::packed;
 use crate::data::source::images_len;
-use crate::random::fraction;
+use crate::random::Random;
 use crate::{Error, Result};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 use std::f64::consts::{FRAC_PI_3, TAU};
 use std::path::Path;
@@ -40,8 +38,8 @@ struct Latents {
 }
 
 impl Latents {
-    fn draw(rng: &mut ChaCha8Rng) -> Self {
-        let mut within = |low: f64, high: f64| low + (high - low) * fraction(rng);
+    fn draw(rng: &mut Random) -> Self {
+        let mut within = |low: f64, high: f64| low + (high - low) * rng.fraction();
         Latents {
             x: within(-0.22, 0.22),
             y: within(-0.22, 0.22),
@@ -83,8 +81,7 @@ pub(in crate::data) fn generate(per_class: usize, size: usize, seed: u64) -> Res
     let mut pixels = crate::data::load::zeros(len, "the generated images")?;
     pixels.par_chunks_exact_mut(size * size).enumerate().for_each(|(at, image)| {
         // A stream for each image: the first images are the same however many follow.
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(at as u64);
+        let mut rng = Random::stream(seed, at as u64);
         let latents = Latents::draw(&mut rng);
         let place = |i: usize| (2 * i + 1) as f64 / size as f64 - 1.0;
         for (i, pixel) in image.iter_mut().enumerate() {

@@ -2,9 +2,7 @@
 
 use super::params::{Move, POSES, Params};
 use super::{Family, objects, radiology};
-use crate::random::fraction;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use crate::random::Random;
 use rayon::prelude::*;
 use std::sync::OnceLock;
 
@@ -59,8 +57,8 @@ impl Scene {
                 let mut canvases = [Canvas::new(family, SIZE), Canvas::new(family, SIZE)];
                 let mut squares = 0.0;
                 for place in 0..PLACES {
-                    let mut rng = ChaCha8Rng::seed_from_u64(place);
-                    let mut at: Vec<f64> = (0..latents).map(|_| fraction(&mut rng)).collect();
+                    let mut rng = Random::stream(place, 0);
+                    let mut at: Vec<f64> = (0..latents).map(|_| rng.fraction()).collect();
                     let from = at[latent] * (1.0 - STEP);
                     for (canvas, value) in canvases.iter_mut().zip([from, from + STEP]) {
                         at[latent] = value;

@@ -5,11 +5,9 @@
 use super::spread::independent;
 use super::{Duplicates, Estimate, Estimator, Halving, mean_of_local, refuse_twins, spread};
 use crate::ops::{Neighbours, distances_among, neighbours};
+use crate::random::Random;
 use crate::{Device, Points, Result};
 use nalgebra::DMatrix;
-use rand::SeedableRng;
-use rand::seq::index;
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// The tight local estimator: the MLE's log ratios, taken also of the distances that the sample's
@@ -211,10 +209,8 @@ fn sharing(device: &Device, points: &Points<'_>, local: &[f64], estimator: &Esti
     let mut kept: Vec<usize> = (0..local.len()).filter(|i| local[*i].is_finite()).collect();
     let k = estimator.neighbours();
     if kept.len() > halved(k) {
-        let mut rng = ChaCha8Rng::seed_from_u64(0);
-        let chosen = index::sample(&mut rng, kept.len(), halved(k));
-        kept = chosen.iter().map(|at| kept[at]).collect();
-        kept.sort_unstable();
+        let chosen = Random::stream(0, 0).subset(kept.len(), halved(k));
+        kept = chosen.into_iter().map(|at| kept[at]).collect();
     }
     let n = kept.len();
     if n < 2 * (k + 1) {
@@ -515,7 +511,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::RngExt;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
 
     #[test]
     fn sums_of_logarithms_hold_whatever_their_products_come_to() {

@@ -4,9 +4,8 @@
 use super::spread::{Z95, choose, halves, independent, listed, mean, sharing, standard_error};
 use super::{Duplicates, Estimate, Estimator, Excluded, infinite, nothing_left};
 use crate::ops::Neighbours;
+use crate::random::Random;
 use crate::{Error, Result};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// What the sum of log ratios of the MLE is divided by.
@@ -370,11 +369,10 @@ pub(super) fn geo(neighbours: &Neighbours, geo: &GeoMle, estimator: Estimator) -
 
 fn resample(neighbours: &Neighbours, geo: &GeoMle, bootstrap: usize) -> Result<Resampled> {
     let (n, ks) = (neighbours.n(), geo.to - geo.from + 1);
-    let mut rng = ChaCha8Rng::seed_from_u64(geo.seed);
-    rng.set_stream(bootstrap as u64);
+    let mut random = Random::stream(geo.seed, bootstrap as u64);
     let mut drawn = vec![false; n];
     for _ in 0..n {
-        drawn[rng.random_range(0..n)] = true;
+        drawn[random.below(n)] = true;
     }
     let list = |i: usize| -> Vec<f64> {
         if neighbours.squared_distances(i)[0] == 0.0 {

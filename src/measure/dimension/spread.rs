@@ -2,9 +2,7 @@
 //! the closed forms follow.
 
 use crate::ops::Neighbours;
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
+use crate::random::Random;
 use rayon::prelude::*;
 
 /// Two-sided 95 % of the normal distribution.
@@ -126,10 +124,8 @@ pub(super) fn choose(
 /// In which half each of `n` samples is. Halves are of one size: an estimate that changes with the number of samples,
 /// as on what is curved, would else differ between halves for that reason too.
 pub(super) fn sides(seed: u64, halving: u64, n: usize) -> Vec<bool> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(halving);
     let mut sides: Vec<bool> = (0..n).map(|i| i % 2 == 0).collect();
-    sides.shuffle(&mut rng);
+    Random::stream(seed, halving).shuffle(&mut sides, n);
     sides
 }
 

@@ -12,10 +12,8 @@ use crate::ops::pairs::direct::squared_distances;
 use crate::ops::pairs::pass::Pass;
 use crate::ops::pairs::scan::{Hits, IntHits, Sum, hits, int_hits, wrapped};
 use crate::ops::pairs::{BLOCK, Block, Bounds, LANES, Reader, Rows, Tile};
+use crate::random::Random;
 use crate::{Device, Points, Result};
-use rand::SeedableRng;
-use rand::seq::index;
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -45,9 +43,7 @@ pub(super) struct Bracket {
 /// The samples of the pilot search, of `n`: always the same.
 pub(super) fn pilot(n: usize) -> Vec<usize> {
     let count = (n / ONE_IN).clamp(*PILOT.start(), *PILOT.end()).min(n);
-    let mut rows = index::sample(&mut ChaCha8Rng::seed_from_u64(0), n, count).into_vec();
-    rows.sort_unstable();
-    rows
+    Random::stream(0, 0).subset(n, count)
 }
 
 /// Brackets the medians that are wanted; none where that does not pay.

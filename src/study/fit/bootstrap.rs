@@ -1,10 +1,8 @@
 //! Intervals of slopes by a bootstrap that draws whole groups, as all trainings on a dataset.
 
 use super::linear::{Solved, check};
-use crate::random::below;
+use crate::random::Random;
 use crate::{Error, Result};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -82,9 +80,9 @@ pub fn bootstrap(
         )));
     }
 
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut random = Random::stream(seed, 0);
     let drawn: Vec<Vec<usize>> =
-        (0..draws).map(|_| rows.iter().map(|_| below(&mut random, rows.len())).collect()).collect();
+        (0..draws).map(|_| rows.iter().map(|_| random.below(rows.len())).collect()).collect();
     let fitted: Vec<Vec<f64>> = drawn
         .par_iter()
         .filter_map(|drawn| {

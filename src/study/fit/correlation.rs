@@ -2,10 +2,8 @@
 
 use super::tail::{NORMAL_POINT, two_sided_r};
 use super::{Centred, dot, finite, norm, varies};
-use crate::random::shuffle;
+use crate::random::Random;
 use crate::{Error, Result};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 /// Of so many points, all orders are gone through: 8! are 40320.
 const ALL_ORDERS: usize = 8;
@@ -128,10 +126,10 @@ fn permute(x: &[f64], mut y: Vec<f64>, r: f64, draws: usize, seed: u64) -> Permu
     let n = y.len();
     let as_far = |y: &[f64]| usize::from(dot(x, y).abs() >= r.abs() - ROUNDING);
     if n > ALL_ORDERS {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut random = Random::stream(seed, 0);
         let count: usize = (0..draws)
             .map(|_| {
-                shuffle(&mut y, n, &mut random);
+                random.shuffle(&mut y, n);
                 as_far(&y)
             })
             .sum();
