@@ -1,6 +1,9 @@
 //! Data in: every format, every way it can be wrong, choosing, preprocessing.
 //! Files are made here, byte by byte; the real packs are read where `SHARPDIM_DATA` says they are.
 
+#[path = "support/npz.rs"]
+mod npz;
+
 mod data {
     pub mod bad;
     pub mod cache;

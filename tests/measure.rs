@@ -1,5 +1,7 @@
 //! Measures against naive formulas, committed vectors of scikit-dimension, and known truths.
 
+#[path = "support/npz.rs"]
+mod npz;
 mod support;
 
 mod measure {

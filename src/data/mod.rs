@@ -35,6 +35,7 @@ pub mod manifolds;
 mod named;
 mod native;
 mod npy;
+mod npy_header;
 mod opened;
 mod read;
 mod select;

@@ -2,20 +2,20 @@
 //! In one `.npz`, or in two `.npy` files side by side.
 
 use super::array::{self, Array, IMAGES_OR_FEATURES, Kind, Labels};
+use super::npy_header::{self, Header};
 use super::read::{Stream, is_content, open_file as open_plain_file};
 use super::{Found, Split};
 use crate::{Error, Result};
-use npyz::npz::NpzArchive;
-use npyz::{DType, Endianness, NpyHeader, Order, TypeChar};
+use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use zip::ZipArchive;
+use zip::result::ZipError;
 
 /// The files that a folder of arrays has one of.
 pub(super) const FILES: [&str; 2] = ["images.npy", "features.npy"];
-/// A longer header than this is no plain array's: those have about 118 bytes.
-const LONGEST_HEADER: usize = 4096;
 
-type Archive = NpzArchive<BufReader<std::fs::File>>;
+type Archive = ZipArchive<BufReader<File>>;
 
 /// The one file of samples among the names in a folder of arrays.
 pub(super) fn only_file(folder: &Path, names: &[&str]) -> Result<Option<PathBuf>> {
@@ -73,12 +73,15 @@ fn labels_beside(path: &Path, features: bool) -> Result<Option<PathBuf>> {
 
 /// Opens a `.npz` archive with the arrays `images` or `features`, and `labels`; or `train_images` and so on.
 pub(super) fn open_archive(path: &Path, split: Split) -> Result<Found> {
-    let mut archive =
-        NpzArchive::new(BufReader::new(open_plain_file(path)?)).map_err(|e| match is_content(&e) {
-            true => Error::format(path, format!("is not a readable .npz (zip) archive: {e}")),
-            false => Error::io(path, e),
-        })?;
-    let mut names: Vec<String> = archive.array_names().map(String::from).collect();
+    let mut archive = ZipArchive::new(BufReader::new(open_plain_file(path)?)).map_err(|e| match e {
+        ZipError::Io(e) if !is_content(&e) => Error::io(path, e),
+        e => Error::format(path, format!("is not a readable .npz (zip) archive: {e}")),
+    })?;
+    let files: Result<Vec<_>, _> = archive.file_names().collect();
+    let files =
+        files.map_err(|e| Error::format(path, format!("has a name in it that cannot be read: {e}")))?;
+    let mut names: Vec<String> =
+        files.iter().filter_map(|name| name.strip_suffix(".npy")).map(String::from).collect();
     names.sort();
     let labels = array::named(&names, &["labels"], split);
     let others: Vec<&String> = names.iter().filter(|name| Some(*name) != labels.as_ref()).collect();
@@ -104,7 +107,7 @@ pub(super) fn open_archive(path: &Path, split: Split) -> Result<Found> {
 
 fn member<'a>(path: &Path, archive: &'a mut Archive, name: &str) -> Result<Npy<'a>> {
     let name = format!("{name}.npy");
-    match archive.zip_archive().by_name(&name) {
+    match archive.by_name(&name) {
         Ok(file) => Npy::open(Stream::member(path, format!("{name} in it: "), Box::new(file))),
         Err(e) => Err(Error::format(path, format!("{name} in it cannot be read: {e}"))),
     }
@@ -114,37 +117,38 @@ fn member<'a>(path: &Path, archive: &'a mut Archive, name: &str) -> Result<Npy<'
 struct Npy<'a> {
     file: Stream<'a>,
     array: Array,
-    order: Order,
+    fortran: bool,
 }
 
 impl<'a> Npy<'a> {
     fn open(mut file: Stream<'a>) -> Result<Self> {
-        let header = read_header(&mut file)?;
-        let dtype = header.dtype();
-        let DType::Plain(plain) = &dtype else {
+        let Header { descr, fortran, shape } = npy_header::read(&mut file)?;
+        let Some(descr) = descr else {
             return Err(file.wrong("is an array of records: expected plain numbers"));
+        };
+        // An order of bytes, a kind, and how many bytes.
+        let (kind, bytes) = match descr.trim_start_matches(['<', '>', '|', '=']).split_at_checked(1) {
+            Some(("b", bytes)) => (Kind::Bool, bytes),
+            Some(("u", bytes)) => (Kind::Uint, bytes),
+            Some(("i", bytes)) => (Kind::Int, bytes),
+            Some(("f", bytes)) => (Kind::Float, bytes),
+            _ => (Kind::Other, ""),
         };
         let array = Array {
             path: file.path().to_owned(),
             member: file.member_name().to_owned(),
-            shape: header.shape().iter().map(|n| usize::try_from(*n).unwrap_or(usize::MAX)).collect(),
-            kind: match plain.type_char() {
-                TypeChar::Bool => Kind::Bool,
-                TypeChar::Uint => Kind::Uint,
-                TypeChar::Int => Kind::Int,
-                TypeChar::Float => Kind::Float,
-                _ => Kind::Other,
-            },
-            bytes: plain.num_bytes().unwrap_or(0),
-            big_endian: plain.endianness() == Endianness::Big,
-            dtype: dtype.descr(),
+            shape,
+            kind,
+            bytes: bytes.parse().unwrap_or(0),
+            big_endian: descr.starts_with('>'),
+            dtype: format!("'{descr}'"),
         };
-        Ok(Npy { array, order: header.order(), file })
+        Ok(Npy { array, fortran, file })
     }
 
     fn layout(&self) -> Result<array::Layout> {
         let layout = self.array.layout()?;
-        if self.order == Order::Fortran {
+        if self.fortran {
             let what = if layout.features { "features" } else { "images" };
             return Err(self
                 .array
@@ -161,39 +165,4 @@ impl<'a> Npy<'a> {
     fn claim(&self) -> String {
         format!("its header claims an array {} of {}", self.array.shape(), self.array.dtype)
     }
-}
-
-/// Reads a header, and hands it to `npyz` only when its parser cannot overflow on it.
-fn read_header(file: &mut Stream<'_>) -> Result<NpyHeader> {
-    let start: [u8; 8] = file.header("an NPY header")?;
-    if !start.starts_with(b"\x93NUMPY") {
-        return Err(file.wrong("is not an NPY array: it does not begin with \\x93NUMPY"));
-    }
-    let (size, size_bytes) = match start[6] {
-        1 => {
-            let bytes: [u8; 2] = file.header("an NPY header")?;
-            (usize::from(u16::from_le_bytes(bytes)), bytes.to_vec())
-        }
-        _ => {
-            let bytes: [u8; 4] = file.header("an NPY header")?;
-            (u32::from_le_bytes(bytes) as usize, bytes.to_vec())
-        }
-    };
-    if size > LONGEST_HEADER {
-        return Err(file.wrong(format!("claims a header of {size} bytes: a plain array's has about 118")));
-    }
-    let text = file.up_to(size)?;
-    if text.len() < size {
-        return Err(file.wrong(format!("ends after {} of the {size} bytes of its header", text.len())));
-    }
-    // `npyz` multiplies the extents unchecked and descends into brackets without limit. Numbers of
-    // at most 19 digits in all have a product below 2^64, and no plain array needs more.
-    if text.iter().filter(|c| c.is_ascii_digit()).count() > 19 {
-        return Err(file.wrong("its header claims more values than memory can address"));
-    }
-    if text.iter().filter(|c| b"([{".contains(c)).count() > 8 {
-        return Err(file.wrong("its header is not that of a plain array"));
-    }
-    let whole = [&start[..], &size_bytes, &text].concat();
-    NpyHeader::from_reader(&whole[..]).map_err(|e| file.wrong(format!("its NPY header cannot be read: {e}")))
 }

@@ -2,8 +2,8 @@
 //! `tests/vectors/jpeg.py` makes them, and more where `SHARPDIM_JPEGS` names a file of them.
 
 use super::make::*;
+use crate::npz::Npz;
 use flate2::Crc;
-use npyz::npz::NpzArchive;
 use sharpdim::data::Loaded;
 use std::collections::BTreeMap;
 use std::env;
@@ -22,13 +22,13 @@ struct Jpeg {
 }
 
 fn jpegs(path: &Path) -> BTreeMap<String, Jpeg> {
-    let mut archive = NpzArchive::open(path).unwrap();
-    let names: Vec<String> = archive.array_names().map(str::to_owned).collect();
-    let sums: Vec<u32> = archive.by_name("sums").unwrap().unwrap().into_vec().unwrap();
+    let mut archive = Npz::open(path);
+    let names = archive.names();
+    let sums: Vec<u32> = archive.array("sums").unwrap().values();
     let mut names: Vec<&str> = names.iter().filter_map(|name| name.strip_suffix(".jpg")).collect();
     names.sort_unstable();
     assert_eq!(sums.len(), 4 * names.len());
-    let mut array = |name: &str| Some(archive.by_name(name).unwrap()?.into_vec::<u8>().unwrap());
+    let mut array = |name: &str| Some(archive.array(name)?.values::<u8>());
     names
         .into_iter()
         .zip(sums.as_chunks().0)

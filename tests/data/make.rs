@@ -84,12 +84,12 @@ pub fn npy_with(header: &str, values: &[u8]) -> Vec<u8> {
 }
 
 pub fn npz(arrays: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut archive = npyz::npz::NpzWriter::new(Cursor::new(Vec::new()));
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in arrays {
-        archive.zip_writer().start_file(format!("{name}.npy"), Default::default()).unwrap();
-        archive.zip_writer().write_all(content).unwrap();
+        archive.start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(content).unwrap();
     }
-    archive.zip_writer().finish().unwrap().into_inner()
+    archive.finish().unwrap().into_inner()
 }
 
 /// A safetensors file: of each tensor its name, type (as `F32`), shape and bytes.

@@ -3,7 +3,7 @@
 //! scikit-image make of them by the paper's steps.
 
 use super::make::*;
-use npyz::npz::NpzArchive;
+use crate::npz::Npz;
 use serde_json::Value;
 use sharpdim::data::{Cache, Dataset, Named, NamedOptions, Origin, Preprocess, Split};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -35,11 +35,10 @@ fn texts(value: &Value) -> Vec<String> {
 
 /// The images of a folder's part after the paper's steps, by name.
 fn images(expected: &Value, key: &str) -> HashMap<String, Vec<u8>> {
-    let mut archive = NpzArchive::open(path("expected.npz")).unwrap();
-    let array = archive.by_name(key).unwrap().unwrap();
+    let array = Npz::open(path("expected.npz")).array(key).unwrap();
     let names = texts(&expected["names"][key]);
-    let len = array.shape()[1..].iter().product::<u64>() as usize;
-    let values: Vec<u8> = array.into_vec().unwrap();
+    let len = array.shape[1..].iter().product::<usize>();
+    let values: Vec<u8> = array.values();
     assert_eq!(values.len(), len * names.len());
     names.into_iter().zip(values.chunks_exact(len).map(<[u8]>::to_vec)).collect()
 }

@@ -2,7 +2,7 @@
 //! `tests/vectors/native.py` makes them, and writes down in `expected.npz` what their own readers give.
 
 use super::make::*;
-use npyz::npz::NpzArchive;
+use crate::npz::Npz;
 use sharpdim::data::{Dataset, Loaded, OnBad, OpenOptions, Preprocess, Scale, Split};
 use std::fs;
 use std::path::PathBuf;
@@ -19,13 +19,13 @@ pub fn file(name: &str) -> Vec<u8> {
 
 /// What the owners' readers give of a file, and its shape.
 fn expected(name: &str) -> (Vec<f32>, Vec<usize>) {
-    let mut archive = NpzArchive::open(path("expected.npz")).unwrap();
-    let array = archive.by_name(name).unwrap().unwrap_or_else(|| panic!("{name} is not expected"));
-    let shape = array.shape().iter().map(|extent| *extent as usize).collect();
-    let values = match array.dtype().descr().as_str() {
-        "'|u1'" => array.into_vec::<u8>().unwrap().into_iter().map(f32::from).collect(),
-        "'<u2'" => array.into_vec::<u16>().unwrap().into_iter().map(f32::from).collect(),
-        "'<i2'" => array.into_vec::<i16>().unwrap().into_iter().map(f32::from).collect(),
+    let array = Npz::open(path("expected.npz")).array(name);
+    let array = array.unwrap_or_else(|| panic!("{name} is not expected"));
+    let shape = array.shape.clone();
+    let values = match array.dtype.as_str() {
+        "|u1" => array.values::<u8>().into_iter().map(f32::from).collect(),
+        "<u2" => array.values::<u16>().into_iter().map(f32::from).collect(),
+        "<i2" => array.values::<i16>().into_iter().map(f32::from).collect(),
         other => panic!("{name} is of {other}"),
     };
     (values, shape)

@@ -2,7 +2,7 @@
 //! `tests/vectors/inputs.py` makes them, and writes down in `expected.npz` what is in them.
 
 use super::make::*;
-use npyz::npz::NpzArchive;
+use crate::npz::Npz;
 use sharpdim::data::{Dataset, Loaded, Preprocess};
 use std::path::PathBuf;
 
@@ -12,10 +12,10 @@ fn path(name: &str) -> PathBuf {
 
 /// The names of the files, and the float32 values in them.
 fn expected() -> Vec<(String, Vec<f32>)> {
-    let mut archive = NpzArchive::open(path("expected.npz")).unwrap();
-    let names: Vec<String> = archive.array_names().map(String::from).collect();
+    let mut archive = Npz::open(path("expected.npz"));
+    let names = archive.names();
     assert_eq!(names.len(), 43);
-    let mut array = |name: &str| archive.by_name(name).unwrap().unwrap().into_vec().unwrap();
+    let mut array = |name: &str| archive.array(name).unwrap().values();
     names.iter().map(|name| (name.clone(), array(name))).collect()
 }
 

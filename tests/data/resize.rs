@@ -2,7 +2,7 @@
 //! `tests/vectors/resize.py` makes the vectors.
 
 use super::make::*;
-use npyz::npz::NpzArchive;
+use crate::npz::{Npz, Value};
 use proptest::prelude::*;
 use sharpdim::data::{Color, Preprocess};
 use sharpdim::ops::resize::{resize_bilinear, scale_by_max_f32, scale_by_max_u8, scale_by_max_u16};
@@ -102,12 +102,9 @@ fn scaling_handles_every_8_bit_maximum() {
 }
 
 /// An array of `tests/vectors/resize.npz`, and its extents.
-fn vector<T: npyz::Deserialize>(name: &str) -> Option<(Vec<T>, Vec<usize>)> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/resize.npz");
-    let mut archive = NpzArchive::open(path).unwrap();
-    let array = archive.by_name(name).unwrap()?;
-    let shape = array.shape().iter().map(|extent| *extent as usize).collect();
-    Some((array.into_vec().unwrap(), shape))
+fn vector<T: Value>(name: &str) -> Option<(Vec<T>, Vec<usize>)> {
+    let array = Npz::open(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/resize.npz")).array(name)?;
+    Some((array.values(), array.shape))
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! tests/vectors/dimension.py and estimators.py, which give the definitions.
 
 use super::naive;
+use crate::npz::Array;
 use crate::support::{Set, close, devices, in_reach};
-use npyz::NpyFile;
 use serde_json::Value;
 use sharpdim::Device;
 use sharpdim::measure::{
@@ -29,10 +29,8 @@ fn vectors() -> PathBuf {
 }
 
 fn read_points(name: &str) -> Set {
-    let bytes = fs::read(vectors().join(name)).unwrap();
-    let file = NpyFile::new(&bytes[..]).unwrap();
-    let dim = file.shape()[1] as usize;
-    Set::f32(name, dim, file.into_vec().unwrap())
+    let array = Array::open(vectors().join(name));
+    Set::f32(name, array.shape[1], array.values())
 }
 
 #[test]

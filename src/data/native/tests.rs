@@ -7,9 +7,8 @@ use super::table::Table;
 use crate::Result;
 use crate::data::source::Values;
 use flate2::{Compression, write::GzEncoder};
-use npyz::npz::NpzArchive;
 use std::fs;
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 fn path(name: &str) -> PathBuf {
@@ -20,8 +19,13 @@ fn file(name: &str) -> Vec<u8> {
     fs::read(path(name)).unwrap()
 }
 
-fn array<T: npyz::Deserialize>(name: &str) -> Vec<T> {
-    NpzArchive::open(path("expected.npz")).unwrap().by_name(name).unwrap().unwrap().into_vec().unwrap()
+/// An array of the vectors, whose type is for the caller to know.
+fn array<T: bytemuck::Pod>(name: &str) -> Vec<T> {
+    let mut archive = zip::ZipArchive::new(fs::File::open(path("expected.npz")).unwrap()).unwrap();
+    let mut file = Vec::new();
+    archive.by_name(&format!("{name}.npy")).unwrap().read_to_end(&mut file).unwrap();
+    let header = usize::from(u16::from_le_bytes([file[8], file[9]]));
+    bytemuck::pod_collect_to_vec(&file[10 + header..])
 }
 
 /// Reads bytes as a file of that name.
