@@ -3,10 +3,9 @@
 use crate::failure::Failure;
 use crate::inputs::{Part, Wanted};
 use crate::outputs;
-use clap::{Parser, ValueEnum};
-use sharpdim::attack::{
-    Apgd, Attack, Bim, Fgsm, Goal, Loss, MiFgsm, Norm, Pgd, SignNoise, Square, UniformNoise,
-};
+use clap::builder::PossibleValuesParser;
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+use sharpdim::attack::{Attack, Goal, NamedAttack, NamedSettings, Norm};
 use sharpdim::nn::Trained;
 use std::path::PathBuf;
 
@@ -21,13 +20,6 @@ are attacked loss less unattacked, and unattacked accuracy less attacked, with 9
 intervals over the images.";
 
 const MORE: &str = "\
-Attacks:
-  noise      uniform noise: a control     signs      random signs of epsilon: a control
-  fgsm       one step along the gradient  bim        steps from the image
-  pgd        steps from random places     mi-fgsm    steps along a sum of gradients
-  apgd       steps that find their size   apgd-dlr   the same on the ratio of logits
-  square     random search, no gradients  all        each that the network and norm allow
-
 An attack is a bound: that it fails does not say that there is nothing to be found.
 `masked` counts images whose gradient was 0 on the way: attacks by gradients are blind
 there, and square or apgd-dlr tell more.
@@ -47,7 +39,7 @@ Ctrl-C prints what is finished; a second one ends at once. Exit codes: 0, 1 for 
 
 /// Attacks a trained network, and says what that costs it
 #[derive(Parser)]
-#[command(name = "attack", version, long_about = ABOUT, after_long_help = MORE)]
+#[command(name = "attack", version, long_about = ABOUT)]
 pub struct Args {
     /// Checkpoint of a training, as `train` writes it
     pub checkpoint: PathBuf,
@@ -60,8 +52,8 @@ pub struct Args {
     pub part: Option<Part>,
 
     /// Attacks, one or several
-    #[arg(long, value_name = "A,B", value_enum, value_delimiter = ',', default_value = "fgsm")]
-    pub attack: Vec<Kind>,
+    #[arg(long, value_name = "A,B", value_parser = names(), value_delimiter = ',', default_value = "fgsm")]
+    pub attack: Vec<String>,
 
     /// How far a value may move (linf), or all values in Euclidean norm (l2)
     #[arg(long, value_name = "E,F", value_delimiter = ',', value_parser = above(true), default_value = "1,2,4,8")]
@@ -129,20 +121,6 @@ pub struct Args {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
-    All,
-    Noise,
-    Signs,
-    Fgsm,
-    Bim,
-    MiFgsm,
-    Pgd,
-    Apgd,
-    ApgdDlr,
-    Square,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum NormName {
     Linf,
     L2,
@@ -160,13 +138,14 @@ fn above(zero: bool) -> impl Fn(&str) -> Result<f32, String> + Clone + Send + Sy
 
 impl Args {
     pub fn read() -> Result<Self, Failure> {
-        let args = Args::parse();
+        let command = Args::command().after_long_help(format!("{}\n{MORE}", table()));
+        let args = Args::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
         // Said before the work, not after it.
         let files = [("--out", &args.out), ("--curves", &args.curves)];
         for (option, path) in files.into_iter().filter_map(|(option, path)| Some((option, path.as_ref()?))) {
             outputs::figure(option, path)?;
         }
-        if args.attack.contains(&Kind::All) && args.attack.len() > 1 {
+        if args.attack.iter().any(|name| name == ALL) && args.attack.len() > 1 {
             return Err(Failure::usage("--attack: all stands alone, or attacks by name"));
         }
         if args.out.is_some() && !(1..=64).contains(&args.show) {
@@ -194,43 +173,37 @@ impl Args {
                 }
             },
         };
-        if self.attack != [Kind::All] {
-            return self.attack.iter().map(|kind| self.built(*kind, goal, trained.classes)).collect();
+        let settings = NamedSettings {
+            norm: match self.norm {
+                NormName::Linf => Norm::Linf,
+                NormName::L2 => Norm::L2,
+            },
+            goal,
+            steps: self.steps,
+            restarts: self.restarts,
+            queries: self.queries,
+            seed: self.seed,
+            classes: trained.classes,
+        };
+        if self.attack == [ALL] {
+            return Ok(NamedAttack::all().iter().filter_map(|attack| attack.with(&settings).ok()).collect());
         }
-        let all = Kind::value_variants().iter().filter(|kind| **kind != Kind::All);
-        Ok(all.filter_map(|kind| self.built(*kind, goal, trained.classes).ok()).collect())
+        let attacks = self.attack.iter().map(|name| NamedAttack::find(name)?.with(&settings));
+        attacks.map(|attack| attack.map_err(|error| Failure::usage(format!("--attack: {error}")))).collect()
     }
+}
 
-    fn built(&self, kind: Kind, goal: Goal, classes: usize) -> Result<Box<dyn Attack>, Failure> {
-        let norm = match self.norm {
-            NormName::Linf => Norm::Linf,
-            NormName::L2 => Norm::L2,
-        };
-        let (steps, seed, restarts) = (self.steps.unwrap_or(10), self.seed, self.restarts);
-        let refuse = |why: &str| {
-            let name = kind.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
-            Err(Failure::usage(format!("--attack {name}: {why}")))
-        };
-        if norm == Norm::L2 && matches!(kind, Kind::Signs | Kind::Square) {
-            return refuse("it has no L2 form; leave --norm l2 out");
-        }
-        let least = if goal == Goal::Away { 3 } else { 4 };
-        if kind == Kind::ApgdDlr && classes < least {
-            return refuse(&format!(
-                "the ratio of logits needs {least} classes, and the network has {classes}: take apgd"
-            ));
-        }
-        let apgd = Apgd { norm, steps: self.steps.unwrap_or(100), restarts, goal, seed, ..Apgd::default() };
-        Ok(match kind {
-            Kind::All | Kind::Noise => Box::new(UniformNoise { norm, seed }),
-            Kind::Signs => Box::new(SignNoise { seed }),
-            Kind::Fgsm => Box::new(Fgsm { norm, goal }),
-            Kind::Bim => Box::new(Bim { norm, steps, goal, ..Bim::default() }),
-            Kind::MiFgsm => Box::new(MiFgsm { norm, steps, goal, ..MiFgsm::default() }),
-            Kind::Pgd => Box::new(Pgd { norm, steps, restarts, goal, seed, ..Pgd::default() }),
-            Kind::Apgd => Box::new(apgd),
-            Kind::ApgdDlr => Box::new(Apgd { loss: Loss::Dlr, ..apgd }),
-            Kind::Square => Box::new(Square { queries: self.queries, goal, seed, ..Square::default() }),
-        })
-    }
+/// In place of a name: each attack that the network and the norm allow.
+const ALL: &str = "all";
+
+fn names() -> PossibleValuesParser {
+    let names = NamedAttack::all().iter().map(NamedAttack::name);
+    PossibleValuesParser::new(names.chain([ALL]).collect::<Vec<_>>())
+}
+
+/// What `--help` says of each attack.
+fn table() -> String {
+    let attacks = NamedAttack::all().iter().map(|attack| (attack.name(), attack.about()));
+    let rows = attacks.chain([(ALL, "each that the network and the norm allow")]);
+    rows.fold("Attacks:\n".to_owned(), |table, (name, about)| format!("{table}  {name:9}  {about}\n"))
 }

@@ -38,6 +38,7 @@
 
 mod apgd;
 mod gradient;
+mod named;
 mod noise;
 mod robust;
 mod square;
@@ -47,6 +48,7 @@ pub use crate::ops::perturb::Norm;
 use crate::{Error, Result};
 pub use apgd::{Apgd, Loss};
 pub use gradient::{Bim, Fgsm, MiFgsm, Pgd, StepSize};
+pub use named::{NamedAttack, Settings as NamedSettings};
 pub use noise::{SignNoise, UniformNoise};
 pub use robust::{Estimate, Level, Report, report, robustness, smallest_epsilon, unattacked};
 pub use square::Square;

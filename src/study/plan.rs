@@ -1,5 +1,7 @@
 //! A study's plan: which datasets, networks, sizes, seeds, attacks and measures, read from TOML.
 
+use super::task::Classes;
+use crate::attack::{NamedAttack, NamedSettings};
 use crate::data::{Color, Domain, Family, Named};
 use crate::measure::Estimator;
 use crate::nn::Model;
@@ -73,7 +75,7 @@ pub struct Plan {
     /// `paper`: the mean of ten draws of 1000 images; `all-pairs`: the maximum over all pairs of the training images.
     #[serde(default = "paper_protocol")]
     pub sharpness: String,
-    /// Attacks on the test images: `fgsm`, `pgd`, `bim`, `mi-fgsm`, `apgd`, `noise`.
+    /// Attacks on the test images, in L∞, by [`NamedAttack`]'s names.
     #[serde(default = "paper_attacks")]
     pub attacks: Vec<String>,
     /// Their strengths, in units of pixel value of 255.
@@ -200,9 +202,6 @@ const BUILT_IN: [(&str, &str, &str); 2] = [
     ("demo", "generated images: a controlled study of minutes", include_str!("plans/demo.toml")),
 ];
 
-/// The attacks that plans know.
-pub(super) const ATTACKS: [&str; 6] = ["fgsm", "bim", "mi-fgsm", "pgd", "apgd", "noise"];
-
 impl Plan {
     /// The names of the plans that come with the library, each with a line about it.
     pub fn built_in() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -274,8 +273,19 @@ impl Plan {
         distinct("estimators", &self.estimators)?;
         self.estimators()?;
         distinct("attacks", &self.attacks)?;
-        if let Some(unknown) = self.attacks.iter().find(|name| !ATTACKS.contains(&name.as_str())) {
-            return bad(format!("attacks: there is no {unknown:?}; there are {}", ATTACKS.join(", ")));
+        for attack in &self.attacks {
+            let attack = match NamedAttack::find(attack) {
+                Ok(attack) => attack,
+                Err(error) => return bad(format!("attacks: {error}")),
+            };
+            for dataset in &self.datasets {
+                for classes in dataset.choices().iter().filter_map(Classes::count) {
+                    let settings = NamedSettings { classes, ..NamedSettings::default() };
+                    if let Err(error) = attack.with(&settings) {
+                        return bad(format!("attacks: {error} (dataset {})", dataset.name));
+                    }
+                }
+            }
         }
         if let Some(bad_one) = self.epsilons.iter().find(|e| !(e.is_finite() && **e > 0.0)) {
             return bad(format!(

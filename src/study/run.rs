@@ -5,7 +5,7 @@ use super::plan::{Plan, Variant};
 use super::source::{Prepared, Sources};
 use super::store::{AttackResult, Dimension, EpochResult, MeasuredSharpness, Outcome, State, Store};
 use super::task::{Kind, Task};
-use crate::attack::{Apgd, Attack, Bim, Fgsm, MiFgsm, Norm, Pgd, Target, UniformNoise, unattacked};
+use crate::attack::{NamedAttack, NamedSettings, Target, unattacked};
 use crate::data::{Cache, Loaded};
 use crate::measure::{Estimate, Estimator, PaperProtocol, Properties, Protocol, intrinsic_properties};
 use crate::nn::{Model, Recipe, SaveTimer, Trained, Trainer};
@@ -652,7 +652,9 @@ impl Running<'_> {
         for (at, name) in self.plan.attacks.iter().enumerate() {
             let fraction = 0.9 + 0.07 * at as f64 / count;
             watch(Event::Moved { task, what: "attacking", fraction });
-            let attack = attack(name, task.seed);
+            let settings =
+                NamedSettings { seed: task.seed, classes: trained.classes, ..NamedSettings::default() };
+            let attack = NamedAttack::find(name)?.with(&settings)?;
             for found in attack.run(&mut target, &images, labels, &self.plan.epsilons)? {
                 outcome.attacks.push(AttackResult {
                     attack: name.clone(),
@@ -669,20 +671,6 @@ impl Running<'_> {
 /// Where a task's lock is.
 pub(super) fn lock_path(runs: &Path, id: &str) -> PathBuf {
     runs.join(format!("{id}.lock"))
-}
-
-/// An attack by its name in plans, in the maximum norm.
-fn attack(name: &str, seed: u64) -> Box<dyn Attack> {
-    let norm = Norm::Linf;
-    match name {
-        "noise" => Box::new(UniformNoise { norm, seed }),
-        "bim" => Box::new(Bim { norm, ..Bim::default() }),
-        "mi-fgsm" => Box::new(MiFgsm { norm, ..MiFgsm::default() }),
-        "pgd" => Box::new(Pgd { norm, seed, ..Pgd::default() }),
-        "apgd" => Box::new(Apgd { norm, seed, ..Apgd::default() }),
-        // The plan knows no other.
-        _ => Box::new(Fgsm { norm, ..Fgsm::default() }),
-    }
 }
 
 /// The paper's draws of 1000 images; of all where there are fewer.

@@ -1,6 +1,7 @@
 //! What a plan comes to: its experiments, each with an identity that says all that its result depends on.
 
 use super::plan::{DatasetPlan, Plan};
+use crate::attack::{Counts, NamedAttack, NamedSettings};
 use crate::nn::Model;
 use serde_json::{Value, json};
 use std::fmt;
@@ -33,6 +34,17 @@ pub enum Classes {
     Named(Vec<String>),
     /// A pair that is drawn: the draw's number, from 0 on.
     Draw(usize),
+}
+
+impl Classes {
+    /// How many there are, where the plan says it.
+    pub(super) fn count(&self) -> Option<usize> {
+        match self {
+            Classes::All => None,
+            Classes::Named(names) => Some(names.len()),
+            Classes::Draw(_) => Some(2),
+        }
+    }
 }
 
 /// One experiment of a [`Plan`].
@@ -178,9 +190,9 @@ impl Plan {
             }
         }
         let settings = canonical(settings);
-        // Forward and backward are three forward passes; each strength of an attack with one gradient three more.
+        // A pass back is as long as two forward.
         let passes = f64::from(task.epochs) * (3.0 * task.train as f64 + task.test as f64)
-            + (3 * self.attacks.len() * self.epsilons.len()) as f64 * task.test as f64;
+            + self.attack_passes() * task.test as f64;
         let cost = task.model.map_or(task.cost, |model| passes * work(model) + 4.0 * task.train as f64);
         Task {
             id: checksum(&settings),
@@ -193,8 +205,21 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// What attacks cost for each test image, in forward passes.
+    fn attack_passes(&self) -> f64 {
+        // A plan is checked: what cannot be made here has other classes than two.
+        let settings = NamedSettings { classes: usize::MAX, ..NamedSettings::default() };
+        let attacks =
+            self.attacks.iter().filter_map(|name| NamedAttack::find(name).ok()?.with(&settings).ok());
+        let passes = attacks.map(|attack| attack.passes());
+        let each: u64 = passes.map(|Counts { forward, backward }| forward + 2 * backward).sum();
+        (each * self.epsilons.len() as u64) as f64
+    }
+}
+
 impl DatasetPlan {
-    fn choices(&self) -> Vec<Classes> {
+    pub(super) fn choices(&self) -> Vec<Classes> {
         match (self.draws, self.classes.as_slice()) {
             (Some(draws), _) => (0..draws).map(Classes::Draw).collect(),
             (None, []) => vec![Classes::All],

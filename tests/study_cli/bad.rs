@@ -32,6 +32,9 @@ fn plans() {
     refused(&PLAN.replace("all-pairs", "some"), &["sharpness", "paper, all-pairs"]);
     refused(&with("estimators = [\"pca\"]"), &["estimators", "\"pca\"", "lpca"]);
     refused(&with("attacks = [\"fgms\"]"), &["attacks", "\"fgms\"", "fgsm"]);
+    let pair = "[[datasets]]\nname = \"mnist\"\nclasses = [[\"3\", \"8\"]]";
+    let ratio = format!("{}\n{pair}", with("attacks = [\"apgd-dlr\"]"));
+    refused(&ratio, &["attacks", "apgd-dlr", "needs 3 classes, and the network has 2", "dataset mnist"]);
     refused(&with("layers = [\"layer9\"]"), &["layer9", "layer4"]);
     refused(&with("precision = \"f16\""), &["f16"]);
     refused(&with("seeds = []"), &["seeds"]);

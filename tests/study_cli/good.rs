@@ -66,6 +66,28 @@ fn observations_join_what_was_trained_with_what_was_measured() {
     assert!(of("24 px") > of(""), "fewer pixels are less far apart");
 }
 
+/// Each name in a plan runs an attack of its own: none is another under its name.
+#[test]
+fn attacks_are_those_that_the_plan_names() {
+    let names = ["noise", "signs", "fgsm", "bim", "mi-fgsm", "pgd", "apgd", "square"];
+    let one = PLAN.split("[[datasets]]").take(2).collect::<Vec<_>>().join("[[datasets]]");
+    let plan =
+        one.replace("[24, 48]", "[24]").replace("size = 32", &format!("size = 32\nattacks = {names:?}"));
+    let place = Place::new(&plan);
+    good(&words(&place.args("out")));
+    let store = Store::open(std::path::Path::new(&place.path("out/study.sqlite"))).unwrap();
+    let [observation] = &store.observations().unwrap()[..] else { panic!("one training is planned") };
+    let penalties = |name: &str| -> Vec<f64> {
+        observation.attacks.iter().filter(|of| of.attack == name).map(|of| of.loss).collect()
+    };
+    for (at, name) in names.iter().enumerate() {
+        assert_eq!(penalties(name).len(), 2, "{name}");
+        for other in &names[..at] {
+            assert_ne!(penalties(name), penalties(other), "{name} and {other}");
+        }
+    }
+}
+
 /// A training that is over before a checkpoint is due leaves one where that is asked for: that of its end.
 #[test]
 fn checkpoints_are_kept_where_asked_for() {
