@@ -18,7 +18,7 @@ const NEAREST: usize = 119;
 const AT_A_TIME: usize = 16;
 
 /// To be raised when the population or what an estimator says changes: draws that were kept are then drawn anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A kind of manifold, of a dimension where it can have any, and the most dimensions that it is drawn with.
 type Kind = (fn(usize) -> Manifold, usize);
