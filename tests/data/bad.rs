@@ -132,7 +132,7 @@ fn headers_that_lie_allocate_nothing() {
         (many_labels.path(), &["train-labels-idx1-ubyte", "claims 2139062143 labels", "but 1 follow"]),
         (array.path(), &["images.npy", "(2147483648, 28, 28)", "but 400 follow"]),
         (&archive_path, &["x.npz: images.npy in it: ", "(2147483648, 28, 28)", "but 400 follow"]),
-        (endless.path(), &["images.npy", "more values than memory can address"]),
+        (endless.path(), &["images.npy", "memory can address"]),
         (long_header.path(), &["images.npy", "claims a header of 2147483647 bytes"]),
     ];
     for (path, words) in cases {
@@ -210,7 +210,7 @@ fn npy_that_is_wrong() {
     says(&whole[..7], &labels, &[file, "ends after 7 of the 8 bytes of an NPY header"]);
     says(b"nothing like it", &labels, &[file, "not an NPY array"]);
     says(&npy_with("{'descr': '|u1'}", &[]), &labels, &[file, "header cannot be read", "fortran_order"]);
-    says(&npy_with(&"[".repeat(100), &[]), &labels, &[file, "not that of a plain array"]);
+    says(&npy_with(&"[".repeat(100), &[]), &labels, &[file, "header cannot be read"]);
     let record = "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 2, 2)}";
     says(&npy_with(record, &[]), &labels, &[file, "array of records"]);
     let fortran = "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 2, 2)}";

@@ -1,8 +1,7 @@
 //! Curves: points against estimates of the same samples found one by one, warnings against what is known of the data.
 
-use crate::support::{Set, Values, close, on_threads, uniform_f32};
+use crate::support::{Set, Values, close, drawn_subset, on_threads, uniform_f32};
 use rand::SeedableRng;
-use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use sharpdim::data::manifolds::{Manifold, Settings};
 use sharpdim::measure::*;
@@ -75,8 +74,7 @@ fn points_are_estimates_one_by_one() {
                         .map(|repeat| {
                             let mut rng = ChaCha8Rng::seed_from_u64(9);
                             rng.set_stream(at as u64 * 3 + repeat);
-                            let mut drawn = index::sample(&mut rng, 240, point.at).into_vec();
-                            drawn.sort_unstable();
+                            let drawn = drawn_subset(&mut rng, 240, point.at);
                             one(&rows(&set, &drawn), &curve.estimator).value
                         })
                         .collect();

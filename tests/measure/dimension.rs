@@ -3,10 +3,9 @@
 
 use super::naive::naive;
 use crate::support::{
-    Random, Set, Values, close, devices, in_reach, nasty_f32, noise_u8, on_threads, uniform_f32,
+    Random, Set, Values, close, devices, drawn_subset, in_reach, nasty_f32, noise_u8, on_threads, uniform_f32,
 };
 use rand::SeedableRng;
-use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use sharpdim::data::manifolds::{Manifold, Settings};
 use sharpdim::measure::{
@@ -501,7 +500,7 @@ fn correlation_sums_are_those_of_another_pass() {
     // The few that are searched first are a cluster: all that they tell is wrong.
     let mut misleading = uniform_f32(2100, 4, 47);
     if let Values::F32(values) = &mut misleading.values {
-        for i in index::sample(&mut ChaCha8Rng::seed_from_u64(0), 2100, 256) {
+        for i in drawn_subset(&mut ChaCha8Rng::seed_from_u64(0), 2100, 256) {
             values[i * 4..(i + 1) * 4].iter_mut().for_each(|v| *v = *v * 1e-3 + 50.0);
         }
     }

@@ -1,9 +1,9 @@
 //! Every estimator by the formulas as papers print them, in plain f64, one sample at a time: slow, and sharing no
 //! code with the crate.
 
-use crate::support::Set;
+use crate::support::{Set, drawn_below};
 use nalgebra::{DMatrix, DVector};
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use sharpdim::measure::{
     Correlation, Ess, Estimator, GeoMle, Gride, LocalPca, MindMl, Mle, MleNorm, MleRange, Moments, PcaRule,
@@ -108,7 +108,7 @@ fn geo_mle(set: &Set, geo: &GeoMle) -> (f64, usize) {
         .map(|bootstrap| {
             let mut rng = ChaCha8Rng::seed_from_u64(geo.seed);
             rng.set_stream(bootstrap as u64);
-            let mut drawn: Vec<usize> = (0..n).map(|_| rng.random_range(0..n)).collect();
+            let mut drawn: Vec<usize> = (0..n).map(|_| drawn_below(&mut rng, n)).collect();
             drawn.sort_unstable();
             drawn.dedup();
             let distances = |i: &usize| {

@@ -13,6 +13,25 @@ use sharpdim::{Device, Points};
 use std::f64::consts::{PI, TAU};
 use std::fmt::Display;
 
+/// A number below `count`, as the crate promises to draw it: the high word of a random word's product with `count`.
+pub fn drawn_below(random: &mut ChaCha8Rng, count: usize) -> usize {
+    ((u128::from(random.next_u64()) * count as u128) >> 64) as usize
+}
+
+/// `count` of the numbers below `n` in ascending order, as the crate promises to draw them: each is taken out of what is
+/// left, and the first of what is left is put in its place.
+pub fn drawn_subset(random: &mut ChaCha8Rng, n: usize, count: usize) -> Vec<usize> {
+    let mut left: Vec<usize> = (0..n).collect();
+    let mut drawn: Vec<usize> = Vec::new();
+    while drawn.len() < count {
+        let at = drawn_below(random, left.len());
+        left.swap(0, at);
+        drawn.push(left.remove(0));
+    }
+    drawn.sort_unstable();
+    drawn
+}
+
 /// Every device that this build can open here.
 pub fn devices() -> Vec<Device> {
     let mut all = vec![Device::cpu()];
