@@ -6,6 +6,7 @@ mod local;
 mod mle;
 mod moments;
 mod spread;
+mod symmetric;
 mod two_nn;
 
 pub use correlation::Correlation;
