@@ -158,14 +158,16 @@ fn of_neighbourhoods<T: Send>(
     Ok(found)
 }
 
-/// A sample's local dimension by one of these estimators: NaN where nothing can be said.
+/// A sample's local dimension by one of the [local](Estimator::is_local) estimators: NaN where nothing can be said.
 fn value_of(estimator: &Estimator, near: &Neighbourhood<'_>) -> f64 {
+    if near.own[0] == 0.0 {
+        return f64::NAN;
+    }
     match estimator {
-        _ if near.own[0] == 0.0 => f64::NAN,
         Estimator::Tle(of) => tle(near, of),
         Estimator::Ess(of) => ess(near, of),
         Estimator::LocalPca(of) => local_pca(near, of),
-        _ => f64::NAN,
+        other => unreachable!("{other} reads no distances among neighbours"),
     }
 }
 
