@@ -4,14 +4,14 @@
 
 use super::jpeg::{self, Colours};
 use super::native::dicom::{Dicom, is_dicom};
+use super::raster::{Decoder, Format, Wrong};
 use super::read::open_file;
 use super::source::{Depth, Image, Shape, Values};
 use crate::{Error, Result};
-use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{Cursor, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -22,8 +22,6 @@ const DENSEST: u64 = 10_000;
 /// A WebP image of one colour takes no bits for its pixels, and some of TIFF's packings next to none: theirs
 /// may claim so much whatever their length.
 const PLAIN: u64 = 1 << 26;
-const FORMATS: [ImageFormat; 5] =
-    [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::Bmp, ImageFormat::WebP];
 
 /// Floats have no place in an image file that all agree on.
 const EIGHT_OR_SIXTEEN: &str =
@@ -40,7 +38,7 @@ pub(super) fn shape(path: &Path) -> Result<Shape> {
         return Ok(plain_shape(height, width, channels));
     }
     let bytes = begun.whole()?;
-    guarded(path, || shape_of(path, &decoder(path, &bytes)?, &bytes))
+    guarded(path, || Ok(begin(path, &bytes)?.1))
 }
 
 /// An image's pixels.
@@ -77,20 +75,15 @@ fn decode_jpeg(path: &Path, bytes: &[u8]) -> Result<Image<'static>> {
 }
 
 fn decode_by_crate(path: &Path, bytes: &[u8]) -> Result<Image<'static>> {
-    let decoder = decoder(path, bytes)?;
-    let shape = shape_of(path, &decoder, bytes)?;
+    let (decoder, shape) = begin(path, bytes)?;
     if bytes.starts_with(b"RIFF") && !riff_is_whole(bytes) {
         return Err(Error::format(path, "is cut short: it ends before its WebP header says"));
     }
-    let stored = usize::from(decoder.color_type().channel_count());
-    let mut raw = vec![0; decoder.total_bytes() as usize];
-    decoder.read_image(&mut raw).map_err(|e| unreadable(path, e))?;
-    let values = match shape.depth {
-        Depth::U16 => {
-            let wide = raw.as_chunks().0.iter().map(|v| u16::from_ne_bytes(*v)).collect();
-            Values::U16(Cow::Owned(first_channels(wide, stored, shape.channels)))
-        }
-        _ => Values::U8(Cow::Owned(first_channels(raw, stored, shape.channels))),
+    let stored = decoder.header.channels;
+    let values = match decoder.pixels().map_err(|wrong| unreadable(path, wrong))? {
+        Values::U8(values) => Values::U8(first_channels(values, stored, shape.channels)),
+        Values::U16(values) => Values::U16(first_channels(values, stored, shape.channels)),
+        Values::F32(values) => Values::F32(first_channels(values, stored, shape.channels)),
     };
     Ok(Image { shape, values })
 }
@@ -202,53 +195,34 @@ pub(super) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Resul
 
 /// Whether a file that begins so is an image.
 pub(super) fn is_image(start: &[u8]) -> bool {
-    is_dicom(start) || format_of(start).is_some()
+    is_dicom(start) || Format::of(start).is_some()
 }
 
-fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
-    image::guess_format(bytes).ok().filter(|format| FORMATS.contains(format))
-}
-
-fn decoder<'a>(path: &Path, bytes: &'a [u8]) -> Result<impl ImageDecoder + 'a> {
-    let Some(format) = format_of(bytes) else {
+/// A decoder that has read the header of a file that is no DICOM, and the image's shape.
+fn begin<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Decoder<'a>, Shape)> {
+    let Some(format) = Format::of(bytes) else {
         let start: Vec<String> = bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         return Err(Error::format(
             path,
             format!("is no PNG, JPEG, TIFF, BMP, WebP or DICOM image: it begins with {}", start.join(" ")),
         ));
     };
-    ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(|e| unreadable(path, e))
-}
-
-fn shape_of(path: &Path, decoder: &impl ImageDecoder, file: &[u8]) -> Result<Shape> {
-    let format = format_of(file);
-    let (width, height) = decoder.dimensions();
+    let decoder = Decoder::new(format, bytes, LARGEST as usize).map_err(|wrong| unreadable(path, wrong))?;
+    let header = decoder.header;
+    let (height, width) = (header.height, header.width);
     if width == 0 || height == 0 {
         return Err(Error::format(path, format!("is an image of {height} x {width} pixels")));
     }
-    let bytes = decoder.total_bytes();
-    let plain = if matches!(format, Some(ImageFormat::WebP | ImageFormat::Tiff)) { PLAIN } else { 0 };
-    check_claim(path, height as usize, width as usize, bytes, file.len() as u64, plain)?;
-    let (channels, depth, alpha) = match decoder.color_type() {
-        ColorType::L8 => (1, Depth::U8, false),
-        ColorType::La8 => (1, Depth::U8, true),
-        ColorType::Rgb8 if format == Some(ImageFormat::Bmp) && palette_is_gray(file) => (1, Depth::U8, false),
-        ColorType::Rgb8 => (3, Depth::U8, false),
-        ColorType::Rgba8 => (3, Depth::U8, true),
-        ColorType::L16 => (1, Depth::U16, false),
-        ColorType::La16 => (1, Depth::U16, true),
-        ColorType::Rgb16 => (3, Depth::U16, false),
-        ColorType::Rgba16 => (3, Depth::U16, true),
-        other => {
-            return Err(Error::format(path, format!("has pixels of the kind {other:?}: {EIGHT_OR_SIXTEEN}")));
-        }
-    };
+    let plain = if matches!(format, Format::WebP | Format::Tiff) { PLAIN } else { 0 };
+    check_claim(path, height, width, header.bytes(), bytes.len() as u64, plain)?;
+    let gray = header.channels < 3 || (format == Format::Bmp && palette_is_gray(bytes));
     let more = match format {
-        Some(ImageFormat::Tiff) => has_more_pages(file).unwrap_or(false),
-        Some(ImageFormat::WebP) => is_animated(file),
-        _ => false,
+        Format::Tiff => has_more_pages(bytes).unwrap_or(false),
+        Format::WebP => is_animated(bytes),
+        Format::Png | Format::Jpeg | Format::Bmp => false,
     };
-    Ok(Shape { height: height as usize, width: width as usize, channels, depth, alpha, more, modality: None })
+    let (channels, depth, alpha) = (if gray { 1 } else { 3 }, header.depth, header.alpha);
+    Ok((decoder, Shape { height, width, channels, depth, alpha, more, modality: None }))
 }
 
 /// Refuses an image that claims more bytes of pixels than a file of its length can hold; `plain` it may claim in any case.
@@ -262,19 +236,19 @@ fn check_claim(path: &Path, height: usize, width: usize, bytes: u64, len: u64, p
     }
 }
 
-fn first_channels<T: Copy>(values: Vec<T>, stored: usize, kept: usize) -> Vec<T> {
+fn first_channels<T: Copy>(values: Cow<'static, [T]>, stored: usize, kept: usize) -> Cow<'static, [T]> {
     match stored == kept {
         true => values,
         false => values.chunks_exact(stored).flat_map(|pixel| &pixel[..kept]).copied().collect(),
     }
 }
 
-fn unreadable(path: &Path, error: image::ImageError) -> Error {
-    let read = match error {
-        image::ImageError::Unsupported(_) => format!(": {EIGHT_OR_SIXTEEN}"),
-        _ => String::new(),
+fn unreadable(path: &Path, wrong: Wrong) -> Error {
+    let reason = match wrong {
+        Wrong::Damaged(reason) => reason,
+        Wrong::Unsupported(what) => format!("{what}: {EIGHT_OR_SIXTEEN}"),
     };
-    Error::format(path, format!("cannot be decoded: {error}{read}"))
+    Error::format(path, format!("cannot be decoded: {reason}"))
 }
 
 /// Whether a BMP has a palette of grays alone, which is how gray images are stored in it.

@@ -20,6 +20,7 @@
 //! ```
 
 mod array;
+mod bmp;
 mod cache;
 mod cifar;
 #[cfg(feature = "download")]
@@ -37,6 +38,7 @@ mod native;
 mod npy;
 mod npy_header;
 mod opened;
+mod raster;
 mod read;
 mod select;
 mod source;

@@ -3,8 +3,7 @@
 
 use crate::{Error, Result};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
+use png::{ColorType, Compression};
 use std::sync::Arc;
 
 /// Red, green and blue.
@@ -136,11 +135,8 @@ impl Bitmap {
 
     /// As the address of an `<img>` or `<image>`, which is the image itself.
     pub(crate) fn address(&self) -> Result<String> {
-        let color = if self.shape[2] == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
-        let mut png = Vec::new();
-        PngEncoder::new_with_quality(&mut png, CompressionType::Best, FilterType::Adaptive)
-            .write_image(&self.pixels, self.width(), self.height(), color)
-            .map_err(|e| Error::Argument(format!("it could not be encoded: {e}")))?;
+        let color = if self.shape[2] == 1 { ColorType::Grayscale } else { ColorType::Rgb };
+        let png = super::png::encoded(&self.pixels, [self.height(), self.width()], color, Compression::High)?;
         Ok(format!("data:image/png;base64,{}", STANDARD.encode(png)))
     }
 }

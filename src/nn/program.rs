@@ -301,7 +301,14 @@ impl Program {
                 Step::Conv { y, .. } | Step::Norm { y, .. } | Step::Relu { y, .. } => y,
                 Step::MaxPool { y, .. } | Step::AvgPool { y, .. } => y,
                 Step::Dropout { x, .. } => x,
-                _ => continue,
+                Step::Sum { y, .. } => y,
+                Step::Loss { .. } | Step::LossGradient { .. } => unreachable!("no step of a forward pass"),
+                Step::ConvInput { .. } | Step::ConvWeight { .. } | Step::NormGradient { .. } => {
+                    unreachable!("no step of a forward pass")
+                }
+                Step::ReluGradient { .. } | Step::MaxPoolGradient { .. } | Step::AvgPoolGradient { .. } => {
+                    unreachable!("no step of a forward pass")
+                }
             };
             if arena.to_vec(self.slots[written])?.iter().any(|value| !value.is_finite()) {
                 return Ok(Some(layer.clone()));
@@ -566,7 +573,10 @@ impl Step {
                 conv.workspace_len(device, precision)
             }
             Step::Norm { norm, .. } | Step::NormGradient { norm, .. } => norm.workspace_len(device),
-            _ => 0,
+            Step::Relu { .. } | Step::ReluGradient { .. } | Step::Sum { .. } | Step::Dropout { .. } => 0,
+            Step::MaxPool { .. } | Step::MaxPoolGradient { .. } => 0,
+            Step::AvgPool { .. } | Step::AvgPoolGradient { .. } => 0,
+            Step::Loss { .. } | Step::LossGradient { .. } => 0,
         }
     }
 }

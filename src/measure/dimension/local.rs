@@ -3,11 +3,11 @@
 //! neighbours only: centred inner products follow from them.
 
 use super::spread::independent;
+use super::symmetric::Symmetric;
 use super::{Duplicates, Estimate, Estimator, Halving, mean_of_local, refuse_twins, spread};
 use crate::ops::{Neighbours, distances_among, neighbours};
 use crate::random::Random;
 use crate::{Device, Points, Result};
-use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 /// The tight local estimator: the MLE's log ratios, taken also of the distances that the sample's
@@ -106,11 +106,11 @@ impl Neighbourhood<'_> {
 
     /// Inner products of the first `k` neighbours, centred at their mean: by double centring, which loses
     /// nothing that matters, as the distances themselves lost nothing.
-    fn gram(&self, k: usize) -> DMatrix<f64> {
-        let squared = DMatrix::from_fn(k, k, |i, j| self.squared(i, j));
-        let row: Vec<f64> = squared.column_iter().map(|column| column.sum() / k as f64).collect();
+    fn gram(&self, k: usize) -> Symmetric {
+        let squared = Symmetric::from_fn(k, |i, j| self.squared(i, j));
+        let row: Vec<f64> = squared.rows().map(|row| row.iter().sum::<f64>() / k as f64).collect();
         let all = row.iter().sum::<f64>() / k as f64;
-        DMatrix::from_fn(k, k, |i, j| 0.5 * (row[i] + row[j] - squared[(i, j)] - all))
+        Symmetric::from_fn(k, |i, j| 0.5 * (row[i] + row[j] - squared[[i, j]] - all))
     }
 }
 
@@ -158,14 +158,16 @@ fn of_neighbourhoods<T: Send>(
     Ok(found)
 }
 
-/// A sample's local dimension by one of these estimators: NaN where nothing can be said.
+/// A sample's local dimension by one of the [local](Estimator::is_local) estimators: NaN where nothing can be said.
 fn value_of(estimator: &Estimator, near: &Neighbourhood<'_>) -> f64 {
+    if near.own[0] == 0.0 {
+        return f64::NAN;
+    }
     match estimator {
-        _ if near.own[0] == 0.0 => f64::NAN,
         Estimator::Tle(of) => tle(near, of),
         Estimator::Ess(of) => ess(near, of),
         Estimator::LocalPca(of) => local_pca(near, of),
-        _ => f64::NAN,
+        other => unreachable!("{other} reads no distances among neighbours"),
     }
 }
 
@@ -356,12 +358,12 @@ const MOST: usize = 10_000;
 /// NaN where nothing can be said.
 fn ess(near: &Neighbourhood<'_>, ess: &Ess) -> f64 {
     let gram = near.gram(ess.k);
-    let length = |i: usize| gram[(i, i)].max(0.0).sqrt();
+    let length = |i: usize| gram[[i, i]].max(0.0).sqrt();
     let (mut areas, mut products) = (0.0, 0.0);
     for i in 0..ess.k {
         for j in 0..i {
             let product = length(i) * length(j);
-            areas += (product * product - gram[(i, j)].powi(2)).max(0.0).sqrt();
+            areas += (product * product - gram[[i, j]].powi(2)).max(0.0).sqrt();
             products += product;
         }
     }
@@ -392,11 +394,12 @@ fn local_pca(near: &Neighbourhood<'_>, pca: &LocalPca) -> f64 {
     }
     match pca.rule {
         PcaRule::Relative(alpha) => {
-            let tridiagonal = Tridiagonal::of(gram);
+            let tridiagonal = gram.tridiagonal();
             tridiagonal.above([alpha * tridiagonal.largest()])[0] as f64
         }
         PcaRule::Explained(share) => {
-            let mut variances: Vec<f64> = gram.symmetric_eigenvalues().iter().map(|v| v.max(0.0)).collect();
+            let eigenvalues = gram.tridiagonal().eigenvalues();
+            let mut variances: Vec<f64> = eigenvalues.into_iter().map(|v| v.max(0.0)).collect();
             variances.sort_unstable_by(|a, b| b.total_cmp(a));
             let mut sum = 0.0;
             let short = |v: &f64| {
@@ -405,114 +408,13 @@ fn local_pca(near: &Neighbourhood<'_>, pca: &LocalPca) -> f64 {
             };
             (variances.into_iter().take_while(short).count() + 1) as f64
         }
-        PcaRule::Participation => total * total / gram.norm_squared(),
+        PcaRule::Participation => total * total / gram.squared_norm(),
     }
-}
-
-/// A symmetric tridiagonal matrix: how many of its eigenvalues lie above a number takes one pass (Sturm's
-/// sequence), so that counting them takes a few passes where finding all takes hundreds.
-struct Tridiagonal {
-    diagonal: Vec<f64>,
-    /// The squares of the elements beside the diagonal.
-    beside: Vec<f64>,
-}
-
-impl Tridiagonal {
-    /// With the eigenvalues of a symmetric matrix, by Householder's reflections.
-    fn of(mut matrix: DMatrix<f64>) -> Self {
-        let n = matrix.nrows();
-        // Symmetric: its columns are its rows.
-        let a = matrix.as_mut_slice();
-        let (mut diagonal, mut beside) = (vec![0.0; n], vec![0.0; n - 1]);
-        let (mut v, mut p) = (vec![0.0; n], vec![0.0; n]);
-        for at in 0..n - 1 {
-            let left = n - at - 1;
-            let (v, p) = (&mut v[..left], &mut p[..left]);
-            let rest = |row: usize| (at + 1 + row) * n + at + 1..(at + 2 + row) * n;
-            diagonal[at] = a[at * n + at];
-            v.copy_from_slice(&a[at * n + at + 1..(at + 1) * n]);
-            let squared = dot(v, v);
-            beside[at] = squared;
-            if left == 1 || squared == 0.0 {
-                continue;
-            }
-            // The reflection 1 - v v' / half takes the column to its length times an axis.
-            let half = squared + squared.sqrt() * v[0].abs();
-            v[0] += squared.sqrt().copysign(v[0]);
-            for (row, p) in p.iter_mut().enumerate() {
-                *p = dot(&a[rest(row)], v) / half;
-            }
-            let along = dot(v, p) / (2.0 * half);
-            p.iter_mut().zip(v.iter()).for_each(|(p, v)| *p -= along * v);
-            for row in 0..left {
-                let (vr, pr) = (v[row], p[row]);
-                for ((a, v), p) in a[rest(row)].iter_mut().zip(v.iter()).zip(p.iter()) {
-                    *a -= vr * p + pr * v;
-                }
-            }
-        }
-        diagonal[n - 1] = a[n * n - 1];
-        Tridiagonal { diagonal, beside }
-    }
-
-    /// The number of eigenvalues above each of `values`.
-    fn above<const V: usize>(&self, values: [f64; V]) -> [usize; V] {
-        let (mut counts, mut pivots, mut beside) = ([0; V], [1.0; V], 0.0);
-        for (at, diagonal) in self.diagonal.iter().enumerate() {
-            for ((count, pivot), value) in counts.iter_mut().zip(&mut pivots).zip(&values) {
-                *pivot = diagonal - value - beside / *pivot;
-                if *pivot == 0.0 {
-                    *pivot = -f64::MIN_POSITIVE;
-                }
-                *count += usize::from(*pivot > 0.0);
-            }
-            beside = self.beside.get(at).copied().unwrap_or(0.0);
-        }
-        counts
-    }
-
-    /// The largest eigenvalue, to rounding.
-    fn largest(&self) -> f64 {
-        // Numbers that are tried at once: a pass waits for its divisions, and others' fit in between.
-        const TRIED: usize = 8;
-        let length = |at: Option<usize>| at.and_then(|at| self.beside.get(at)).map_or(0.0, |b| b.sqrt());
-        // Gershgorin's bound.
-        let reaches =
-            self.diagonal.iter().enumerate().map(|(at, d)| d + length(at.checked_sub(1)) + length(Some(at)));
-        let (mut low, mut high) = (0.0, reaches.fold(0.0, f64::max));
-        // Each pass leaves a ninth.
-        for _ in 0..19 {
-            let tried: [f64; TRIED] =
-                std::array::from_fn(|at| low + (high - low) * (at + 1) as f64 / (TRIED + 1) as f64);
-            let below = self.above(tried).iter().filter(|count| **count > 0).count();
-            (low, high) = (
-                if below > 0 { tried[below - 1] } else { low },
-                if below < TRIED { tried[below] } else { high },
-            );
-        }
-        0.5 * (low + high)
-    }
-}
-
-/// In partial sums, so that vectors do it.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    const WIDTH: usize = 8;
-    let mut partial = [0.0; WIDTH];
-    let (whole_a, rest_a) = a.as_chunks::<WIDTH>();
-    let (whole_b, rest_b) = b.as_chunks::<WIDTH>();
-    for (a, b) in whole_a.iter().zip(whole_b) {
-        for l in 0..WIDTH {
-            partial[l] += a[l] * b[l];
-        }
-    }
-    partial.iter().sum::<f64>() + rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum::<f64>()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::{RngExt, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
 
     #[test]
     fn sums_of_logarithms_hold_whatever_their_products_come_to() {
@@ -535,25 +437,6 @@ mod tests {
         for n in 2..300 {
             assert!(skewness(n) > skewness(n - 1) && skewness(n) < 1.0);
         }
-    }
-
-    #[test]
-    fn eigenvalues_are_counted_as_they_are_found() {
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        for size in [1, 2, 3, 7, 50] {
-            for rank in [1, 2, 5, 60] {
-                let x = DMatrix::from_fn(size, rank, |_, j| rng.random_range(-1.0..1.0) / (1.0 + j as f64));
-                let gram = &x * x.transpose();
-                let found = gram.symmetric_eigenvalues();
-                let tridiagonal = Tridiagonal::of(gram);
-                assert!((tridiagonal.largest() / found.max() - 1.0).abs() < 1e-12);
-                for share in [0.01, 0.05, 0.3, 0.99] {
-                    let limit = share * found.max();
-                    assert_eq!(tridiagonal.above([limit])[0], found.iter().filter(|v| **v > limit).count());
-                }
-            }
-        }
-        assert_eq!(Tridiagonal::of(DMatrix::identity(4, 4)).above([0.5]), [4]);
     }
 
     #[test]

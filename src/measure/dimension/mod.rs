@@ -6,6 +6,7 @@ mod local;
 mod mle;
 mod moments;
 mod spread;
+mod symmetric;
 mod two_nn;
 
 pub use correlation::Correlation;
@@ -112,7 +113,8 @@ impl Estimator {
             Estimator::GeoMle(geo) => spread::reach(geo.to, n),
             // Their intervals do not come from lists of neighbours.
             Estimator::Correlation(_) | Estimator::Tle(_) | Estimator::Ess(_) | Estimator::LocalPca(_) => 0,
-            _ => spread::reach(value, n),
+            Estimator::Mle(_) | Estimator::MleRange(_) | Estimator::TwoNn(_) => spread::reach(value, n),
+            Estimator::Gride(_) | Estimator::Moments(_) | Estimator::MindMl(_) => spread::reach(value, n),
         };
         value.max(interval)
     }
@@ -162,7 +164,14 @@ impl Estimator {
 
     /// Whether it looks at neighbours among themselves.
     fn is_local(&self) -> bool {
-        matches!(self, Estimator::Tle(_) | Estimator::Ess(_) | Estimator::LocalPca(_))
+        match self {
+            Estimator::Tle(_) | Estimator::Ess(_) | Estimator::LocalPca(_) => true,
+            Estimator::Mle(_) | Estimator::MleRange(_) | Estimator::GeoMle(_) | Estimator::TwoNn(_) => false,
+            Estimator::Gride(_)
+            | Estimator::Moments(_)
+            | Estimator::MindMl(_)
+            | Estimator::Correlation(_) => false,
+        }
     }
 
     /// Whether its settings make sense.

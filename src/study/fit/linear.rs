@@ -3,7 +3,6 @@
 use super::tail::{t_point, two_sided_t, upper_f};
 use super::{Centred, dot, finite, largest, norm, varies};
 use crate::{Error, Result};
-use nalgebra::{DMatrix, DVector};
 
 /// What the intercept is called among the coefficients.
 pub const INTERCEPT: &str = "intercept";
@@ -119,7 +118,7 @@ pub fn linear(columns: &[(&str, &[f64])], y: &[f64]) -> Result<Linear> {
     let (n, count) = (y.len(), columns.len() + 1);
     let freedom = n - count;
 
-    let sum_of_squares = solved.residuals.norm_squared();
+    let sum_of_squares = dot(&solved.residuals, &solved.residuals);
     let explained = solved.explained;
     let scale = solved.y.scale;
     let slopes = solved.slopes();
@@ -209,10 +208,10 @@ pub(super) fn check(columns: &[(&str, &[f64])], y: &[f64]) -> Result<()> {
 pub(super) struct Solved {
     columns: Vec<Centred>,
     y: Centred,
-    scaled_slopes: DVector<f64>,
-    /// The inverse of R.
-    inverse: DMatrix<f64>,
-    residuals: DVector<f64>,
+    scaled_slopes: Vec<f64>,
+    /// The columns of R's inverse.
+    inverse: Vec<Vec<f64>>,
+    residuals: Vec<f64>,
     /// The sum of squares of what the columns explain.
     explained: f64,
 }
@@ -234,26 +233,26 @@ impl Solved {
             )));
         }
         let centred: Vec<Centred> = columns.iter().map(|(_, column)| Centred::of(column)).collect();
-        let design = DMatrix::from_fn(n, count - 1, |row, column| centred[column].values[row]);
-        let qr = design.clone().qr();
-        let (q, r) = (qr.q(), qr.r());
+        let mut qr = Qr::default();
         for (at, (name, _)) in columns.iter().enumerate() {
-            if r[(at, at)].abs() < COLLINEAR * norm(&centred[at].values) {
+            if !qr.push(&centred[at].values) {
                 let before = columns[..at].iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
                 return Err(Error::Data(format!(
                     "column {name} is a combination of {before} in all {n} points: their slopes cannot be told apart"
                 )));
             }
         }
-        let singular = || Error::Data("the columns' slopes cannot be told apart".into());
         let y = Centred::of(y);
-        let values = DVector::from_column_slice(&y.values);
-        let along = q.tr_mul(&values);
-        let scaled_slopes = r.solve_upper_triangular(&along).ok_or_else(singular)?;
-        let inverse =
-            r.solve_upper_triangular(&DMatrix::identity(count - 1, count - 1)).ok_or_else(singular)?;
-        let residuals = values - design * &scaled_slopes;
-        Ok(Solved { columns: centred, y, scaled_slopes, inverse, residuals, explained: along.norm_squared() })
+        let along: Vec<f64> = qr.q.iter().map(|q| dot(q, &y.values)).collect();
+        let scaled_slopes = qr.solve(&along);
+        let axis = |at| (0..columns.len()).map(|row| f64::from(u8::from(row == at))).collect::<Vec<f64>>();
+        let inverse = (0..columns.len()).map(|at| qr.solve(&axis(at))).collect();
+        let mut residuals = y.values.clone();
+        for (column, slope) in centred.iter().zip(&scaled_slopes) {
+            residuals.iter_mut().zip(&column.values).for_each(|(residual, value)| *residual -= slope * value);
+        }
+        let explained = dot(&along, &along);
+        Ok(Solved { columns: centred, y, scaled_slopes, inverse, residuals, explained })
     }
 
     /// The slopes, in units of y for each unit of a column.
@@ -269,10 +268,55 @@ impl Solved {
     /// What the residuals' standard deviation is to be multiplied by for each coefficient's standard error.
     fn spreads(&self) -> Vec<f64> {
         let n = self.y.values.len() as f64;
-        let means = DVector::from_iterator(self.columns.len(), self.columns.iter().map(|c| c.mean / c.scale));
-        let intercept = (1.0 / n + self.inverse.tr_mul(&means).norm_squared()).sqrt();
-        let slopes =
-            self.inverse.row_iter().zip(&self.columns).map(|(row, column)| row.norm() / column.scale);
+        let means: Vec<f64> = self.columns.iter().map(|column| column.mean / column.scale).collect();
+        let along: Vec<f64> = self.inverse.iter().map(|column| dot(column, &means)).collect();
+        let intercept = (1.0 / n + dot(&along, &along)).sqrt();
+        let row = |at: usize| self.inverse.iter().map(|column| column[at]).collect::<Vec<f64>>();
+        let slopes = self.columns.iter().enumerate().map(|(at, column)| norm(&row(at)) / column.scale);
         std::iter::once(intercept).chain(slopes).collect()
+    }
+}
+
+/// Orthonormal columns Q and a triangle R whose product is a matrix: each column less its parts along those before it,
+/// twice, after which what is left is orthogonal to rounding (Giraud et al., 2005).
+#[derive(Default)]
+struct Qr {
+    /// Column by column.
+    q: Vec<Vec<f64>>,
+    /// Column by column, down to the diagonal.
+    r: Vec<Vec<f64>>,
+}
+
+impl Qr {
+    /// Takes one more column, unless it is a combination of those before.
+    fn push(&mut self, column: &[f64]) -> bool {
+        let (mut left, mut parts) = (column.to_vec(), vec![0.0; self.q.len()]);
+        for _ in 0..2 {
+            for (q, part) in self.q.iter().zip(&mut parts) {
+                let along = dot(q, &left);
+                *part += along;
+                left.iter_mut().zip(q).for_each(|(left, q)| *left -= along * q);
+            }
+        }
+        let length = norm(&left);
+        if length < COLLINEAR * norm(column) {
+            return false;
+        }
+        left.iter_mut().for_each(|left| *left /= length);
+        parts.push(length);
+        self.q.push(left);
+        self.r.push(parts);
+        true
+    }
+
+    /// Solves R x = `right`.
+    fn solve(&self, right: &[f64]) -> Vec<f64> {
+        let mut x = right.to_vec();
+        for (at, column) in self.r.iter().enumerate().rev() {
+            x[at] /= column[at];
+            let solved = x[at];
+            x[..at].iter_mut().zip(column).for_each(|(x, r)| *x -= solved * r);
+        }
+        x
     }
 }

@@ -1,6 +1,6 @@
 //! Tails of Student's t and of F, and what 95 % intervals are made of.
 
-use statrs::function::beta::beta_reg;
+use libm::lgamma;
 
 /// The normal distribution's 97.5 % point.
 pub(super) const NORMAL_POINT: f64 = 1.959963984540054;
@@ -45,8 +45,38 @@ pub(in crate::study) fn t_point(freedom: f64) -> f64 {
 /// The regularised incomplete beta function of x, whose 1 - x is `rest`: each is given, so that none of its digits is
 /// lost where the other is near 1.
 fn incomplete_beta(a: f64, b: f64, x: f64, rest: f64) -> f64 {
+    if x <= 0.0 || rest <= 0.0 {
+        return if x <= 0.0 { 0.0 } else { 1.0 };
+    }
+    // x^a (1 - x)^b / B(a, b)
+    let front = (a * x.ln() + b * rest.ln() + lgamma(a + b) - lgamma(a) - lgamma(b)).exp();
     // Of the two continued fractions the one that converges fast.
-    let value =
-        if x < (a + 1.0) / (a + b + 2.0) { beta_reg(a, b, x) } else { 1.0 - beta_reg(b, a, rest.min(1.0)) };
+    let value = match x < (a + 1.0) / (a + b + 2.0) {
+        true => front * beta_fraction(a, b, x) / a,
+        false => 1.0 - front * beta_fraction(b, a, rest) / b,
+    };
     value.clamp(0.0, 1.0)
+}
+
+/// The continued fraction of the incomplete beta function (DLMF 8.17.22), by Lentz's method.
+fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
+    let nonzero = |value: f64| if value == 0.0 { f64::MIN_POSITIVE } else { value };
+    let (mut c, mut d) = (1.0, 1.0 / nonzero(1.0 - (a + b) * x / (a + 1.0)));
+    let mut value = d;
+    // About as many terms as the root of the greater of a and b.
+    for term in 1..100_000 {
+        let m = f64::from(term);
+        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
+        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
+        let before = value;
+        for part in [even, odd] {
+            d = 1.0 / nonzero(1.0 + part * d);
+            c = nonzero(1.0 + part / c);
+            value *= c * d;
+        }
+        if (value - before).abs() <= f64::EPSILON * value.abs() {
+            break;
+        }
+    }
+    value
 }

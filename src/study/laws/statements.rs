@@ -320,10 +320,25 @@ fn probability(p: f64) -> String {
 fn number(value: f64) -> String {
     match value.abs() {
         size if size < 1e-15 => "0".into(),
-        size if !(0.001..10_000.0).contains(&size) => format!("{value:.1e}"),
-        size if size < 0.1 => format!("{value:.3}"),
-        size if size < 10.0 => format!("{value:.2}"),
-        size if size < 100.0 => format!("{value:.1}"),
+        // Limits as rounding has them: what is rounded to 0.10 is not written as 0.100.
+        size if !(0.0009995..9999.5).contains(&size) => format!("{value:.1e}"),
+        size if size < 0.0995 => format!("{value:.3}"),
+        size if size < 9.995 => format!("{value:.2}"),
+        size if size < 99.95 => format!("{value:.1}"),
         _ => format!("{value:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_near_a_power_of_ten() {
+        let found =
+            [0.0, 0.00099, 0.0009996, 0.0994, 0.09999, 0.1, -9.994, 9.996, 99.94, 99.96, 9999.4, 9999.6];
+        let found = found.map(super::number);
+        let want = [
+            "0", "9.9e-4", "0.001", "0.099", "0.10", "0.10", "-9.99", "10.0", "99.9", "100", "9999", "1.0e4",
+        ];
+        assert_eq!(found, want);
     }
 }
