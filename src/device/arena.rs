@@ -281,10 +281,10 @@ impl Arena {
             Memory::Cpu(all) => all[slot.at / 4..][..slot.len].copy_from_slice(values),
             #[cfg(gpu)]
             Memory::Gpu(gpu, buffer) => match slot.precision {
-                Precision::F32 => gpu.write(buffer, slot.at, bytes_of(values))?,
+                Precision::F32 => gpu.write(buffer, slot.at, bytemuck::cast_slice(values))?,
                 Precision::Bf16 => {
                     let halves: Vec<u16> = values.iter().map(|v| bf16::from_f32(*v).to_bits()).collect();
-                    gpu.write(buffer, slot.at, bytes_of(&halves))?;
+                    gpu.write(buffer, slot.at, bytemuck::cast_slice(&halves))?;
                 }
             },
         }
@@ -305,8 +305,8 @@ impl Arena {
         }
         match &mut self.memory {
             Memory::Cpu(all) => {
-                bytes_in_mut(&mut all[slot.at / 4..][..slot.len])[from..][..bytes.len()]
-                    .copy_from_slice(bytes);
+                let slot = bytemuck::cast_slice_mut(&mut all[slot.at / 4..][..slot.len]);
+                slot[from..][..bytes.len()].copy_from_slice(bytes);
             }
             #[cfg(gpu)]
             Memory::Gpu(gpu, buffer) => gpu.write(buffer, slot.at + from, bytes)?,
@@ -417,24 +417,6 @@ fn lengths(slot: Slot, given: usize) -> Error {
     Error::Argument(format!("{given} values for a tensor of {}", slot.len))
 }
 
-#[cfg(gpu)]
-fn bytes_of<T: super::gpu::Plain>(values: &[T]) -> &[u8] {
-    // SAFETY: `Plain` types have no padding, so that their bytes are all defined.
-    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
-}
-
-/// The bytes that a tensor of [`Layout::bytes_of`] keeps, for operations on the CPU.
-pub(crate) fn bytes_in(words: &[f32]) -> &[u8] {
-    // SAFETY: a float is four bytes, all of them defined, and bytes may lie anywhere.
-    unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) }
-}
-
-/// The same, to be written: any four bytes are a float.
-fn bytes_in_mut(words: &mut [f32]) -> &mut [u8] {
-    // SAFETY: as above; the borrow of `words` is handed on.
-    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), size_of_val(words)) }
-}
-
 /// A CPU's tensors.
 pub(crate) struct Floats<'a>(&'a mut [f32]);
 
@@ -539,7 +521,7 @@ mod tests {
         arena.write_bytes(slot, 8, &[]).unwrap();
         arena.write_bytes(Slot::NONE, 0, &[]).unwrap();
         let words = arena.to_vec(slot).unwrap();
-        assert_eq!(bytes_in(&words), [1, 2, 3, 4, 5, 0, 0, 0]);
+        assert_eq!(bytemuck::cast_slice::<f32, u8>(&words), [1, 2, 3, 4, 5, 0, 0, 0]);
         for (from, len) in [(8, 1), (9, 0), (4, 5), (usize::MAX, 1)] {
             let error = arena.write_bytes(slot, from, &vec![9; len]).unwrap_err().to_string();
             assert_eq!(error, format!("{len} bytes from byte {from} on of a tensor of 8 bytes"));

@@ -8,7 +8,6 @@ use cudarc::driver::{
     DriverError, LaunchConfig, PushKernelArg, result, sys,
 };
 use std::collections::HashMap;
-use std::ffi::c_void;
 use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -217,19 +216,11 @@ impl Cuda {
     }
 
     /// # Safety
-    /// As [`Gpu::launch`](super::Gpu::launch).
-    pub(crate) unsafe fn launch(
-        &self,
-        kernel: Kernel,
-        params: *const c_void,
-        size: usize,
-        launch: Launch,
-    ) -> Result<(), String> {
+    /// As [`Gpu::launch`](super::Gpu::launch); `params` are the bytes of the kernel's.
+    pub(crate) unsafe fn launch(&self, kernel: Kernel, params: &[u8], launch: Launch) -> Result<(), String> {
         self.bind()?;
-        assert!(size <= Blob::BYTES);
         let mut blob = Blob([0; Blob::BYTES]);
-        // SAFETY: `params` has `size` bytes, and the blob is longer.
-        unsafe { std::ptr::copy_nonoverlapping(params.cast::<u8>(), blob.0.as_mut_ptr(), size) };
+        blob.0[..params.len()].copy_from_slice(params);
         let config = LaunchConfig {
             grid_dim: launch.grid.into(),
             block_dim: (launch.threads, 1, 1),

@@ -144,32 +144,16 @@ impl Emulated {
     }
 
     /// # Safety
-    /// As [`Gpu::launch`](super::Gpu::launch).
-    pub(crate) unsafe fn launch(
-        &self,
-        kernel: Kernel,
-        params: *const c_void,
-        _size: usize,
-        launch: Launch,
-    ) -> Result<(), String> {
+    /// As [`Gpu::launch`](super::Gpu::launch); `params` are the bytes of the kernel's, aligned as they are.
+    pub(crate) unsafe fn launch(&self, kernel: Kernel, params: &[u8], launch: Launch) -> Result<(), String> {
         // SAFETY: the caller's promise; the table's functions take this kernel's parameters.
-        unsafe { run(kernel.emulated(), params, launch, self.order) }
+        unsafe { run(kernel.emulated(), params.as_ptr().cast(), launch, self.order) }
     }
 
     /// `launch` as a recording keeps it.
-    ///
-    /// # Safety
-    /// `params` has `size` bytes; running the call needs the promise of [`Gpu::launch`](super::Gpu::launch).
-    pub(crate) unsafe fn launch_later(
-        &self,
-        kernel: Kernel,
-        params: *const c_void,
-        size: usize,
-        launch: Launch,
-    ) -> Call {
-        let mut words = vec![0u64; size.div_ceil(8)];
-        // SAFETY: the caller's promise; the words have at least as many bytes.
-        unsafe { std::ptr::copy_nonoverlapping(params.cast::<u8>(), words.as_mut_ptr().cast(), size) };
+    pub(crate) fn launch_later(&self, kernel: Kernel, params: &[u8], launch: Launch) -> Call {
+        let mut words = vec![0u64; params.len().div_ceil(8)];
+        bytemuck::cast_slice_mut(&mut words)[..params.len()].copy_from_slice(params);
         Call::Launch { kernel, params: words, launch }
     }
 

@@ -4,6 +4,7 @@
 use super::kernels::{Kernel, Params};
 use super::recording::{Abandon, Recorded, Recorder};
 use crate::{Error, Result};
+use bytemuck::Pod;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -108,7 +109,7 @@ impl Gpu {
     }
 
     /// A buffer of `len` values whose content is not defined.
-    pub(crate) fn allocate<T: Plain>(&self, len: usize) -> Result<Buffer<T>> {
+    pub(crate) fn allocate<T: Pod>(&self, len: usize) -> Result<Buffer<T>> {
         let memory = self.allocate_bytes(len * size_of::<T>())?;
         Ok(Buffer { memory, len, of: PhantomData })
     }
@@ -121,50 +122,48 @@ impl Gpu {
     }
 
     /// A buffer that holds `values`.
-    pub(crate) fn upload<T: Plain>(&self, values: &[T]) -> Result<Buffer<T>> {
+    pub(crate) fn upload<T: Pod>(&self, values: &[T]) -> Result<Buffer<T>> {
         let mut buffer = self.allocate(values.len())?;
         self.write(&mut buffer, 0, values)?;
         Ok(buffer)
     }
 
     /// Copies `values` into `buffer`, from place `at` on.
-    pub(crate) fn write<T: Plain>(&self, buffer: &mut Buffer<T>, at: usize, values: &[T]) -> Result<()> {
+    pub(crate) fn write<T: Pod>(&self, buffer: &mut Buffer<T>, at: usize, values: &[T]) -> Result<()> {
         assert!(at + values.len() <= buffer.len, "write past the end of a device buffer");
         if values.is_empty() {
             return Ok(());
         }
-        // SAFETY: `Plain` types have no padding, so that their bytes are all defined.
-        let bytes = unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) };
+        let bytes = bytemuck::cast_slice(values);
         let write = || each!(&self.backend, b => b.write(&mut buffer.memory, at * size_of::<T>(), bytes));
         self.unrecorded(|| "copy to the device".into(), write)
     }
 
     /// Copies values `at .. at + out.len()` of `buffer` to the host, when all work before is done.
-    pub(crate) fn read<T: Plain>(&self, buffer: &Buffer<T>, at: usize, out: &mut [T]) -> Result<()> {
+    pub(crate) fn read<T: Pod>(&self, buffer: &Buffer<T>, at: usize, out: &mut [T]) -> Result<()> {
         assert!(at + out.len() <= buffer.len, "read past the end of a device buffer");
         if out.is_empty() {
             return Ok(());
         }
-        // SAFETY: `Plain` types are valid for any bytes.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(out.as_mut_ptr().cast(), size_of_val(out)) };
+        let bytes = bytemuck::cast_slice_mut(out);
         let read = || each!(&self.backend, b => b.read(&buffer.memory, at * size_of::<T>(), bytes));
         self.unrecorded(|| "copy from the device".into(), read)
     }
 
     /// All values of `buffer`.
-    pub(crate) fn download<T: Plain>(&self, buffer: &Buffer<T>) -> Result<Vec<T>> {
-        let mut values = vec![T::default(); buffer.len];
+    pub(crate) fn download<T: Pod>(&self, buffer: &Buffer<T>) -> Result<Vec<T>> {
+        let mut values = vec![T::zeroed(); buffer.len];
         self.read(buffer, 0, &mut values)?;
         Ok(values)
     }
 
     /// Sets every byte of `buffer`.
-    pub(crate) fn fill<T: Plain>(&self, buffer: &mut Buffer<T>, byte: u8) -> Result<()> {
+    pub(crate) fn fill<T: Pod>(&self, buffer: &mut Buffer<T>, byte: u8) -> Result<()> {
         self.fill_part(buffer, 0..buffer.len, byte)
     }
 
     /// Sets every byte of a range of values of `buffer`; recordings hold it.
-    pub(crate) fn fill_part<T: Plain>(
+    pub(crate) fn fill_part<T: Pod>(
         &self,
         buffer: &mut Buffer<T>,
         values: std::ops::Range<usize>,
@@ -192,23 +191,22 @@ impl Gpu {
     /// Every address in `params` must be of memory on this GPU that is as large as the kernel, with
     /// this grid, reads and writes, and that outlives the launch.
     pub(crate) unsafe fn launch<P: Params>(&self, kernel: Kernel, params: &P, launch: Launch) -> Result<()> {
-        assert_eq!(kernel.params(), size_of::<P>(), "{}: another kernel's parameters", kernel.name());
+        assert_eq!(kernel.params(), P::NAME, "{}: another kernel's parameters", kernel.name());
         assert!(launch.shared_bytes <= kernel.most_shared_bytes(), "{}: shared memory", kernel.name());
         if launch.grid.contains(&0) {
             return Ok(());
         }
-        let (params, size): (*const P, _) = (params, size_of::<P>());
+        let params = bytemuck::bytes_of(params);
         let run = |recorder: Option<&Recorder>| match (&self.backend, recorder) {
             #[cfg(feature = "cuda")]
-            // SAFETY: as this function's own promise; the parameters' size was checked above.
-            (Backend::Cuda(b), _) => unsafe { b.launch(kernel, params.cast(), size, launch) },
+            // SAFETY: as this function's own promise; whose parameters they are was checked above.
+            (Backend::Cuda(b), _) => unsafe { b.launch(kernel, params, launch) },
             #[cfg(feature = "emulator")]
             // SAFETY: as above.
-            (Backend::Emulated(b), None) => unsafe { b.launch(kernel, params.cast(), size, launch) },
+            (Backend::Emulated(b), None) => unsafe { b.launch(kernel, params, launch) },
             #[cfg(feature = "emulator")]
             (Backend::Emulated(b), Some(recorder)) => {
-                // SAFETY: as above.
-                recorder.keep(unsafe { b.launch_later(kernel, params.cast(), size, launch) });
+                recorder.keep(b.launch_later(kernel, params, launch));
                 Ok(())
             }
         };
@@ -332,7 +330,7 @@ impl Gpu {
 
     /// Runs `work` with a buffer of at least `len` values that is kept for the next call, with whatever
     /// is in it. Concurrent callers each get one.
-    pub(crate) fn with_workspace<T: Plain, R>(
+    pub(crate) fn with_workspace<T: Pod, R>(
         &self,
         len: usize,
         work: impl FnOnce(&mut Buffer<T>) -> Result<R>,
@@ -422,7 +420,7 @@ pub(crate) struct Buffer<T> {
     of: PhantomData<T>,
 }
 
-impl<T: Plain> Buffer<T> {
+impl<T: Pod> Buffer<T> {
     /// Its address on the device, for a kernel's parameters.
     pub(crate) fn address(&self) -> u64 {
         self.memory.address()
@@ -433,17 +431,3 @@ impl<T: Plain> Buffer<T> {
         self.len
     }
 }
-
-/// Types that are nothing but their bytes: no padding, and any bytes make a value.
-///
-/// # Safety
-/// Exactly that.
-pub(crate) unsafe trait Plain: Copy + Default {}
-// SAFETY: numbers are, all of them below.
-unsafe impl Plain for u8 {}
-unsafe impl Plain for u16 {}
-unsafe impl Plain for u32 {}
-unsafe impl Plain for u64 {}
-unsafe impl Plain for i32 {}
-unsafe impl Plain for f32 {}
-unsafe impl Plain for f64 {}

@@ -16,12 +16,12 @@ mod recording;
 
 #[cfg(gpu)]
 pub(crate) use arena::Addresses;
+pub(crate) use arena::On;
 pub use arena::{Arena, Layout, Precision, Slot};
-pub(crate) use arena::{On, bytes_in};
 #[cfg(gpu)]
 pub(crate) use gpu::{Buffer, Gpu, Launch};
 #[cfg(gpu)]
-pub(crate) use kernels::{Kernel, Params};
+pub(crate) use kernels::{Kernel, Params, params};
 pub use recording::Recording;
 
 use crate::simd::Simd;

@@ -83,12 +83,8 @@ impl Rows {
     pub fn values(&self) -> &[f32] {
         match self {
             Rows::Held(rows) => rows,
-            Rows::Mapped(map) => {
-                // SAFETY: any bits are an f32. A map begins at a page, and so nothing stands before the first value.
-                let (before, values, _) = unsafe { map.align_to() };
-                debug_assert!(before.is_empty());
-                values
-            }
+            // A map begins at a page, and holds whole values.
+            Rows::Mapped(map) => bytemuck::cast_slice(map),
         }
     }
 }

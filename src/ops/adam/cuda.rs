@@ -1,14 +1,14 @@
 //! `adam` on a GPU.
 
 use super::{Adam, Guard};
-use crate::device::{Addresses, Gpu, Kernel, Params};
+use crate::device::{Addresses, Gpu, Kernel, params};
 use crate::ops::vectors::{Vectors, copy_kind};
 use crate::{Result, Slot};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Mirrors `AdamParams` of kernels/adam.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct AdamParams {
     weights: u64,
     m: u64,
@@ -29,9 +29,7 @@ struct AdamParams {
     most: f32,
     unused: u32,
 }
-const _: () = assert!(size_of::<AdamParams>() == 112 && offset_of!(AdamParams, beta1) == 80);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for AdamParams {}
+params!(AdamParams: 112 bytes, beta1 at 80);
 
 #[allow(clippy::too_many_arguments, reason = "an operation's operands")]
 pub(super) fn update(

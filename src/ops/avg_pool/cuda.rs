@@ -1,14 +1,14 @@
 //! `avg_pool` on a GPU: a thread to some channels of a pixel.
 
 use super::AvgPool;
-use crate::device::{Addresses, Gpu, Kernel, Launch, Params};
+use crate::device::{Addresses, Gpu, Kernel, Launch, params};
 use crate::ops::operand::channels_at_once;
 use crate::{Precision, Result, Slot};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Mirrors `AvgPoolParams` of kernels/avg_pool.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct AvgPoolParams {
     from: u64,
     to: u64,
@@ -21,9 +21,7 @@ struct AvgPoolParams {
     wide: u32,
     unused: u32,
 }
-const _: () = assert!(size_of::<AvgPoolParams>() == 48 && offset_of!(AvgPoolParams, threads) == 16);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for AvgPoolParams {}
+params!(AvgPoolParams: 48 bytes, threads at 16);
 
 /// Launches a thread for every pixel of `to` and every `width` of its channels.
 fn run(gpu: &Gpu, at: Addresses, kernels: [Kernel; 2], pool: &AvgPool, from: Slot, to: Slot) -> Result<()> {

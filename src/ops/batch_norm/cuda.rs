@@ -2,10 +2,10 @@
 //! goes over the images again.
 
 use super::{BatchNorm, Gradients, Statistics, Weights};
-use crate::device::{Addresses, Gpu, Kernel, Launch, Params};
+use crate::device::{Addresses, Gpu, Kernel, Launch, params};
 use crate::ops::operand::channels_at_once;
 use crate::{Precision, Result, Slot};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 const THREADS: usize = 256;
 /// Blocks that a multiprocessor runs at a time, about.
@@ -15,7 +15,7 @@ const ADDED_CHANNELS: usize = 32;
 
 /// Mirrors `BatchNormParams` of kernels/batch_norm.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, NoUninit)]
 struct BatchNormParams {
     x: u64,
     y: u64,
@@ -44,9 +44,7 @@ struct BatchNormParams {
     eps: f32,
     momentum: f32,
 }
-const _: () = assert!(size_of::<BatchNormParams>() == 168 && offset_of!(BatchNormParams, rows) == 128);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for BatchNormParams {}
+params!(BatchNormParams: 168 bytes, rows at 128);
 
 /// How rows and channels are dealt to blocks.
 #[derive(Clone, Copy, Debug, PartialEq)]

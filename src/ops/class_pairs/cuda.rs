@@ -2,12 +2,12 @@
 //! close for a float tile's value, are recomputed.
 
 use super::{Classes, Found};
-use crate::device::{Buffer, Gpu, Kernel, Launch, Params};
+use crate::device::{Buffer, Gpu, Kernel, Launch, params};
 use crate::ops::pairs::cuda::{PairLaunch, PairList, PairListParams, PairParams, Prepared, SHARED_BYTES};
 use crate::ops::pairs::{NEAR, Rows};
 use crate::ops::{Progress, SharpPair};
 use crate::{Result, Values};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Pairs too close for a float tile's value that there is room for.
 const NEAR_PAIRS: usize = 1 << 20;
@@ -25,7 +25,7 @@ type Closest = Option<(f64, (u32, u32))>;
 
 /// Mirrors `ClassPairsParams` of kernels/class_pairs.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct ClassPairsParams {
     pairs: PairParams,
     classes: u64,
@@ -39,9 +39,7 @@ struct ClassPairsParams {
     scale: f64,
     most: f64,
 }
-const _: () = assert!(size_of::<ClassPairsParams>() == 232 && offset_of!(ClassPairsParams, near) == 208);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for ClassPairsParams {}
+params!(ClassPairsParams: 232 bytes, near at 208);
 
 pub(super) fn class_pairs(gpu: &Gpu, task: &Classes<'_>, progress: Progress<'_>) -> Result<Vec<Found>> {
     let prepared = Prepared::new(gpu, Rows::from(task.points))?;

@@ -2,9 +2,9 @@
 //! follows from the shape and the number of multiprocessors, so that nothing is asked of the device meanwhile.
 
 use super::Conv2d;
-use crate::device::{Addresses, Gpu, Kernel, Launch, Params};
+use crate::device::{Addresses, Gpu, Kernel, Launch, params};
 use crate::{Precision, Result, Slot};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Lines of a tile on its longer side.
 const TILE: usize = 128;
@@ -23,7 +23,7 @@ const MOST_SPLITS: usize = 65_535;
 
 /// Mirrors `Divisor` of kernels/conv2d.cu: n / d for n below 2^31 is the upper half of n `multiplier`, shifted.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, NoUninit)]
 struct Divisor {
     multiplier: u32,
     shift: u32,
@@ -44,7 +44,7 @@ impl Divisor {
 
 /// Mirrors `Conv2dParams` of kernels/conv2d.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct Conv2dParams {
     left: u64,
     right: u64,
@@ -70,17 +70,11 @@ struct Conv2dParams {
     outer: Divisor,
     outer_more: Divisor,
 }
-const _: () = assert!(
-    size_of::<Conv2dParams>() == 120
-        && offset_of!(Conv2dParams, batch) == 32
-        && offset_of!(Conv2dParams, inner) == 96
-);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for Conv2dParams {}
+params!(Conv2dParams: 120 bytes, batch at 32, inner at 96);
 
 /// Mirrors `Conv2dSumParams` of kernels/conv2d.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct Conv2dSumParams {
     partial: u64,
     bias: u64,
@@ -92,13 +86,11 @@ struct Conv2dSumParams {
     add: u32,
     unused: u32,
 }
-const _: () = assert!(size_of::<Conv2dSumParams>() == 48 && offset_of!(Conv2dSumParams, len) == 24);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for Conv2dSumParams {}
+params!(Conv2dSumParams: 48 bytes, len at 24);
 
 /// Mirrors `Conv2dBiasParams` of kernels/conv2d.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct Conv2dBiasParams {
     dy: u64,
     partial: u64,
@@ -107,9 +99,7 @@ struct Conv2dBiasParams {
     parts: u32,
     unused: u32,
 }
-const _: () = assert!(size_of::<Conv2dBiasParams>() == 32 && offset_of!(Conv2dBiasParams, pixels) == 16);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for Conv2dBiasParams {}
+params!(Conv2dBiasParams: 32 bytes, pixels at 16);
 
 /// The three products that a convolution has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

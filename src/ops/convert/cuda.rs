@@ -1,22 +1,20 @@
 //! `convert` on a GPU.
 
-use crate::device::{Addresses, Gpu, Kernel, Params};
+use crate::device::{Addresses, Gpu, Kernel, params};
 use crate::ops::vectors::Vectors;
 use crate::{Precision, Result, Slot};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Mirrors `ConvertParams` of kernels/convert.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct ConvertParams {
     x: u64,
     y: u64,
     len: u64,
     vectors: u64,
 }
-const _: () = assert!(size_of::<ConvertParams>() == 32 && offset_of!(ConvertParams, len) == 16);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for ConvertParams {}
+params!(ConvertParams: 32 bytes, len at 16);
 
 pub(super) fn copy(gpu: &Gpu, at: Addresses, x: Slot, y: Slot) -> Result<()> {
     // Values of a thread: as many as 16 bytes hold of the narrower.

@@ -3,10 +3,10 @@
 
 use super::Progress;
 use crate::Result;
-use crate::device::{Buffer, Gpu, Kernel, Params};
+use crate::device::{Buffer, Gpu, Kernel, params};
 use crate::ops::pairs::Rows;
 use crate::ops::pairs::cuda::{PairLaunch, PairList, PairListParams, PairParams, Prepared};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Radii of a launch.
 pub(in crate::ops) const MOST_RADII: usize = 8;
@@ -15,7 +15,7 @@ const NEAR_PAIRS: usize = 1 << 22;
 
 /// Mirrors `CountsParams` of kernels/counts.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct CountsParams {
     pairs: PairParams,
     counts: u64,
@@ -25,9 +25,7 @@ struct CountsParams {
     low: [f64; MOST_RADII],
     high: [f64; MOST_RADII],
 }
-const _: () = assert!(size_of::<CountsParams>() == 288 && offset_of!(CountsParams, high) == 224);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for CountsParams {}
+params!(CountsParams: 288 bytes, high at 224);
 
 pub(super) fn counts<const R: usize>(
     gpu: &Gpu,

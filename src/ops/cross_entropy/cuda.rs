@@ -1,16 +1,16 @@
 //! `cross_entropy` on a GPU.
 
 use super::CrossEntropy;
-use crate::device::{Addresses, Gpu, Kernel, Launch, Params};
+use crate::device::{Addresses, Gpu, Kernel, Launch, params};
 use crate::{Error, Precision, Result, Slot};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Images of a block: a warp to each.
 const IMAGES: usize = 8;
 
 /// Mirrors `CrossEntropyParams` of kernels/cross_entropy.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct CrossEntropyParams {
     logits: u64,
     labels: u64,
@@ -20,9 +20,7 @@ struct CrossEntropyParams {
     scale: f32,
     unused: u32,
 }
-const _: () = assert!(size_of::<CrossEntropyParams>() == 40 && offset_of!(CrossEntropyParams, batch) == 24);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for CrossEntropyParams {}
+params!(CrossEntropyParams: 40 bytes, batch at 24);
 
 pub(super) fn forward(
     gpu: &Gpu,

@@ -1,14 +1,14 @@
 //! `dropout` on a GPU.
 
 use super::Dropout;
-use crate::device::{Addresses, Gpu, Kernel, Params};
+use crate::device::{Addresses, Gpu, Kernel, params};
 use crate::ops::vectors::Vectors;
 use crate::{Precision, Result, Slot};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Mirrors `DropoutParams` of kernels/dropout.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct DropoutParams {
     x: u64,
     y: u64,
@@ -22,9 +22,7 @@ struct DropoutParams {
     factor: f32,
     unused: u32,
 }
-const _: () = assert!(size_of::<DropoutParams>() == 64 && offset_of!(DropoutParams, key_low) == 40);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for DropoutParams {}
+params!(DropoutParams: 64 bytes, key_low at 40);
 
 pub(super) fn apply(gpu: &Gpu, at: Addresses, dropout: &Dropout, x: Slot, step: Slot, y: Slot) -> Result<()> {
     let kernel = match x.precision() {

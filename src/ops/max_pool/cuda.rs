@@ -1,14 +1,14 @@
 //! `max_pool` on a GPU: a thread to some channels of a pixel.
 
 use super::MaxPool;
-use crate::device::{Addresses, Gpu, Kernel, Launch, Params};
+use crate::device::{Addresses, Gpu, Kernel, Launch, params};
 use crate::ops::operand::channels_at_once;
 use crate::{Precision, Result, Slot};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Mirrors `MaxPoolParams` of kernels/max_pool.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct MaxPoolParams {
     x: u64,
     y: u64,
@@ -25,9 +25,7 @@ struct MaxPoolParams {
     padding: u32,
     wide: u32,
 }
-const _: () = assert!(size_of::<MaxPoolParams>() == 72 && offset_of!(MaxPoolParams, threads) == 32);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for MaxPoolParams {}
+params!(MaxPoolParams: 72 bytes, threads at 32);
 
 /// Launches a thread for every pixel of `of` and every `width` of its channels.
 fn run(

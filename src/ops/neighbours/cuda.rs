@@ -3,11 +3,11 @@
 
 use super::{Neighbours, Progress};
 use crate::Result;
-use crate::device::{Buffer, Gpu, Kernel, Params};
+use crate::device::{Buffer, Gpu, Kernel, params};
 use crate::ops::pairs::Rows;
 use crate::ops::pairs::cuda::{PairLaunch, PairParams, Prepared};
 use crate::ops::pairs::keeper::sort;
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// What an empty place of a list is filled with; see kernels/common/warp_list.cuh.
 const EMPTY_BYTE: u8 = 0x7F;
@@ -15,7 +15,7 @@ const EMPTY: u32 = 0x7F7F_7F7F;
 
 /// Mirrors `NeighboursParams` of kernels/neighbours.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct NeighboursParams {
     pairs: PairParams,
     keys: u64,
@@ -23,9 +23,7 @@ struct NeighboursParams {
     locks: u64,
     unused: u64,
 }
-const _: () = assert!(size_of::<NeighboursParams>() == 144 && offset_of!(NeighboursParams, keys) == 112);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for NeighboursParams {}
+params!(NeighboursParams: 144 bytes, keys at 112);
 
 pub(super) fn neighbours(gpu: &Gpu, rows: &Rows<'_>, k: usize, progress: Progress<'_>) -> Result<Neighbours> {
     let Some(list) = list_length(rows, k) else { return Ok(super::cpu::neighbours(rows, k, progress)) };

@@ -1,15 +1,15 @@
 //! `norm` on a GPU: sums of pieces, and their sum.
 
-use crate::device::{Addresses, Gpu, Kernel, Launch, Params};
+use crate::device::{Addresses, Gpu, Kernel, Launch, params};
 use crate::{Error, Result, Slot};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Values of a piece: `norm_piece` of kernels/norm.cu.
 const PIECE: usize = 16_384;
 
 /// Mirrors `NormParams` of kernels/norm.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct NormParams {
     x: u64,
     partials: u64,
@@ -18,9 +18,7 @@ struct NormParams {
     pieces: u32,
     aligned: u32,
 }
-const _: () = assert!(size_of::<NormParams>() == 40 && offset_of!(NormParams, pieces) == 32);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for NormParams {}
+params!(NormParams: 40 bytes, pieces at 32);
 
 /// Two floats of workspace for the double of each piece, and one to reach a multiple of 8 bytes.
 pub(super) fn workspace_len(_gpu: &Gpu, len: usize) -> usize {

@@ -4,8 +4,9 @@
 use super::quantise::{column_ranges, widest};
 use super::{Float, Rows};
 use crate::Result;
-use crate::device::{Buffer, Gpu, Kernel, Launch, Params};
+use crate::device::{Buffer, Gpu, Kernel, Launch, params};
 use crate::points::Kind;
+use bytemuck::NoUninit;
 use std::mem::offset_of;
 use std::ops::Range;
 
@@ -24,7 +25,7 @@ const WORKSPACE_BYTES: usize = 256 << 20;
 
 /// Mirrors `PairParams` of kernels/common/pair_tile.cuh.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, NoUninit)]
 pub(crate) struct PairParams {
     left: u64,
     right: u64,
@@ -50,7 +51,7 @@ const _: () = assert!(offset_of!(PairParams, left_rows) == 72 && offset_of!(Pair
 
 /// Mirrors `PrepareParams` of kernels/pairs.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct PrepareParams {
     values: u64,
     centre: u64,
@@ -62,13 +63,11 @@ struct PrepareParams {
     steps: u32,
     scale: f32,
 }
-const _: () = assert!(size_of::<PrepareParams>() == 56 && offset_of!(PrepareParams, rows) == 40);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for PrepareParams {}
+params!(PrepareParams: 56 bytes, rows at 40);
 
 /// Mirrors `DistancesParams` of kernels/pairs.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct DistancesParams {
     left: u64,
     right: u64,
@@ -77,9 +76,7 @@ struct DistancesParams {
     count: u32,
     dim: u32,
 }
-const _: () = assert!(size_of::<DistancesParams>() == 40);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for DistancesParams {}
+params!(DistancesParams: 40 bytes);
 
 /// Samples, or queries and their reference samples, that are brought to a GPU block by block.
 pub(crate) struct Streamed<'a> {
@@ -393,13 +390,14 @@ fn centre<T: Float>(rows: &Rows<'_>, bytes: fn(f64) -> Vec<u8>) -> (Vec<u8>, f64
 
 /// Mirrors `PairList` of kernels/common/pair_tile.cuh.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, NoUninit)]
 pub(crate) struct PairListParams {
     pairs: u64,
     values: u64,
     count: u64,
     capacity: u64,
 }
+const _: () = assert!(size_of::<PairListParams>() == 32);
 
 /// The lower sample, and the higher.
 type Pair = (u32, u32);

@@ -3,17 +3,12 @@
 //! A pass over a few thousand samples takes milliseconds, a tenth of which was spent on page faults: 4 KB at a time, a
 //! fault for each, at every call anew.
 
+use bytemuck::Pod;
 use memmap2::MmapMut;
 use std::ops::Range;
-use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 /// A huge page on x86-64, and on aarch64 with pages of 4 KB.
 const HUGE: usize = 2 << 20;
-
-/// A number whose bits may all be 0, of 4 bytes.
-pub(crate) trait Word: Copy + Default + Send + Sync {}
-impl Word for u32 {}
-impl Word for f32 {}
 
 /// Chunks of packed rows.
 pub(crate) struct Panels<T> {
@@ -34,7 +29,7 @@ impl<T> Default for Panels<T> {
     }
 }
 
-impl<T: Word> Panels<T> {
+impl<T: Pod + Send + Sync> Panels<T> {
     /// Makes chunks of these lengths in place of those that there were. They hold any values.
     pub fn lay_out(&mut self, lengths: impl Iterator<Item = usize>) -> Vec<&mut [T]> {
         self.ends.clear();
@@ -64,10 +59,10 @@ impl<T: Word> Panels<T> {
     }
 }
 
-impl<T: Word> Memory<T> {
+impl<T: Pod + Send + Sync> Memory<T> {
     fn new(len: usize) -> Self {
         // Fresh pages are zeros as they come: the threads that fill them touch them first.
-        Self::huge(len * size_of::<T>()).unwrap_or_else(|| Memory::Small(vec![T::default(); len]))
+        Self::huge(len * size_of::<T>()).unwrap_or_else(|| Memory::Small(vec![T::zeroed(); len]))
     }
 
     /// `None` where so few bytes do not fill a page, or where the system gives none: the allocator's do then.
@@ -93,22 +88,15 @@ impl<T: Word> Memory<T> {
     fn all(&self) -> &[T] {
         match self {
             Memory::Small(values) => values,
-            Memory::Huge(map, used) => {
-                let bytes = &map[used.clone()];
-                // SAFETY: these bytes begin at a multiple of 2 MB, and any are a `Word`.
-                unsafe { from_raw_parts(bytes.as_ptr().cast(), bytes.len() / size_of::<T>()) }
-            }
+            // They begin at a huge page.
+            Memory::Huge(map, used) => bytemuck::cast_slice(&map[used.clone()]),
         }
     }
 
     fn all_mut(&mut self) -> &mut [T] {
         match self {
             Memory::Small(values) => values,
-            Memory::Huge(map, used) => {
-                let bytes = &mut map[used.clone()];
-                // SAFETY: as above; nobody else has the map.
-                unsafe { from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len() / size_of::<T>()) }
-            }
+            Memory::Huge(map, used) => bytemuck::cast_slice_mut(&mut map[used.clone()]),
         }
     }
 }

@@ -308,14 +308,12 @@ impl<'a> Run<'a> {
     /// The values as they lie in memory.
     #[cfg(gpu)]
     pub(crate) fn bytes(&self) -> &'a [u8] {
-        let (start, len) = match self {
-            Run::U8(values) => (values.as_ptr(), values.len()),
-            Run::F32(values) => (values.as_ptr().cast(), size_of_val(*values)),
-            Run::F64(values) => (values.as_ptr().cast(), size_of_val(*values)),
-            Run::F16(values) => (values.as_ptr().cast(), size_of_val(*values)),
-            Run::BF16(values) => (values.as_ptr().cast(), size_of_val(*values)),
-        };
-        // SAFETY: the memory of a slice of numbers, which have no padding.
-        unsafe { std::slice::from_raw_parts(start, len) }
+        match self {
+            Run::U8(values) => values,
+            Run::F32(values) => bytemuck::cast_slice(values),
+            Run::F64(values) => bytemuck::cast_slice(values),
+            Run::F16(values) => bytemuck::cast_slice(values),
+            Run::BF16(values) => bytemuck::cast_slice(values),
+        }
     }
 }

@@ -2,27 +2,25 @@
 //! recomputed. More than there is room for are the CPU's affair.
 
 use super::{Found, Task};
-use crate::device::{Gpu, Kernel, Params};
+use crate::device::{Gpu, Kernel, params};
 use crate::ops::Progress;
 use crate::ops::pairs::cuda::{PairList, PairListParams, PairParams, Prepared};
 use crate::ops::pairs::direct::squared_distances;
 use crate::{Result, Values};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Candidates that there is room for at most: 16 bytes each.
 const MOST_CANDIDATES: usize = 1 << 25;
 
 /// Mirrors `PairsWithinParams` of kernels/pairs_within.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct PairsWithinParams {
     pairs: PairParams,
     found: PairListParams,
     reach: f64,
 }
-const _: () = assert!(size_of::<PairsWithinParams>() == 152 && offset_of!(PairsWithinParams, reach) == 144);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for PairsWithinParams {}
+params!(PairsWithinParams: 152 bytes, reach at 144);
 
 pub(super) fn pairs_within(gpu: &Gpu, task: &Task<'_>, progress: Progress<'_>) -> Result<Found> {
     let n = task.points.n();

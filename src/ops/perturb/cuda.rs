@@ -2,10 +2,10 @@
 
 use super::operands::Work;
 use super::{Noise, Norm, Perturb};
-use crate::device::{Addresses, Gpu, Kernel, Launch, Params};
+use crate::device::{Addresses, Gpu, Kernel, Launch, params};
 use crate::ops::philox::key;
 use crate::{Error, Precision, Result, Slot};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Threads of a block of operations on values by themselves.
 const THREADS: usize = 256;
@@ -15,7 +15,7 @@ const IMAGE: (u32, u32) = (512, 128);
 
 /// Mirrors `PerturbParams` of kernels/perturb.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct PerturbParams {
     origin: u64,
     x: u64,
@@ -38,9 +38,7 @@ struct PerturbParams {
     low: f32,
     high: f32,
 }
-const _: () = assert!(size_of::<PerturbParams>() == 112 && offset_of!(PerturbParams, key_low) == 64);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for PerturbParams {}
+params!(PerturbParams: 112 bytes, key_low at 64);
 
 /// What kernels are told of a tensor's precision.
 fn kind_of(slot: Slot) -> u32 {

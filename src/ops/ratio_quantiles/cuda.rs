@@ -2,19 +2,19 @@
 //! too close for a float tile's value are recomputed.
 
 use super::{Bins, Task, most_open};
-use crate::device::{Buffer, Gpu, Kernel, Params};
+use crate::device::{Buffer, Gpu, Kernel, params};
 use crate::ops::Progress;
 use crate::ops::pairs::NEAR;
 use crate::ops::pairs::cuda::{PairList, PairListParams, PairParams, Prepared};
 use crate::{Result, Values};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Pairs too close for a float tile's value that there is room for.
 const NEAR_PAIRS: usize = 1 << 20;
 
 /// Mirrors `RatioQuantilesParams` of kernels/ratio_quantiles.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, NoUninit)]
 struct RatioQuantilesParams {
     pairs: PairParams,
     labels: u64,
@@ -29,10 +29,7 @@ struct RatioQuantilesParams {
     near: f64,
     unit: f64,
 }
-const _: () =
-    assert!(size_of::<RatioQuantilesParams>() == 240 && offset_of!(RatioQuantilesParams, unit) == 232);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for RatioQuantilesParams {}
+params!(RatioQuantilesParams: 240 bytes, unit at 232);
 
 pub(super) struct Passes<'a> {
     gpu: &'a Gpu,

@@ -1,22 +1,20 @@
 //! `relu` and `add` on a GPU.
 
-use crate::device::{Addresses, Gpu, Kernel, Params};
+use crate::device::{Addresses, Gpu, Kernel, params};
 use crate::ops::vectors::Vectors;
 use crate::{Precision, Result, Slot};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Mirrors `ReluParams` of kernels/relu.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct ReluParams {
     x: u64,
     y: u64,
     len: u64,
     vectors: u64,
 }
-const _: () = assert!(size_of::<ReluParams>() == 32 && offset_of!(ReluParams, len) == 16);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for ReluParams {}
+params!(ReluParams: 32 bytes, len at 16);
 
 pub(super) fn forward(gpu: &Gpu, at: Addresses, x: Slot, y: Slot) -> Result<()> {
     launch(gpu, at, [Kernel::ReluForwardF32, Kernel::ReluForwardBf16], x, y)

@@ -2,8 +2,8 @@
 
 use super::{Extents, Pixels, Place, Taps};
 use crate::Result;
-use crate::device::{Buffer, Gpu, Kernel, Launch, Params};
-use std::mem::offset_of;
+use crate::device::{Buffer, Gpu, Kernel, Launch, params};
+use bytemuck::NoUninit;
 use std::ops::Range;
 
 /// Images of one launch at most: what a grid's second extent allows.
@@ -11,7 +11,7 @@ const MOST_IMAGES: usize = 65_535;
 
 /// Mirrors `ResizeParams` of kernels/resize.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct ResizeParams {
     src: u64,
     dst: u64,
@@ -30,13 +30,11 @@ struct ResizeParams {
     col_stride: u32,
     unused: u32,
 }
-const _: () = assert!(size_of::<ResizeParams>() == 96 && offset_of!(ResizeParams, h) == 64);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for ResizeParams {}
+params!(ResizeParams: 96 bytes, h at 64);
 
 /// Mirrors `ScaleParams` of kernels/resize.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct ScaleParams {
     src: u64,
     dst: u64,
@@ -44,9 +42,7 @@ struct ScaleParams {
     values: u32,
     unused: u32,
 }
-const _: () = assert!(size_of::<ScaleParams>() == 32 && offset_of!(ScaleParams, values) == 24);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for ScaleParams {}
+params!(ScaleParams: 32 bytes, values at 24);
 
 /// One axis' table on the device.
 struct Axis {

@@ -1,14 +1,14 @@
 //! `sgd` on a GPU.
 
 use super::{Guard, Sgd};
-use crate::device::{Addresses, Gpu, Kernel, Params};
+use crate::device::{Addresses, Gpu, Kernel, params};
 use crate::ops::vectors::{Vectors, copy_kind};
 use crate::{Result, Slot};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Mirrors `SgdParams` of kernels/sgd.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct SgdParams {
     weights: u64,
     buffer: u64,
@@ -26,9 +26,7 @@ struct SgdParams {
     most: f32,
     unused: u32,
 }
-const _: () = assert!(size_of::<SgdParams>() == 96 && offset_of!(SgdParams, momentum) == 72);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for SgdParams {}
+params!(SgdParams: 96 bytes, momentum at 72);
 
 #[allow(clippy::too_many_arguments, reason = "an operation's operands")]
 pub(super) fn update(

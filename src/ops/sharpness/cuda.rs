@@ -3,10 +3,10 @@
 
 use super::{Found, Progress, Task, closest};
 use crate::Result;
-use crate::device::{Buffer, Gpu, Kernel, Params};
+use crate::device::{Buffer, Gpu, Kernel, params};
 use crate::ops::pairs::NEAR;
 use crate::ops::pairs::cuda::{PairLaunch, PairList, PairListParams, PairParams, Prepared};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// See kernels/common/warp_list.cuh.
 const EMPTY_BYTE: u8 = 0x7F;
@@ -16,7 +16,7 @@ const NEAR_PAIRS: usize = 1 << 20;
 
 /// Mirrors `SharpnessParams` of kernels/sharpness.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct SharpnessParams {
     pairs: PairParams,
     labels: u64,
@@ -28,9 +28,7 @@ struct SharpnessParams {
     near_pairs: PairListParams,
     near: f64,
 }
-const _: () = assert!(size_of::<SharpnessParams>() == 200 && offset_of!(SharpnessParams, near) == 192);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for SharpnessParams {}
+params!(SharpnessParams: 200 bytes, near at 192);
 
 pub(super) fn sharpness(gpu: &Gpu, task: &Task<'_>, progress: Progress<'_>) -> Result<Found> {
     let prepared = Prepared::new(gpu, task.points)?;

@@ -2,7 +2,6 @@
 //! kernels/take_images.cu: the same bits.
 
 use super::{CHOICE, TakeImages};
-use crate::device::bytes_in;
 use crate::simd::vectorized;
 use macro_rules_attribute::apply;
 use rayon::prelude::*;
@@ -51,7 +50,7 @@ fn between(place: usize, len: usize, from: f32, extent: f32) -> Between {
 }
 
 pub(super) fn take(op: &TakeImages, set: &[f32], choices: &[f32], scale: &[f32], y: &mut [f32]) {
-    let set = bytes_in(set);
+    let set: &[u8] = bytemuck::cast_slice(set);
     // A row's scales and shifts side by side: what a row is multiplied by is read as it is.
     let (scale, shift) = scale.split_at(op.channels);
     let of_row = |values: &[f32]| values.repeat(op.width);

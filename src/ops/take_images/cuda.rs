@@ -1,16 +1,16 @@
 //! `take_images` on a GPU.
 
 use super::TakeImages;
-use crate::device::{Addresses, Gpu, Kernel, Launch, Params};
+use crate::device::{Addresses, Gpu, Kernel, Launch, params};
 use crate::{Error, Precision, Result, Slot};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Threads of a block.
 const THREADS: usize = 256;
 
 /// Mirrors `TakeImagesParams` of kernels/take_images.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct TakeImagesParams {
     set: u64,
     choices: u64,
@@ -25,9 +25,7 @@ struct TakeImagesParams {
     wide: u32,
     unused: u32,
 }
-const _: () = assert!(size_of::<TakeImagesParams>() == 64 && offset_of!(TakeImagesParams, images) == 32);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for TakeImagesParams {}
+params!(TakeImagesParams: 64 bytes, images at 32);
 
 /// How many values a thread takes, and how many blocks an image: 16 bytes of the batch to a thread, where each of its
 /// images starts at a multiple of them, or else a value.

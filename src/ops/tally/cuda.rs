@@ -1,16 +1,16 @@
 //! `tally` on a GPU.
 
 use super::Tally;
-use crate::device::{Addresses, Gpu, Kernel, Launch, Params};
+use crate::device::{Addresses, Gpu, Kernel, Launch, params};
 use crate::{Precision, Result, Slot};
-use std::mem::offset_of;
+use bytemuck::NoUninit;
 
 /// Images of a block: a warp to each.
 const IMAGES: usize = 8;
 
 /// Mirrors `TallyParams` of kernels/tally.cu.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, NoUninit)]
 struct TallyParams {
     logits: u64,
     labels: u64,
@@ -23,9 +23,7 @@ struct TallyParams {
     len: u32,
     unused: u32,
 }
-const _: () = assert!(size_of::<TallyParams>() == 64 && offset_of!(TallyParams, batch) == 48);
-// SAFETY: repr(C), no padding, as asserted by size.
-unsafe impl Params for TallyParams {}
+params!(TallyParams: 64 bytes, batch at 48);
 
 /// Logits, labels, losses, place, table, halt.
 pub(super) fn record(gpu: &Gpu, at: Addresses, tally: &Tally, operands: [Slot; 6]) -> Result<()> {
