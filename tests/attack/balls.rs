@@ -1,6 +1,7 @@
 //! Every attack stays in its ball and in the range, gives the image back at 0, and does not know the size of batches.
 
 use super::nets::{attacks, pixels, plain, settings, target};
+use approx::abs_diff_eq;
 use proptest::prelude::*;
 use sharpdim::Device;
 use sharpdim::attack::{Attack, Attacked, Norm, Target};
@@ -96,7 +97,10 @@ fn batches_do_not_matter() {
             let gradients = !(name.contains("noise") || name.contains("Square"));
             assert!(gradients || bits(&got.images) == bits(&want.images), "{name}");
             for (got, want) in got.losses.iter().zip(&want.losses) {
-                assert!((got - want).abs() <= 1e-3 * want.max(1.0), "{name}: loss {got} for {want}");
+                assert!(
+                    abs_diff_eq!(got, want, epsilon = 1e-3 * want.max(1.0)),
+                    "{name}: loss {got} for {want}"
+                );
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::nets::{attacks, pixels, plain, residual, settings, target};
 use crate::support::devices;
+use approx::abs_diff_eq;
 use sharpdim::attack::{Attack, Attacked, Bim, Norm, Pgd};
 use sharpdim::nn::Settings;
 use sharpdim::{Device, Precision};
@@ -23,7 +24,10 @@ fn attacks_on_every_device() {
             for ((got, want), attack) in run(&device).iter().zip(&cpu).zip(attacks()) {
                 let name = format!("{device}, {}", attack.name());
                 for (got, want) in got.losses.iter().zip(&want.losses) {
-                    assert!((got - want).abs() <= 1e-3 * want.max(1.0), "{name}: loss {got} for {want}");
+                    assert!(
+                        abs_diff_eq!(got, want, epsilon = 1e-3 * want.max(1.0)),
+                        "{name}: loss {got} for {want}"
+                    );
                 }
                 assert_eq!(got.masked, want.masked, "{name}");
                 let apart = got.images.iter().zip(&want.images).filter(|(g, w)| (*g - *w).abs() > 0.01);
@@ -58,7 +62,10 @@ fn attacks_in_bf16() {
                 let name = format!("{device}, {}", attack.name());
                 assert!(pair[0].images == images, "{name}: an epsilon of 0 moves nothing");
                 for (got, want) in pair[0].losses.iter().zip(&clean) {
-                    assert!((got - want).abs() <= 0.05 * want.max(1.0), "{name}: loss {got} for {want}");
+                    assert!(
+                        abs_diff_eq!(got, want, epsilon = 0.05 * want.max(1.0)),
+                        "{name}: loss {got} for {want}"
+                    );
                 }
                 let delta: Vec<f64> = pair[1]
                     .images

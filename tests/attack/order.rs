@@ -5,6 +5,7 @@
 //! networks and prints the least that each quantity came to, beside what is asked.
 
 use super::nets::{EPOCHS, LEARNED, Learned};
+use approx::assert_abs_diff_eq;
 use sharpdim::attack::{
     Apgd, Attack, Attacked, Bim, Fgsm, Goal, MiFgsm, Norm, Pgd, Report, SignNoise, Square, UniformNoise,
     robustness, smallest_epsilon,
@@ -165,7 +166,7 @@ fn penalties_rise_with_epsilon() {
     );
     for level in &found.levels {
         let penalty = found.clean_accuracy.value - level.accuracy.value;
-        assert!((level.accuracy_penalty.value - penalty).abs() < 1e-12);
+        assert_abs_diff_eq!(level.accuracy_penalty.value, penalty, epsilon = 1e-12);
         for of in [level.loss, level.accuracy, level.loss_penalty, level.accuracy_penalty] {
             assert!(of.interval[0] <= of.value && of.value <= of.interval[1], "{of:?}");
         }

@@ -2,6 +2,7 @@
 
 use super::nets::{pixels, plain, residual, settings, target};
 use crate::made::nchw;
+use approx::abs_diff_eq;
 use safetensors::SafeTensors;
 use sharpdim::Device;
 use sharpdim::attack::{Apgd, Attack, Bim, Fgsm, Goal, Loss, MiFgsm, Norm, Pgd, Square, StepSize};
@@ -110,7 +111,7 @@ fn compare(
     let want = vectors.floats(&format!("{name}.{which}"));
     let flips = got.iter().zip(&want).filter(|(g, w)| (*g - *w).abs() > 1e-3 * epsilon).count();
     let (mut off, mut norm) = (0.0, 0.0);
-    for (g, w) in got.iter().zip(&want).filter(|(g, w)| (*g - *w).abs() <= 1e-3 * epsilon) {
+    for (g, w) in got.iter().zip(&want).filter(|(g, w)| abs_diff_eq!(*g, *w, epsilon = 1e-3 * epsilon)) {
         off += f64::from(g - w).powi(2);
         norm += f64::from(*w).powi(2);
     }
@@ -120,6 +121,9 @@ fn compare(
     assert!(flips <= got.len() / 200, "{name}, {which}: {flips} values are apart");
     let want = vectors.floats(&format!("{name}.{which}.losses"));
     for (got, want) in losses.iter().zip(&want) {
-        assert!((got - want).abs() <= 1e-4 * want + 1e-5, "{name}, {which}: loss {got} for {want}");
+        assert!(
+            abs_diff_eq!(got, want, epsilon = 1e-4 * want + 1e-5),
+            "{name}, {which}: loss {got} for {want}"
+        );
     }
 }

@@ -2,6 +2,7 @@
 //! `Taps` says each output is made of; what is made of distances; and that no two kinds of embedding are mixed.
 
 use super::make::*;
+use approx::abs_diff_eq;
 use rayon::prelude::*;
 use sharpdim::data::{Cache, Color, Dataset, Loaded, Preprocess, Scale, Selection};
 use sharpdim::measure::{
@@ -103,7 +104,7 @@ fn distances_are_those_of_resized_images() {
             })
             .collect::<Vec<_>>()
         {
-            assert!((got - want).abs() <= 1e-9 * want, "{geometry}: {got} for {want}");
+            assert!(abs_diff_eq!(got, want, epsilon = 1e-9 * want), "{geometry}: {got} for {want}");
             identical += u32::from(want == 0.0);
         }
         assert!(identical >= 4, "{geometry}");
@@ -212,7 +213,10 @@ fn loaded_distances_are_those_of_resized_pixels() {
                 for j in 0..i {
                     let of = |all: &[f64], dim| squared(&all[i * dim..][..dim], &all[j * dim..][..dim]);
                     let (got, want) = (of(embedded, dim), of(&resized, resized_dim));
-                    assert!((got - want).abs() <= 1e-8 * want, "{dtype} {scale:?} {i} {j}: {got} {want}");
+                    assert!(
+                        abs_diff_eq!(got, want, epsilon = 1e-8 * want),
+                        "{dtype} {scale:?} {i} {j}: {got} {want}"
+                    );
                 }
             }
             // The pixels come back as they are resized without an embedding.
@@ -228,7 +232,7 @@ fn loaded_distances_are_those_of_resized_pixels() {
 
 fn assert_near(got: f64, want: f64, what: &str) {
     let alike = got == want || (got.is_nan() && want.is_nan());
-    assert!(alike || (got - want).abs() <= 1e-6 * want.abs(), "{what}: {got} for {want}");
+    assert!(alike || abs_diff_eq!(got, want, epsilon = 1e-6 * want.abs()), "{what}: {got} for {want}");
 }
 
 fn assert_same_neighbours(got: &Neighbours, want: &Neighbours, what: &str) {

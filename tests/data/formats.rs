@@ -1,6 +1,7 @@
 //! Each format is recognised by what is in it, and gives the pixels, labels and names that were written.
 
 use super::make::*;
+use approx::abs_diff_eq;
 use image::ImageFormat;
 use sharpdim::data::{Dataset, OpenOptions, Split};
 
@@ -146,14 +147,17 @@ fn jpeg_gray_and_rgb() {
     folder.file("a/gray.jpeg", encoded(gray, ImageFormat::Jpeg));
     let loaded = load(folder.path(), &raw()).unwrap();
     assert_eq!((loaded.height, loaded.width, loaded.channels), (8, 16, 1));
-    assert!(values(&loaded).iter().all(|value| (value - 77.0).abs() <= 1.0));
+    assert!(values(&loaded).iter().all(|value| abs_diff_eq!(*value, 77.0, epsilon = 1.0)));
 
     let rgb = image::RgbImage::from_pixel(16, 8, image::Rgb([200, 30, 90]));
     folder.file("a/gray.jpeg", encoded(rgb, ImageFormat::Jpeg));
     let loaded = load(folder.path(), &raw()).unwrap();
     let pixel = &values(&loaded)[..3];
     assert_eq!(loaded.channels, 3);
-    assert!(pixel.iter().zip([200.0, 30.0, 90.0]).all(|(got, put)| (got - put).abs() <= 3.0), "{pixel:?}");
+    assert!(
+        pixel.iter().zip([200.0, 30.0, 90.0]).all(|(got, put)| abs_diff_eq!(*got, put, epsilon = 3.0)),
+        "{pixel:?}"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! as the contrast says, and either without the other.
 
 use super::make::*;
+use approx::abs_diff_eq;
 use nalgebra::DMatrix;
 use sharpdim::Device;
 use sharpdim::data::{Color, Dataset, Domain, Family, Preprocess};
@@ -56,7 +57,7 @@ fn images_are_what_their_latents_say() {
         for (image, values) in all.chunks_exact(all.len() / 12).enumerate() {
             let latents = domain.latents_of(image);
             let drawn = domain.draw(&latents, image % 2).unwrap();
-            assert!(drawn.iter().zip(values).all(|(drawn, value)| (drawn - value).abs() <= 0.5));
+            assert!(drawn.iter().zip(values).all(|(drawn, value)| abs_diff_eq!(drawn, value, epsilon = 0.5)));
             let other = domain.draw(&latents, 1 - image % 2).unwrap();
             assert!(rms(difference(&other, values).into_iter()) > 2.0);
         }
@@ -75,7 +76,7 @@ fn latents_are_uniform_and_of_a_stream_each() {
         mean.iter_mut().zip(&latents).for_each(|(mean, latent)| *mean += latent / 500.0);
     }
     // Five standard errors.
-    assert!(mean.iter().all(|mean| (mean - 0.5).abs() < 5.0 * (1.0f64 / 12.0 / 500.0).sqrt()));
+    assert!(mean.iter().all(|mean| abs_diff_eq!(*mean, 0.5, epsilon = 5.0 * (1.0f64 / 12.0 / 500.0).sqrt())));
     assert_ne!(few.latents_of(0), few.latents_of(1));
     assert_ne!(few.latents_of(0), Domain { seed: 4, ..few.clone() }.latents_of(0));
 }
@@ -159,7 +160,7 @@ fn the_contrast_is_the_size_of_the_change() {
                     let domain = Domain { size: 48, ..domain(family, latents, contrast) };
                     let found = rms(change(&domain, image).into_iter()) / family.spread();
                     // A little is lost where values would leave 0 to 255.
-                    assert!((found / contrast - 1.0).abs() < 0.02, "{domain:?}: {found}");
+                    assert!(abs_diff_eq!(found / contrast, 1.0, epsilon = 0.02), "{domain:?}: {found}");
                 }
             }
         }
@@ -321,7 +322,10 @@ fn the_dimension_rises_with_the_latents() {
             let found = [2, 4, 8, 16, 32, 64].map(of);
             println!("{family}, contrast {contrast}: {found:.1?}");
             assert!(found.windows(2).all(|pair| pair[1] > 1.2 * pair[0]), "{found:.1?}");
-            assert!((found[0] - 2.0).abs() < 0.5 && (found[1] - 4.0).abs() < 1.0, "{found:.1?}");
+            assert!(
+                abs_diff_eq!(found[0], 2.0, epsilon = 0.5) && abs_diff_eq!(found[1], 4.0, epsilon = 1.0),
+                "{found:.1?}"
+            );
         }
     }
 }
@@ -336,7 +340,10 @@ fn the_sharpness_rises_as_the_contrast_falls_and_the_dimension_stays() {
             assert!(found.windows(2).all(|pair| pair[1].1 < pair[0].1), "{found:?}");
             assert!(found[0].1 > 2.0 * found[4].1, "{found:?}");
             let mean = found.iter().map(|(dimension, _)| dimension / 5.0).sum::<f64>();
-            assert!(found.iter().all(|(dimension, _)| (dimension / mean - 1.0).abs() < 0.15), "{found:?}");
+            assert!(
+                found.iter().all(|(dimension, _)| abs_diff_eq!(dimension / mean, 1.0, epsilon = 0.15)),
+                "{found:?}"
+            );
         }
     }
 }

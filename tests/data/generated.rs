@@ -1,6 +1,7 @@
 //! The generated dataset: the same for a seed, two classes, and of about as many dimensions as it says.
 
 use super::make::*;
+use approx::abs_diff_eq;
 use sharpdim::data::{Dataset, GENERATED_LATENTS, Preprocess};
 
 #[test]
@@ -50,7 +51,7 @@ fn its_dimension_is_about_that_of_its_latents() {
     }
     let dimension = 100.0 / sum;
     println!("dimension of the generated dataset: {dimension:.2}");
-    assert!((dimension - GENERATED_LATENTS as f64).abs() < 1.5, "{dimension}");
+    assert!(abs_diff_eq!(dimension, GENERATED_LATENTS as f64, epsilon = 1.5), "{dimension}");
 }
 
 #[test]

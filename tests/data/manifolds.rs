@@ -2,6 +2,7 @@
 //! isometric embedding, noise, seeds, names, and what cannot be had.
 
 use super::make::{assert_says, cases};
+use approx::abs_diff_eq;
 use proptest::prelude::*;
 use serde_json::Value;
 use sharpdim::Device;
@@ -28,7 +29,7 @@ fn squared(row: &[f64]) -> f64 {
 
 /// Zero, as far as f32 can say for values up to `scale`.
 fn assert_zero(value: f64, scale: f64, what: &str) {
-    assert!(value.abs() <= 1e-6 * scale, "{what}: {value}");
+    assert!(abs_diff_eq!(value, 0.0, epsilon = 1e-6 * scale), "{what}: {value}");
 }
 
 #[test]
@@ -50,7 +51,7 @@ fn balls_are_uniform() {
         let d = dim as f64;
         let mean = squares.iter().sum::<f64>() / n as f64;
         let sd = (d / (d + 4.0) - (d / (d + 2.0)).powi(2)).sqrt();
-        assert!((mean - d / (d + 2.0)).abs() < 5.0 * sd / (n as f64).sqrt(), "{dim}: {mean}");
+        assert!(abs_diff_eq!(mean, d / (d + 2.0), epsilon = 5.0 * sd / (n as f64).sqrt()), "{dim}: {mean}");
     }
 }
 
@@ -106,7 +107,7 @@ fn curves_and_surfaces_satisfy_their_equations() {
 #[test]
 fn coordinates_satisfy_their_equations() {
     for row in rows(Manifold::FlatTorus { dim: 4 }, 500) {
-        assert!(row.chunks(2).all(|pair| (squared(pair) - 1.0).abs() < 1e-6));
+        assert!(row.chunks(2).all(|pair| abs_diff_eq!(squared(pair), 1.0, epsilon = 1e-6)));
     }
     for row in rows(Manifold::Paraboloid { dim: 3 }, 500) {
         assert_zero(squared(&row[..3]) - row[3], 3.0, "paraboloid");
@@ -129,7 +130,7 @@ fn coordinates_satisfy_their_equations() {
         for at in 0..3 {
             let angle = row[2 * at + 1].atan2(row[2 * at]).rem_euclid(std::f64::consts::TAU);
             let turns = angle / std::f64::consts::TAU - radius((at + 2) % 3);
-            assert!((turns - turns.round()).abs() < 1e-5 || radius(at) < 0.1, "{row:?}");
+            assert!(abs_diff_eq!(turns, turns.round(), epsilon = 1e-5) || radius(at) < 0.1, "{row:?}");
         }
     }
 }
@@ -174,9 +175,15 @@ fn benchmark_is_that_of_scikit_dimension() {
             let mean = rows.iter().map(|row| row[at]).sum::<f64>() / n as f64;
             let variance = rows.iter().map(|row| (row[at] - mean).powi(2)).sum::<f64>() / n as f64;
             let allowed = 5.5 * error * statistic("variance").sqrt() + 1e-6;
-            assert!((mean - statistic("mean")).abs() <= allowed, "{name}, {at}: mean {mean}, {allowed}");
+            assert!(
+                abs_diff_eq!(mean, statistic("mean"), epsilon = allowed),
+                "{name}, {at}: mean {mean}, {allowed}"
+            );
             let allowed = 5.5 * error * statistic("variance_error") + 1e-6 * statistic("variance");
-            assert!((variance - statistic("variance")).abs() <= allowed, "{name}, {at}: variance {variance}");
+            assert!(
+                abs_diff_eq!(variance, statistic("variance"), epsilon = allowed),
+                "{name}, {at}: variance {variance}"
+            );
         }
     }
 }
@@ -220,7 +227,7 @@ proptest! {
         for a in 0..20 {
             for b in 0..a {
                 let (before, after) = (distance(&flat, a, b), distance(&turned, a, b));
-                prop_assert!((before - after).abs() <= 1e-4 * before + 1e-4, "{}: {} {}", name, before, after);
+                prop_assert!(abs_diff_eq!(before, after, epsilon = 1e-4 * before + 1e-4), "{}: {} {}", name, before, after);
             }
         }
     }
@@ -236,7 +243,7 @@ fn noise_is_added_to_every_value() {
         let values: Vec<f64> = noise.iter().skip(column).step_by(30).copied().collect();
         let mean = values.iter().sum::<f64>() / 1000.0;
         let sd = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 1000.0).sqrt();
-        assert!(mean.abs() < 0.08 && (sd - 0.5).abs() < 0.06, "{column}: {mean}, {sd}");
+        assert!(mean.abs() < 0.08 && abs_diff_eq!(sd, 0.5, epsilon = 0.06), "{column}: {mean}, {sd}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! From images to samples: scaling, colour, resizing, 8 bits where exact; compared with naive f64.
 
 use super::make::*;
+use approx::abs_diff_eq;
 use proptest::prelude::*;
 use sharpdim::data::{Color, Dataset, Images, OnBad, Preprocess, Scale};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -66,11 +67,15 @@ fn colour_as_pillow_makes_it_gray() {
 
     let wide: Vec<u8> = rgb.as_flattened().iter().flat_map(|v| (u16::from(*v) * 257).to_le_bytes()).collect();
     let loaded = load(single("<u2", [2, 3, 3], &wide).path(), &how).unwrap();
-    assert!(values(&loaded).iter().zip(gray).all(|(wide, gray)| (wide / 257.0 - gray).abs() <= 0.5));
+    assert!(values(&loaded).iter().zip(gray).all(|(wide, gray)| abs_diff_eq!(
+        wide / 257.0,
+        gray,
+        epsilon = 0.5
+    )));
 
     let floats: Vec<u8> = rgb.as_flattened().iter().flat_map(|v| f32::from(*v).to_le_bytes()).collect();
     let loaded = load(single("<f4", [2, 3, 3], &floats).path(), &how).unwrap();
-    assert!(values(&loaded).iter().zip(gray).all(|(float, gray)| (float - gray).abs() <= 0.5));
+    assert!(values(&loaded).iter().zip(gray).all(|(float, gray)| abs_diff_eq!(*float, gray, epsilon = 0.5)));
 }
 
 #[test]
@@ -132,7 +137,7 @@ fn default_is_scaled_then_resized() {
     let source = scaled(&bytes.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>());
     let expected = super::resize::bilinear(&source, [3, 4, 1], [224, 224], false);
     for (got, expected) in values(&loaded).iter().zip(expected) {
-        assert!((f64::from(*got) - expected).abs() < 1e-3, "{got} {expected}");
+        assert!(abs_diff_eq!(f64::from(*got), expected, epsilon = 1e-3), "{got} {expected}");
     }
 }
 
@@ -194,7 +199,11 @@ fn images_for_networks_are_rounded_to_bytes() {
     let loaded = dataset.load_pixels(&how, &|_| {}).unwrap();
     let floats = values(&loaded);
     let images = Images::new(loaded).unwrap();
-    assert!(images.pixels().iter().zip(&floats).all(|(byte, v)| (f32::from(*byte) - v).abs() <= 0.5));
+    assert!(images.pixels().iter().zip(&floats).all(|(byte, v)| abs_diff_eq!(
+        f32::from(*byte),
+        v,
+        epsilon = 0.5
+    )));
     // Features are no images.
     let folder = Folder::new();
     folder.file("features.npy", npy("<f4", &[2, 1], &[1.0f32, 2.0].map(f32::to_le_bytes).concat()));

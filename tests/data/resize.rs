@@ -3,6 +3,7 @@
 
 use super::make::*;
 use crate::npz::{Npz, Value};
+use approx::abs_diff_eq;
 use proptest::prelude::*;
 use sharpdim::data::{Color, Preprocess};
 use sharpdim::ops::resize::{resize_bilinear, scale_by_max_f32, scale_by_max_u8, scale_by_max_u16};
@@ -43,7 +44,10 @@ fn check(src: &[f32], [h, w, c]: [usize; 3], [out_h, out_w]: [usize; 2], antiali
     let expected = bilinear(src, [h, w, c], [out_h, out_w], antialias);
     for (at, (got, expected)) in got.iter().zip(expected).enumerate() {
         // Positions are f32, as in PyTorch: near 100 they are off by 4e-6, times steps of up to 255.
-        assert!((f64::from(*got) - expected).abs() < 2e-3, "at {at}: {got}, expected {expected}");
+        assert!(
+            abs_diff_eq!(f64::from(*got), expected, epsilon = 2e-3),
+            "at {at}: {got}, expected {expected}"
+        );
     }
 }
 

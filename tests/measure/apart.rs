@@ -1,6 +1,7 @@
 //! Label sharpness between groups, against all pairs one by one.
 
 use crate::support::{Random, devices, noise_u8, uniform_f32};
+use approx::assert_abs_diff_eq;
 use sharpdim::measure::{Protocol, label_sharpness, sharpness_apart};
 use sharpdim::{Device, Error, Points, Values};
 
@@ -40,7 +41,7 @@ fn pairs_of_different_groups_only() {
                 let found = sharpness_apart(&device, &points, &labels, &groups, 4, &|_| ()).unwrap();
                 let (pair, distance) = closest(&points, &labels, &groups, true).unwrap();
                 assert_eq!(found.sharpest[0].pair, pair);
-                assert!((found.max * distance - 1.0).abs() < 1e-6);
+                assert_abs_diff_eq!(found.max * distance, 1.0, epsilon = 1e-6);
                 assert_eq!(found.sharpest.len(), 4);
                 for sharp in &found.sharpest {
                     assert_ne!(groups[sharp.pair[0]], groups[sharp.pair[1]]);

@@ -1,6 +1,7 @@
 //! Intervals for the truth, bias included: they hold it 95 times of 100 over the population that they are made of, and
 //! are what their definition says.
 
+use approx::abs_diff_eq;
 use sharpdim::data::manifolds::{Manifold, Settings};
 use sharpdim::measure::*;
 use sharpdim::{Device, Error};
@@ -94,7 +95,7 @@ fn every_kind_and_every_scale_of_dimension_is_drawn() {
     for (low, high) in [(2, 5), (20, 50), (80, 200)] {
         let share =
             spheres.iter().filter(|dim| (low..high).contains(*dim)).count() as f64 / spheres.len() as f64;
-        assert!((share - 0.1651).abs() < 0.04, "{low}..{high}: {share}");
+        assert!(abs_diff_eq!(share, 0.1651, epsilon = 0.04), "{low}..{high}: {share}");
     }
     assert!(spheres.iter().all(|dim| (1..=256).contains(dim)));
     let flat = Population { max_dim: 1, seed: 5 };

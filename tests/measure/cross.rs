@@ -1,6 +1,7 @@
 //! One set measured against another, held against formulas written out on naive distances.
 
 use crate::support::{Random, Set, close, devices, in_reach, least, nasty_u8, uniform_f32};
+use approx::abs_diff_eq;
 use sharpdim::data::manifolds::{Manifold, Settings};
 use sharpdim::measure::{
     Duplicates, Estimator, Gride, MindMl, Mle, MleRange, Moments, TwoNn, cross_dim, cross_sharpness,
@@ -102,8 +103,8 @@ fn every_estimator_of_distances_finds_the_reference_samples_dimension() {
         let within = intrinsic_dim(&device, &reference.points(), &estimator).unwrap();
         assert!(found.low < found.value && found.value < found.high, "{estimator}");
         let margin = (found.high - found.low).hypot(within.high - within.low) / 2.0;
-        let apart = (found.value - within.value).abs();
-        assert!(margin < 0.6 && apart < margin, "{estimator}: {} and {}", found.value, within.value);
+        let alike = abs_diff_eq!(found.value, within.value, epsilon = margin);
+        assert!(margin < 0.6 && alike, "{estimator}: {} and {}", found.value, within.value);
     }
 }
 

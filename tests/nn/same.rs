@@ -3,6 +3,7 @@
 
 use super::made::{images, state};
 use crate::support::on_threads;
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use sharpdim::Device;
 use sharpdim::nn::{Mode, Model, Network, Numbers, Optimiser, Plan, Purpose, Settings, State, Topology};
 use sharpdim::ops::adam::Adam;
@@ -88,7 +89,7 @@ fn a_step_of_training_is_its_passes() {
                 parts.set_labels(&labels).unwrap();
                 parts.forward(Mode::Training).unwrap();
                 let losses = parts.losses().unwrap();
-                assert!((losses.iter().sum::<f32>() / 3.0 - loss).abs() < 1e-5);
+                assert_abs_diff_eq!(losses.iter().sum::<f32>() / 3.0, loss, epsilon = 1e-5);
                 parts.backward().unwrap();
                 assert_eq!(parts.gradient_norm().unwrap(), whole.gradient_norm().unwrap());
                 parts.step(1e-2).unwrap();
@@ -136,7 +137,7 @@ fn images_do_not_depend_on_their_batch() {
             let parts = logits(batch, last);
             for (got, want) in parts.iter().zip(&whole) {
                 assert!(
-                    (got - want).abs() <= 1e-5 * want.abs().max(1.0),
+                    abs_diff_eq!(got, want, epsilon = 1e-5 * want.abs().max(1.0)),
                     "batches of {batch}: {got} for {want}"
                 );
             }
@@ -272,7 +273,7 @@ fn activations_by_name() {
             for (hidden, logits) in all["classifier.3"].chunks(32).zip(logits.chunks(2)) {
                 for (class, logit) in logits.iter().enumerate() {
                     let products = hidden.iter().zip(&weight[class * 32..]).map(|(h, w)| h.max(0.0) * w);
-                    assert!((products.sum::<f32>() + bias[class] - logit).abs() < 1e-4);
+                    assert_abs_diff_eq!(products.sum::<f32>() + bias[class], logit, epsilon = 1e-4);
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use super::made::{images, state};
 use super::same::{adam, network, tiny_plain, tiny_residual};
+use approx::abs_diff_eq;
 use safetensors::tensor::{Dtype, TensorView};
 use sharpdim::nn::{Mode, Model, Network, Numbers, Plan, Settings, State, StateTensor};
 use sharpdim::{Device, bf16, f16};
@@ -118,7 +119,11 @@ fn other_types_are_converted() {
         network.load(&path).unwrap();
         for (got, want) in network.state().unwrap().tensors.iter().zip(&first.tensors) {
             let (Numbers::F32(got), Numbers::F32(want)) = (&got.numbers, &want.numbers) else { continue };
-            assert!(got.iter().zip(want).all(|(g, w)| (g - w).abs() <= error * w.abs().max(1e-4)));
+            assert!(got.iter().zip(want).all(|(g, w)| abs_diff_eq!(
+                g,
+                w,
+                epsilon = error * w.abs().max(1e-4)
+            )));
         }
     }
     write(&path, &first, Dtype::U8);

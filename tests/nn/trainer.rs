@@ -2,6 +2,7 @@
 
 use super::same::{tiny_plain, tiny_residual};
 use crate::support::devices;
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use sharpdim::data::{Color, Dataset, Images, Preprocess};
 use sharpdim::nn::{
     Epoch, Mode, Model, Network, Normalise, Optimiser, Plan, Purpose, Recipe, Settings, State, Topology,
@@ -126,12 +127,18 @@ fn an_epoch_is_a_step_and_a_test() {
             }
             let (test_loss, test_accuracy) = table(&logits, test.labels());
             let near = |got: f64, want: f64| {
-                assert!((got - want).abs() <= 1e-4 * want.abs().max(1.0), "{normalise:?}: {got} for {want}");
+                assert!(
+                    abs_diff_eq!(got, want, epsilon = 1e-4 * want.abs().max(1.0)),
+                    "{normalise:?}: {got} for {want}"
+                );
             };
             near(epoch.train_loss, train_loss);
             near(epoch.test_loss, test_loss);
             assert_eq!((epoch.train_accuracy, epoch.test_accuracy), (train_accuracy, test_accuracy));
-            assert!(epoch.seconds > 0.0 && (epoch.images_per_second - 8.0 / epoch.seconds).abs() < 1e-6);
+            assert!(
+                epoch.seconds > 0.0
+                    && abs_diff_eq!(epoch.images_per_second, 8.0 / epoch.seconds, epsilon = 1e-6)
+            );
         }
         losses.push(trainer.history()[1].test_loss);
     }
@@ -240,7 +247,7 @@ fn every_device_trains_as_the_cpu_does() {
             for (got, want) in results(&other).into_iter().flatten().zip(results(&cpu).into_iter().flatten())
             {
                 assert!(
-                    (got - want).abs() <= 2e-3 * want.abs().max(0.1),
+                    abs_diff_eq!(got, want, epsilon = 2e-3 * want.abs().max(0.1)),
                     "{}: {got} for {want}",
                     device.name()
                 );
@@ -301,8 +308,8 @@ fn gradients_are_shortened() {
     assert!(free > 10.0 * 0.002, "{free}");
     // A step is the rate times the gradient.
     let clipped = moved(Some(0.002));
-    assert!((clipped - 10.0 * 0.002).abs() < 1e-5, "{clipped}");
-    assert!((moved(Some(1e6)) - free).abs() < 1e-9);
+    assert!(abs_diff_eq!(clipped, 10.0 * 0.002, epsilon = 1e-5), "{clipped}");
+    assert_abs_diff_eq!(moved(Some(1e6)), free, epsilon = 1e-9);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::support::arenas::{Held, LENGTHS, hold, near, pytorch, pytorch_f32, same};
 use crate::support::tensors::{precisions, stored};
 use crate::support::{Random, devices};
+use approx::abs_diff_eq;
 use sharpdim::ops::adam::{self, Adam};
 use sharpdim::ops::guard::Guard;
 use sharpdim::{Device, Precision, Slot};
@@ -81,8 +82,10 @@ fn steps_are_those_of_the_formula_and_of_all_devices_to_the_bit() {
                                     (got[1][i], want[1], scale),
                                     (got[2][i], want[2], want[2] + 1e-38),
                                 ] {
-                                    let error = (f64::from(got) - want).abs();
-                                    assert!(error <= 1e-6 * scale, "{what}, {i}: {got:e} for {want:e}");
+                                    assert!(
+                                        abs_diff_eq!(f64::from(got), want, epsilon = 1e-6 * scale),
+                                        "{what}, {i}: {got:e} for {want:e}"
+                                    );
                                 }
                             }
                             first = Some(got);

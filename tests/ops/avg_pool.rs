@@ -3,6 +3,7 @@
 
 use crate::support::tensors::{Tensors, Vectors, near, precisions, rounding, stored, wide};
 use crate::support::{Random, devices};
+use approx::abs_diff_eq;
 use sharpdim::ops::avg_pool::{AvgPool, backward, forward};
 use sharpdim::{Device, Layout, Precision};
 
@@ -129,7 +130,11 @@ fn the_oracles_gradient_is_that_of_differences() {
             loss(&moved)
         };
         let difference = (step(0.5) - step(-0.5)) / 1.0;
-        assert!((difference - gradient[at]).abs() < 1e-9, "at {at}: {difference} for {}", gradient[at]);
+        assert!(
+            abs_diff_eq!(difference, gradient[at], epsilon = 1e-9),
+            "at {at}: {difference} for {}",
+            gradient[at]
+        );
     }
 }
 

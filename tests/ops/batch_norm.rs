@@ -3,6 +3,7 @@
 
 use crate::support::tensors::{Tensors, Vectors, near, precisions, rounding, stored, wide};
 use crate::support::{Random, devices, on_threads};
+use approx::abs_diff_eq;
 use sharpdim::ops::batch_norm::{
     BatchNorm, Gradients, Statistics, Weights, backward, forward_inference, forward_training,
 };
@@ -404,8 +405,11 @@ fn the_oracles_gradients_are_those_of_differences() {
                     loss(&moved)
                 };
                 let difference = (step(1e-5) - step(-1e-5)) / 2e-5;
-                let error = (difference - gradient[place]).abs();
-                assert!(error < 1e-7, "operand {operand} at {place}, {statistics:?}: off by {error:.1e}");
+                assert!(
+                    abs_diff_eq!(difference, gradient[place], epsilon = 1e-7),
+                    "operand {operand} at {place}, {statistics:?}: {difference} for {}",
+                    gradient[place]
+                );
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::support::{
     LONG_ROWS, Random, Set, close, devices, in_reach, least, nasty_f32, nasty_f64, nasty_u8, noise_u8,
     on_threads, uniform_f32,
 };
+use approx::abs_diff_eq;
 use sharpdim::ops::{Neighbours, Sharpness, neighbours, neighbours_between, sharpness, sharpness_between};
 use sharpdim::{Device, Error, Points};
 use std::sync::Mutex;
@@ -273,8 +274,8 @@ fn check_sharpness(device: &Device, set: &Set, first: usize, labels: &[u32], top
     close(found.mean, mean, if set.exact() { 1e-11 } else { 1e-5 }, || format!("{place}: mean"));
     // As in `sharpness`: a GPU's roundings do not average out in the deviation, which a few close pairs make.
     let tolerance = if device.name() == "cpu" { 1e-5 } else { 1e-4 };
-    let error = (found.sd - variance.sqrt()).abs();
-    assert!(error <= tolerance * variance.sqrt() + 1e-6 * mean, "{place}: sd off by {error:.1e}");
+    let (sd, allowed) = (variance.sqrt(), tolerance * variance.sqrt() + 1e-6 * mean);
+    assert!(abs_diff_eq!(found.sd, sd, epsilon = allowed), "{place}: sd {} for {sd}", found.sd);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::support::{
     LONG_ROWS, Random, Set, close, devices, in_reach, nasty_f32, nasty_f64, nasty_u8, noise_u8, on_threads,
 };
+use approx::assert_abs_diff_eq;
 use sharpdim::ops::{ClassPair, class_pairs, class_pairs_with};
 use sharpdim::{Device, Error, Points};
 use std::collections::BTreeMap;
@@ -142,7 +143,7 @@ fn every_device_says_the_same_and_how_far_it_is() {
         let see = |done: f64| seen.lock().unwrap().push(done);
         let found = class_pairs_with(&device, &set.points(), &labels, &see).unwrap();
         for (found, want) in found.iter().zip(&want) {
-            assert!((found.mean - want.mean).abs() <= 1e-11 * want.mean);
+            assert_abs_diff_eq!(found.mean, want.mean, epsilon = 1e-11 * want.mean);
             assert_eq!(*found, ClassPair { mean: found.mean, ..*want });
         }
         assert_eq!(found.len(), want.len());

@@ -2,6 +2,7 @@
 //! gradients are checked by differences; PyTorch's numbers (tests/vectors/conv2d.py); and what is refused.
 
 use crate::support::{Random, devices};
+use approx::abs_diff_eq;
 use half::bf16;
 use safetensors::SafeTensors;
 use sharpdim::ops::conv2d::{self, Conv2d};
@@ -214,9 +215,12 @@ type Bound = dyn Fn(f64, f64) -> f64;
 fn compare(what: &str, got: &[f32], want: &[f64], sizes: &[f64], bound: &Bound) {
     assert_eq!(got.len(), want.len(), "{what}");
     for (at, ((got, want), size)) in got.iter().zip(want).zip(sizes).enumerate() {
-        let (error, allowed) = ((f64::from(*got) - want).abs(), bound(want.abs(), *size));
-        // Not `error > allowed`: NaN must fail.
-        assert!(error <= allowed, "{what} at {at}: {got} for {want}, off by {error:.1e} of {allowed:.1e}");
+        let (got, allowed) = (f64::from(*got), bound(want.abs(), *size));
+        assert!(
+            abs_diff_eq!(got, *want, epsilon = allowed),
+            "{what} at {at}: {got} for {want}, off by {:.1e} of {allowed:.1e}",
+            (got - want).abs()
+        );
     }
 }
 
@@ -455,7 +459,10 @@ fn the_oracles_gradients_are_differences() {
             ("db", oracle_db(&conv, &dy), differences(&b, &|b| loss(&x, &w, b))),
         ] {
             for (at, (one, other)) in gradient.iter().zip(&differences).enumerate() {
-                assert!((one - other).abs() < 1e-11, "{shape:?} {name} at {at}: {one} and {other}");
+                assert!(
+                    abs_diff_eq!(one, other, epsilon = 1e-11),
+                    "{shape:?} {name} at {at}: {one} and {other}"
+                );
             }
         }
     }

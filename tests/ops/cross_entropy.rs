@@ -3,6 +3,7 @@
 use crate::support::arenas::{hold, pytorch, pytorch_f32, same};
 use crate::support::tensors::{precisions, stored};
 use crate::support::{Random, devices};
+use approx::abs_diff_eq;
 use sharpdim::ops::cross_entropy::{self, CrossEntropy};
 use sharpdim::{Arena, Device, Error, Precision, bf16};
 
@@ -69,23 +70,28 @@ fn losses_and_gradients_are_those_of_the_definition() {
                         let what = format!("{device}: {precision:?}, {batch} x {classes}, image {image}");
                         let label = labels[image] as usize;
                         let want = naive(z, label);
-                        let error = (f64::from(losses[image]) - want).abs();
-                        assert!(error <= 1e-6 * want.max(1.0), "{what}: {} for {want}", losses[image]);
+                        let got = f64::from(losses[image]);
+                        assert!(
+                            abs_diff_eq!(got, want, epsilon = 1e-6 * want.max(1.0)),
+                            "{what}: {got} for {want}"
+                        );
                         let got = &gradient[image * classes..][..classes];
                         let most = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                         let sum: f64 = z.iter().map(|z| (z - most).exp()).sum();
                         for class in 0..classes {
                             let exact = (z[class] - most).exp() / sum - f64::from(u8::from(class == label));
                             let want = f64::from(scale) * exact;
-                            let error = (f64::from(got[class]) - want).abs();
-                            let allowed = bound(want, f64::from(scale), precision);
-                            assert!(error <= allowed, "{what}, class {class}: {} for {want}", got[class]);
+                            let (got, allowed) =
+                                (f64::from(got[class]), bound(want, f64::from(scale), precision));
+                            assert!(
+                                abs_diff_eq!(got, want, epsilon = allowed),
+                                "{what}, class {class}: {got} for {want}"
+                            );
                             // The formula itself, where there are few classes to go through.
                             if classes <= 10 {
                                 let by_differences = f64::from(scale) * slope(z, label, class);
-                                let error = (want - by_differences).abs();
                                 assert!(
-                                    error <= 1e-7 * f64::from(scale),
+                                    abs_diff_eq!(want, by_differences, epsilon = 1e-7 * f64::from(scale)),
                                     "{what}: {want} for {by_differences}"
                                 );
                             }
@@ -107,7 +113,10 @@ fn huge_logits_are_no_trouble() {
         };
         for size in [1e4f32, 1e30, 3e38, -1e4, -1e30, -3e38] {
             let (loss, gradient) = one(&[size; 4], 2.0);
-            assert!((f64::from(loss) - 4f64.ln()).abs() <= 1e-6 * 4f64.ln(), "{device}: {size}: {loss}");
+            assert!(
+                abs_diff_eq!(f64::from(loss), 4f64.ln(), epsilon = 1e-6 * 4f64.ln()),
+                "{device}: {size}: {loss}"
+            );
             same(&gradient, &[0.25, 0.25, -0.75, 0.25], &format!("{device}: {size}"));
         }
         for size in [1e4f32, 1e30] {
@@ -178,12 +187,16 @@ fn they_are_pytorchs() {
             let (got, got_gradient) =
                 run(&device, [6, classes], (&logits, Precision::F32), &labels, (1.0 / 6.0, 0));
             for (got, want) in got.iter().zip(&losses) {
-                let error = (f64::from(*got) - want).abs();
-                assert!(error <= 1e-6 * want.max(1.0), "{device}, {classes}: {got} for {want}");
+                assert!(
+                    abs_diff_eq!(f64::from(*got), *want, epsilon = 1e-6 * want.max(1.0)),
+                    "{device}, {classes}: {got} for {want}"
+                );
             }
             for (got, want) in got_gradient.iter().zip(&gradient) {
-                let error = (f64::from(*got) - want).abs();
-                assert!(error <= 1e-6 / 6.0, "{device}, {classes}: {got} for {want}");
+                assert!(
+                    abs_diff_eq!(f64::from(*got), *want, epsilon = 1e-6 / 6.0),
+                    "{device}, {classes}: {got} for {want}"
+                );
             }
         }
     }
@@ -197,6 +210,10 @@ fn bf16_logits_are_rounded_before_and_not_again() {
     for device in devices().into_iter().filter(|device| device.name() != "cpu") {
         let (losses, _) = run(&device, [1, 10], (&logits, Precision::Bf16), &[3.0], (1.0, 0));
         let want = naive(&rounded, 3);
-        assert!((f64::from(losses[0]) - want).abs() <= 1e-6 * want, "{device}: {} for {want}", losses[0]);
+        assert!(
+            abs_diff_eq!(f64::from(losses[0]), want, epsilon = 1e-6 * want),
+            "{device}: {} for {want}",
+            losses[0]
+        );
     }
 }

@@ -3,6 +3,7 @@
 use crate::support::arenas::{LENGTHS, hold, same};
 use crate::support::tensors::{precisions, stored, stored_one};
 use crate::support::{Random, devices};
+use approx::abs_diff_eq;
 use sharpdim::ops::dropout::{self, Dropout};
 use sharpdim::{Device, Error, Precision};
 
@@ -83,7 +84,10 @@ fn the_fraction_kept_and_the_mean_are_right() {
             let (stays, n) = (1.0 - f64::from(probability), len as f64);
             let kept = y.iter().filter(|v| **v != 0.0).count() as f64;
             // Five standard deviations of a binomial count.
-            assert!((kept - stays * n).abs() < 5.0 * (n * stays * (1.0 - stays)).sqrt(), "{device}: {kept}");
+            assert!(
+                abs_diff_eq!(kept, stays * n, epsilon = 5.0 * (n * stays * (1.0 - stays)).sqrt()),
+                "{device}: {kept}"
+            );
             assert!(y.iter().all(|v| *v == 0.0 || *v == 1.0 / (1.0 - probability)), "{device}");
         }
     }
@@ -117,7 +121,11 @@ fn layers_steps_and_seeds_drop_different_values_and_gradients_the_same() {
             let slope = (f64::from(high[i]) - f64::from(low[i])) / f64::from(step);
             let want = slope * f64::from(gradient[i]);
             // Rounding of x of size 5 over a step of 1/64.
-            assert!((f64::from(back[i]) - want).abs() < 2e-4, "{device}: {} for {want} at {i}", back[i]);
+            assert!(
+                abs_diff_eq!(f64::from(back[i]), want, epsilon = 2e-4),
+                "{device}: {} for {want} at {i}",
+                back[i]
+            );
         }
     }
 }

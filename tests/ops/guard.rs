@@ -4,6 +4,7 @@
 use crate::support::arenas::{Held, LENGTHS, hold, near, pytorch, pytorch_f32, same};
 use crate::support::tensors::precisions;
 use crate::support::{Random, devices};
+use approx::abs_diff_eq;
 use sharpdim::ops::adam::{self, Adam};
 use sharpdim::ops::guard::Guard;
 use sharpdim::ops::norm;
@@ -110,7 +111,10 @@ fn a_guarded_step_is_one_with_shorter_gradients_to_the_bit() {
             let factor = if norm <= most - 1e-5 { 1.0 } else { most / (norm + 1e-6) };
             if norm.is_finite() {
                 let exact = (f64::from(most) / (f64::from(norm) + 1e-6)).min(1.0);
-                assert!((f64::from(factor) - exact).abs() <= 3e-7 * exact, "{norm}: {factor} for {exact}");
+                assert!(
+                    abs_diff_eq!(f64::from(factor), exact, epsilon = 3e-7 * exact),
+                    "{norm}: {factor} for {exact}"
+                );
             }
             let shorter: Vec<f32> = gradient.iter().map(|g| g * factor).collect();
             for optimiser in [Optimiser::Adam, Optimiser::Sgd] {

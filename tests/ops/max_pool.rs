@@ -3,6 +3,7 @@
 
 use crate::support::tensors::{Tensors, Vectors, near, precisions, rounding, stored, wide};
 use crate::support::{Random, devices};
+use approx::abs_diff_eq;
 use sharpdim::ops::max_pool::{MaxPool, backward, forward};
 use sharpdim::{Device, Layout, Precision};
 
@@ -142,7 +143,11 @@ fn the_oracles_gradient_is_that_of_differences() {
             loss(&moved)
         };
         let difference = (step(1e-6) - step(-1e-6)) / 2e-6;
-        assert!((difference - gradient[at]).abs() < 1e-7, "at {at}: {difference} for {}", gradient[at]);
+        assert!(
+            abs_diff_eq!(difference, gradient[at], epsilon = 1e-7),
+            "at {at}: {difference} for {}",
+            gradient[at]
+        );
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::support::arenas::{Held, hold, same};
 use crate::support::tensors::{precisions, stored};
 use crate::support::{Random, devices};
+use approx::abs_diff_eq;
 use proptest::prelude::*;
 use sharpdim::ops::perturb::{self, Control, Noise, Norm, Perturb, Square};
 use sharpdim::ops::take_images::{self, Choice, TakeImages};
@@ -168,9 +169,11 @@ impl Case {
     #[track_caller]
     fn near(&self, got: &[f32], want: &[f64], sizes: impl Fn(usize) -> f64, what: &str) {
         for (i, (got, want)) in got.iter().zip(want).enumerate() {
-            let error = (f64::from(*got) - want).abs();
             let allowed = 2.0 * f64::from(f32::EPSILON) * (sizes(i) + want.abs());
-            assert!(error <= allowed, "{what}, at {i}: {got} for {want}: {error:e} of {allowed:e}");
+            assert!(
+                abs_diff_eq!(f64::from(*got), *want, epsilon = allowed),
+                "{what}, at {i}: {got} for {want}, allowed {allowed:e}"
+            );
         }
     }
 
@@ -295,7 +298,7 @@ fn norms_are_those_of_f64() {
             let zeros = g.iter().filter(|v| **v == 0.0).count() as f32;
             let want = [g.iter().map(|v| v.abs()).sum(), norm(&g)];
             for (got, want) in got[3 * n..].iter().zip(want) {
-                assert!((f64::from(*got) - want).abs() <= 1e-7 * want, "{got} for {want}");
+                assert!(abs_diff_eq!(f64::from(*got), want, epsilon = 1e-7 * want), "{got} for {want}");
             }
             assert_eq!(got[3 * n + 2], zeros);
         }
@@ -575,12 +578,12 @@ fn noise_is_spread_as_it_should_be() {
         let x: Vec<f64> = x.into_iter().map(f64::from).collect();
         let (mean, square) = (x.iter().sum::<f64>() / n, x.iter().map(|v| v * v).sum::<f64>() / n);
         assert!(mean.abs() < 5.0 * (variance / n).sqrt(), "{kind:?}: a mean of {mean}");
-        assert!((square - variance).abs() < 0.1, "{kind:?}: a variance of {square}");
+        assert!(abs_diff_eq!(square, variance, epsilon = 0.1), "{kind:?}: a variance of {square}");
         let radii: Vec<f64> = x.chunks(2).map(|v| v[0].hypot(v[1])).collect();
         if kind == Noise::Ball {
             // A disk's half of the radius is a quarter of it.
             let near = radii.iter().filter(|r| **r < 1.0).count() as f64 / batch as f64;
-            assert!((near - 0.25).abs() < 0.035, "{near}");
+            assert!(abs_diff_eq!(near, 0.25, epsilon = 0.035), "{near}");
         }
     }
 }
@@ -656,9 +659,12 @@ fn squares_are_what_philox_says() {
                     let sign = if word(SEED, told, purpose, drawn as u64) >= 1 << 31 { 1.0 } else { -1.0 };
                     let origin = f64::from(case.origin[place]);
                     let want = case.boxed(n, place, origin + sign * f64::from(told.epsilon));
-                    let error = (f64::from(got.other[place]) - want).abs();
                     assert!(
-                        error <= 255.0 * f64::from(f32::EPSILON),
+                        abs_diff_eq!(
+                            f64::from(got.other[place]),
+                            want,
+                            epsilon = 255.0 * f64::from(f32::EPSILON)
+                        ),
                         "{kind:?}: {} for {want}",
                         got.other[place]
                     );

@@ -2,6 +2,7 @@
 //! (Against PyTorch's numbers: tests/data/resize.rs.)
 
 use crate::support::{Random, devices};
+use approx::abs_diff_eq;
 use sharpdim::ops::resize::{Pixels, resize, scale_by_max};
 use sharpdim::{Device, Error};
 
@@ -65,10 +66,9 @@ fn every_device_resizes_as_defined_and_to_the_same_bits() {
             let on_cpu = all.map(|pixels| resize(&Device::cpu(), pixels, image, size, antialias).unwrap());
             for (got, factor) in on_cpu.iter().zip([1.0, 257.0, 0.37]) {
                 for (at, (got, want)) in got.iter().zip(&want).enumerate() {
-                    let error = (f64::from(*got) - want * factor).abs();
                     // 2e-6 of the range: PyTorch, whose numbers these are, places the taps in f32.
                     assert!(
-                        error <= 5e-4 * factor,
+                        abs_diff_eq!(f64::from(*got), want * factor, epsilon = 5e-4 * factor),
                         "{image:?} to {size:?} at {at}: {got} for {}",
                         want * factor
                     );

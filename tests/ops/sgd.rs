@@ -3,6 +3,7 @@
 use crate::support::arenas::{Held, LENGTHS, hold, near, pytorch, pytorch_f32, same};
 use crate::support::tensors::{precisions, stored};
 use crate::support::{Random, devices};
+use approx::abs_diff_eq;
 use sharpdim::ops::guard::Guard;
 use sharpdim::ops::sgd::{self, Sgd};
 use sharpdim::{Device, Precision, Slot};
@@ -60,8 +61,11 @@ fn steps_are_those_of_the_formula_and_of_all_devices_to_the_bit() {
                                 let want = naive(&sgd, f64::from(weights[i]), &of_one);
                                 for (got, want) in got.iter().zip(want) {
                                     // Of numbers that sum to no more than some 10: four steps of gradients.
-                                    let error = (f64::from(got[i]) - want).abs();
-                                    assert!(error <= 2e-6, "{what}, {i}: {} for {want}", got[i]);
+                                    let got = f64::from(got[i]);
+                                    assert!(
+                                        abs_diff_eq!(got, want, epsilon = 2e-6),
+                                        "{what}, {i}: {got} for {want}"
+                                    );
                                 }
                             }
                             first = Some(got);

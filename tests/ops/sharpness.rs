@@ -5,6 +5,7 @@ use crate::support::{
     LONG_ROWS, Random, Set, close, devices, in_reach, least, nasty_f32, nasty_f64, nasty_u8, noise_u8,
     on_threads,
 };
+use approx::abs_diff_eq;
 use sharpdim::ops::{Sharpness, sharpness, sharpness_with};
 use sharpdim::{Device, Error, Points};
 use std::sync::Mutex;
@@ -83,8 +84,12 @@ pub fn verify(set: &Set, labels: &[u32], top: usize, found: &Sharpness, place: &
     };
     // The least that a difference of two sums can tell, where all distances are alike.
     let allowed = tolerance * want.sd + 1e-6 * want.mean;
-    let error = (found.sd - want.sd).abs();
-    assert!(error <= allowed, "{place}: sd {} for {}, off by {error:.1e}", found.sd, want.sd);
+    assert!(
+        abs_diff_eq!(found.sd, want.sd, epsilon = allowed),
+        "{place}: sd {} for {}, allowed {allowed:.1e}",
+        found.sd,
+        want.sd
+    );
 }
 
 #[track_caller]

@@ -3,6 +3,7 @@
 use crate::support::arenas::{Held, hold, near, pytorch, pytorch_f32, same};
 use crate::support::tensors::{precisions, stored};
 use crate::support::{Random, devices};
+use approx::abs_diff_eq;
 use sharpdim::ops::take_images::{self, CHOICE, Choice, TakeImages};
 use sharpdim::{Device, Error, Precision};
 
@@ -153,9 +154,8 @@ fn check(op: &TakeImages, exact: &[f64], got: &[f32], scale: &[f32], choice: &Ch
         }
         let want = value * f64::from(by) + f64::from(plus);
         let positions = 4.0 * (op.height + op.width) as f64;
-        let error = (f64::from(*got) - want).abs();
         let allowed = f64::from(f32::EPSILON) * (255.0 * f64::from(by) * (positions + 6.0) + f64::from(plus));
-        assert!(error <= allowed, "{what}, at {at}: {got} for {want}");
+        assert!(abs_diff_eq!(f64::from(*got), want, epsilon = allowed), "{what}, at {at}: {got} for {want}");
     }
 }
 

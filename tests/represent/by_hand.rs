@@ -1,6 +1,7 @@
 //! What is found is what the activations say that a network gives.
 
 use super::fixture::{SIZE, images, pixels, some, trained};
+use approx::abs_diff_eq;
 use sharpdim::measure::{Estimator, Mle, Protocol, TwoNn, intrinsic_dims, label_sharpness};
 use sharpdim::nn::{Model, Purpose};
 use sharpdim::represent::{Representation, RepresentationOptions, Stage, relative_depth, representations};
@@ -73,7 +74,7 @@ fn the_batch_does_not_matter() {
     for (a, b) in a.iter().zip(&b) {
         for (a, b) in a.dims.iter().zip(&b.dims) {
             let (a, b) = (a.as_ref().unwrap().value, b.as_ref().unwrap().value);
-            assert!((a / b - 1.0).abs() < 1e-3, "{a}, {b}");
+            assert!(abs_diff_eq!(a / b, 1.0, epsilon = 1e-3), "{a}, {b}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Fits beside statsmodels and scipy, on the committed vectors of tests/vectors/fits.py, and where nothing can be fitted.
 
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use serde_json::Value;
 use sharpdim::study::fit::{INTERCEPT, bootstrap, equal_slopes, linear, pearson, proportion, spearman};
 use sharpdim::{Error, Result};
@@ -18,7 +19,7 @@ fn floats(value: &Value) -> Vec<f64> {
 /// Within 1e-9 of what is wanted, or of `unit` where that is larger: what is 0 in theory is rounding in both.
 #[track_caller]
 fn close_of(got: f64, want: f64, unit: f64, what: &str) {
-    assert!((got - want).abs() <= 1e-9 * want.abs().max(unit), "{what}: {got:?}, not {want:?}");
+    assert!(abs_diff_eq!(got, want, epsilon = 1e-9 * want.abs().max(unit)), "{what}: {got:?}, not {want:?}");
 }
 
 #[track_caller]
@@ -208,7 +209,7 @@ fn correlations_are_those_of_scipy() {
                 // Where no distribution is assumed the p is near that of normal points.
                 assert_eq!(found.permuted.draws, 2000);
                 let margin = 4.0 * (found.p / 2000.0).sqrt() + 0.01;
-                assert!((found.permuted.p - found.p).abs() < margin, "{what}: {found:?}");
+                assert!(abs_diff_eq!(found.permuted.p, found.p, epsilon = margin), "{what}: {found:?}");
             }
         }
     }
@@ -281,11 +282,15 @@ fn draws_of_groups_come_near_all_draws_there_are() {
     let slope = &found.slopes[0];
     close_of(slope.value, linear(&[("x", &x)], &y).unwrap().coefficients[1].value, 0.0, "slope");
     for (bound, want) in slope.interval.into_iter().zip(floats(&said["interval"])) {
-        assert!((bound - want).abs() < 0.01, "{bound} beside {want}");
+        assert!(abs_diff_eq!(bound, want, epsilon = 0.01), "{bound} beside {want}");
     }
     // Five times b, or five times d, have one x.
     let part = said["unfitted"].as_f64().unwrap();
-    assert!((found.unfitted as f64 - part * draws as f64).abs() < 5.0 * (part * draws as f64).sqrt());
+    assert_abs_diff_eq!(
+        found.unfitted as f64,
+        part * draws as f64,
+        epsilon = 5.0 * (part * draws as f64).sqrt()
+    );
     assert!(found.unfitted > 0);
 
     assert_eq!(found, bootstrap(&[("x", &x)], &y, &groups, draws, 3).unwrap());

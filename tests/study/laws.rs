@@ -1,5 +1,6 @@
 //! The paper's laws, on observations that keep or break them in a known way.
 
+use approx::abs_diff_eq;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sharpdim::study::fit::linear;
@@ -10,7 +11,7 @@ fn options() -> LawOptions {
 }
 
 fn near(got: f64, want: f64) -> bool {
-    (got - want).abs() <= 1e-9 * want.abs().max(1.0)
+    abs_diff_eq!(got, want, epsilon = 1e-9 * want.abs().max(1.0))
 }
 
 /// Four natural datasets and five of radiology, by two models, three sizes and two seeds: 108 trainings. The test loss is

@@ -1,6 +1,7 @@
 //! Tensors for tests of operations on arenas: with margins that must stay as they are, at any alignment, and PyTorch's
 //! numbers (tests/vectors/training.py).
 
+use approx::abs_diff_eq;
 use sharpdim::{Arena, Device, Layout, Precision, Slot};
 
 /// Lengths that are less than a vector, end within one, and fill more than a block.
@@ -64,9 +65,8 @@ pub fn near(got: &[f32], want: &[f64], tolerance: f64, what: &str) {
     assert_eq!(got.len(), want.len(), "{what}");
     let largest = want.iter().fold(0.0f64, |most, v| most.max(v.abs()));
     for (at, (got, want)) in got.iter().zip(want).enumerate() {
-        let error = (f64::from(*got) - want).abs();
         assert!(
-            error <= tolerance * largest,
+            abs_diff_eq!(f64::from(*got), *want, epsilon = tolerance * largest),
             "{what}: {got:e} for {want:e} at {at}, the largest {largest:e}"
         );
     }

@@ -7,6 +7,7 @@ pub mod arenas;
 pub mod coverage;
 pub mod tensors;
 
+use approx::abs_diff_eq;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sharpdim::{Device, Points};
@@ -361,12 +362,11 @@ pub fn nasty_f64(n: usize, dim: usize, seed: u64) -> Vec<Set> {
 /// Fails unless two numbers agree to `tolerance`, relative.
 #[track_caller]
 pub fn close<T: Display>(got: f64, want: f64, tolerance: f64, what: impl FnOnce() -> T) {
-    let error = (got - want).abs();
     assert!(
-        error <= tolerance * want.abs(),
+        abs_diff_eq!(got, want, epsilon = tolerance * want.abs()),
         "{}: {got} for {want}, off by {:.1e} where {tolerance:.0e} is allowed",
         what(),
-        error / want.abs()
+        (got - want).abs() / want.abs()
     );
 }
 

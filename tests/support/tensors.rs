@@ -1,5 +1,6 @@
 //! What the tests of networks' operations share: tensors between sentinels, precisions, tolerances, PyTorch's vectors.
 
+use approx::abs_diff_eq;
 use safetensors::{Dtype, SafeTensors};
 use sharpdim::bf16;
 use sharpdim::{Arena, Device, Layout, Precision, Slot};
@@ -109,11 +110,12 @@ impl Tensors {
 pub fn near(got: &[f32], want: &[f64], allowed: impl Fn(usize) -> f64, what: &str) {
     assert_eq!(got.len(), want.len(), "{what}");
     for (at, (got, want)) in got.iter().zip(want).enumerate() {
-        let (error, allowed) = ((f64::from(*got) - want).abs(), allowed(at));
-        let same = got.is_nan() && want.is_nan() || f64::from(*got) == *want;
+        let (got, allowed) = (f64::from(*got), allowed(at));
+        let same = got.is_nan() && want.is_nan() || got == *want;
         assert!(
-            same || error <= allowed,
-            "{what}, at {at}: {got} for {want}, off by {error:.1e} of {allowed:.1e}"
+            same || abs_diff_eq!(got, *want, epsilon = allowed),
+            "{what}, at {at}: {got} for {want}, off by {:.1e} of {allowed:.1e}",
+            (got - want).abs()
         );
     }
 }
