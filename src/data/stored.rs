@@ -2,6 +2,7 @@
 //! read. They become 8-bit, 16-bit or float values when a sample is taken.
 
 use super::source::{Depth, Values};
+use bytemuck::Pod;
 use half::{bf16, f16};
 use memmap2::{Mmap, MmapOptions};
 use std::borrow::Cow;
@@ -86,13 +87,13 @@ impl Stored {
         let big = self.big_endian;
         let floats = match (self.number, big) {
             (Number::U8, _) => return Ok(Values::U8(Cow::Borrowed(raw))),
-            (Number::U16, false) => return Ok(Values::U16(each(raw, u16::from_le_bytes))),
+            (Number::U16, false) => return Ok(Values::U16(as_they_lie(raw, u16::from_le_bytes))),
             (Number::U16, true) => return Ok(Values::U16(each(raw, u16::from_be_bytes))),
             (Number::F16, false) => each(raw, |v| f16::from_le_bytes(v).to_f32()),
             (Number::F16, true) => each(raw, |v| f16::from_be_bytes(v).to_f32()),
             (Number::Bf16, false) => each(raw, |v| bf16::from_le_bytes(v).to_f32()),
             (Number::Bf16, true) => each(raw, |v| bf16::from_be_bytes(v).to_f32()),
-            (Number::F32, false) => each(raw, f32::from_le_bytes),
+            (Number::F32, false) => as_they_lie(raw, f32::from_le_bytes),
             (Number::F32, true) => each(raw, f32::from_be_bytes),
             (Number::F64, _) => each(raw, |v| wide(v, big) as f32),
         };
@@ -111,6 +112,14 @@ impl Stored {
 
 fn wide(bytes: [u8; 8], big_endian: bool) -> f64 {
     if big_endian { f64::from_be_bytes(bytes) } else { f64::from_le_bytes(bytes) }
+}
+
+/// Little-endian values: not copied where they are aligned and the processor is little-endian too.
+fn as_they_lie<T: Pod, const N: usize>(raw: &[u8], value: impl Fn([u8; N]) -> T) -> Cow<'_, [T]> {
+    match bytemuck::try_cast_slice(raw) {
+        Ok(values) if cfg!(target_endian = "little") => Cow::Borrowed(values),
+        _ => each(raw, value),
+    }
 }
 
 fn each<T: Clone, const N: usize>(raw: &[u8], value: impl Fn([u8; N]) -> T) -> Cow<'static, [T]> {
@@ -136,6 +145,21 @@ impl Bytes {
                 let len = file.metadata().map_err(Bad::Io)?.len();
                 if len < *end { Err(Bad::Shrunk) } else { Ok(&map[range]) }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Wherever in memory they begin: at four neighbouring places, one of which is aligned.
+    #[test]
+    fn values_are_the_same_at_every_place() {
+        let wanted = [1.5f32, -2.0, 1e30, 0.0];
+        for shift in 0..4 {
+            let bytes = [vec![0; shift], wanted.iter().flat_map(|v| v.to_le_bytes()).collect()].concat();
+            assert_eq!(as_they_lie(&bytes[shift..], f32::from_le_bytes)[..], wanted, "{shift}");
         }
     }
 }

@@ -7,6 +7,7 @@ mod winograd;
 use super::Conv2d;
 use crate::ops::gemm::{Operand, gemm};
 use rayon::prelude::*;
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -31,20 +32,21 @@ struct Matrix<'a> {
     column: usize,
 }
 
-/// A tensor that tasks write, each its own values.
-struct Shared {
+/// A tensor that tasks write, each its own values. It is borrowed meanwhile: nobody else uses it.
+struct Shared<'a> {
     start: *mut f32,
     len: usize,
+    values: PhantomData<&'a mut [f32]>,
 }
 
 // SAFETY: tasks write disjoint values, as its functions demand.
-unsafe impl Send for Shared {}
+unsafe impl Send for Shared<'_> {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl Sync for Shared<'_> {}
 
-impl Shared {
-    fn new(values: &mut [f32]) -> Self {
-        Shared { start: values.as_mut_ptr(), len: values.len() }
+impl<'a> Shared<'a> {
+    fn new(values: &'a mut [f32]) -> Self {
+        Shared { start: values.as_mut_ptr(), len: values.len(), values: PhantomData }
     }
 
     /// Values `at .. at + len`.

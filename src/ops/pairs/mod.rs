@@ -84,7 +84,8 @@ pub(crate) struct Block<'a, S> {
 impl<S> Block<'_, S> {
     /// # Safety
     /// From `first` on there must be `rows.len()` rows, `stride` entries apart, of as many entries as
-    /// `cols` has, rounded up to whole groups of lanes; nobody may write them while this lives.
+    /// `cols` has, rounded up to whole groups of lanes; nobody may write them while this lives. `first` is a pointer into
+    /// all of them, not made from a reference to one entry or row: through such a one the others may not be read.
     pub(crate) unsafe fn new(rows: Range<usize>, cols: Range<usize>, first: *const S, stride: usize) -> Self {
         Block { rows, cols, first, stride, sums: PhantomData }
     }

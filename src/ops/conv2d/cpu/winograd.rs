@@ -365,7 +365,7 @@ unsafe fn transform_back<A: Algorithm>(
     tiles: Range<usize>,
     first: usize,
     finish: Finish<'_>,
-    y: &Shared,
+    y: &Shared<'_>,
 ) {
     let place = place(tiles.len(), PANEL);
     let (mut half, mut column) = ([[Lanes::ZERO; MOST]; MOST], [Lanes::ZERO; MOST]);
