@@ -37,6 +37,7 @@ mod device;
 mod error;
 #[cfg(feature = "figures")]
 pub mod figure;
+mod geometry;
 pub mod measure;
 pub mod nn;
 pub mod ops;

@@ -1,7 +1,7 @@
 //! A borrowed view of N samples of D values each: what every operation and measure reads.
 //! Checked once, when it is made, so that the code behind it can trust its extents.
 
-use crate::ops::resize::Geometry;
+use crate::geometry::Geometry;
 use crate::{Error, Result};
 use half::{bf16, f16};
 use rayon::prelude::*;

@@ -1,7 +1,6 @@
 //! Real GPUs, through cudarc: libcuda is looked for when a device is opened, never at build or start.
 
-use super::gpu::{Launch, Memory};
-use super::kernels::Kernel;
+use super::kernels::{Kernel, Launch};
 use crate::{Error, Result};
 use cudarc::driver::{
     CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
@@ -70,12 +69,6 @@ impl CudaMemory {
 
     pub(crate) fn bytes(&self) -> usize {
         self.slice.len()
-    }
-}
-
-impl From<CudaMemory> for Memory {
-    fn from(memory: CudaMemory) -> Self {
-        Memory::Cuda(memory)
     }
 }
 
@@ -148,27 +141,32 @@ impl Cuda {
         Ok(CudaMemory { slice: ManuallyDrop::new(slice), address, returns: self.returns.clone() })
     }
 
-    pub(crate) fn write(&self, memory: &mut Memory, at: usize, bytes: &[u8]) -> Result<(), String> {
+    pub(crate) fn write(&self, memory: &mut CudaMemory, at: usize, bytes: &[u8]) -> Result<(), String> {
         self.bind()?;
-        let mut part = real_mut(memory).slice.slice_mut(at..at + bytes.len());
+        let mut part = memory.slice.slice_mut(at..at + bytes.len());
         self.stream.memcpy_htod(bytes, &mut part).map_err(says)?;
         // The caller may change its bytes as soon as this returns.
         self.synchronise()
     }
 
-    pub(crate) fn read(&self, memory: &Memory, at: usize, bytes: &mut [u8]) -> Result<(), String> {
+    pub(crate) fn read(&self, memory: &CudaMemory, at: usize, bytes: &mut [u8]) -> Result<(), String> {
         self.bind()?;
-        let part = real(memory).slice.slice(at..at + bytes.len());
+        let part = memory.slice.slice(at..at + bytes.len());
         self.stream.memcpy_dtoh(&part, bytes).map_err(says)?;
         self.synchronise()
     }
 
-    pub(crate) fn fill(&self, memory: &mut Memory, at: usize, bytes: usize, byte: u8) -> Result<(), String> {
+    pub(crate) fn fill(
+        &self,
+        memory: &mut CudaMemory,
+        at: usize,
+        bytes: usize,
+        byte: u8,
+    ) -> Result<(), String> {
         if bytes == 0 {
             return Ok(());
         }
         self.bind()?;
-        let memory = real_mut(memory);
         assert!(at + bytes <= memory.slice.len());
         let start = memory.address + at as u64;
         // SAFETY: inside the allocation, as just checked, and ordered by the stream.
@@ -277,20 +275,4 @@ fn load(context: &Arc<CudaContext>) -> Result<Vec<CudaFunction>, String> {
         Ok(function)
     };
     Kernel::ALL.iter().map(find).collect()
-}
-
-fn real(memory: &Memory) -> &CudaMemory {
-    match memory {
-        Memory::Cuda(memory) => memory,
-        #[cfg(feature = "emulator")]
-        Memory::Emulated(_) => panic!("the emulated device's memory on a real GPU"),
-    }
-}
-
-fn real_mut(memory: &mut Memory) -> &mut CudaMemory {
-    match memory {
-        Memory::Cuda(memory) => memory,
-        #[cfg(feature = "emulator")]
-        Memory::Emulated(_) => panic!("the emulated device's memory on a real GPU"),
-    }
 }

@@ -1,7 +1,6 @@
 //! The emulated CUDA device: kernels as compiled by the host's C++ compiler, run by emulator/runtime.cpp.
 
-use super::gpu::{Launch, Memory};
-use super::kernels::Kernel;
+use super::kernels::{Kernel, Launch};
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 type KernelFn = unsafe extern "C" fn(*const c_void);
@@ -54,26 +53,12 @@ impl EmulatedMemory {
     }
 }
 
-impl From<EmulatedMemory> for Memory {
-    fn from(memory: EmulatedMemory) -> Self {
-        Memory::Emulated(memory)
-    }
-}
-
 /// A call that a recording keeps.
 pub(crate) enum Call {
     /// A kernel, its parameters' bytes in words that align them, and its geometry.
     Launch { kernel: Kernel, params: Vec<u64>, launch: Launch },
     /// A range of bytes, by its address.
     Fill { start: u64, bytes: usize, byte: u8 },
-}
-
-fn emulated(memory: &Memory) -> &EmulatedMemory {
-    match memory {
-        Memory::Emulated(memory) => memory,
-        #[cfg(feature = "cuda")]
-        Memory::Cuda(_) => panic!("a real GPU's memory on the emulated device"),
-    }
 }
 
 impl Emulated {
@@ -107,8 +92,7 @@ impl Emulated {
         Ok(EmulatedMemory { start, bytes })
     }
 
-    pub(crate) fn write(&self, memory: &mut Memory, at: usize, bytes: &[u8]) -> Result<(), String> {
-        let memory = emulated(memory);
+    pub(crate) fn write(&self, memory: &mut EmulatedMemory, at: usize, bytes: &[u8]) -> Result<(), String> {
         assert!(at + bytes.len() <= memory.bytes);
         // SAFETY: inside the allocation, as just checked.
         unsafe {
@@ -117,8 +101,7 @@ impl Emulated {
         Ok(())
     }
 
-    pub(crate) fn read(&self, memory: &Memory, at: usize, bytes: &mut [u8]) -> Result<(), String> {
-        let memory = emulated(memory);
+    pub(crate) fn read(&self, memory: &EmulatedMemory, at: usize, bytes: &mut [u8]) -> Result<(), String> {
         assert!(at + bytes.len() <= memory.bytes);
         // SAFETY: inside the allocation, as just checked.
         unsafe {
@@ -128,8 +111,13 @@ impl Emulated {
         Ok(())
     }
 
-    pub(crate) fn fill(&self, memory: &mut Memory, at: usize, bytes: usize, byte: u8) -> Result<(), String> {
-        let memory = emulated(memory);
+    pub(crate) fn fill(
+        &self,
+        memory: &mut EmulatedMemory,
+        at: usize,
+        bytes: usize,
+        byte: u8,
+    ) -> Result<(), String> {
         assert!(at + bytes <= memory.bytes);
         // SAFETY: inside the allocation, as just checked.
         unsafe { memory.start.cast::<u8>().add(at).write_bytes(byte, bytes) };
@@ -137,8 +125,7 @@ impl Emulated {
     }
 
     /// `fill` as a recording keeps it.
-    pub(crate) fn fill_later(&self, memory: &Memory, at: usize, bytes: usize, byte: u8) -> Call {
-        let memory = emulated(memory);
+    pub(crate) fn fill_later(&self, memory: &EmulatedMemory, at: usize, bytes: usize, byte: u8) -> Call {
         assert!(at + bytes <= memory.bytes);
         Call::Fill { start: memory.address() + at as u64, bytes, byte }
     }

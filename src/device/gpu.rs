@@ -1,8 +1,8 @@
 //! What real and emulated GPUs have in common: typed buffers, checked copies, launches, timing, recording, and a
 //! workspace that is kept from call to call.
 
-use super::kernels::{Kernel, Params};
-use super::recording::{Abandon, Recorded, Recorder};
+use super::kernels::{Kernel, Launch, Params};
+use super::recorder::{Recorded, Recorder};
 use crate::{Error, Result};
 use bytemuck::Pod;
 use std::marker::PhantomData;
@@ -39,6 +39,20 @@ impl From<super::emulated::Emulated> for Backend {
     }
 }
 
+#[cfg(feature = "cuda")]
+impl From<super::cuda::CudaMemory> for Memory {
+    fn from(memory: super::cuda::CudaMemory) -> Self {
+        Memory::Cuda(memory)
+    }
+}
+
+#[cfg(feature = "emulator")]
+impl From<super::emulated::EmulatedMemory> for Memory {
+    fn from(memory: super::emulated::EmulatedMemory) -> Self {
+        Memory::Emulated(memory)
+    }
+}
+
 /// Calls the same method on whichever backend it is.
 macro_rules! each {
     ($backend:expr, $b:ident => $call:expr) => {
@@ -51,12 +65,23 @@ macro_rules! each {
     };
 }
 
-/// Grid, block and dynamic shared memory of a launch.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Launch {
-    pub grid: [u32; 3],
-    pub threads: u32,
-    pub shared_bytes: u32,
+#[cfg(all(feature = "cuda", feature = "emulator"))]
+const OTHER_MEMORY: &str = "the memory is of another kind of GPU";
+
+/// Calls the same method on whichever backend it is, on memory of its own.
+macro_rules! each_memory {
+    ($backend:expr, $memory:expr, $b:ident, $m:ident => $call:expr) => {
+        match ($backend, $memory) {
+            #[cfg(feature = "cuda")]
+            (Backend::Cuda($b), Memory::Cuda($m)) => $call,
+            #[cfg(feature = "emulator")]
+            (Backend::Emulated($b), Memory::Emulated($m)) => $call,
+            #[cfg(all(feature = "cuda", feature = "emulator"))]
+            (Backend::Cuda(_), Memory::Emulated(_)) | (Backend::Emulated(_), Memory::Cuda(_)) => {
+                Err(OTHER_MEMORY.into())
+            }
+        }
+    };
 }
 
 /// An open GPU.
@@ -135,7 +160,7 @@ impl Gpu {
             return Ok(());
         }
         let bytes = bytemuck::cast_slice(values);
-        let write = || each!(&self.backend, b => b.write(&mut buffer.memory, at * size_of::<T>(), bytes));
+        let write = || each_memory!(&self.backend, &mut buffer.memory, b, memory => b.write(memory, at * size_of::<T>(), bytes));
         self.unrecorded(|| "copy to the device".into(), write)
     }
 
@@ -146,7 +171,7 @@ impl Gpu {
             return Ok(());
         }
         let bytes = bytemuck::cast_slice_mut(out);
-        let read = || each!(&self.backend, b => b.read(&buffer.memory, at * size_of::<T>(), bytes));
+        let read = || each_memory!(&self.backend, &buffer.memory, b, memory => b.read(memory, at * size_of::<T>(), bytes));
         self.unrecorded(|| "copy from the device".into(), read)
     }
 
@@ -171,15 +196,19 @@ impl Gpu {
     ) -> Result<()> {
         assert!(values.end <= buffer.len, "fill past the end of a device buffer");
         let (at, bytes) = (values.start * size_of::<T>(), values.len() * size_of::<T>());
-        let fill = |recorder: Option<&Recorder>| match (&self.backend, recorder) {
+        let fill = |recorder: Option<&Recorder>| match (&self.backend, &mut buffer.memory, recorder) {
             #[cfg(feature = "cuda")]
-            (Backend::Cuda(b), _) => b.fill(&mut buffer.memory, at, bytes, byte),
+            (Backend::Cuda(b), Memory::Cuda(memory), _) => b.fill(memory, at, bytes, byte),
             #[cfg(feature = "emulator")]
-            (Backend::Emulated(b), None) => b.fill(&mut buffer.memory, at, bytes, byte),
+            (Backend::Emulated(b), Memory::Emulated(memory), None) => b.fill(memory, at, bytes, byte),
             #[cfg(feature = "emulator")]
-            (Backend::Emulated(b), Some(recorder)) => {
-                recorder.keep(b.fill_later(&buffer.memory, at, bytes, byte));
+            (Backend::Emulated(b), Memory::Emulated(memory), Some(recorder)) => {
+                recorder.keep(b.fill_later(memory, at, bytes, byte));
                 Ok(())
+            }
+            #[cfg(all(feature = "cuda", feature = "emulator"))]
+            (Backend::Cuda(_), Memory::Emulated(_), _) | (Backend::Emulated(_), Memory::Cuda(_), _) => {
+                Err(OTHER_MEMORY.into())
             }
         };
         self.recorded(|| "fill device memory".into(), fill)
@@ -244,7 +273,7 @@ impl Gpu {
     }
 
     /// Ends a recording and keeps nothing of it.
-    pub(crate) fn abandon(&self) {
+    fn abandon(&self) {
         let mut recorder = self.recorder_mut();
         *recorder = None;
         match &self.backend {
@@ -351,6 +380,15 @@ impl Gpu {
 
     fn error(&self, action: String, reason: String) -> Error {
         Error::Device { device: self.name(), action, reason }
+    }
+}
+
+/// Ends a recording that nobody waits for any more: one whose work panicked.
+struct Abandon<'a>(&'a Gpu);
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
     }
 }
 

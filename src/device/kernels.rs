@@ -3,6 +3,14 @@
 
 use bytemuck::NoUninit;
 
+/// Grid, block and dynamic shared memory of a launch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Launch {
+    pub grid: [u32; 3],
+    pub threads: u32,
+    pub shared_bytes: u32,
+}
+
 /// A kernel's parameter struct, the same as in its file of kernels/: `#[repr(C)]`, without padding, of fixed-width fields.
 /// [`params`] implements it.
 pub(crate) trait Params: NoUninit {

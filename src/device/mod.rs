@@ -12,6 +12,8 @@ mod emulated;
 mod gpu;
 #[cfg(gpu)]
 mod kernels;
+#[cfg(gpu)]
+mod recorder;
 mod recording;
 
 #[cfg(gpu)]
@@ -19,9 +21,9 @@ pub(crate) use arena::Addresses;
 pub(crate) use arena::On;
 pub use arena::{Arena, Layout, Precision, Slot};
 #[cfg(gpu)]
-pub(crate) use gpu::{Buffer, Gpu, Launch};
+pub(crate) use gpu::{Buffer, Gpu};
 #[cfg(gpu)]
-pub(crate) use kernels::{Kernel, Params, params};
+pub(crate) use kernels::{Kernel, Launch, Params, params};
 pub use recording::Recording;
 
 use crate::simd::Simd;

@@ -4,15 +4,11 @@
 //! CUDA GPU captures them from its stream into a graph; the emulated one keeps each call and its parameters. What a
 //! recording holds are addresses: it belongs to the arena that it was made in, and runs on no other.
 
+use super::arena::{Arena, Memory};
 #[cfg(gpu)]
-use super::gpu::Gpu;
-use super::{Arena, arena::Memory};
+use super::recorder::Recorded;
 use crate::{Error, Result};
 use std::fmt;
-#[cfg(gpu)]
-use std::sync::atomic::{AtomicBool, Ordering};
-#[cfg(gpu)]
-use std::thread::ThreadId;
 
 /// Work on an [`Arena`]'s tensors that [`Arena::record`] took down.
 pub struct Recording {
@@ -93,96 +89,5 @@ impl Recording {
             // and is borrowed here; nothing but this arena's memory can be in a recording.
             Memory::Gpu(gpu, _) => unsafe { gpu.run(&self.work) },
         }
-    }
-}
-
-/// What a GPU took down.
-#[cfg(gpu)]
-pub(crate) enum Recorded {
-    #[cfg(feature = "cuda")]
-    Cuda(super::cuda::Graph),
-    #[cfg(feature = "emulator")]
-    Emulated(Vec<super::emulated::Call>),
-}
-
-/// A recording that is being made.
-#[cfg(gpu)]
-pub(crate) struct Recorder {
-    /// Whose calls are recorded.
-    thread: ThreadId,
-    /// Whose memory may be in it.
-    arena: u64,
-    /// Whether another arena was used, whose memory may go before the recording does.
-    strayed: AtomicBool,
-    /// A CUDA GPU keeps its calls itself.
-    #[cfg(feature = "emulator")]
-    calls: std::sync::Mutex<Vec<super::emulated::Call>>,
-}
-
-#[cfg(gpu)]
-impl Recorder {
-    pub(crate) fn new(arena: u64) -> Self {
-        Recorder {
-            thread: std::thread::current().id(),
-            arena,
-            strayed: AtomicBool::new(false),
-            #[cfg(feature = "emulator")]
-            calls: std::sync::Mutex::default(),
-        }
-    }
-
-    /// Whether it is this thread that records.
-    pub(crate) fn is_mine(&self) -> bool {
-        self.thread == std::thread::current().id()
-    }
-
-    /// Why a call that cannot be recorded is refused.
-    pub(crate) fn refusal(&self) -> String {
-        if self.is_mine() {
-            "a recording is being made, which can hold nothing but launches and fills".into()
-        } else {
-            "another thread is making a recording on this device".into()
-        }
-    }
-
-    /// Takes note that this thread uses an arena.
-    pub(crate) fn uses(&self, arena: u64) {
-        if self.is_mine() && arena != self.arena {
-            self.strayed.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Keeps a call for later.
-    #[cfg(feature = "emulator")]
-    pub(crate) fn keep(&self, call: super::emulated::Call) {
-        self.calls.lock().unwrap_or_else(|e| e.into_inner()).push(call);
-    }
-
-    /// The calls kept, in order.
-    #[cfg(feature = "emulator")]
-    pub(crate) fn take(&self) -> Vec<super::emulated::Call> {
-        std::mem::take(&mut self.calls.lock().unwrap_or_else(|e| e.into_inner()))
-    }
-
-    /// Whether all of it was on the one arena.
-    pub(crate) fn check(&self) -> Result<()> {
-        if self.strayed.load(Ordering::Relaxed) {
-            return Err(Error::Argument(
-                "a recording can use no arena but the one that makes it: another's memory may go before it"
-                    .into(),
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// Ends a recording that nobody waits for any more: one whose work panicked.
-#[cfg(gpu)]
-pub(crate) struct Abandon<'a>(pub(crate) &'a Gpu);
-
-#[cfg(gpu)]
-impl Drop for Abandon<'_> {
-    fn drop(&mut self) {
-        self.0.abandon();
     }
 }

@@ -28,6 +28,7 @@
 
 mod axis;
 mod bars;
+mod encode;
 mod frame;
 mod heatmap;
 mod histogram;

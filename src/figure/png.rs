@@ -1,10 +1,11 @@
 //! A scene as PNG: `tiny-skia` fills and strokes with smooth edges, letters are filled outlines, so that no
 //! font is looked for.
 
+use super::encode::encoded;
 use super::scene::{Anchor, Bitmap, Fill, Shape, Stroke, Text};
 use super::text::{self, Step};
 use crate::{Error, Result};
-use png::{BitDepth, ColorType, Compression, Encoder};
+use png::{ColorType, Compression};
 use tiny_skia::{
     FillRule, FilterQuality, Paint, Path, PathBuilder, Pixmap, PixmapPaint, StrokeDash, Transform,
 };
@@ -31,25 +32,6 @@ pub(super) fn png(width: u32, height: u32, shapes: &[Shape], scale: u32) -> Resu
     let rgb: Vec<u8> =
         pixels.data().chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
     encoded(&rgb, [height, width], ColorType::Rgb, Compression::Balanced)
-}
-
-/// A PNG file of 8-bit pixels.
-pub(super) fn encoded(
-    pixels: &[u8],
-    [height, width]: [u32; 2],
-    color: ColorType,
-    compression: Compression,
-) -> Result<Vec<u8>> {
-    let mut file = Vec::new();
-    let mut encoder = Encoder::new(&mut file, width, height);
-    encoder.set_color(color);
-    encoder.set_depth(BitDepth::Eight);
-    encoder.set_compression(compression);
-    encoder
-        .write_header()
-        .and_then(|mut writer| writer.write_image_data(pixels))
-        .map_err(|e| Error::Argument(format!("a PNG of {width} x {height} could not be encoded: {e}")))?;
-    Ok(file)
 }
 
 fn draw(pixels: &mut Pixmap, shape: &Shape, transform: Transform) {

@@ -136,7 +136,8 @@ impl Bitmap {
     /// As the address of an `<img>` or `<image>`, which is the image itself.
     pub(crate) fn address(&self) -> Result<String> {
         let color = if self.shape[2] == 1 { ColorType::Grayscale } else { ColorType::Rgb };
-        let png = super::png::encoded(&self.pixels, [self.height(), self.width()], color, Compression::High)?;
+        let png =
+            super::encode::encoded(&self.pixels, [self.height(), self.width()], color, Compression::High)?;
         Ok(format!("data:image/png;base64,{}", STANDARD.encode(png)))
     }
 }

@@ -24,7 +24,7 @@ pub use laws::{
 };
 pub use observation::{Observation, Penalty};
 pub use page::{Written, write_report};
-pub use plan::{DatasetPlan, Generated, Plan, Variant};
+pub use plan::{Classes, DatasetPlan, Generated, Plan, Variant};
 pub use published::{PUBLISHED, PUBLISHED_ERROR, Published};
 pub use run::{Event, RunOptions, Summary, run, store_path};
 pub use status::Status;
@@ -32,4 +32,4 @@ pub use store::{
     AttackResult, Dimension, Entry, EpochResult, LayerCurve, MeasuredSharpness, Measurement, State, Store,
     VariantResult,
 };
-pub use task::{Classes, Kind, Task};
+pub use task::{Kind, Task};

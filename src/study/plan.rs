@@ -1,6 +1,5 @@
 //! A study's plan: which datasets, networks, sizes, seeds, attacks and measures, read from TOML.
 
-use super::task::Classes;
 use crate::attack::{NamedAttack, NamedSettings};
 use crate::data::{Color, Domain, Family, Named};
 use crate::measure::Estimator;
@@ -10,6 +9,28 @@ use crate::{Error, Precision, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+/// Which classes are told apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Classes {
+    /// All that the dataset has.
+    All,
+    /// These, by name.
+    Named(Vec<String>),
+    /// A pair that is drawn: the draw's number, from 0 on.
+    Draw(usize),
+}
+
+impl Classes {
+    /// How many there are, where the plan says it.
+    pub(super) fn count(&self) -> Option<usize> {
+        match self {
+            Classes::All => None,
+            Classes::Named(names) => Some(names.len()),
+            Classes::Draw(_) => Some(2),
+        }
+    }
+}
 
 /// A grid of experiments: every dataset's class pairs, with every network, training size and seed. In TOML, with the settings of
 /// Konz & Mazurowski (ICLR 2024) for what is not said.
@@ -473,4 +494,14 @@ fn check_counts(what: &str, train: &[usize], test: usize, epochs: u32, seeds: &[
         return bad("epochs: at least 1 is wanted");
     }
     Ok(())
+}
+
+impl DatasetPlan {
+    pub(super) fn choices(&self) -> Vec<Classes> {
+        match (self.draws, self.classes.as_slice()) {
+            (Some(draws), _) => (0..draws).map(Classes::Draw).collect(),
+            (None, []) => vec![Classes::All],
+            (None, named) => named.iter().cloned().map(Classes::Named).collect(),
+        }
+    }
 }

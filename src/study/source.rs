@@ -1,7 +1,8 @@
 //! The images of a study's tasks: datasets opened once, classes drawn, the images of one task after the other decoded.
 
+use super::plan::Classes;
 use super::plan::{Plan, Variant, color};
-use super::task::{Classes, Task};
+use super::task::Task;
 use crate::data::{
     Cache, Dataset, Images, Loaded, Named, NamedOptions, OpenOptions, Preprocess, Scale, Selection, Split,
 };

@@ -1,8 +1,8 @@
 //! A study's results: one SQLite file, in which each result is written whole, in a transaction, or not at all.
 
 use super::observation::{Observation, Penalty};
-use super::plan::Plan;
-use super::task::{Classes, Kind, Task};
+use super::plan::{Classes, Plan};
+use super::task::{Kind, Task};
 use crate::{Error, Result};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::collections::{BTreeMap, HashMap};

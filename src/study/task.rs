@@ -1,6 +1,6 @@
 //! What a plan comes to: its experiments, each with an identity that says all that its result depends on.
 
-use super::plan::{DatasetPlan, Plan};
+use super::plan::{Classes, DatasetPlan, Plan};
 use crate::attack::{Counts, NamedAttack, NamedSettings};
 use crate::nn::Model;
 use serde_json::{Value, json};
@@ -21,28 +21,6 @@ impl Kind {
         match self {
             Kind::Measure => "measure",
             Kind::Train => "train",
-        }
-    }
-}
-
-/// Which classes are told apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Classes {
-    /// All that the dataset has.
-    All,
-    /// These, by name.
-    Named(Vec<String>),
-    /// A pair that is drawn: the draw's number, from 0 on.
-    Draw(usize),
-}
-
-impl Classes {
-    /// How many there are, where the plan says it.
-    pub(super) fn count(&self) -> Option<usize> {
-        match self {
-            Classes::All => None,
-            Classes::Named(names) => Some(names.len()),
-            Classes::Draw(_) => Some(2),
         }
     }
 }
@@ -215,16 +193,6 @@ impl Plan {
         let passes = attacks.map(|attack| attack.passes());
         let each: u64 = passes.map(|Counts { forward, backward }| forward + 2 * backward).sum();
         (each * self.epsilons.len() as u64) as f64
-    }
-}
-
-impl DatasetPlan {
-    pub(super) fn choices(&self) -> Vec<Classes> {
-        match (self.draws, self.classes.as_slice()) {
-            (Some(draws), _) => (0..draws).map(Classes::Draw).collect(),
-            (None, []) => vec![Classes::All],
-            (None, named) => named.iter().cloned().map(Classes::Named).collect(),
-        }
     }
 }
 

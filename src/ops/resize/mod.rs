@@ -7,8 +7,9 @@ mod cpu;
 mod cuda;
 mod embed;
 
+pub use crate::geometry::Geometry;
 pub use cpu::*;
-pub use embed::{Embedding, Geometry};
+pub use embed::Embedding;
 
 use crate::{Device, Error, Result};
 use rayon::prelude::*;

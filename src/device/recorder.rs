@@ -1,0 +1,82 @@
+//! What a GPU keeps of the calls that a recording is made of, and who makes it.
+
+use crate::{Error, Result};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ThreadId;
+
+/// What a GPU took down.
+pub(crate) enum Recorded {
+    #[cfg(feature = "cuda")]
+    Cuda(super::cuda::Graph),
+    #[cfg(feature = "emulator")]
+    Emulated(Vec<super::emulated::Call>),
+}
+
+/// A recording that is being made.
+pub(crate) struct Recorder {
+    /// Whose calls are recorded.
+    thread: ThreadId,
+    /// Whose memory may be in it.
+    arena: u64,
+    /// Whether another arena was used, whose memory may go before the recording does.
+    strayed: AtomicBool,
+    /// A CUDA GPU keeps its calls itself.
+    #[cfg(feature = "emulator")]
+    calls: std::sync::Mutex<Vec<super::emulated::Call>>,
+}
+
+impl Recorder {
+    pub(crate) fn new(arena: u64) -> Self {
+        Recorder {
+            thread: std::thread::current().id(),
+            arena,
+            strayed: AtomicBool::new(false),
+            #[cfg(feature = "emulator")]
+            calls: std::sync::Mutex::default(),
+        }
+    }
+
+    /// Whether it is this thread that records.
+    pub(crate) fn is_mine(&self) -> bool {
+        self.thread == std::thread::current().id()
+    }
+
+    /// Why a call that cannot be recorded is refused.
+    pub(crate) fn refusal(&self) -> String {
+        if self.is_mine() {
+            "a recording is being made, which can hold nothing but launches and fills".into()
+        } else {
+            "another thread is making a recording on this device".into()
+        }
+    }
+
+    /// Takes note that this thread uses an arena.
+    pub(crate) fn uses(&self, arena: u64) {
+        if self.is_mine() && arena != self.arena {
+            self.strayed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Keeps a call for later.
+    #[cfg(feature = "emulator")]
+    pub(crate) fn keep(&self, call: super::emulated::Call) {
+        self.calls.lock().unwrap_or_else(|e| e.into_inner()).push(call);
+    }
+
+    /// The calls kept, in order.
+    #[cfg(feature = "emulator")]
+    pub(crate) fn take(&self) -> Vec<super::emulated::Call> {
+        std::mem::take(&mut self.calls.lock().unwrap_or_else(|e| e.into_inner()))
+    }
+
+    /// Whether all of it was on the one arena.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.strayed.load(Ordering::Relaxed) {
+            return Err(Error::Argument(
+                "a recording can use no arena but the one that makes it: another's memory may go before it"
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+}
