@@ -1,11 +1,11 @@
 //! Networks whose images are attacked: room beside their tensors for what an attack keeps from pass to pass, and the
 //! passes as pieces that a recording is put together of.
 
-use super::model::Topology;
 use super::network::Network;
 use super::plan::{Extra, Mode, Plan, Settings};
 use super::program::Program;
 use super::state::State;
+use super::topology::Topology;
 use crate::ops::perturb::Perturb;
 use crate::{Arena, Device, Layout, Result, Slot};
 

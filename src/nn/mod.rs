@@ -34,18 +34,19 @@ mod program;
 mod recipe;
 mod save_timer;
 mod state;
+mod topology;
 mod trained;
 mod trainer;
 
 pub(crate) use attacked::{Passes, Room};
 pub use model::Model;
-#[doc(hidden)]
-pub use model::Topology;
 pub use network::Network;
 pub(crate) use network::run_recorded;
 pub use plan::{Bytes, Mode, Optimiser, Plan, Purpose, Settings};
 pub use recipe::{Normalise, Recipe};
 pub use save_timer::SaveTimer;
 pub use state::{Numbers, State, StateTensor};
+#[doc(hidden)]
+pub use topology::{Family, ResNet, Topology, Vgg};
 pub use trained::Trained;
 pub use trainer::{Epoch, Progress, Trainer};

@@ -2,7 +2,6 @@
 
 use super::graph::{Entry, Role};
 use super::init;
-use super::model::Topology;
 use super::plan::{Mode, Optimiser, Plan, Purpose};
 use super::program::Program;
 use super::state::{Numbers, State, StateTensor, turned};
@@ -76,11 +75,10 @@ impl Network {
             steps: 0,
             batches: vec![0; norms],
         };
-        let plain = matches!(network.plan.topology, Topology::Plain { .. });
         for (at, (entry, place)) in network.plan.entries.iter().zip(&network.plan.places).enumerate() {
             // Random values have no order to turn.
             if entry.role != Role::Batches {
-                network.arena.write(place.value, &init::values(entry, at, plain, seed))?;
+                network.arena.write(place.value, &init::values(entry.draw, entry.len(), at, seed))?;
             }
         }
         network.plan.round(&mut network.arena)?;

@@ -3,8 +3,9 @@
 
 use super::attacked::Room;
 use super::graph::{Entry, Graph, Node, Role};
-use super::model::{Model, Topology};
+use super::model::Model;
 use super::program::{Context, Program, Wants, norm_workspace};
+use super::topology::Topology;
 use crate::ops::adam::{self, Adam};
 use crate::ops::guard::Guard;
 use crate::ops::sgd::{self, Sgd};
@@ -250,7 +251,7 @@ impl Plan {
     ) -> Result<Self> {
         let &Extra { images, test_batch, attacked } = extra;
         let &Settings { batch, last_batch, channels, classes, size: [height, width], .. } = settings;
-        let name = topology.name();
+        let name = topology.name;
         let extents = [("batch", batch), ("last_batch", last_batch.unwrap_or(1)), ("channels", channels)];
         for (what, extent) in extents.into_iter().chain([("classes", classes)]) {
             if extent == 0 {
@@ -273,7 +274,7 @@ impl Plan {
         let tests = test_batch.map(|_| trained);
         let graphs: Vec<Graph> = sizes
             .iter()
-            .map(|batch| Graph::new(topology, [*batch, height, width, channels], classes, &taps))
+            .map(|batch| topology.graph([*batch, height, width, channels], classes, &taps))
             .collect::<Result<_>>()?;
         if matches!(settings.purpose, Purpose::Training(_)) {
             for (graph, batch) in graphs.iter().zip(&sizes).take(trained) {
@@ -385,7 +386,7 @@ impl Plan {
         all.activations = layout.bytes() - all.total();
         Ok(Plan {
             device: device.clone(),
-            topology: topology.clone(),
+            topology: *topology,
             settings: settings.clone(),
             entries,
             places,
@@ -417,7 +418,7 @@ impl Plan {
 
     /// The network's name.
     pub fn name(&self) -> &str {
-        self.topology.name()
+        self.topology.name
     }
 
     /// How many weights it has, running statistics apart.

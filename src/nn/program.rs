@@ -11,7 +11,7 @@ use crate::ops::dropout::{self, Dropout};
 use crate::ops::max_pool::{self, MaxPool};
 use crate::ops::take_images::{self, Choice, TakeImages};
 use crate::ops::tally::{self, Tally};
-use crate::ops::{norm, relu};
+use crate::ops::{Activation, norm, relu};
 use crate::{Arena, Device, Layout, Precision, Result, Slot};
 
 /// One call of an operation. Numbers are those of the program's tensors; slots are of weights and their gradients.
@@ -22,7 +22,7 @@ enum Step {
         x: usize,
         w: Slot,
         bias: Slot,
-        relu: bool,
+        activation: Activation,
         y: usize,
     },
     ConvInput {
@@ -44,7 +44,7 @@ enum Step {
         x: usize,
         weights: Weights,
         shortcut: Option<usize>,
-        relu: bool,
+        activation: Activation,
         y: usize,
         saved: usize,
     },
@@ -340,8 +340,8 @@ impl Program {
         let or_none = |tensor: Option<usize>| tensor.map_or(Slot::NONE, at);
         let work = self.workspace;
         match *step {
-            Step::Conv { conv, x, w, bias, relu, y } => {
-                conv2d::forward(arena, &conv, at(x), w, bias, relu, at(y), work)
+            Step::Conv { conv, x, w, bias, activation, y } => {
+                conv2d::forward(arena, &conv, at(x), w, bias, activation, at(y), work)
             }
             Step::ConvInput { conv, dy, w, add, dx } => {
                 conv2d::backward_input(arena, &conv, at(dy), w, add, at(dx), work)
@@ -349,12 +349,12 @@ impl Program {
             Step::ConvWeight { conv, x, dy, dw, db } => {
                 conv2d::backward_weight(arena, &conv, at(x), at(dy), dw, db, work)
             }
-            Step::Norm { norm, x, weights, shortcut, relu, y, saved } => {
+            Step::Norm { norm, x, weights, shortcut, activation, y, saved } => {
                 let forward = match mode {
                     Mode::Training => batch_norm::forward_training,
                     Mode::Evaluation => batch_norm::forward_inference,
                 };
-                forward(arena, &norm, at(x), weights, or_none(shortcut), relu, at(y), at(saved), work)
+                forward(arena, &norm, at(x), weights, or_none(shortcut), activation, at(y), at(saved), work)
             }
             Step::NormGradient { norm, x, y, gamma, saved, dy, dx, shortcut, into } => {
                 let statistics = match mode {
@@ -410,17 +410,17 @@ impl Making<'_> {
     fn forward(&mut self, node: &Node) -> Result<()> {
         let places = self.context.places;
         let step = match *node {
-            Node::Conv { conv, x, weight, bias, relu, y } => {
+            Node::Conv { conv, x, weight, bias, activation, y } => {
                 let bias = bias.map_or(Slot::NONE, |bias| places[bias].value);
-                Step::Conv { conv, x, w: places[weight].factor, bias, relu, y }
+                Step::Conv { conv, x, w: places[weight].factor, bias, activation, y }
             }
-            Node::Norm { norm, x, gamma, shortcut, relu, y } => {
+            Node::Norm { norm, x, gamma, shortcut, activation, y } => {
                 debug_assert_eq!(self.graph.entries[gamma].role, Role::Gamma);
                 let [gamma, beta, mean, variance] = std::array::from_fn(|i| places[gamma + i].value);
                 let saved = self.tensor(2 * norm.channels, true);
                 self.saved[y] = Some(saved);
                 let weights = Weights { gamma, beta, mean, variance };
-                Step::Norm { norm, x, weights, shortcut, relu, y, saved }
+                Step::Norm { norm, x, weights, shortcut, activation, y, saved }
             }
             Node::Relu { x, y } => Step::Relu { x, y },
             Node::MaxPool { pool, x, y } => Step::MaxPool { pool, x, y },
@@ -459,10 +459,11 @@ impl Making<'_> {
         for node in self.graph.nodes.iter().rev() {
             let of = |value: usize| gradients[value].expect("a value is read by later operations only");
             match *node {
-                Node::Conv { conv, x, weight, bias, relu, y } => {
+                Node::Conv { conv, x, weight, bias, activation, y } => {
                     let dy = of(y);
-                    if relu {
-                        self.backward.push(Step::ReluGradient { y, dy });
+                    match activation {
+                        Activation::Identity => (),
+                        Activation::Relu => self.backward.push(Step::ReluGradient { y, dy }),
                     }
                     if parameters {
                         let db = bias.map_or(Slot::NONE, |bias| places[bias].gradient);
@@ -479,7 +480,7 @@ impl Making<'_> {
                         self.backward.push(Step::ConvInput { conv, dy, w, add, dx });
                     }
                 }
-                Node::Norm { norm, x, gamma, shortcut, relu, y } => {
+                Node::Norm { norm, x, gamma, shortcut, activation, y } => {
                     let dy = of(y);
                     let into = [gamma, gamma + 1].map(|entry| {
                         if parameters {
@@ -493,7 +494,11 @@ impl Making<'_> {
                     self.backward.push(Step::NormGradient {
                         norm,
                         x,
-                        y: relu.then_some(y),
+                        // Its ReLU is undone by what it wrote.
+                        y: match activation {
+                            Activation::Identity => None,
+                            Activation::Relu => Some(y),
+                        },
                         gamma: places[gamma].value,
                         saved: self.saved[y].expect("the forward pass saved its statistics"),
                         dy,

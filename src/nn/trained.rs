@@ -114,7 +114,7 @@ impl Trained {
             channels,
             classes: self.classes,
             size: [height, width],
-            precision: if device.name() == "cpu" { Precision::F32 } else { self.precision },
+            precision: if device.is_cpu() { Precision::F32 } else { self.precision },
             purpose,
             taps: taps.iter().map(|tap| (*tap).to_owned()).collect(),
             ..Settings::default()

@@ -1,10 +1,10 @@
 //! Training: images that stay on the device, epochs of steps and tests, and going on where another run stopped.
 
 use super::checkpoint;
-use super::model::Topology;
 use super::network::Network;
 use super::plan::{Extra, Mode, Plan, Purpose, Settings};
 use super::recipe::Recipe;
+use super::topology::Topology;
 use super::trained::Trained;
 use crate::data::Images;
 use crate::ops::take_images::Choice;
@@ -303,7 +303,7 @@ impl Trainer {
         }
         self.done += 1;
         // The CPU has nothing to wait for.
-        let cpu = self.network.plan().device().name() == "cpu";
+        let cpu = self.network.plan().device().is_cpu();
         let phase_ends = self.done == self.training_batches() || self.done == self.batches();
         if cpu || phase_ends {
             self.check()?;
