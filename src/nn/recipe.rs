@@ -1,7 +1,7 @@
 //! How a network is trained: every setting, with the paper's as defaults.
 
 use super::model::Model;
-use super::plan::Optimiser;
+use super::settings::Optimiser;
 use crate::data::Images;
 use crate::ops::adam::Adam;
 use crate::ops::take_images::Choice;

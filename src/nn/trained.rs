@@ -1,11 +1,12 @@
 //! Trained networks: what a checkpoint is of, and a network with its weights.
 
 use super::checkpoint;
+use super::epoch::{Epoch, TRAINING_IMAGES, described};
 use super::model::Model;
 use super::network::Network;
-use super::plan::{Plan, Purpose, Settings};
+use super::plan::Plan;
+use super::settings::{Purpose, Settings};
 use super::state::State;
-use super::trainer::{Epoch, TRAINING_IMAGES, described};
 use crate::data::Images;
 use crate::{Device, Error, Precision, Result};
 use serde_json::Value;
