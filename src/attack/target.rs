@@ -45,6 +45,7 @@ type Watch = Box<dyn FnMut(Counts) -> ControlFlow<()> + Send>;
 
 /// Passes of images through a network: a batch of five counts five times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
     /// To the logits.
     pub forward: u64,

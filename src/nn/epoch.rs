@@ -8,6 +8,7 @@ pub(super) const TRAINING_IMAGES: &str = "training images";
 
 /// What an epoch came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Epoch {
     /// Its number, from 1 on.
     pub epoch: u32,

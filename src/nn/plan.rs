@@ -19,6 +19,7 @@ const STEP: usize = 64;
 
 /// Bytes of a network's memory, by what they are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Bytes {
     /// Weights, their bf16 copy where there is one, and running statistics.
     pub weights: usize,

@@ -61,6 +61,7 @@ pub struct Recipe {
 
 /// What a network gets of a pixel's value v, 0 to 255.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Normalise {
     /// v itself.
     None,

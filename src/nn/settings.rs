@@ -15,6 +15,7 @@ pub enum Mode {
 
 /// How weights are moved.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Optimiser {
     /// Adam or AdamW: two more values for each weight.
     Adam(Adam),
@@ -24,6 +25,7 @@ pub enum Optimiser {
 
 /// Which passes are planned: memory is set aside for these only.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Purpose {
     /// Forward passes in evaluation mode. Activations give their memory to later ones.
     Inference,

@@ -40,6 +40,7 @@ use std::path::Path;
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Trained {
     /// The network.
     pub model: Model,

@@ -27,6 +27,7 @@ fn test_batch(images: usize, batch: usize, [height, width, _]: [usize; 3]) -> us
 
 /// What [`Trainer::step`] did.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Progress {
     /// The epoch, from 1 on.
     pub epoch: u32,

@@ -102,6 +102,7 @@ fn an_epoch_is_a_step_and_a_test() {
                         Normalise::None => (0.0, 1.0),
                         Normalise::Unit => (0.0, 255.0),
                         Normalise::Standard => (mean, variance.sqrt()),
+                        other => panic!("{other:?}"),
                     }
                 })
                 .collect();
