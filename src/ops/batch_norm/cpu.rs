@@ -152,9 +152,12 @@ pub(super) fn sums(
     let c = norm.channels;
     let (mean, scale) = saved.split_at(c);
     // Without ReLU, nothing of y is looked at: any values will do.
-    let sums = two_sums(norm, |at, gamma, beta| match y.is_empty() {
-        true => add_sums::<false>(&x[at.clone()], &x[at.clone()], &dy[at], mean, gamma, beta),
-        false => add_sums::<true>(&x[at.clone()], &y[at.clone()], &dy[at], mean, gamma, beta),
+    let sums = two_sums(norm, |at, gamma, beta| {
+        if y.is_empty() {
+            add_sums::<false>(&x[at.clone()], &x[at.clone()], &dy[at], mean, gamma, beta)
+        } else {
+            add_sums::<true>(&x[at.clone()], &y[at.clone()], &dy[at], mean, gamma, beta)
+        }
     });
     for channel in 0..c {
         dgamma[channel] = (sums[channel] * f64::from(scale[channel])) as f32;
