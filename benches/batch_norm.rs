@@ -4,6 +4,7 @@
 mod support;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use sharpdim::ops::Activation;
 use sharpdim::ops::batch_norm::{
     BatchNorm, Gradients, Statistics, Weights, backward, forward_inference, forward_training,
 };
@@ -43,16 +44,36 @@ fn bench(c: &mut Criterion) {
                 group.throughput(bytes(4));
                 group.bench_function(id("training"), |b| {
                     b.iter(|| {
-                        forward_training(&mut arena, &norm, x, weights, shortcut, true, y, saved, work)
-                            .expect("runs");
+                        forward_training(
+                            &mut arena,
+                            &norm,
+                            x,
+                            weights,
+                            shortcut,
+                            Activation::Relu,
+                            y,
+                            saved,
+                            work,
+                        )
+                        .expect("runs");
                         arena.synchronise().expect("runs");
                     });
                 });
                 group.throughput(bytes(2));
                 group.bench_function(id("inference"), |b| {
                     b.iter(|| {
-                        forward_inference(&mut arena, &norm, x, weights, Slot::NONE, true, y, saved, work)
-                            .expect("runs");
+                        forward_inference(
+                            &mut arena,
+                            &norm,
+                            x,
+                            weights,
+                            Slot::NONE,
+                            Activation::Relu,
+                            y,
+                            saved,
+                            work,
+                        )
+                        .expect("runs");
                         arena.synchronise().expect("runs");
                     });
                 });

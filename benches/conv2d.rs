@@ -7,6 +7,7 @@
 mod support;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use sharpdim::ops::Activation;
 use sharpdim::ops::conv2d::{self, Conv2d};
 use sharpdim::{Device, Layout, Precision};
 use std::time::Duration;
@@ -98,7 +99,7 @@ fn bench_one(c: &mut Criterion, device: &Device, precision: Precision, name: &st
     let id = |pass: &str| BenchmarkId::new(format!("{}/{}/{pass}", device.name(), precision.name()), name);
     group.bench_function(id("forward"), |b| {
         b.iter(|| {
-            conv2d::forward(&mut arena, conv, x, w, bias, true, y, work).expect("runs");
+            conv2d::forward(&mut arena, conv, x, w, bias, Activation::Relu, y, work).expect("runs");
             arena.synchronise().expect("runs");
         });
     });
@@ -120,7 +121,7 @@ fn bench_one(c: &mut Criterion, device: &Device, precision: Precision, name: &st
 fn bench(c: &mut Criterion) {
     let asked = std::env::var("SHARPDIM_BENCH_BATCH").ok().and_then(|batch| batch.parse().ok());
     for device in support::devices() {
-        let on_cpu = device.name() == "cpu";
+        let on_cpu = device.is_cpu();
         let precisions = if on_cpu { vec![Precision::F32] } else { vec![Precision::F32, Precision::Bf16] };
         for (name, conv) in shapes(asked.unwrap_or(if on_cpu { 1 } else { 32 })) {
             for precision in &precisions {

@@ -4,27 +4,21 @@
 mod support;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sharpdim::nn::{Mode, Model, Network, Optimiser, Plan, Purpose, Settings};
+use sharpdim::nn::{Mode, Model, Network, Optimiser, Plan, Purpose, Recipe, Settings};
 use sharpdim::ops::adam::Adam;
 use sharpdim::{Device, Precision};
 use std::time::Duration;
 
 /// The paper's batches on GPUs; two images where a step takes seconds.
 fn batch(device: &Device, model: Model) -> usize {
-    match model {
-        _ if device.name() == "cpu" => 2,
-        Model::ResNet18 => 40,
-        Model::ResNet34 => 25,
-        Model::ResNet50 => 12,
-        Model::Vgg13 | Model::Vgg16 | Model::Vgg19 => 6,
-    }
+    if device.is_cpu() { 2 } else { Recipe::paper(model, device).batch }
 }
 
 fn bench(c: &mut Criterion) {
     let mut group = c.benchmark_group("nn");
     group.sample_size(10).warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_secs(2));
     for device in support::devices() {
-        let gpu = device.name() != "cpu";
+        let gpu = !device.is_cpu();
         for model in Model::ALL {
             let batch = batch(&device, model);
             group.throughput(Throughput::Elements(batch as u64));

@@ -137,7 +137,7 @@ fn convolution(device: Device, pass: fn(&mut Tensors) -> Result<()>) -> Result<R
 }
 
 fn conv2d_forward(t: &mut Tensors) -> Result<()> {
-    conv2d::forward(&mut t.arena, &t.conv, t.x, t.w, Slot::NONE, false, t.y, t.work)
+    conv2d::forward(&mut t.arena, &t.conv, t.x, t.w, Slot::NONE, ops::Activation::Identity, t.y, t.work)
 }
 
 fn conv2d_input(t: &mut Tensors) -> Result<()> {

@@ -19,7 +19,7 @@ use std::time::Instant;
 /// on standard input, and answers each with a line of JSON: seconds, and the loss before the step or under the attack.
 #[derive(Parser)]
 struct Args {
-    /// resnet18, resnet34, resnet50, vgg13, vgg16 or vgg19.
+    /// The network; a name that none has gets the list.
     #[arg(long, default_value = "resnet18")]
     model: String,
     /// Images in a batch.

@@ -11,6 +11,7 @@
 // Reductions leave each block's two sums in `partial`; batch_norm_{statistics,sums} of 256 threads then add them, 8
 // threads to a channel, each every 8th block in turn, in 64 bits. Who is first changes nothing.
 // Bound: bytes. Training reads x twice and writes y; the gradient reads x, y and dy twice and writes dx and dshortcut.
+#include "common/activation.cuh"
 #include "common/channels.cuh"
 
 constexpr int THREADS = 256;
@@ -37,7 +38,7 @@ struct BatchNormParams {
     uint32_t split_rows;      // rows to a block
     uint32_t splits;
     uint32_t wide;            // 1 where threads own 16 bytes
-    uint32_t relu;            // forward: 1 for ReLU. The gradient asks y, where there is one.
+    Activation activation;    // forward. The gradient asks y, where there is one.
     uint32_t batch;           // the gradient: 1 where the statistics were the batch's
     float eps, momentum;
 };
@@ -229,8 +230,7 @@ template <class T, int W> __device__ __forceinline__ void apply(const BatchNormP
             for (int c = 0; c < W; c++) {
                 y[c] = (x[r][c] - mean[c] - low[c]) * factor[c] + beta[c];
                 if (p.shortcut) y[c] += shortcut[r][c];
-                // Not fmaxf, which would make a number of NaN.
-                if (p.relu && y[c] < 0.0f) y[c] = 0.0f;
+                y[c] = activated(p.activation, y[c]);
             }
             store_channels<W>(at<T>(p.y) + place.at(p, row + r * place.step), y);
         }

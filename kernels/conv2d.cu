@@ -24,6 +24,7 @@
 // _wide: tiles of 128 x 128; plain ones have 64 columns (weight: rows), for layers of 64 channels; _any: values fetched
 // one by one, where channels are no multiple of 16 bytes or a tensor does not start at one. Images of 1 or 3 channels
 // come here. Bound: arithmetic; few rows (a linear layer's batch) are bound by the bytes of the weights.
+#include "common/activation.cuh"
 #include "common/product_tile.cuh"
 
 enum class Pass { Forward, Input, Weight };
@@ -49,7 +50,7 @@ struct Conv2dParams {
     uint32_t tiles_down, tiles_across;            // of a class
     uint32_t splits;
     uint32_t whole;  // 1: the left operand's chunks can be fetched as such; 2: the right one's
-    uint32_t relu;   // 1: negative sums become 0
+    Activation activation;  // of sums
     uint32_t add;    // 1: sums are added to what is there
     // forward: channels, kernel, -; input: filters, taps along an axis at least and at most; weight: out_width,
     // out_height, -.
@@ -323,9 +324,6 @@ template <class T, int ROWS, int COLS> struct Operands<Pass::Weight, T, ROWS, CO
 
 // ---- what becomes of sums -------------------------------------------------------------------------------------------
 
-// Not fmaxf, which would make a number of NaN.
-__device__ __forceinline__ float positive(float v) { return v < 0.0f ? 0.0f : v; }
-
 __device__ __forceinline__ float as_float(float v) { return v; }
 __device__ __forceinline__ float as_float(__nv_bfloat16 v) { return __bfloat162float(v); }
 __device__ __forceinline__ void put(float* to, float v) { *to = v; }
@@ -347,7 +345,8 @@ __device__ __forceinline__ void write(const Conv2dParams& p, const Work& work, T
     constexpr int RUN = Tile::RUN;
     bool runs = work.columns % RUN == 0 && reinterpret_cast<uintptr_t>(out) % (RUN * sizeof(Out)) == 0;
     const float* bias = finished && p.bias ? at<const float>(p.bias) : nullptr;
-    bool relu = finished && p.relu, add = finished && p.add;
+    Activation activation = finished ? p.activation : Activation::Identity;
+    bool add = finished && p.add;
 #pragma unroll
     for (int i = 0; i < Tile::I; i++) {
         uint32_t row = work.row + uint32_t(Tile::row_of(i));
@@ -369,7 +368,7 @@ __device__ __forceinline__ void write(const Conv2dParams& p, const Work& work, T
                 if (column + uint32_t(e) >= work.columns) continue;
                 if (bias) v[e] += bias[column + uint32_t(e)];
                 if (add) v[e] += as_float(start[column + uint32_t(e)]);
-                if (relu) v[e] = positive(v[e]);
+                v[e] = activated(activation, v[e]);
             }
             if (runs) {
                 if (column < work.columns) put_run<RUN>(start + column, v);
@@ -442,13 +441,13 @@ struct Conv2dSumParams {
     uint32_t len;
     uint32_t channels;
     uint32_t splits;
-    uint32_t relu;
+    Activation activation;
     uint32_t add;
     uint32_t unused;
 };
 static_assert(sizeof(Conv2dSumParams) == 48 && offsetof(Conv2dSumParams, len) == 24);
 
-// out[i] = the sum of all splits' i, in their order, with bias, what was there, and ReLU. A thread to a value, grid
+// out[i] = the sum of all splits' i, in their order, with bias, what was there, and the activation. A thread to a value, grid
 // (ceil(len / 256)). Bound: bytes.
 template <class T> __device__ __forceinline__ void sum_of_splits(const Conv2dSumParams& p) {
     size_t i = size_t(blockIdx.x) * 256 + threadIdx.x;
@@ -459,8 +458,7 @@ template <class T> __device__ __forceinline__ void sum_of_splits(const Conv2dSum
     if (p.bias) sum += at<const float>(p.bias)[i % p.channels];
     T* out = at<T>(p.out) + i;
     if (p.add) sum += as_float(*out);
-    if (p.relu) sum = positive(sum);
-    put(out, sum);
+    put(out, activated(p.activation, sum));
 }
 
 SHARPDIM_KERNEL(256, conv2d_sum_f32, Conv2dSumParams) { sum_of_splits<float>(p); }

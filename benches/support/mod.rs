@@ -101,7 +101,7 @@ pub fn on_arenas<S: Copy>(
     group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(2));
     for device in devices() {
         let precisions =
-            if device.name() == "cpu" { &[Precision::F32][..] } else { &[Precision::F32, Precision::Bf16] };
+            if device.is_cpu() { &[Precision::F32][..] } else { &[Precision::F32, Precision::Bf16] };
         for precision in precisions {
             // Nothing in it is stored otherwise than as floats.
             if *precision == Precision::Bf16 && bytes(2) == bytes(4) {

@@ -125,7 +125,7 @@ impl Found {
             };
             speeds.push(labels.len() as f64 / start.elapsed().as_secs_f64());
             if *epsilon == greatest && !self.shown.is_empty() {
-                pictures = Some(self.of_shown(&level));
+                pictures = Some(level.select(&self.shown)?);
             }
             // Of all others, what they came to is enough.
             level.images = Vec::new();
@@ -146,20 +146,6 @@ impl Found {
             pictures,
         });
         Ok(())
-    }
-
-    /// The results of the images that are shown.
-    fn of_shown(&self, all: &Attacked) -> Attacked {
-        let image = all.images.len() / all.losses.len();
-        let pixels = self.shown.iter().flat_map(|at| &all.images[at * image..(at + 1) * image]);
-        Attacked {
-            epsilon: all.epsilon,
-            images: pixels.copied().collect(),
-            losses: self.shown.iter().map(|at| all.losses[*at]).collect(),
-            predictions: self.shown.iter().map(|at| all.predictions[*at]).collect(),
-            success: self.shown.iter().map(|at| all.success[*at]).collect(),
-            masked: all.masked,
-        }
     }
 
     /// Whether anything was finished that could be drawn.

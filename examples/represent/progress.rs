@@ -31,6 +31,8 @@ impl Watch {
                 self.0.set_length((of as f64 * OF_LAYER) as u64);
                 self.0.set_position(((done as f64 + fraction) * OF_LAYER) as u64);
             }
+            // A stage that this program does not know moves no bar.
+            _ => (),
         }
     }
 }

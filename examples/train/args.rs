@@ -61,8 +61,7 @@ pub struct Args {
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub classes: Vec<String>,
 
-    /// resnet18, resnet34, resnet50, vgg13, vgg16 or vgg19
-    #[arg(long, default_value = "resnet18")]
+    #[arg(long, default_value = "resnet18", help = models())]
     pub model: Model,
 
     /// Images to train on, as many of each class
@@ -81,8 +80,7 @@ pub struct Args {
     #[arg(long, value_name = "E")]
     pub epochs: Option<u32>,
 
-    /// Images in a batch [default: 40 for resnet18, 25 for resnet34, 12 for resnet50, 6 for VGGs]
-    #[arg(long, value_name = "B")]
+    #[arg(long, value_name = "B", help = format!("Images in a batch [default: {}]", papers(|paper| paper.batch.to_string())))]
     pub batch: Option<usize>,
 
     /// Resize images to PX x PX [default: 224; 64 for generated images]
@@ -101,8 +99,7 @@ pub struct Args {
     #[arg(long)]
     pub rgb: bool,
 
-    /// Learning rate [default: 1e-3 for ResNets, 1e-4 for VGGs]
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", help = format!("Learning rate [default: {}]", papers(|paper| format!("{:e}", paper.rate))))]
     pub rate: Option<f32>,
 
     /// How weights are moved
@@ -224,6 +221,25 @@ fn areas(text: &str) -> Result<Areas, String> {
     }
 }
 
+/// The networks' names.
+fn models() -> String {
+    let [others @ .., last] = &Model::ALL.map(Model::name);
+    format!("{} or {last}", others.join(", "))
+}
+
+/// A setting of the paper for each network, or for a family whose networks have the same.
+fn papers(setting: impl Fn(&Recipe) -> String) -> String {
+    let all = Model::ALL.map(|model| (model, setting(&Recipe::paper(model, &Device::cpu()))));
+    let families = all.chunk_by(|(one, _), (other, _)| one.family() == other.family());
+    let words = families.flat_map(|family| match family {
+        [(first, value), others @ ..] if others.iter().all(|(_, other)| other == value) => {
+            vec![format!("{value} for {}s", first.family())]
+        }
+        _ => family.iter().map(|(model, value)| format!("{value} for {model}")).collect(),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
 impl Args {
     pub fn read() -> Result<Self, Failure> {
         let args = Args::parse();
@@ -267,7 +283,7 @@ impl Args {
         let weight_decay = self.weight_decay;
         let adam = |decoupled| Optimiser::Adam(Adam { weight_decay, decoupled, ..Adam::default() });
         let precision = self.precision.unwrap_or(paper.precision);
-        if precision == Precision::Bf16 && device.name() == "cpu" {
+        if precision == Precision::Bf16 && device.is_cpu() {
             return Err(Error::Argument(
                 "--precision bf16: the CPU computes in f32; bf16 needs a GPU".into(),
             )

@@ -9,6 +9,7 @@ use crate::{Error, Result};
 
 /// What auto-PGD climbs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Loss {
     /// The cross-entropy.
     #[default]

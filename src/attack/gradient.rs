@@ -8,6 +8,7 @@ use crate::{Error, Result};
 
 /// How far an attack's step goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum StepSize {
     /// So many pixel units: in each value (L∞), or in Euclidean norm (L2).
     Pixels(f32),

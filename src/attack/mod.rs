@@ -56,6 +56,7 @@ pub use target::{Counts, Target};
 
 /// What an attack by gradients climbs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Goal {
     /// The loss of an image's own label: any other class will do.
     #[default]
@@ -104,6 +105,7 @@ impl Goal {
 
 /// What an attack made of images at one epsilon, in their order.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Attacked {
     /// Radius of the ball, in pixel units.
     pub epsilon: f32,
@@ -121,6 +123,27 @@ pub struct Attacked {
 }
 
 impl Attacked {
+    /// The results of some of the images, by their places.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a place past the last image.
+    pub fn select(&self, places: &[usize]) -> Result<Self> {
+        let count = self.losses.len();
+        if let Some(at) = places.iter().find(|at| **at >= count) {
+            return Err(Error::Argument(format!("image {at} of {count}: the first is image 0")));
+        }
+        let image = self.images.len() / count.max(1);
+        let pixels = places.iter().flat_map(|at| &self.images[at * image..(at + 1) * image]);
+        Ok(Attacked {
+            epsilon: self.epsilon,
+            images: pixels.copied().collect(),
+            losses: places.iter().map(|at| self.losses[*at]).collect(),
+            predictions: places.iter().map(|at| self.predictions[*at]).collect(),
+            success: places.iter().map(|at| self.success[*at]).collect(),
+            masked: self.masked,
+        })
+    }
+
     /// The mean of its losses.
     pub fn mean_loss(&self) -> f64 {
         self.losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / self.losses.len() as f64
@@ -262,4 +285,26 @@ fn counted(what: &str, number: u32) -> Result<()> {
         return Ok(());
     }
     Err(Error::Argument(format!("{number} {what}: at least 1 is needed, and fewer than 2^24")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selected_images_come_with_their_results() {
+        let all = Attacked {
+            epsilon: 2.0,
+            images: vec![0.0, 1.0, 10.0, 11.0, 20.0, 21.0],
+            losses: vec![0.5, 1.5, 2.5],
+            predictions: vec![7, 8, 9],
+            success: vec![true, false, true],
+            masked: 1,
+        };
+        let some = all.select(&[2, 0]).unwrap();
+        assert_eq!(some.images, [20.0, 21.0, 0.0, 1.0]);
+        assert_eq!((some.losses, some.predictions), (vec![2.5, 0.5], vec![9, 7]));
+        assert_eq!((some.success, some.masked, some.epsilon), (vec![true, true], 1, 2.0));
+        assert!(all.select(&[3]).unwrap_err().to_string().contains("image 3 of 3"));
+    }
 }

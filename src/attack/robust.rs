@@ -11,6 +11,7 @@ const LEAST_DRAWS: usize = 40;
 /// A mean over images, and the 95 % interval of it by the percentile bootstrap (Efron 1979): the images are drawn anew, with
 /// replacement.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Estimate {
     /// Of the images as they are.
     pub value: f64,
@@ -20,6 +21,7 @@ pub struct Estimate {
 
 /// What one epsilon came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Level {
     /// Radius of the ball, in pixel units.
     pub epsilon: f32,
@@ -38,6 +40,7 @@ pub struct Level {
 /// A network's robustness to an attack. It is an upper bound of what the network withstands: a better attack can only
 /// lower it.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Report {
     /// The attack, by name.
     pub attack: String,

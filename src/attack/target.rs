@@ -45,6 +45,7 @@ type Watch = Box<dyn FnMut(Counts) -> ControlFlow<()> + Send>;
 
 /// Passes of images through a network: a batch of five counts five times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
     /// To the logits.
     pub forward: u64,
@@ -121,7 +122,7 @@ impl Target {
             channels,
             classes: trained.classes,
             size: [height, width],
-            precision: if device.name() == "cpu" { Precision::F32 } else { trained.precision },
+            precision: if device.is_cpu() { Precision::F32 } else { trained.precision },
             ..Settings::default()
         };
         Self::of_state(device, trained.model, &settings, &trained.state, &trained.scale)
@@ -157,7 +158,7 @@ impl Target {
         if classes == 1 {
             return Err(Error::Argument(format!(
                 "{}: a network of one logit has one class, which no attack leads away from: two or more are needed",
-                topology.name()
+                topology.name
             )));
         }
         let (factors, offsets) = scale.split_at(channels.min(scale.len()));

@@ -205,9 +205,10 @@ impl Calibration {
     ) -> Result<()> {
         while self.draws.len() < draws {
             let some = self.draws.len()..draws.min(self.draws.len() + AT_A_TIME);
-            let some: Result<Vec<Draw>> = match device.name().as_str() {
-                "cpu" => some.into_par_iter().map(|at| self.make(device, at)).collect(),
-                _ => some.map(|at| self.make(device, at)).collect(),
+            let some: Result<Vec<Draw>> = if device.is_cpu() {
+                some.into_par_iter().map(|at| self.make(device, at)).collect()
+            } else {
+                some.map(|at| self.make(device, at)).collect()
             };
             self.draws.extend(some?);
             progress(self.draws.len() as f64 / draws as f64);

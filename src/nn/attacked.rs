@@ -1,77 +1,13 @@
-//! Networks whose images are attacked: room beside their tensors for what an attack keeps from pass to pass, and the
-//! passes as pieces that a recording is put together of.
+//! Networks whose images are attacked: their passes as pieces that a recording is put together of.
 
-use super::model::Topology;
+use super::memory::Room;
 use super::network::Network;
-use super::plan::{Extra, Mode, Plan, Settings};
+use super::plan::{Extra, Plan};
 use super::program::Program;
+use super::settings::{Mode, Settings};
 use super::state::State;
-use crate::ops::perturb::Perturb;
-use crate::{Arena, Device, Layout, Result, Slot};
-
-/// The tensors of an attack: images (n, h, w, c) in f32 pixel units but for what is said.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
-    /// The originals.
-    pub origin: Slot,
-    /// The images as they are now.
-    pub x: Slot,
-    /// Those of the step before.
-    pub previous: Slot,
-    /// The best so far.
-    pub best: Slot,
-    /// The sum of gradients, which steps go along.
-    pub direction: Slot,
-    /// The best images' direction.
-    pub best_direction: Slot,
-    /// What each image is told: (n, [`Perturb::CONTROLS`]).
-    pub controls: Slot,
-    /// The same, of which images are kept.
-    pub choice: Slot,
-    /// Factors, then offsets, of channels.
-    pub scale: Slot,
-    /// Norms of gradients (n, 3).
-    pub norms: Slot,
-}
-
-impl Room {
-    /// Of a network that is not attacked.
-    pub(super) const NONE: Room = Room {
-        origin: Slot::NONE,
-        x: Slot::NONE,
-        previous: Slot::NONE,
-        best: Slot::NONE,
-        direction: Slot::NONE,
-        best_direction: Slot::NONE,
-        controls: Slot::NONE,
-        choice: Slot::NONE,
-        scale: Slot::NONE,
-        norms: Slot::NONE,
-    };
-
-    pub(super) fn new(layout: &mut Layout, batch: usize, [height, width, channels]: [usize; 3]) -> Self {
-        let images = batch * height * width * channels;
-        let controls = batch * Perturb::CONTROLS;
-        Room {
-            origin: layout.f32(images),
-            x: layout.f32(images),
-            previous: layout.f32(images),
-            best: layout.f32(images),
-            direction: layout.f32(images),
-            best_direction: layout.f32(images),
-            controls: layout.f32(controls),
-            choice: layout.f32(controls),
-            scale: layout.f32(2 * channels),
-            norms: layout.f32(3 * batch),
-        }
-    }
-
-    pub(super) fn all(&self) -> [Slot; 10] {
-        let &Room { origin, x, previous, best, direction, best_direction, controls, choice, scale, norms } =
-            self;
-        [origin, x, previous, best, direction, best_direction, controls, choice, scale, norms]
-    }
-}
+use super::topology::Topology;
+use crate::{Arena, Device, Result, Slot};
 
 /// The passes of an attacked network's batch, always in evaluation mode.
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 
 use super::graph::Role;
 use super::network::Network;
-use super::plan::Optimiser;
+use super::settings::Optimiser;
 use super::state::{Numbers, State, StateTensor, bytes, turned};
 use crate::data::tensors;
 use crate::{Error, Result, Slot, whole_file};

@@ -1,7 +1,6 @@
 //! Weights at first: torchvision's distributions, drawn from numbered streams so that any number of threads draws the
 //! same.
 
-use super::graph::{Entry, Role};
 use crate::random::Random;
 use rayon::prelude::*;
 use std::f32::consts::TAU;
@@ -11,7 +10,7 @@ const PIECE: usize = 1 << 16;
 
 /// What a weight is drawn from.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Draw {
+pub(super) enum Draw {
     Constant(f32),
     /// Mean 0, this standard deviation.
     Normal(f32),
@@ -19,29 +18,35 @@ enum Draw {
     Uniform(f32),
 }
 
-/// torchvision's choice: convolutions after He et al. 2015 by the number of outputs; VGG's linear layers N(0, 0.01) and
-/// its biases 0; a ResNet's last layer uniform within 1 / sqrt(inputs), as PyTorch's linear layers are by default.
-fn draw(entry: &Entry, plain: bool) -> Draw {
-    let inverse_root = |inputs: usize| 1.0 / (inputs as f32).sqrt();
-    match entry.role {
-        Role::Filters([outputs, inputs, ..]) if entry.shape.len() == 2 => {
-            debug_assert!(outputs > 0);
-            if plain { Draw::Normal(0.01) } else { Draw::Uniform(inverse_root(inputs)) }
-        }
-        Role::Filters([outputs, _, rows, columns]) => {
-            Draw::Normal((2.0 / (outputs * rows * columns) as f32).sqrt())
-        }
-        Role::Bias(_) if plain => Draw::Constant(0.0),
-        Role::Bias(inputs) => Draw::Uniform(inverse_root(inputs)),
-        Role::Gamma | Role::RunningVariance => Draw::Constant(1.0),
-        Role::Beta | Role::RunningMean | Role::Batches => Draw::Constant(0.0),
+impl Draw {
+    /// Filters (k, c, r, s) after He et al. 2015, by the number of outputs: PyTorch's `kaiming_normal_` with `fan_out`.
+    pub fn filters([outputs, _, rows, columns]: [usize; 4]) -> Self {
+        Draw::Normal((2.0 / (outputs * rows * columns) as f32).sqrt())
     }
 }
 
-/// The first values of entry `at` of a state dict.
-pub(super) fn values(entry: &Entry, at: usize, plain: bool, seed: u64) -> Vec<f32> {
-    let mut values = vec![0.0; entry.len()];
-    let draw = draw(entry, plain);
+/// How a linear layer's weights begin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Linear {
+    /// Weights and biases uniform within 1 / sqrt(inputs): PyTorch's default.
+    Uniform,
+    /// Weights N(0, this standard deviation), biases 0.
+    Normal(f32),
+}
+
+impl Linear {
+    /// What the weights, and what the biases of a layer of so many inputs are drawn from.
+    pub fn draws(self, inputs: usize) -> [Draw; 2] {
+        match self {
+            Linear::Uniform => [Draw::Uniform(1.0 / (inputs as f32).sqrt()); 2],
+            Linear::Normal(deviation) => [Draw::Normal(deviation), Draw::Constant(0.0)],
+        }
+    }
+}
+
+/// The first `len` values of entry `at` of a state dict.
+pub(super) fn values(draw: Draw, len: usize, at: usize, seed: u64) -> Vec<f32> {
+    let mut values = vec![0.0; len];
     values.par_chunks_mut(PIECE).enumerate().for_each(|(piece, values)| {
         if let Draw::Constant(value) = draw {
             values.fill(value);
@@ -70,31 +75,31 @@ pub(super) fn values(entry: &Entry, at: usize, plain: bool, seed: u64) -> Vec<f3
 mod tests {
     use super::*;
 
+    /// The standard deviations are those of torchvision's `resnet.py` and `vgg.py`, and of PyTorch's `nn.Linear`.
     #[test]
     fn weights_have_the_moments_that_they_should() {
-        let check = |shape: Vec<usize>, role, plain, deviation: f64| {
-            let entry = Entry { name: String::new(), shape, role };
-            let values = values(&entry, 3, plain, 7);
-            let n = values.len() as f64;
+        let check = |draw, len, deviation: f64| {
+            let values = values(draw, len, 3, 7);
+            let n = len as f64;
             let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
             let square = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / n;
-            assert!(mean.abs() < 5.0 * deviation / n.sqrt(), "{role:?}: mean {mean}");
-            assert!((square.sqrt() / deviation - 1.0).abs() < 4.0 / n.sqrt(), "{role:?}: {}", square.sqrt());
+            assert!(mean.abs() < 5.0 * deviation / n.sqrt(), "{draw:?}: mean {mean}");
+            assert!((square.sqrt() / deviation - 1.0).abs() < 4.0 / n.sqrt(), "{draw:?}: {}", square.sqrt());
         };
-        let filters = [64, 32, 3, 3];
-        check(filters.to_vec(), Role::Filters(filters), true, (2.0 / (64.0 * 9.0f64)).sqrt());
-        check(vec![300, 500], Role::Filters([300, 500, 1, 1]), true, 0.01);
-        check(vec![300, 500], Role::Filters([300, 500, 1, 1]), false, (1.0 / 500.0 / 3.0f64).sqrt());
-        check(vec![1000], Role::Bias(512), false, (1.0 / 512.0 / 3.0f64).sqrt());
+        check(Draw::filters([64, 32, 3, 3]), 64 * 32 * 9, (2.0 / (64.0 * 9.0f64)).sqrt());
+        let [weights, biases] = Linear::Normal(0.01).draws(500);
+        check(weights, 300 * 500, 0.01);
+        assert!(values(biases, 300, 0, 7).iter().all(|v| *v == 0.0));
+        let [weights, biases] = Linear::Uniform.draws(500);
+        check(weights, 300 * 500, (1.0 / 500.0 / 3.0f64).sqrt());
+        check(biases, 1000, (1.0 / 500.0 / 3.0f64).sqrt());
     }
 
     #[test]
     fn entries_and_pieces_differ() {
-        let shape = [PIECE, 2, 1, 1];
-        let entry = Entry { name: String::new(), shape: shape.to_vec(), role: Role::Filters(shape) };
-        let [first, second] = [0, 1].map(|at| values(&entry, at, false, 0));
+        let [first, second] = [0, 1].map(|at| values(Draw::Normal(1.0), 2 * PIECE, at, 0));
         assert_ne!(first[..9], second[..9]);
         assert_ne!(first[..9], first[PIECE..PIECE + 9]);
-        assert_eq!(first, values(&entry, 0, false, 0));
+        assert_eq!(first, values(Draw::Normal(1.0), 2 * PIECE, 0, 0));
     }
 }

@@ -23,29 +23,43 @@
 //! # Ok::<(), sharpdim::Error>(())
 //! ```
 
+// Files from below, each of which uses only those before it: init, settings, graph, memory, topology, model, step,
+// compile, program, plan, state, network, resident, weights, attacked, recipe, epoch, checkpoint, trained, trainer,
+// save_timer.
 mod attacked;
 mod checkpoint;
+mod compile;
+mod epoch;
 mod graph;
 mod init;
+mod memory;
 mod model;
 mod network;
 mod plan;
 mod program;
 mod recipe;
+mod resident;
 mod save_timer;
+mod settings;
 mod state;
+mod step;
+mod topology;
 mod trained;
 mod trainer;
+mod weights;
 
-pub(crate) use attacked::{Passes, Room};
+pub(crate) use attacked::Passes;
+pub use epoch::Epoch;
+pub(crate) use memory::Room;
 pub use model::Model;
-#[doc(hidden)]
-pub use model::Topology;
 pub use network::Network;
 pub(crate) use network::run_recorded;
-pub use plan::{Bytes, Mode, Optimiser, Plan, Purpose, Settings};
+pub use plan::{Bytes, Plan};
 pub use recipe::{Normalise, Recipe};
 pub use save_timer::SaveTimer;
+pub use settings::{Mode, Optimiser, Purpose, Settings};
 pub use state::{Numbers, State, StateTensor};
+#[doc(hidden)]
+pub use topology::{Family, ResNet, Topology, Vgg};
 pub use trained::Trained;
-pub use trainer::{Epoch, Progress, Trainer};
+pub use trainer::{Progress, Trainer};

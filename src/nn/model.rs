@@ -1,71 +1,111 @@
-//! The six networks by name, and their topologies as data: how many blocks of which kind, how wide.
+//! The networks by name: one table of all that is known of each, which command lines, plans of studies and their
+//! documentation read.
 
+use super::topology::{Family, ResNet, Topology, Vgg};
 use crate::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
 
-/// The networks of Konz & Mazurowski 2024, with torchvision's topologies: ResNets (He et al. 2016; the bottleneck's
-/// stride on its 3 x 3 convolution) and VGGs without batch normalisation (Simonyan & Zisserman 2015).
-///
-/// ```
-/// use sharpdim::nn::Model;
-/// assert_eq!("resnet50".parse::<Model>()?, Model::ResNet50);
-/// assert_eq!(Model::Vgg13.to_string(), "vgg13");
-/// assert_eq!(Model::ALL.len(), 6);
-/// # Ok::<(), sharpdim::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Model {
+/// What is known of a network.
+struct Row {
+    /// torchvision's name.
+    name: &'static str,
+    /// Its layers.
+    family: Family,
+    /// Images of a batch in Konz & Mazurowski 2024.
+    batch: usize,
+    /// Learning rate there.
+    rate: f32,
+    /// Multiplications of a forward pass, ResNet-18's being 1.
+    cost: f64,
+}
+
+const fn resnet(name: &'static str, layers: ResNet, batch: usize, cost: f64) -> Row {
+    Row { name, family: Family::ResNet(layers), batch, rate: 1e-3, cost }
+}
+
+const fn vgg(name: &'static str, stages: &'static [(usize, usize)], cost: f64) -> Row {
+    Row { name, family: Family::Vgg(Vgg::of(stages)), batch: 6, rate: 1e-4, cost }
+}
+
+/// Makes the enum of networks and the table of their rows.
+macro_rules! models {
+    ($($(#[$doc:meta])* $model:ident = $row:expr;)*) => {
+        /// The networks of Konz & Mazurowski 2024, with torchvision's topologies: ResNets (He et al. 2016; the
+        /// bottleneck's stride on its 3 x 3 convolution) and VGGs without batch normalisation (Simonyan & Zisserman 2015).
+        ///
+        /// ```
+        /// use sharpdim::nn::Model;
+        /// assert_eq!("resnet50".parse::<Model>()?, Model::ResNet50);
+        /// assert_eq!(Model::Vgg13.to_string(), "vgg13");
+        /// assert_eq!(Model::ALL[0], Model::ResNet18);
+        /// # Ok::<(), sharpdim::Error>(())
+        /// ```
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Model {
+            $($(#[$doc])* $model,)*
+        }
+
+        static ROWS: [Row; Model::ALL.len()] = [$($row),*];
+
+        impl Model {
+            /// All of them.
+            pub const ALL: [Model; [$(Model::$model),*].len()] = [$(Model::$model),*];
+        }
+    };
+}
+
+models! {
     /// `resnet18`: basic blocks, 2 2 2 2.
-    ResNet18,
+    ResNet18 = resnet("resnet18", ResNet::basic([2, 2, 2, 2]), 40, 1.0);
     /// `resnet34`: basic blocks, 3 4 6 3.
-    ResNet34,
+    ResNet34 = resnet("resnet34", ResNet::basic([3, 4, 6, 3]), 25, 2.0);
     /// `resnet50`: bottleneck blocks, 3 4 6 3.
-    ResNet50,
+    ResNet50 = resnet("resnet50", ResNet::bottleneck([3, 4, 6, 3]), 12, 2.3);
     /// `vgg13`: ten convolutions, three linear layers.
-    Vgg13,
+    Vgg13 = vgg("vgg13", &[(64, 2), (128, 2), (256, 2), (512, 2), (512, 2)], 6.2);
     /// `vgg16`: thirteen convolutions, three linear layers.
-    Vgg16,
+    Vgg16 = vgg("vgg16", &[(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)], 8.5);
     /// `vgg19`: sixteen convolutions, three linear layers.
-    Vgg19,
+    Vgg19 = vgg("vgg19", &[(64, 2), (128, 2), (256, 4), (512, 4), (512, 4)], 10.8);
 }
 
 impl Model {
-    /// All of them.
-    pub const ALL: [Model; 6] =
-        [Model::ResNet18, Model::ResNet34, Model::ResNet50, Model::Vgg13, Model::Vgg16, Model::Vgg19];
+    const fn row(self) -> &'static Row {
+        &ROWS[self as usize]
+    }
 
     /// torchvision's name: `resnet18`.
     pub const fn name(self) -> &'static str {
-        match self {
-            Model::ResNet18 => "resnet18",
-            Model::ResNet34 => "resnet34",
-            Model::ResNet50 => "resnet50",
-            Model::Vgg13 => "vgg13",
-            Model::Vgg16 => "vgg16",
-            Model::Vgg19 => "vgg19",
-        }
+        self.row().name
+    }
+
+    /// The family's name: `ResNet` or `VGG`.
+    pub fn family(self) -> &'static str {
+        self.row().family.architecture().family()
+    }
+
+    /// Multiplications of a forward pass, about, where those of ResNet-18 on the same images are 1.
+    pub const fn cost(self) -> f64 {
+        self.row().cost
+    }
+
+    /// Images of a batch in Konz & Mazurowski 2024.
+    pub(super) const fn paper_batch(self) -> usize {
+        self.row().batch
+    }
+
+    /// Learning rate in Konz & Mazurowski 2024.
+    pub(super) const fn paper_rate(self) -> f32 {
+        self.row().rate
     }
 
     /// What it is made of.
     #[doc(hidden)]
-    pub fn topology(self) -> Topology {
-        let residual = |bottleneck, blocks: [usize; 4]| {
-            let stages = std::array::from_fn(|stage| (64 << stage, blocks[stage]));
-            Topology::Residual { name: self.name(), bottleneck, stem: 64, stages }
-        };
-        let plain = |convolutions: [usize; 5]| {
-            let stages = [64, 128, 256, 512, 512].into_iter().zip(convolutions).collect();
-            Topology::Plain { name: self.name(), stages, pooled: 7, hidden: 4096 }
-        };
-        match self {
-            Model::ResNet18 => residual(false, [2, 2, 2, 2]),
-            Model::ResNet34 => residual(false, [3, 4, 6, 3]),
-            Model::ResNet50 => residual(true, [3, 4, 6, 3]),
-            Model::Vgg13 => plain([2, 2, 2, 2, 2]),
-            Model::Vgg16 => plain([2, 2, 3, 3, 3]),
-            Model::Vgg19 => plain([2, 2, 4, 4, 4]),
-        }
+    pub const fn topology(self) -> Topology {
+        let Row { name, family, .. } = *self.row();
+        Topology { name, family }
     }
 
     /// The names of the activations that can be kept ([`Settings::taps`](super::Settings::taps)), from the images to
@@ -89,7 +129,7 @@ impl Model {
     /// assert_eq!((Model::ResNet50.last_hidden(), Model::Vgg16.last_hidden()), ("layer4", "classifier.3"));
     /// ```
     pub fn last_hidden(self) -> &'static str {
-        self.topology().module("last_hidden")
+        self.row().family.architecture().last_hidden()
     }
 
     /// The least height and width of images: 1 for ResNets, 32 for VGGs, which halve an image five times.
@@ -109,82 +149,36 @@ impl FromStr for Model {
 
     fn from_str(name: &str) -> Result<Self> {
         Model::ALL.into_iter().find(|model| model.name() == name).ok_or_else(|| {
-            let names: Vec<&str> = Model::ALL.into_iter().map(Model::name).collect();
-            Error::Argument(format!("no network is called {name:?}: there are {}", names.join(", ")))
+            let names = Model::ALL.map(Model::name).join(", ");
+            Error::Argument(format!("no network is called {name:?}: there are {names}"))
         })
     }
 }
 
-/// A network's shape, apart from that of its images and classes. Tests make small ones.
-#[doc(hidden)]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Topology {
-    /// A stem of 7 x 7 convolution and max pool, four stages of residual blocks, and one linear layer.
-    Residual {
-        /// For messages.
-        name: &'static str,
-        /// Whether blocks are 1 x 1, 3 x 3, 1 x 1 with four times the width at their end, or 3 x 3 twice.
-        bottleneck: bool,
-        /// Channels of the stem.
-        stem: usize,
-        /// Width and number of blocks of each stage.
-        stages: [(usize, usize); 4],
-    },
-    /// Stages of 3 x 3 convolutions, each ending in a max pool, and three linear layers.
-    Plain {
-        /// For messages.
-        name: &'static str,
-        /// Width and number of convolutions of each stage.
-        stages: Vec<(usize, usize)>,
-        /// Rows and columns that images are averaged to before the first linear layer.
-        pooled: usize,
-        /// Width of the two hidden linear layers.
-        hidden: usize,
-    },
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::graph::Node;
 
-impl Topology {
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Topology::Residual { name, .. } | Topology::Plain { name, .. } => name,
-        }
-    }
-
-    pub(super) fn least_size(&self) -> usize {
-        match self {
-            Topology::Residual { .. } => 1,
-            Topology::Plain { stages, .. } => 1 << stages.len(),
-        }
-    }
-
-    pub(super) fn activations(&self) -> Vec<String> {
-        let mut names = vec!["input".to_owned()];
-        match self {
-            Topology::Residual { .. } => {
-                let modules =
-                    ["maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc", "last_hidden"];
-                names.extend(modules.map(String::from));
-            }
-            Topology::Plain { stages, .. } => {
-                let mut module = 0;
-                for (_, convolutions) in stages {
-                    module += 2 * convolutions;
-                    names.push(format!("features.{module}"));
-                    module += 1;
+    #[test]
+    fn costs_are_those_of_the_layers() {
+        let products = |model: Model| {
+            let graph = model.topology().graph([1, 224, 224, 3], 1000, &[]).unwrap();
+            let layers = graph.nodes.iter().map(|node| match node {
+                Node::Conv { conv, .. } => {
+                    conv.weight_shape().iter().product::<usize>() * conv.out_height() * conv.out_width()
                 }
-                let modules = ["avgpool", "classifier.0", "classifier.3", "classifier.6", "last_hidden"];
-                names.extend(modules.map(String::from));
-            }
-        }
-        names
-    }
-
-    /// The module that an activation's name stands for.
-    pub(super) fn module<'a>(&self, name: &'a str) -> &'a str {
-        match (name, self) {
-            ("last_hidden", Topology::Residual { .. }) => "layer4",
-            ("last_hidden", Topology::Plain { .. }) => "classifier.3",
-            _ => name,
+                _ => 0,
+            });
+            layers.sum::<usize>() as f64
+        };
+        // torchvision's documentation of its weights: 1.81, 3.66, 4.09, 11.31, 15.47 and 19.63 GFLOPS.
+        let published = [1.81, 3.66, 4.09, 11.31, 15.47, 19.63];
+        for (model, published) in Model::ALL.into_iter().zip(published) {
+            let found = products(model) / 1e9;
+            assert!((found / published - 1.0).abs() < 0.01, "{model}: {found}");
+            let ratio = published / 1.81;
+            assert!((model.cost() / ratio - 1.0).abs() < 0.03, "{model}: {}, not {ratio:.2}", model.cost());
         }
     }
 }

@@ -1,20 +1,17 @@
 //! A network with its memory: batches in, logits, losses and gradients out, weights moved, saved and loaded.
 
-use super::graph::{Entry, Role};
+use super::graph::Role;
 use super::init;
-use super::model::Topology;
-use super::plan::{Mode, Optimiser, Plan, Purpose};
+use super::plan::Plan;
 use super::program::Program;
-use super::state::{Numbers, State, StateTensor, turned};
+use super::settings::{Mode, Optimiser, Purpose};
 use crate::ops::cross_entropy::CrossEntropy;
 use crate::ops::norm;
-use crate::ops::take_images::Choice;
 use crate::{Arena, Error, Recording, Result, Slot};
 use std::ops::Range;
-use std::path::Path;
 
 /// Steps that dropout tells apart: what one f32 counts exactly.
-const MOST_STEPS: u32 = 1 << 24;
+pub(super) const MOST_STEPS: u32 = 1 << 24;
 
 /// A network on a device.
 ///
@@ -38,13 +35,13 @@ pub struct Network {
     /// On GPUs, each program's step of training, recorded when it is first taken.
     recorded: Vec<Option<Recording>>,
     /// The same of steps on images that stay on the device.
-    recorded_taken: Vec<Option<Recording>>,
+    pub(super) recorded_taken: Vec<Option<Recording>>,
     pub(super) arena: Arena,
     /// Which of the plan's programs the batch is in, how many images it has, and what was done with it.
-    program: usize,
+    pub(super) program: usize,
     rows: usize,
     labelled: bool,
-    ran: Option<Mode>,
+    pub(super) ran: Option<Mode>,
     differentiated: bool,
     /// Weights moved since the forward pass: its logits stand, but gradients would be of neither weights.
     moved: bool,
@@ -76,11 +73,10 @@ impl Network {
             steps: 0,
             batches: vec![0; norms],
         };
-        let plain = matches!(network.plan.topology, Topology::Plain { .. });
         for (at, (entry, place)) in network.plan.entries.iter().zip(&network.plan.places).enumerate() {
             // Random values have no order to turn.
             if entry.role != Role::Batches {
-                network.arena.write(place.value, &init::values(entry, at, plain, seed))?;
+                network.arena.write(place.value, &init::values(entry.draw, entry.len(), at, seed))?;
             }
         }
         network.plan.round(&mut network.arena)?;
@@ -127,7 +123,7 @@ impl Network {
     }
 
     /// Makes the next batch one of so many images, in the smallest program that has room for them.
-    fn fit(&mut self, rows: usize) -> Result<()> {
+    pub(super) fn fit(&mut self, rows: usize) -> Result<()> {
         let fitting = self.plan.for_training().filter(|(_, program)| program.batch >= rows);
         let Some((program, _)) = fitting.min_by_key(|(_, program)| program.batch) else {
             let most = self.plan.for_training().map(|(_, program)| program.batch).max().unwrap_or(0);
@@ -141,7 +137,7 @@ impl Network {
     }
 
     /// Makes the next batch one of so many images in a program.
-    fn begin(&mut self, program: usize, rows: usize) {
+    pub(super) fn begin(&mut self, program: usize, rows: usize) {
         (self.program, self.rows) = (program, rows);
         (self.labelled, self.ran, self.differentiated) = (false, None, false);
     }
@@ -261,32 +257,6 @@ impl Network {
         self.rows_of(slot)
     }
 
-    /// The gradient of a weight, in the shape of the state dict.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] where it is not planned, no weight has this name, or there was no backward pass;
-    /// [`Error::Device`] where the device failed.
-    pub fn parameter_gradient(&self, name: &str) -> Result<Vec<f32>> {
-        let (entry, slot) = self.entry(name, |place| place.gradient)?;
-        if self.plan.gradient.is_empty() {
-            return Err(self.plan.not_planned("gradients of weights"));
-        }
-        if slot.is_empty() {
-            return Err(Error::Argument(format!("{name} is no weight: it has no gradient")));
-        }
-        self.gradients()?;
-        self.theirs(entry, slot)
-    }
-
-    /// A weight or running statistic, in the shape of the state dict.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] where none has this name; [`Error::Device`] where the device failed.
-    pub fn parameter(&self, name: &str) -> Result<Vec<f32>> {
-        let (entry, slot) = self.entry(name, |place| place.value)?;
-        self.theirs(entry, slot)
-    }
-
     /// The Euclidean norm of all weights' gradients together.
     ///
     /// # Errors
@@ -337,72 +307,6 @@ impl Network {
         self.stepped();
         let losses = self.rows_of(self.passes().losses)?;
         Ok((losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / losses.len() as f64) as f32)
-    }
-
-    /// The images that stay on the device, in parts, and the factors and offsets of their channels.
-    pub(super) fn set_data(&mut self, parts: [&[u8]; 2], scale: &[f32]) -> Result<()> {
-        let mut from = 0;
-        for part in parts {
-            self.arena.write_bytes(self.plan.data.images, from, part)?;
-            from += part.len();
-        }
-        self.arena.write(self.plan.data.scale, scale)
-    }
-
-    /// A step of training on images that stay on the device: which, their labels, and where in the table their
-    /// results go. Nothing is read back: on a GPU the step is launched, and not waited for.
-    pub(super) fn train_taken(
-        &mut self,
-        choices: &[Choice],
-        labels: &[u32],
-        from: usize,
-        rate: f32,
-    ) -> Result<()> {
-        self.choose(choices, labels, from, Mode::Training)?;
-        self.whole("training mode")?;
-        self.write_rate(rate)?;
-        self.write_count()?;
-        run_recorded(&mut self.recorded_taken[self.program], &mut self.arena, |arena| {
-            self.plan.taken_step(arena, self.program)
-        })?;
-        self.batches.iter_mut().for_each(|batches| *batches += 1);
-        self.stepped();
-        Ok(())
-    }
-
-    /// The losses of images that stay on the device, and whether they are told right, into the table.
-    pub(super) fn test_taken(&mut self, choices: &[Choice], labels: &[u32], from: usize) -> Result<()> {
-        self.choose(choices, labels, from, Mode::Evaluation)?;
-        self.plan.taken_test(&mut self.arena, self.program)
-    }
-
-    /// The layer whose output is the first that is not finite, on a batch of images that stay on the device.
-    pub(super) fn first_not_finite(
-        &mut self,
-        choices: &[Choice],
-        mode: Mode,
-        step: u32,
-    ) -> Result<Option<String>> {
-        for (entry, place) in self.plan.entries.iter().zip(&self.plan.places) {
-            if self.arena.to_vec(place.value)?.iter().any(|value| !value.is_finite()) {
-                return Ok(Some(format!("the weights of {}", entry.name)));
-            }
-        }
-        self.choose(choices, &vec![0; choices.len()], 0, mode)?;
-        self.arena.write(self.plan.count, &[(step % MOST_STEPS) as f32])?;
-        let passes = &self.plan.programs[self.program];
-        passes.take(&mut self.arena, &self.plan.data)?;
-        passes.first_not_finite(&mut self.arena, mode, self.plan.count)
-    }
-
-    fn choose(&mut self, choices: &[Choice], labels: &[u32], from: usize, mode: Mode) -> Result<()> {
-        match self.plan.tests {
-            Some(tests) if mode == Mode::Evaluation => self.begin(tests, choices.len()),
-            _ => self.fit(choices.len())?,
-        }
-        self.set_labels(labels)?;
-        self.plan.programs[self.program].choose(&mut self.arena, choices)?;
-        self.arena.write(self.plan.data.place, &[from as f32, choices.len() as f32])
     }
 
     /// Runs images (h, w, c), any number of them, through the network in evaluation mode, batch by batch, and gives
@@ -474,76 +378,6 @@ impl Network {
         }
     }
 
-    /// Its weights and running statistics, under torchvision's names.
-    ///
-    /// # Errors
-    /// [`Error::Device`] where the device failed.
-    pub fn state(&self) -> Result<State> {
-        let mut batches = self.batches.iter();
-        let tensors = self.plan.entries.iter().zip(&self.plan.places).map(|(entry, place)| {
-            let numbers = match entry.role {
-                Role::Batches => Numbers::I64(batches.next().copied().into_iter().collect()),
-                _ => Numbers::F32(self.theirs(entry, place.value)?),
-            };
-            Ok(StateTensor { name: entry.name.clone(), shape: entry.shape.clone(), numbers })
-        });
-        Ok(State { tensors: tensors.collect::<Result<_>>()? })
-    }
-
-    /// Takes another's weights and running statistics. Nothing is changed where they do not fit. The optimiser's
-    /// memory stays as it is.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] for tensors that are missing, not expected, of another shape, or not finite;
-    /// [`Error::Device`] where the device fails.
-    pub fn load_state(&mut self, state: &State) -> Result<()> {
-        if let Some(reason) = state.mismatch(self.plan.name(), &self.plan.entries) {
-            return Err(Error::Argument(reason));
-        }
-        let mut norms = 0;
-        for (entry, place) in self.plan.entries.iter().zip(&self.plan.places) {
-            let numbers = state.get(&entry.name).map(|tensor| &tensor.numbers);
-            match (entry.role, numbers) {
-                (Role::Batches, numbers) => {
-                    self.batches[norms] = match numbers {
-                        Some(Numbers::I64(count)) => count[0],
-                        _ => 0,
-                    };
-                    norms += 1;
-                }
-                (Role::Filters(shape), Some(Numbers::F32(values))) => {
-                    self.arena.write(place.value, &turned(values, shape, false))?;
-                }
-                (_, Some(Numbers::F32(values))) => self.arena.write(place.value, values)?,
-                _ => unreachable!("the state was found to match"),
-            }
-        }
-        self.ran = None;
-        self.plan.round(&mut self.arena)
-    }
-
-    /// Writes its weights and running statistics to a safetensors file that PyTorch loads as it is: see
-    /// [`State::save`].
-    ///
-    /// # Errors
-    /// As [`State::save`].
-    pub fn save(&self, path: &Path) -> Result<()> {
-        self.state()?.save(path)
-    }
-
-    /// Reads weights and running statistics from a safetensors file: see [`State::read`] and
-    /// [`load_state`](Self::load_state).
-    ///
-    /// # Errors
-    /// As [`State::read`]; [`Error::Format`] for those of another network.
-    pub fn load(&mut self, path: &Path) -> Result<()> {
-        let state = State::read(path)?;
-        match state.mismatch(self.plan.name(), &self.plan.entries) {
-            Some(reason) => Err(Error::format(path, reason)),
-            None => self.load_state(&state),
-        }
-    }
-
     fn image_len(&self) -> usize {
         let settings = self.plan.settings();
         settings.size[0] * settings.size[1] * settings.channels
@@ -560,7 +394,7 @@ impl Network {
     }
 
     /// That the batch has as many images as were planned.
-    fn whole(&self, what: &str) -> Result<()> {
+    pub(super) fn whole(&self, what: &str) -> Result<()> {
         let (rows, planned) = (self.rows, self.passes().batch);
         // Batches of tests have no passes back.
         if rows == planned && Some(self.program) != self.plan.tests {
@@ -588,44 +422,27 @@ impl Network {
         Err(Error::Argument(format!("{}: this batch has no labels", self.plan.name())))
     }
 
-    fn gradients(&self) -> Result<()> {
+    pub(super) fn gradients(&self) -> Result<()> {
         if self.differentiated {
             return Ok(());
         }
         Err(Error::Argument(format!("{}: no backward pass was run on this batch", self.plan.name())))
     }
 
-    fn write_rate(&mut self, rate: f32) -> Result<()> {
+    pub(super) fn write_rate(&mut self, rate: f32) -> Result<()> {
         match self.plan.optimiser()? {
             Optimiser::Adam(adam) => self.arena.write(self.plan.rate, &adam.step(rate, self.steps + 1)),
             Optimiser::Sgd(_) => self.arena.write(self.plan.rate, &[rate]),
         }
     }
 
-    fn write_count(&mut self) -> Result<()> {
+    pub(super) fn write_count(&mut self) -> Result<()> {
         self.arena.write(self.plan.count, &[(self.steps % MOST_STEPS) as f32])
     }
 
-    fn stepped(&mut self) {
+    pub(super) fn stepped(&mut self) {
         self.steps += 1;
         self.moved = true;
-    }
-
-    fn entry(&self, name: &str, slot: impl Fn(&super::plan::Place) -> Slot) -> Result<(&Entry, Slot)> {
-        let found = self.plan.entries.iter().zip(&self.plan.places).find(|(entry, _)| entry.name == name);
-        match found.filter(|(entry, _)| entry.role != Role::Batches) {
-            Some((entry, place)) => Ok((entry, slot(place))),
-            None => Err(Error::Argument(format!("{} has no weight {name:?}", self.plan.name()))),
-        }
-    }
-
-    /// A tensor in the state dict's order.
-    pub(super) fn theirs(&self, entry: &Entry, slot: Slot) -> Result<Vec<f32>> {
-        let values = self.arena.to_vec(slot)?;
-        match entry.role {
-            Role::Filters(shape) if shape[2] * shape[3] > 1 => Ok(turned(&values, shape, true)),
-            _ => Ok(values),
-        }
     }
 }
 

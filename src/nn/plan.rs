@@ -1,14 +1,15 @@
-//! What a network is asked for, and what comes of it before anything is allocated: where each tensor lies, the steps
-//! of every pass, and how much memory it all takes.
+//! What comes of settings before anything is allocated: where each tensor lies, the steps of every pass, and how much
+//! memory it all takes.
 
-use super::attacked::Room;
+use super::compile::Context;
 use super::graph::{Entry, Graph, Node, Role};
-use super::model::{Model, Topology};
-use super::program::{Context, Program, Wants, norm_workspace};
-use crate::ops::adam::{self, Adam};
+use super::memory::{Data, Place, Room};
+use super::model::Model;
+use super::program::Program;
+use super::settings::{Mode, Optimiser, Purpose, Settings, Wants};
+use super::topology::Topology;
 use crate::ops::guard::Guard;
-use crate::ops::sgd::{self, Sgd};
-use crate::ops::{convert, norm};
+use crate::ops::{adam, convert, norm, sgd};
 use crate::{Arena, Device, Error, Layout, Precision, Result, Slot};
 use std::fmt;
 
@@ -16,109 +17,9 @@ use std::fmt;
 /// load, and the 128 bytes of a cache line in bf16 too.
 const STEP: usize = 64;
 
-/// Whether batch normalisation takes the batch's statistics and dropout drops, or neither.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// The batch's statistics, which move the running ones, and dropout: PyTorch's `train()`.
-    Training,
-    /// The running statistics and no dropout: PyTorch's `eval()`.
-    Evaluation,
-}
-
-/// How weights are moved.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Optimiser {
-    /// Adam or AdamW: two more values for each weight.
-    Adam(Adam),
-    /// Stochastic gradient descent: one more value for each weight.
-    Sgd(Sgd),
-}
-
-/// Which passes are planned: memory is set aside for these only.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Purpose {
-    /// Forward passes in evaluation mode. Activations give their memory to later ones.
-    Inference,
-    /// The same, and the gradient of the loss by the images: what attacks need. Weights get none.
-    InputGradient,
-    /// Forward passes in either mode, and the gradients of all weights and of the images.
-    Gradients,
-    /// Forward passes in either mode, the gradients of all weights, and an optimiser. Images get no gradient.
-    Training(Optimiser),
-}
-
-impl Purpose {
-    fn wants(self) -> Wants {
-        let (parameters, input) = match self {
-            Purpose::Inference => (false, false),
-            Purpose::InputGradient => (false, true),
-            Purpose::Gradients => (true, true),
-            Purpose::Training(_) => (true, false),
-        };
-        Wants { parameters, input }
-    }
-
-    /// As messages have it: "for training".
-    fn words(self) -> &'static str {
-        match self {
-            Purpose::Inference => "inference",
-            Purpose::InputGradient => "gradients of images",
-            Purpose::Gradients => "gradients of weights and images",
-            Purpose::Training(Optimiser::Adam(_)) => "training with Adam",
-            Purpose::Training(Optimiser::Sgd(_)) => "training with SGD",
-        }
-    }
-}
-
-/// What a network is planned for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// Images in a batch. Passes in evaluation mode that compute no gradients of weights take fewer as well.
-    pub batch: usize,
-    /// A second size of batches, for an epoch's last one: it shares the weights, and the memory of the first.
-    pub last_batch: Option<usize>,
-    /// Channels of an image.
-    pub channels: usize,
-    /// Classes: logits of an image.
-    pub classes: usize,
-    /// Height and width of images.
-    pub size: [usize; 2],
-    /// What activations and the weights in products are stored as; master weights are f32 always.
-    pub precision: Precision,
-    /// Which passes are planned.
-    pub purpose: Purpose,
-    /// Activations that stay until the next forward pass, of [`Model::activations`].
-    pub taps: Vec<String>,
-    /// Probability of a value to fall in VGG's classifier, in training mode.
-    pub dropout: f32,
-    /// Dropout's seed.
-    pub seed: u64,
-    /// The greatest norm of all weights' gradients together: longer ones are shortened to it before a step, as
-    /// PyTorch's `clip_grad_norm_` does.
-    pub clip: Option<f32>,
-}
-
-impl Default for Settings {
-    /// Inference of one image of 224 x 224 and three channels, two classes, f32, dropout 0.5, no clipping.
-    fn default() -> Self {
-        Settings {
-            batch: 1,
-            last_batch: None,
-            channels: 3,
-            classes: 2,
-            size: [224, 224],
-            precision: Precision::F32,
-            purpose: Purpose::Inference,
-            taps: Vec::new(),
-            dropout: 0.5,
-            seed: 0,
-            clip: None,
-        }
-    }
-}
-
 /// Bytes of a network's memory, by what they are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Bytes {
     /// Weights, their bf16 copy where there is one, and running statistics.
     pub weights: usize,
@@ -139,33 +40,6 @@ impl Bytes {
     pub fn total(&self) -> usize {
         self.weights + self.gradients + self.optimiser + self.data + self.activations + self.workspace
     }
-}
-
-/// The images that stay on the device, and what was found of them in this epoch: all [`Slot::NONE`] where none do.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Data {
-    /// Bytes (n, h, w, c).
-    pub images: Slot,
-    /// Factor and offset of each channel.
-    pub scale: Slot,
-    /// Each image's loss, then whether it was told right.
-    pub table: Slot,
-    /// Where in the table the batch begins, and how many images it has.
-    pub place: Slot,
-    /// Whether a loss was not finite.
-    pub halt: Slot,
-}
-
-/// Where an entry of the state dict lies.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    /// Its master values; none for [`Role::Batches`].
-    pub value: Slot,
-    pub gradient: Slot,
-    /// What products read: the bf16 copy, or the master values.
-    pub factor: Slot,
-    /// What the optimiser remembers of it.
-    pub moments: [Slot; 2],
 }
 
 /// What is planned beside the passes.
@@ -250,7 +124,7 @@ impl Plan {
     ) -> Result<Self> {
         let &Extra { images, test_batch, attacked } = extra;
         let &Settings { batch, last_batch, channels, classes, size: [height, width], .. } = settings;
-        let name = topology.name();
+        let name = topology.name;
         let extents = [("batch", batch), ("last_batch", last_batch.unwrap_or(1)), ("channels", channels)];
         for (what, extent) in extents.into_iter().chain([("classes", classes)]) {
             if extent == 0 {
@@ -273,7 +147,7 @@ impl Plan {
         let tests = test_batch.map(|_| trained);
         let graphs: Vec<Graph> = sizes
             .iter()
-            .map(|batch| Graph::new(topology, [*batch, height, width, channels], classes, &taps))
+            .map(|batch| topology.graph([*batch, height, width, channels], classes, &taps))
             .collect::<Result<_>>()?;
         if matches!(settings.purpose, Purpose::Training(_)) {
             for (graph, batch) in graphs.iter().zip(&sizes).take(trained) {
@@ -308,20 +182,8 @@ impl Plan {
         };
         let (count, norm) = (layout.f32(1), layout.f32(1));
         let data = match images {
-            0 => Data {
-                images: Slot::NONE,
-                scale: Slot::NONE,
-                table: Slot::NONE,
-                place: Slot::NONE,
-                halt: Slot::NONE,
-            },
-            images => Data {
-                images: layout.bytes_of(images * height * width * channels),
-                scale: layout.f32(2 * channels),
-                table: layout.f32(2 * images),
-                place: layout.f32(2),
-                halt: layout.f32(1),
-            },
+            0 => Data::NONE,
+            images => Data::new(&mut layout, images, [height, width, channels]),
         };
         let room =
             if attacked { Room::new(&mut layout, batch, [height, width, channels]) } else { Room::NONE };
@@ -331,17 +193,11 @@ impl Plan {
             .map(|(entry, (start, statistic))| {
                 let len = entry.len();
                 let part = |of: Slot| if of.is_empty() { Slot::NONE } else { of.part(*start, len) };
-                let none = Place {
-                    value: Slot::NONE,
-                    gradient: Slot::NONE,
-                    factor: Slot::NONE,
-                    moments: [Slot::NONE; 2],
-                };
                 match entry.role {
-                    Role::Batches => none,
+                    Role::Batches => Place::NONE,
                     Role::RunningMean | Role::RunningVariance => {
                         let value = statistics.part(*statistic, len);
-                        Place { value, factor: value, ..none }
+                        Place { value, factor: value, ..Place::NONE }
                     }
                     _ => {
                         let value = part(weights);
@@ -360,7 +216,7 @@ impl Plan {
             seed: settings.seed,
             taps: &taps,
             data: images,
-            workspace: if wants.parameters { norm_workspace(device, parameters) } else { 0 },
+            workspace: if wants.parameters { norm::workspace_len(device, parameters) } else { 0 },
         };
         // Batches of either size use the same memory, one at a time.
         let shared = layout.clone();
@@ -385,7 +241,7 @@ impl Plan {
         all.activations = layout.bytes() - all.total();
         Ok(Plan {
             device: device.clone(),
-            topology: topology.clone(),
+            topology: *topology,
             settings: settings.clone(),
             entries,
             places,
@@ -417,7 +273,7 @@ impl Plan {
 
     /// The network's name.
     pub fn name(&self) -> &str {
-        self.topology.name()
+        self.topology.name
     }
 
     /// How many weights it has, running statistics apart.
@@ -456,6 +312,11 @@ impl Plan {
                 self.settings.taps.join(", ")
             ))),
         }
+    }
+
+    /// Images that a batch of a training's tests has, where one is planned.
+    pub(super) fn test_batch(&self) -> Option<usize> {
+        self.tests.map(|tests| self.programs[tests].batch)
     }
 
     /// The programs but that of a training's tests, and which they are.

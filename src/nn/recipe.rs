@@ -1,7 +1,7 @@
 //! How a network is trained: every setting, with the paper's as defaults.
 
 use super::model::Model;
-use super::plan::Optimiser;
+use super::settings::Optimiser;
 use crate::data::Images;
 use crate::ops::adam::Adam;
 use crate::ops::take_images::Choice;
@@ -61,6 +61,7 @@ pub struct Recipe {
 
 /// What a network gets of a pixel's value v, 0 to 255.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Normalise {
     /// v itself.
     None,
@@ -77,21 +78,15 @@ impl Recipe {
     /// of 40 for ResNet-18, 25 for ResNet-34, 12 for ResNet-50, 6 for VGGs; mixed precision on GPUs, f32 on the CPU; two
     /// classes.
     pub fn paper(model: Model, device: &Device) -> Self {
-        let (batch, rate) = match model {
-            Model::ResNet18 => (40, 1e-3),
-            Model::ResNet34 => (25, 1e-3),
-            Model::ResNet50 => (12, 1e-3),
-            Model::Vgg13 | Model::Vgg16 | Model::Vgg19 => (6, 1e-4),
-        };
         Recipe {
             model,
             classes: 2,
             epochs: 100,
-            batch,
+            batch: model.paper_batch(),
             optimiser: Optimiser::Adam(Adam { weight_decay: 1e-4, ..Adam::default() }),
-            rate,
+            rate: model.paper_rate(),
             dropout: 0.5,
-            precision: if device.name() == "cpu" { Precision::F32 } else { Precision::Bf16 },
+            precision: if device.is_cpu() { Precision::F32 } else { Precision::Bf16 },
             normalise: Normalise::Unit,
             flip: false,
             crop: None,

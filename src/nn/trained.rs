@@ -1,11 +1,12 @@
 //! Trained networks: what a checkpoint is of, and a network with its weights.
 
 use super::checkpoint;
+use super::epoch::{Epoch, TRAINING_IMAGES, described};
 use super::model::Model;
 use super::network::Network;
-use super::plan::{Plan, Purpose, Settings};
+use super::plan::Plan;
+use super::settings::{Purpose, Settings};
 use super::state::State;
-use super::trainer::{Epoch, TRAINING_IMAGES, described};
 use crate::data::Images;
 use crate::{Device, Error, Precision, Result};
 use serde_json::Value;
@@ -39,6 +40,7 @@ use std::path::Path;
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Trained {
     /// The network.
     pub model: Model,
@@ -114,7 +116,7 @@ impl Trained {
             channels,
             classes: self.classes,
             size: [height, width],
-            precision: if device.name() == "cpu" { Precision::F32 } else { self.precision },
+            precision: if device.is_cpu() { Precision::F32 } else { self.precision },
             purpose,
             taps: taps.iter().map(|tap| (*tap).to_owned()).collect(),
             ..Settings::default()

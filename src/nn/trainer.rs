@@ -1,10 +1,12 @@
 //! Training: images that stay on the device, epochs of steps and tests, and going on where another run stopped.
 
 use super::checkpoint;
-use super::model::Topology;
+use super::epoch::{Epoch, TRAINING_IMAGES, described};
 use super::network::Network;
-use super::plan::{Extra, Mode, Plan, Purpose, Settings};
+use super::plan::{Extra, Plan};
 use super::recipe::Recipe;
+use super::settings::{Mode, Purpose, Settings};
+use super::topology::Topology;
 use super::trained::Trained;
 use crate::data::Images;
 use crate::ops::take_images::Choice;
@@ -12,9 +14,6 @@ use crate::{Device, Error, Result};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::time::Instant;
-
-/// The setting that says what a network was trained on.
-pub(super) const TRAINING_IMAGES: &str = "training images";
 
 /// Pixels of a test's batch, where a batch of training has fewer: in small batches of small images, reading the weights
 /// is most of the work.
@@ -26,27 +25,9 @@ fn test_batch(images: usize, batch: usize, [height, width, _]: [usize; 3]) -> us
     images.div_ceil(images.div_ceil(most))
 }
 
-/// What an epoch came to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Epoch {
-    /// Its number, from 1 on.
-    pub epoch: u32,
-    /// Mean cross-entropy of the training images, each as it was before the step that it was in.
-    pub train_loss: f64,
-    /// The part of the training images that was told right, likewise.
-    pub train_accuracy: f64,
-    /// Mean cross-entropy of the test images after the epoch, in evaluation mode.
-    pub test_loss: f64,
-    /// The part of the test images that is told right then.
-    pub test_accuracy: f64,
-    /// Seconds that its steps of training took.
-    pub seconds: f64,
-    /// Training images a second in them.
-    pub images_per_second: f64,
-}
-
 /// What [`Trainer::step`] did.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Progress {
     /// The epoch, from 1 on.
     pub epoch: u32,
@@ -303,7 +284,7 @@ impl Trainer {
         }
         self.done += 1;
         // The CPU has nothing to wait for.
-        let cpu = self.network.plan().device().name() == "cpu";
+        let cpu = self.network.plan().device().is_cpu();
         let phase_ends = self.done == self.training_batches() || self.done == self.batches();
         if cpu || phase_ends {
             self.check()?;
@@ -358,7 +339,7 @@ impl Trainer {
 
     /// Images that a batch of the test has.
     fn test_batch(&self) -> usize {
-        test_batch(self.labels.len() - self.train, self.network.plan().settings().batch, self.shape)
+        self.network.plan().test_batch().expect("planned with tests")
     }
 
     fn training_batches(&self) -> usize {
@@ -453,45 +434,6 @@ impl Trainer {
         settings.extend(self.images.clone());
         settings
     }
-}
-
-impl Epoch {
-    fn json(&self) -> Value {
-        let Epoch { epoch, train_loss, train_accuracy, test_loss, test_accuracy, seconds, images_per_second } =
-            *self;
-        json!({
-            "epoch": epoch, "train_loss": train_loss, "train_accuracy": train_accuracy,
-            "test_loss": test_loss, "test_accuracy": test_accuracy,
-            "seconds": seconds, "images_per_second": images_per_second,
-        })
-    }
-
-    /// What the epochs came to that a checkpoint speaks of.
-    pub(super) fn history(about: &Value) -> Option<Vec<Self>> {
-        about.get("history")?.as_array()?.iter().map(Epoch::of).collect()
-    }
-
-    fn of(value: &Value) -> Option<Self> {
-        let number = |name: &str| value.get(name).and_then(Value::as_f64);
-        Some(Epoch {
-            epoch: value.get("epoch")?.as_u64()?.try_into().ok()?,
-            train_loss: number("train_loss")?,
-            train_accuracy: number("train_accuracy")?,
-            test_loss: number("test_loss")?,
-            test_accuracy: number("test_accuracy")?,
-            seconds: number("seconds")?,
-            images_per_second: number("images_per_second")?,
-        })
-    }
-}
-
-/// Images, so that others are told from them.
-pub(super) fn described(images: &Images) -> String {
-    let [height, width, channels] = images.shape();
-    let mut sum = flate2::Crc::new();
-    sum.update(images.pixels());
-    images.labels().iter().for_each(|label| sum.update(&label.to_le_bytes()));
-    format!("{} of {height} x {width} x {channels}, checksum {:08x}", images.len(), sum.sum())
 }
 
 fn in_words(value: &Value) -> String {

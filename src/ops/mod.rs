@@ -1,6 +1,7 @@
 //! Operations: each has its shape checks and dispatch in `mod.rs`, its CPU code in `cpu.rs` and its
 //! CUDA launch in `cuda.rs`.
 
+mod activation;
 pub mod adam;
 mod all_pairs;
 pub mod avg_pool;
@@ -32,6 +33,7 @@ pub mod tally;
 #[cfg(gpu)]
 mod vectors;
 
+pub use activation::Activation;
 pub use all_pairs::{AllPairs, Wanted, Within, all_pairs};
 pub(crate) use class_pairs::MOST_CLASSES;
 pub use class_pairs::{ClassPair, class_pairs, class_pairs_with};

@@ -88,6 +88,7 @@ impl Default for RepresentationOptions {
 
 /// What was measured of a layer's activations.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Representation {
     /// Its name, of [`Model::activations`].
     pub layer: String,
@@ -106,6 +107,7 @@ pub struct Representation {
 
 /// How far [`representations`] is.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Stage<'a> {
     /// Images are going through the network.
     Activations {

@@ -446,9 +446,10 @@ pub(super) fn color(name: Option<&str>) -> Result<Color> {
 }
 
 fn one_of(what: &str, value: &str, known: &[&str]) -> Result<()> {
-    match known.contains(&value) {
-        true => Ok(()),
-        false => Err(Error::Argument(format!("{what}: {value:?} is none of {}", known.join(", ")))),
+    if known.contains(&value) {
+        Ok(())
+    } else {
+        Err(Error::Argument(format!("{what}: {value:?} is none of {}", known.join(", "))))
     }
 }
 

@@ -506,12 +506,11 @@ impl Running<'_> {
     ) -> Result<()> {
         let points = loaded.samples.points()?;
         let scaled;
-        let points = match unit {
-            true => {
-                scaled = points.divided(255);
-                scaled.points()?
-            }
-            false => points,
+        let points = if unit {
+            scaled = points.divided(255);
+            scaled.points()?
+        } else {
+            points
         };
         let protocol = match self.plan.sharpness.as_str() {
             "all-pairs" => Protocol::AllPairs,
@@ -641,9 +640,8 @@ impl Running<'_> {
         }
         let mut target = Target::new(trained, self.device, batch.max(16))?;
         let stop = self.options.stop.clone();
-        target.watch(move |_| match stop.load(Ordering::Relaxed) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        target.watch(move |_| {
+            if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         let images: Vec<f32> = prepared.test.pixels().iter().map(|value| f32::from(*value)).collect();
         let labels = prepared.test.labels();

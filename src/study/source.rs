@@ -123,9 +123,10 @@ impl<'a> Sources<'a> {
             let train = chosen.balanced(task.train, task.seed).map_err(of)?;
             return Ok((train, test.balanced(task.test, task.seed).map_err(of)?));
         }
-        match by_image {
-            true => chosen.split_images(task.train, task.test, task.seed),
-            false => chosen.split(task.train, task.test, task.seed),
+        if by_image {
+            chosen.split_images(task.train, task.test, task.seed)
+        } else {
+            chosen.split(task.train, task.test, task.seed)
         }
         .map_err(of)
     }

@@ -171,7 +171,7 @@ impl Plan {
         // A pass back is as long as two forward.
         let passes = f64::from(task.epochs) * (3.0 * task.train as f64 + task.test as f64)
             + self.attack_passes() * task.test as f64;
-        let cost = task.model.map_or(task.cost, |model| passes * work(model) + 4.0 * task.train as f64);
+        let cost = task.model.map_or(task.cost, |model| passes * model.cost() + 4.0 * task.train as f64);
         Task {
             id: checksum(&settings),
             images: checksum(&canonical(images)),
@@ -198,18 +198,6 @@ impl Plan {
 
 fn rate(plan: &Plan, dataset: &DatasetPlan, model: Model) -> Option<f32> {
     dataset.rates.get(model.name()).or_else(|| plan.rates.get(model.name())).copied()
-}
-
-/// Multiplications of a network's pass, with those of ResNet-18's as 1.
-fn work(model: Model) -> f64 {
-    match model {
-        Model::ResNet18 => 1.0,
-        Model::ResNet34 => 2.0,
-        Model::ResNet50 => 2.3,
-        Model::Vgg13 => 6.2,
-        Model::Vgg16 => 8.5,
-        Model::Vgg19 => 10.8,
-    }
 }
 
 /// JSON whose keys are sorted, however a program had `serde_json` built.

@@ -56,7 +56,7 @@ fn attacks_in_bf16() {
             each.collect()
         };
         let mut first: Option<Vec<Attacked>> = None;
-        for device in devices().into_iter().filter(|device| device.name() != "cpu") {
+        for device in devices().into_iter().filter(|device| !device.is_cpu()) {
             let found = run(&device);
             for (pair, (attack, epsilon)) in found.chunks(2).zip(attacks) {
                 let name = format!("{device}, {}", attack.name());

@@ -6,22 +6,25 @@ use sharpdim::attack::{
     Apgd, Attack, Bim, Fgsm, Goal, Loss, MiFgsm, Norm, Pgd, SignNoise, Square, Target, UniformNoise,
 };
 use sharpdim::data::{Dataset, Images, Preprocess};
-use sharpdim::nn::{Model, Plan, Recipe, Settings, State, Topology, Trainer};
+use sharpdim::nn::{Family, Model, Plan, Recipe, ResNet, Settings, State, Topology, Trainer, Vgg};
 use std::sync::OnceLock;
 
 pub fn plain() -> Topology {
-    Topology::Plain { name: "tiny vgg", stages: vec![(4, 1), (8, 2)], pooled: 3, hidden: 32 }
+    let vgg = Vgg { stages: &[(4, 1), (8, 2)], pooled: 3, hidden: 32 };
+    Topology { name: "tiny vgg", family: Family::Vgg(vgg) }
 }
 
 pub fn residual() -> Topology {
     let stages = [(4, 1), (4, 2), (8, 1), (8, 1)];
-    Topology::Residual { name: "tiny resnet", bottleneck: false, stem: 4, stages }
+    let family = Family::ResNet(ResNet { bottleneck: false, stem: 4, stages });
+    Topology { name: "tiny resnet", family }
 }
 
 /// What is trained.
 fn learner() -> Topology {
     let stages = [(8, 1), (8, 1), (16, 1), (16, 1)];
-    Topology::Residual { name: "small resnet", bottleneck: false, stem: 8, stages }
+    let family = Family::ResNet(ResNet { bottleneck: false, stem: 8, stages });
+    Topology { name: "small resnet", family }
 }
 
 /// RGB images of so many rows and columns.

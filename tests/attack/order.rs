@@ -222,9 +222,10 @@ fn margins() {
         found.extend(targeted(&net));
         found.extend(penalties(&net));
         found.extend(flipped(&net, &least_epsilons(&net)));
-        match all.is_empty() {
-            true => all = found,
-            false => all.iter_mut().zip(found).for_each(|(all, new)| all.value = all.value.min(new.value)),
+        if all.is_empty() {
+            all = found
+        } else {
+            all.iter_mut().zip(found).for_each(|(all, new)| all.value = all.value.min(new.value))
         }
     }
     println!("{}, the least of ten seeds:", Simd::current().title());

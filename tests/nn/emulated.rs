@@ -5,7 +5,7 @@ use super::same::{adam, tiny_plain, tiny_residual};
 use crate::support::devices;
 use sharpdim::Device;
 use sharpdim::Precision;
-use sharpdim::nn::{Mode, Network, Plan, Purpose, Settings, Topology};
+use sharpdim::nn::{Family, Mode, Network, Plan, Purpose, Settings, Topology};
 
 fn of(device: &Device, topology: &Topology, settings: &Settings) -> Network {
     let mut network = Network::new(Plan::of(device, topology, settings).unwrap(), 0).unwrap();
@@ -51,7 +51,7 @@ fn steps_of_training_on_every_device() {
                 let (got, want) = [&network, &cpu].map(|n| n.parameter(&weight).unwrap()).into();
                 near(&got, &want, &format!("{name}: {weight}"));
             }
-            if matches!(topology, Topology::Residual { .. }) {
+            if matches!(topology.family, Family::ResNet(_)) {
                 for weight in ["bn1.running_mean", "layer2.0.downsample.1.running_var"] {
                     let (got, want) = [&network, &cpu].map(|n| n.parameter(weight).unwrap()).into();
                     near(&got, &want, &format!("{name}: {weight}"));
@@ -102,7 +102,7 @@ fn bf16_is_as_near_as_its_roundings() {
         let (cpu, loss) = of_precision(&Device::cpu(), Precision::F32);
         let weights = parameters(&cpu);
         let layers = weights.iter().filter(|name| name.ends_with("weight")).count() as f64;
-        for device in devices().iter().filter(|device| device.name() != "cpu") {
+        for device in devices().iter().filter(|device| !device.is_cpu()) {
             let (network, got) = of_precision(device, Precision::Bf16);
             let bound = 2.0 * layers.sqrt() / 256.0;
             let (logits, want) = (network.logits().unwrap(), cpu.logits().unwrap());

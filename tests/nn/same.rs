@@ -5,19 +5,23 @@ use super::made::{images, state};
 use crate::support::on_threads;
 use approx::{abs_diff_eq, assert_abs_diff_eq};
 use sharpdim::Device;
-use sharpdim::nn::{Mode, Model, Network, Numbers, Optimiser, Plan, Purpose, Settings, State, Topology};
+use sharpdim::nn::{
+    Family, Mode, Model, Network, Numbers, Optimiser, Plan, Purpose, ResNet, Settings, State, Topology, Vgg,
+};
 use sharpdim::ops::adam::Adam;
 use sharpdim::ops::sgd::Sgd;
 
 /// A VGG of few channels: two stages, and a classifier with dropout.
 pub fn tiny_plain() -> Topology {
-    Topology::Plain { name: "tiny vgg", stages: vec![(4, 1), (8, 2)], pooled: 3, hidden: 32 }
+    let vgg = Vgg { stages: &[(4, 1), (8, 2)], pooled: 3, hidden: 32 };
+    Topology { name: "tiny vgg", family: Family::Vgg(vgg) }
 }
 
 /// A ResNet of few channels.
 pub fn tiny_residual(bottleneck: bool) -> Topology {
     let stages = [(4, 1), (4, 2), (8, 1), (8, 1)];
-    Topology::Residual { name: "tiny resnet", bottleneck, stem: 4, stages }
+    let family = Family::ResNet(ResNet { bottleneck, stem: 4, stages });
+    Topology { name: "tiny resnet", family }
 }
 
 pub fn network(topology: &Topology, settings: &Settings) -> Network {

@@ -59,9 +59,10 @@ impl Worst {
     fn check(&self, what: &str, tolerance: f64) -> Result<(), String> {
         println!("{what}: {:.1e} ({})", self.0, self.1);
         // NaN is no number that is small enough.
-        match self.0 <= tolerance {
-            true => Ok(()),
-            false => Err(format!("{what}: {} is off by {:.1e} of its norm", self.1, self.0)),
+        if self.0 <= tolerance {
+            Ok(())
+        } else {
+            Err(format!("{what}: {} is off by {:.1e} of its norm", self.1, self.0))
         }
     }
 }

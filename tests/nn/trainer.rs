@@ -103,6 +103,7 @@ fn an_epoch_is_a_step_and_a_test() {
                         Normalise::None => (0.0, 1.0),
                         Normalise::Unit => (0.0, 255.0),
                         Normalise::Standard => (mean, variance.sqrt()),
+                        other => panic!("{other:?}"),
                     }
                 })
                 .collect();
@@ -175,7 +176,7 @@ fn going_on_from_a_checkpoint_gives_the_same_bits() {
         for (topology, optimiser) in optimisers {
             let settings = Recipe { optimiser, epochs: 2, flip: true, precision: Precision::F32, ..recipe() };
             // 3 batches of training; on the CPU 2 of the test, elsewhere one, as these take long.
-            let (cpu, train) = (device.name() == "cpu", generated(10, 33, 3, 0));
+            let (cpu, train) = (device.is_cpu(), generated(10, 33, 3, 0));
             let test = generated(if cpu { 122 } else { 6 }, 33, 3, 1);
             let new = || Trainer::of(&device, &topology, &train, &test, settings.clone()).unwrap();
             let mut whole = new();
@@ -270,7 +271,7 @@ fn every_device_trains_as_the_cpu_does() {
 
 /// The loss of the twelfth epoch, in parts of that of the first: bf16 on GPUs, f32 on the CPU.
 fn fallen(device: &Device, seed: u64) -> f64 {
-    let precision = if device.name() == "cpu" { Precision::F32 } else { Precision::Bf16 };
+    let precision = if device.is_cpu() { Precision::F32 } else { Precision::Bf16 };
     let settings = Recipe { epochs: 12, precision, seed, ..recipe() };
     let mut trainer = trainer(device, &tiny_residual(false), settings);
     run(&mut trainer);

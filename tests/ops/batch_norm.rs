@@ -4,6 +4,7 @@
 use crate::support::tensors::{Tensors, Vectors, near, precisions, rounding, stored, wide};
 use crate::support::{Random, devices, on_threads};
 use approx::abs_diff_eq;
+use sharpdim::ops::Activation;
 use sharpdim::ops::batch_norm::{
     BatchNorm, Gradients, Statistics, Weights, backward, forward_inference, forward_training,
 };
@@ -200,7 +201,8 @@ fn run(device: &Device, precision: Precision, aligned: bool, inputs: &Inputs) ->
         Statistics::Batch => forward_training,
         Statistics::Running => forward_inference,
     };
-    forward(&mut arena, &norm, x, weights, shortcut, relu, y, saved, work).unwrap();
+    let activation = if relu { Activation::Relu } else { Activation::Identity };
+    forward(&mut arena, &norm, x, weights, shortcut, activation, y, saved, work).unwrap();
     let values = |arena: &sharpdim::Arena, slot: Slot| arena.to_vec(slot).unwrap();
     let out = if relu { y } else { Slot::NONE };
     let into = Gradients { x: dx, gamma: dgamma, beta: dbeta, shortcut: dshortcut };
@@ -470,7 +472,8 @@ fn bad_operands_are_named() {
         let weights = Weights { gamma, beta, mean, variance };
         let mut forward = |norm: &BatchNorm, x, weights, shortcut, y, saved, work, wanted: &str| {
             for forward in [forward_training, forward_inference] {
-                let result = forward(&mut arena, norm, x, weights, shortcut, true, y, saved, work);
+                let result =
+                    forward(&mut arena, norm, x, weights, shortcut, Activation::Relu, y, saved, work);
                 let error = result.unwrap_err().to_string();
                 assert!(error.contains(wanted), "{error}: wanted {wanted}");
             }
@@ -518,7 +521,17 @@ fn bad_operands_are_named() {
         }
         let one = BatchNorm::new(1, 3).unwrap();
         let row = x.part(0, 3);
-        let result = forward_training(&mut arena, &one, row, weights, none, false, y.part(0, 3), saved, work);
+        let result = forward_training(
+            &mut arena,
+            &one,
+            row,
+            weights,
+            none,
+            Activation::Identity,
+            y.part(0, 3),
+            saved,
+            work,
+        );
         assert!(result.unwrap_err().to_string().contains("one pixel of 3 channels has no variance"));
 
         let mut backward = |x, y, dy, into: Gradients, wanted: &str| {

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 
 /// The promise, for squared distances; the CPU keeps a far closer one.
 fn tolerance(device: &Device) -> f64 {
-    if device.name() == "cpu" { 1e-12 } else { 2e-5 }
+    if device.is_cpu() { 1e-12 } else { 2e-5 }
 }
 
 /// The first `queries` samples of a set search the others.
@@ -273,7 +273,7 @@ fn check_sharpness(device: &Device, set: &Set, first: usize, labels: &[u32], top
     assert_eq!(pairs.len(), found.sharpest.len(), "{place}: a pair twice");
     close(found.mean, mean, if set.exact() { 1e-11 } else { 1e-5 }, || format!("{place}: mean"));
     // As in `sharpness`: a GPU's roundings do not average out in the deviation, which a few close pairs make.
-    let tolerance = if device.name() == "cpu" { 1e-5 } else { 1e-4 };
+    let tolerance = if device.is_cpu() { 1e-5 } else { 1e-4 };
     let (sd, allowed) = (variance.sqrt(), tolerance * variance.sqrt() + 1e-6 * mean);
     assert!(abs_diff_eq!(found.sd, sd, epsilon = allowed), "{place}: sd {} for {sd}", found.sd);
 }

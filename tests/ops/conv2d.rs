@@ -5,6 +5,7 @@ use crate::support::{Random, devices};
 use approx::abs_diff_eq;
 use half::bf16;
 use safetensors::SafeTensors;
+use sharpdim::ops::Activation;
 use sharpdim::ops::conv2d::{self, Conv2d};
 use sharpdim::{Arena, Device, Error, Layout, Precision, Slot};
 
@@ -181,14 +182,14 @@ fn run(device: &Device, conv: &Conv2d, precision: Precision, data: &Data, offset
     let spoil = |arena: &mut Arena, slots: &[Slot]| {
         slots.iter().for_each(|slot| arena.write(*slot, &vec![f32::NAN; slot.len()]).unwrap());
     };
-    let forward = |arena: &mut Arena, bias, relu| {
+    let forward = |arena: &mut Arena, bias, activation| {
         spoil(arena, &[y, work]);
-        conv2d::forward(arena, conv, x, w, bias, relu, y, work).unwrap();
+        conv2d::forward(arena, conv, x, w, bias, activation, y, work).unwrap();
         arena.to_vec(y).unwrap()
     };
-    let without_bias = forward(&mut arena, Slot::NONE, false);
-    let positive = forward(&mut arena, b, true);
-    let y = forward(&mut arena, b, false);
+    let without_bias = forward(&mut arena, Slot::NONE, Activation::Identity);
+    let positive = forward(&mut arena, b, Activation::Relu);
+    let y = forward(&mut arena, b, Activation::Identity);
 
     spoil(&mut arena, &[dx, work]);
     conv2d::backward_input(&mut arena, conv, dy, w, false, dx, work).unwrap();
@@ -303,7 +304,7 @@ fn bf16_is_as_exact_as_its_format() {
     for (at, shape) in SHAPES.into_iter().enumerate() {
         let conv = conv_of(shape);
         let data = Data::new(&conv, 100 + at as u64).rounded(Precision::Bf16);
-        for device in devices().into_iter().filter(|device| device.name() != "cpu") {
+        for device in devices().into_iter().filter(|device| !device.is_cpu()) {
             for offset in [0, 1] {
                 let got = run(&device, &conv, Precision::Bf16, &data, offset);
                 let what = format!("{} bf16 {shape:?} from {offset}", device.name());
@@ -565,7 +566,8 @@ fn operands_that_do_not_fit_are_refused() {
         let mut arena = layout.build(&device).unwrap();
         let arena = &mut arena;
 
-        let mut forward = |x, w, b, y, work| conv2d::forward(arena, &conv, x, w, b, false, y, work);
+        let mut forward =
+            |x, w, b, y, work| conv2d::forward(arena, &conv, x, w, b, Activation::Identity, y, work);
         says(forward(x.part(0, 31), w, b, y, work), &["the images", "31", "1 x 4 x 4 x 2", "32"]);
         says(forward(x, w.part(0, 9), b, y, work), &["the weights", "9 values", "3 x 3 x 3 x 2", "54"]);
         says(forward(x, w, b.part(0, 2), y, work), &["the bias", "2 values", "3"]);
@@ -602,16 +604,17 @@ fn precisions_that_do_not_fit_are_refused() {
     let mut layout = Layout::new(Precision::Bf16);
     let _ = layout.values(8);
     says(layout.build(&Device::cpu()), &["bf16", "GPU"]);
-    for device in devices().into_iter().filter(|device| device.name() != "cpu") {
+    for device in devices().into_iter().filter(|device| !device.is_cpu()) {
         let mut layout = Layout::new(Precision::Bf16);
         let (x, w, y) = (layout.values(32), layout.values(54), layout.values(48));
         let (long, short) = (layout.f32(54), layout.values(54));
         let work = layout.f32(conv.workspace_len(&device, Precision::Bf16).max(1));
         let mut arena = layout.build(&device).unwrap();
         let none = Slot::NONE;
-        let forward = conv2d::forward(&mut arena, &conv, x, long, none, false, y, work);
+        let forward = conv2d::forward(&mut arena, &conv, x, long, none, Activation::Identity, y, work);
         says(forward, &["the images is bf16", "the weights f32"]);
-        let forward = conv2d::forward(&mut arena, &conv, x, w, short.part(0, 3), false, y, work);
+        let forward =
+            conv2d::forward(&mut arena, &conv, x, w, short.part(0, 3), Activation::Identity, y, work);
         says(forward, &["the bias is bf16", "f32"]);
         let weight = conv2d::backward_weight(&mut arena, &conv, x, y, short, none, work);
         says(weight, &["the weights' gradient is bf16", "f32"]);

@@ -42,9 +42,10 @@ fn check(device: &Device, set: &Set, seed: u64) {
             let count = |below: &dyn Fn(f64) -> bool| {
                 (0..set.n()).filter(|j| *j != i && below(all[*j])).count() as u64
             };
-            let (least, most) = match set.exact() {
-                true => (count(&|d| d < radius), count(&|d| d < radius)),
-                false => (count(&|d| d < radius * (1.0 - 1e-12)), count(&|d| d < radius * (1.0 + 1e-12))),
+            let (least, most) = if set.exact() {
+                (count(&|d| d < radius), count(&|d| d < radius))
+            } else {
+                (count(&|d| d < radius * (1.0 - 1e-12)), count(&|d| d < radius * (1.0 + 1e-12)))
             };
             assert!(
                 (least..=most).contains(found),

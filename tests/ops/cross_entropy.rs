@@ -207,7 +207,7 @@ fn bf16_logits_are_rounded_before_and_not_again() {
     // The loss of bf16 logits is a float of full precision: of those that were rounded.
     let logits: Vec<f32> = (0..10).map(|i| 1.0 + i as f32 / 1000.0).collect();
     let rounded: Vec<f64> = logits.iter().map(|z| bf16::from_f32(*z).to_f64()).collect();
-    for device in devices().into_iter().filter(|device| device.name() != "cpu") {
+    for device in devices().into_iter().filter(|device| !device.is_cpu()) {
         let (losses, _) = run(&device, [1, 10], (&logits, Precision::Bf16), &[3.0], (1.0, 0));
         let want = naive(&rounded, 3);
         assert!(

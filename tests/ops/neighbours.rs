@@ -11,7 +11,7 @@ use std::sync::Mutex;
 
 /// The promise, for squared distances; the CPU keeps a far closer one.
 pub fn tolerance(device: &Device) -> f64 {
-    if device.name() == "cpu" { 1e-12 } else { 2e-5 }
+    if device.is_cpu() { 1e-12 } else { 2e-5 }
 }
 
 #[track_caller]

@@ -107,7 +107,7 @@ fn operands_that_do_not_fit_are_named() {
         assert_eq!(short, "relu: the output has 9 values, its shape 8 needs 8");
         let shared = message(relu::add(&mut held.arena, y.part(0, 8), y.part(1, 8)));
         assert_eq!(shared, "add: the sum is written, and shares memory with the term");
-        if device.name() != "cpu" {
+        if !device.is_cpu() {
             let mut layout = Layout::new(Precision::Bf16);
             let (x, y) = (layout.f32(3), layout.values(3));
             let mixed = message(relu::backward(&mut layout.build(&device).unwrap(), x, y));

@@ -87,6 +87,7 @@ fn all_layers_in_order_with_progress() {
         let stage = match stage {
             Stage::Activations { done, of } => (0, done as f64 / of as f64),
             Stage::Measuring { done, of, fraction, .. } => (1, (done as f64 + fraction) / of as f64),
+            other => panic!("{other:?}"),
         };
         stages.lock().unwrap().push(stage);
     };

@@ -11,10 +11,7 @@ pub const BF16_ROUNDING: f64 = 1.0 / 256.0;
 
 /// The precisions that a device computes in.
 pub fn precisions(device: &Device) -> Vec<Precision> {
-    match device.name().as_str() {
-        "cpu" => vec![Precision::F32],
-        _ => vec![Precision::F32, Precision::Bf16],
-    }
+    if device.is_cpu() { vec![Precision::F32] } else { vec![Precision::F32, Precision::Bf16] }
 }
 
 /// A value as a precision stores it.

@@ -33,9 +33,10 @@ pub(super) fn all_pairs(
     };
     let ranges: Vec<[f64; 2]> =
         wanted.brackets.iter().map(|&Bracket { low, high, .. }| [low, high]).collect();
-    let counter = match (1..=counts::MOST_RADII).contains(&ranges.len()) {
-        true => counts::Counter::new(gpu, &prepared, rows, &ranges)?,
-        false => None,
+    let counter = if (1..=counts::MOST_RADII).contains(&ranges.len()) {
+        counts::Counter::new(gpu, &prepared, rows, &ranges)?
+    } else {
+        None
     };
     if sums.is_none() && table.is_none() && counter.is_none() {
         return Ok(None);

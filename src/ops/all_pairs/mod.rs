@@ -137,9 +137,10 @@ pub fn all_pairs(
         }
         sharpness => sharpness,
     };
-    let class_pairs = match wanted.class_pairs {
-        true => class_pairs_with(device, points, labels, &part(most, 1.0))?,
-        false => Vec::new(),
+    let class_pairs = if wanted.class_pairs {
+        class_pairs_with(device, points, labels, &part(most, 1.0))?
+    } else {
+        Vec::new()
     };
     Ok(AllPairs { neighbours, sharpness: Some(sharpness), class_pairs, within: Vec::new() })
 }

@@ -142,9 +142,10 @@ impl<'a> Counter<'a> {
         let mut open = Vec::new();
         for (i, j, value) in self.kept.into_inner().unwrap_or_else(PoisonError::into_inner) {
             let (low, high) = self.bounds.interval(i as usize, j as usize, value);
-            match radii.iter().any(|radius| low < *radius && high >= *radius) {
-                true => open.push((i, j)),
-                false => add((i, j), &|radius| high < radius),
+            if radii.iter().any(|radius| low < *radius && high >= *radius) {
+                open.push((i, j))
+            } else {
+                add((i, j), &|radius| high < radius)
             }
         }
         // Sorted pairs are recomputed faster.

@@ -2,6 +2,7 @@
 //! depend on the number of threads, and so neither do the results.
 
 use super::{BatchNorm, Statistics};
+use crate::ops::Activation;
 use crate::simd::vectorized;
 use macro_rules_attribute::apply;
 use rayon::prelude::*;
@@ -98,7 +99,7 @@ pub(super) fn normalise(
     gamma: &[f32],
     beta: &[f32],
     shortcut: &[f32],
-    relu: bool,
+    activation: Activation,
     y: &mut [f32],
 ) {
     let (mean, scale) = saved.split_at(norm.channels);
@@ -109,7 +110,7 @@ pub(super) fn normalise(
     y.par_chunks_mut(block).enumerate().for_each(|(at, y)| {
         let at = at * block..at * block + y.len();
         let shortcut = if shortcut.is_empty() { shortcut } else { &shortcut[at.clone()] };
-        normalise_rows(line, &x[at], shortcut, relu, y);
+        normalise_rows(line, &x[at], shortcut, activation, y);
     });
 }
 
@@ -123,7 +124,7 @@ struct Line<'a> {
 }
 
 #[apply(vectorized)]
-fn normalise_rows(line: Line<'_>, x: &[f32], shortcut: &[f32], relu: bool, y: &mut [f32]) {
+fn normalise_rows(line: Line<'_>, x: &[f32], shortcut: &[f32], activation: Activation, y: &mut [f32]) {
     let c = line.mean.len();
     let (mean, low) = (&line.mean[..c], &line.low[..c]);
     let (factor, beta) = (&line.factor[..c], &line.beta[..c]);
@@ -134,10 +135,7 @@ fn normalise_rows(line: Line<'_>, x: &[f32], shortcut: &[f32], relu: bool, y: &m
         if !shortcut.is_empty() {
             y.iter_mut().zip(&shortcut[row * c..][..c]).for_each(|(y, s)| *y += s);
         }
-        if relu {
-            // Not `max`, which would make a number of NaN.
-            y.iter_mut().for_each(|y| *y = if *y < 0.0 { 0.0 } else { *y });
-        }
+        activation.apply(y);
     }
 }
 
@@ -154,9 +152,12 @@ pub(super) fn sums(
     let c = norm.channels;
     let (mean, scale) = saved.split_at(c);
     // Without ReLU, nothing of y is looked at: any values will do.
-    let sums = two_sums(norm, |at, gamma, beta| match y.is_empty() {
-        true => add_sums::<false>(&x[at.clone()], &x[at.clone()], &dy[at], mean, gamma, beta),
-        false => add_sums::<true>(&x[at.clone()], &y[at.clone()], &dy[at], mean, gamma, beta),
+    let sums = two_sums(norm, |at, gamma, beta| {
+        if y.is_empty() {
+            add_sums::<false>(&x[at.clone()], &x[at.clone()], &dy[at], mean, gamma, beta)
+        } else {
+            add_sums::<true>(&x[at.clone()], &y[at.clone()], &dy[at], mean, gamma, beta)
+        }
     });
     for channel in 0..c {
         dgamma[channel] = (sums[channel] * f64::from(scale[channel])) as f32;

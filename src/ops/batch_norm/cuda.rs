@@ -3,6 +3,7 @@
 
 use super::{BatchNorm, Gradients, Statistics, Weights};
 use crate::device::{Addresses, Gpu, Kernel, Launch, params};
+use crate::ops::Activation;
 use crate::ops::operand::channels_at_once;
 use crate::{Precision, Result, Slot};
 use bytemuck::NoUninit;
@@ -39,7 +40,8 @@ struct BatchNormParams {
     split_rows: u32,
     splits: u32,
     wide: u32,
-    relu: u32,
+    /// The activation's code.
+    activation: u32,
     batch: u32,
     eps: f32,
     momentum: f32,
@@ -140,7 +142,7 @@ pub(super) fn forward_training(
     x: Slot,
     weights: Weights,
     shortcut: Slot,
-    relu: bool,
+    activation: Activation,
     y: Slot,
     saved: Slot,
     work: Slot,
@@ -157,7 +159,7 @@ pub(super) fn forward_training(
         mean: at.of(weights.mean),
         variance: at.of(weights.variance),
         saved: at.of(saved),
-        relu: u32::from(relu),
+        activation: activation.code(),
         ..shared
     };
     let moments = kernel(precision, Kernel::BatchNormMomentsF32, Kernel::BatchNormMomentsBf16);
@@ -180,7 +182,7 @@ pub(super) fn forward_inference(
     x: Slot,
     weights: Weights,
     shortcut: Slot,
-    relu: bool,
+    activation: Activation,
     y: Slot,
     saved: Slot,
 ) -> Result<()> {
@@ -196,7 +198,7 @@ pub(super) fn forward_inference(
         mean: at.of(weights.mean),
         variance: at.of(weights.variance),
         saved: at.of(saved),
-        relu: u32::from(relu),
+        activation: activation.code(),
         ..shared
     };
     let apply = kernel(precision, Kernel::BatchNormApplyF32, Kernel::BatchNormApplyBf16);

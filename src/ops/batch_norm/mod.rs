@@ -7,11 +7,12 @@ mod cuda;
 
 use super::operand::Check;
 use crate::device::On;
+use crate::ops::Activation;
 use crate::{Arena, Device, Error, Result, Slot};
 
 /// Batch normalisation of `rows` pixels (all images' together) of `channels` values:
 ///
-/// y = gamma (x - mean) / sqrt(variance + eps) + beta, then + shortcut, then ReLU, where these are asked for.
+/// y = gamma (x - mean) / sqrt(variance + eps) + beta, then + shortcut, then an [`Activation`], where these are asked for.
 ///
 /// ```
 /// use sharpdim::ops::batch_norm::{self, BatchNorm, Weights};
@@ -122,7 +123,7 @@ pub fn forward_training(
     x: Slot,
     weights: Weights,
     shortcut: Slot,
-    relu: bool,
+    activation: Activation,
     y: Slot,
     saved: Slot,
     work: Slot,
@@ -140,11 +141,13 @@ pub fn forward_training(
             let ([x, gamma, beta, shortcut], [y, mean, variance, saved]) =
                 floats.split([x, gamma, beta, shortcut], [y, mean, variance, saved]);
             let low = cpu::statistics(norm, x, mean, variance, saved);
-            cpu::normalise(norm, x, saved, &low, gamma, beta, shortcut, relu, y);
+            cpu::normalise(norm, x, saved, &low, gamma, beta, shortcut, activation, y);
             Ok(())
         }
         #[cfg(gpu)]
-        On::Gpu(gpu, at) => cuda::forward_training(gpu, at, norm, x, weights, shortcut, relu, y, saved, work),
+        On::Gpu(gpu, at) => {
+            cuda::forward_training(gpu, at, norm, x, weights, shortcut, activation, y, saved, work)
+        }
     }
 }
 
@@ -159,7 +162,7 @@ pub fn forward_inference(
     x: Slot,
     weights: Weights,
     shortcut: Slot,
-    relu: bool,
+    activation: Activation,
     y: Slot,
     saved: Slot,
     work: Slot,
@@ -171,11 +174,13 @@ pub fn forward_inference(
             let ([x, gamma, beta, mean, variance, shortcut], [y, saved]) =
                 floats.split([x, gamma, beta, mean, variance, shortcut], [y, saved]);
             cpu::running(norm, mean, variance, saved);
-            cpu::normalise(norm, x, saved, &[], gamma, beta, shortcut, relu, y);
+            cpu::normalise(norm, x, saved, &[], gamma, beta, shortcut, activation, y);
             Ok(())
         }
         #[cfg(gpu)]
-        On::Gpu(gpu, at) => cuda::forward_inference(gpu, at, norm, x, weights, shortcut, relu, y, saved),
+        On::Gpu(gpu, at) => {
+            cuda::forward_inference(gpu, at, norm, x, weights, shortcut, activation, y, saved)
+        }
     }
 }
 

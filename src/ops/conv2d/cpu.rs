@@ -5,6 +5,7 @@ mod few;
 mod winograd;
 
 use super::Conv2d;
+use crate::ops::Activation;
 use crate::ops::gemm::{Operand, gemm};
 use rayon::prelude::*;
 use std::marker::PhantomData;
@@ -190,15 +191,12 @@ fn turn(w: &[f32], patch: usize, turned: &mut [f32]) {
     });
 }
 
-/// Neighbouring filters' outputs, of which the first is `first`, with their bias, or none where that is empty, and rectified.
-fn finish(out: &mut [f32], bias: &[f32], first: usize, relu: bool) {
+/// Neighbouring filters' outputs, of which the first is `first`, with their bias, or none where that is empty, and the activation.
+fn finish(out: &mut [f32], bias: &[f32], first: usize, activation: Activation) {
     if !bias.is_empty() {
         out.iter_mut().zip(&bias[first..]).for_each(|(out, b)| *out += b);
     }
-    if relu {
-        // Not `max`, which would make a number of NaN.
-        out.iter_mut().for_each(|out| *out = if *out < 0.0 { 0.0 } else { *out });
-    }
+    activation.apply(out);
 }
 
 #[allow(clippy::too_many_arguments, reason = "an operation's operands")]
@@ -207,15 +205,15 @@ pub(super) fn forward(
     x: &[f32],
     w: &[f32],
     bias: &[f32],
-    relu: bool,
+    activation: Activation,
     y: &mut [f32],
     work: &mut [f32],
 ) {
     if few::pays(conv) {
-        return few::forward(conv, x, w, bias, relu, y);
+        return few::forward(conv, x, w, bias, activation, y);
     }
     if winograd::pays(conv) {
-        return winograd::forward(conv, x, w, bias, relu, y, work);
+        return winograd::forward(conv, x, w, bias, activation, y, work);
     }
     let (patch, k) = (conv.patch(), conv.out_channels);
     let blocks: Vec<Range<usize>> = pieces(conv.pixels(), PIXELS).collect();
@@ -250,11 +248,11 @@ pub(super) fn forward(
                     false,
                 );
             }
-            if !bias.is_empty() || relu {
+            if !bias.is_empty() || activation != Activation::Identity {
                 for pixel in pixels {
                     // SAFETY: as above.
                     let out = unsafe { y.part(pixel * k + filters.start, filters.len()) };
-                    finish(out, bias, filters.start, relu);
+                    finish(out, bias, filters.start, activation);
                 }
             }
         })

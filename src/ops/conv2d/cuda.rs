@@ -3,6 +3,7 @@
 
 use super::Conv2d;
 use crate::device::{Addresses, Gpu, Kernel, Launch, params};
+use crate::ops::Activation;
 use crate::{Precision, Result, Slot};
 use bytemuck::NoUninit;
 
@@ -64,7 +65,8 @@ struct Conv2dParams {
     tiles_across: u32,
     splits: u32,
     whole: u32,
-    relu: u32,
+    /// The activation's code.
+    activation: u32,
     add: u32,
     inner: Divisor,
     outer: Divisor,
@@ -82,7 +84,8 @@ struct Conv2dSumParams {
     len: u32,
     channels: u32,
     splits: u32,
-    relu: u32,
+    /// The activation's code.
+    activation: u32,
     add: u32,
     unused: u32,
 }
@@ -248,7 +251,7 @@ fn needed(conv: &Conv2d, precision: Precision, multiprocessors: usize) -> usize 
 struct After {
     /// Where the bias is, or 0.
     bias: u64,
-    relu: bool,
+    activation: Activation,
     add: bool,
 }
 
@@ -294,7 +297,7 @@ fn product(
         tiles_across: plan.tiles[1] as u32,
         splits: plan.splits as u32,
         whole: u32::from(plan.whole[0]) + 2 * u32::from(plan.whole[1]),
-        relu: after.relu.into(),
+        activation: after.activation.code(),
         add: after.add.into(),
         inner,
         outer,
@@ -330,7 +333,7 @@ fn sum(
         len: out.len() as u32,
         channels: channels as u32,
         splits: splits as u32,
-        relu: after.relu.into(),
+        activation: after.activation.code(),
         add: after.add.into(),
         unused: 0,
     };
@@ -352,11 +355,11 @@ pub(super) fn forward(
     x: Slot,
     w: Slot,
     bias: Slot,
-    relu: bool,
+    activation: Activation,
     y: Slot,
     work: Slot,
 ) -> Result<()> {
-    let after = After { bias: at.of(bias), relu, add: false };
+    let after = After { bias: at.of(bias), activation, add: false };
     product(gpu, at, conv, Pass::Forward, [x, w], after, y, work)
 }
 

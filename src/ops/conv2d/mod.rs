@@ -7,6 +7,7 @@ mod cuda;
 
 use super::operand::{Check, Extents};
 use crate::device::On;
+use crate::ops::Activation;
 use crate::{Arena, Device, Error, Result, Slot};
 
 /// A convolution's shape: images (n, h, w, c), weights (k, r, s, c), output (n, p, q, k), as cross-correlation:
@@ -166,7 +167,7 @@ impl Conv2d {
     }
 }
 
-/// y = x * w + b, and its positive part where `relu`: x (n, h, w, c), w (k, r, s, c), b (k) in f32 or
+/// y = activation(x * w + b): x (n, h, w, c), w (k, r, s, c), b (k) in f32 or
 /// [`Slot::NONE`], y (n, p, q, k); `work` of [`Conv2d::workspace_len`] floats, or more.
 ///
 /// # Errors
@@ -179,7 +180,7 @@ pub fn forward(
     x: Slot,
     w: Slot,
     bias: Slot,
-    relu: bool,
+    activation: Activation,
     y: Slot,
     work: Slot,
 ) -> Result<()> {
@@ -196,11 +197,11 @@ pub fn forward(
     match arena.on() {
         On::Cpu(floats) => {
             let ([x, w, bias], [y, work]) = floats.split([x, w, bias], [y, work]);
-            cpu::forward(conv, x, w, bias, relu, y, work);
+            cpu::forward(conv, x, w, bias, activation, y, work);
             Ok(())
         }
         #[cfg(gpu)]
-        On::Gpu(gpu, at) => cuda::forward(gpu, at, conv, x, w, bias, relu, y, work),
+        On::Gpu(gpu, at) => cuda::forward(gpu, at, conv, x, w, bias, activation, y, work),
     }
 }
 

@@ -391,9 +391,10 @@ pub(in crate::ops) fn chosen(
     k: usize,
     keepers: Vec<Keeper>,
 ) -> Neighbours {
-    match bounds.exact() {
-        true => collect(points, k, keepers.into_iter().map(|keeper| keeper.found).collect()),
-        false => certify(points, k, keepers),
+    if bounds.exact() {
+        collect(points, k, keepers.into_iter().map(|keeper| keeper.found).collect())
+    } else {
+        certify(points, k, keepers)
     }
 }
 

@@ -36,9 +36,10 @@ impl<'a> Centred<'a> {
         let rows = rows.into();
         let (n, dim) = (rows.n(), rows.dim());
         let (means, wide) = (column_means(&rows), rows.kind() == Kind::F64);
-        let (mean, wide_mean) = match wide {
-            true => (Vec::new(), means),
-            false => (means.into_iter().map(|mean| mean as f32).collect(), Vec::new()),
+        let (mean, wide_mean) = if wide {
+            (Vec::new(), means)
+        } else {
+            (means.into_iter().map(|mean| mean as f32).collect(), Vec::new())
         };
         let bounds = Bounds::Exact { unit: 1.0 };
         let mut this = Centred { rows, mean, wide_mean, scale: 1.0, simd, squares: Vec::new(), bounds };

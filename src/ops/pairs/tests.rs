@@ -23,9 +23,12 @@ fn tiles_hold_each_pair_once() {
         let tiles = tiles(n);
         let pairs: usize = tiles
             .iter()
-            .map(|t| match t.diagonal {
-                true => t.rows.len() * (t.rows.len().saturating_sub(1)) / 2,
-                false => t.rows.len() * t.cols.len(),
+            .map(|t| {
+                if t.diagonal {
+                    t.rows.len() * (t.rows.len().saturating_sub(1)) / 2
+                } else {
+                    t.rows.len() * t.cols.len()
+                }
             })
             .sum();
         assert_eq!(pairs, n * n.saturating_sub(1) / 2, "n = {n}");

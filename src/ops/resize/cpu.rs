@@ -38,10 +38,7 @@ impl Taps {
     pub fn new(input: usize, output: usize, antialias: bool) -> Self {
         assert!(input > 0 && output > 0, "resizing {input} values to {output}");
         assert!(u32::try_from(input).is_ok(), "resizing {input} values");
-        match antialias {
-            true => Self::triangle(input, output),
-            false => Self::linear(input, output),
-        }
+        if antialias { Self::triangle(input, output) } else { Self::linear(input, output) }
     }
 
     fn linear(input: usize, output: usize) -> Self {
@@ -51,9 +48,10 @@ impl Taps {
             let centre = (scale * (at as f32 + 0.5) - 0.5).max(0.0);
             let first = (centre as usize).min(input - 1);
             let second_weight = (centre - first as f32).clamp(0.0, 1.0);
-            match first + 1 < input {
-                true => taps.push(first, &[1.0 - second_weight, second_weight]),
-                false => taps.push(first, &[1.0]),
+            if first + 1 < input {
+                taps.push(first, &[1.0 - second_weight, second_weight])
+            } else {
+                taps.push(first, &[1.0])
             }
         }
         taps

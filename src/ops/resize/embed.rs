@@ -153,10 +153,7 @@ impl Axis {
                 (first, weights.iter().map(|weight| f64::from(*weight)).collect())
             })
             .collect();
-        match output < input {
-            true => Some(Axis::Shrunk(resizing)),
-            false => factor(&resizing, input).map(Axis::Grown),
-        }
+        if output < input { Some(Axis::Shrunk(resizing)) } else { factor(&resizing, input).map(Axis::Grown) }
     }
 
     /// Resizes the first axis of `src`, of lines of `inner` values.
@@ -233,10 +230,7 @@ fn factor(resizing: &Banded, n: usize) -> Option<Banded> {
                 .iter()
                 .enumerate()
                 .skip(1)
-                .map(|(right, entry)| match i + right <= j {
-                    true => entry * x[i + right],
-                    false => 0.0,
-                })
+                .map(|(right, entry)| if i + right <= j { entry * x[i + right] } else { 0.0 })
                 .sum();
             x[i] = (f64::from(u8::from(i == j)) - known) / rows[i][0];
             inverse += x[i] * x[i];

@@ -149,9 +149,8 @@ impl LabelPairs {
     pub(crate) fn new<'a>(rows: impl Into<Rows<'a>>, labels: &[u32]) -> Result<Self> {
         let rows = rows.into();
         // Of a set with itself, or of the first with the second.
-        let pairs = |[first, second]: [u64; 2]| match rows.two() {
-            true => first * second,
-            false => first * first.saturating_sub(1) / 2,
+        let pairs = |[first, second]: [u64; 2]| {
+            if rows.two() { first * second } else { first * first.saturating_sub(1) / 2 }
         };
         let count = |all: &mut [u64; 2], i: usize| all[usize::from(!rows.asked().contains(&i))] += 1;
         let (mut all, mut classes): ([u64; 2], HashMap<u32, [u64; 2]>) = Default::default();

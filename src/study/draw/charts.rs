@@ -172,9 +172,10 @@ impl Against {
             "mle" => "MLE",
             other => other,
         };
-        Axis::linear(match self.repr {
-            true => format!("dimension of representations d_repr ({name})"),
-            false => format!("dimension of images d_data ({name})"),
+        Axis::linear(if self.repr {
+            format!("dimension of representations d_repr ({name})")
+        } else {
+            format!("dimension of images d_data ({name})")
         })
     }
 
@@ -297,9 +298,10 @@ fn label(of: &Observation, points: &[(&Observation, f64, f64)]) -> String {
 }
 
 fn with_left_out(caption: String, left_out: BTreeSet<String>) -> String {
-    match left_out.is_empty() {
-        true => caption,
-        false => format!("{caption} Left out: {}.", left_out.into_iter().collect::<Vec<_>>().join("; ")),
+    if left_out.is_empty() {
+        caption
+    } else {
+        format!("{caption} Left out: {}.", left_out.into_iter().collect::<Vec<_>>().join("; "))
     }
 }
 

@@ -51,9 +51,10 @@ fn incomplete_beta(a: f64, b: f64, x: f64, rest: f64) -> f64 {
     // x^a (1 - x)^b / B(a, b)
     let front = (a * x.ln() + b * rest.ln() + lgamma(a + b) - lgamma(a) - lgamma(b)).exp();
     // Of the two continued fractions the one that converges fast.
-    let value = match x < (a + 1.0) / (a + b + 2.0) {
-        true => front * beta_fraction(a, b, x) / a,
-        false => 1.0 - front * beta_fraction(b, a, rest) / b,
+    let value = if x < (a + 1.0) / (a + b + 2.0) {
+        front * beta_fraction(a, b, x) / a
+    } else {
+        1.0 - front * beta_fraction(b, a, rest) / b
     };
     value.clamp(0.0, 1.0)
 }

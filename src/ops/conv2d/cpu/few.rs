@@ -2,6 +2,7 @@
 //! image pixel that it sees, a product of matrices over all images. There are no patches, and padding costs nothing.
 
 use super::{Conv2d, Matrix, Shared, TASKS, pieces};
+use crate::ops::Activation;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -108,7 +109,14 @@ fn products<'a>(
     });
 }
 
-pub(super) fn forward(conv: &Conv2d, x: &[f32], w: &[f32], bias: &[f32], relu: bool, y: &mut [f32]) {
+pub(super) fn forward(
+    conv: &Conv2d,
+    x: &[f32],
+    w: &[f32],
+    bias: &[f32],
+    activation: Activation,
+    y: &mut [f32],
+) {
     let (images, outputs) = sides(conv);
     // Of channels by filters.
     let weights = |tap: usize, panel: usize| {
@@ -116,7 +124,7 @@ pub(super) fn forward(conv: &Conv2d, x: &[f32], w: &[f32], bias: &[f32], relu: b
         Matrix { values, row: 1, column: conv.patch() }
     };
     let ends = |pair: &Pair| (pair.output, pair.image);
-    let finish = |first: usize, out: &mut [f32]| super::finish(out, bias, first, relu);
+    let finish = |first: usize, out: &mut [f32]| super::finish(out, bias, first, activation);
     products(conv, (images, outputs), ends, weights, (x, y), false, finish);
 }
 

@@ -11,6 +11,7 @@
 //! and so it takes small tiles.
 
 use super::{Conv2d, Matrix, Shared, Spaces, TASKS, pieces};
+use crate::ops::Activation;
 use crate::simd::vectorized;
 use macro_rules_attribute::apply;
 use rayon::prelude::*;
@@ -349,7 +350,7 @@ fn transform_gradients(grid: Grid, dy: &[f32], tiles: Range<usize>, out: &mut [f
 struct Finish<'a> {
     /// Of all filters, or empty.
     bias: &'a [f32],
-    relu: bool,
+    activation: Activation,
     /// Adds to what is there.
     add: bool,
 }
@@ -393,12 +394,7 @@ unsafe fn transform_back<A: Algorithm>(
                     if finish.add {
                         values = values + Lanes::of(out);
                     }
-                    if finish.relu {
-                        // Not `max`, which would make a number of NaN.
-                        for v in &mut values.0 {
-                            *v = if *v < 0.0 { 0.0 } else { *v };
-                        }
-                    }
+                    finish.activation.apply(&mut values.0);
                     values.put(out);
                 }
             }
@@ -482,7 +478,7 @@ pub(super) fn forward(
     x: &[f32],
     w: &[f32],
     bias: &[f32],
-    relu: bool,
+    activation: Activation,
     y: &mut [f32],
     work: &mut [f32],
 ) {
@@ -492,7 +488,7 @@ pub(super) fn forward(
         .par_chunks_exact_mut(Small::PLACES * c * PANEL)
         .zip(w.par_chunks_exact(PANEL * 9 * c))
         .for_each(|(panel, w)| transform_panel::<Small>(w, c, panel));
-    let finish = Finish { bias, relu, add: false };
+    let finish = Finish { bias, activation, add: false };
     multiply::<Small>(conv, x, [c, conv.out_channels], panels, finish, y, work);
 }
 
@@ -510,7 +506,15 @@ pub(super) fn backward_input(
         .par_chunks_exact_mut(Large::PLACES * k * PANEL)
         .enumerate()
         .for_each(|(at, panel)| transform_turned_panel::<Large>(w, c, at * PANEL, panel));
-    multiply::<Large>(conv, dy, [k, c], panels, Finish { bias: &[], relu: false, add }, dx, work);
+    multiply::<Large>(
+        conv,
+        dy,
+        [k, c],
+        panels,
+        Finish { bias: &[], activation: Activation::Identity, add },
+        dx,
+        work,
+    );
 }
 
 /// y from x and transformed weights: each task some tiles and, where those are few, some panels of filters.

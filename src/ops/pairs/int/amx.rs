@@ -404,9 +404,10 @@ mod tests {
                     let product = |a: &[u8], b: &[u8]| -> i32 {
                         a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
                     };
-                    let expected = match c < cols {
-                        true => product(&a[r * depth..][..depth], &b[c * depth..][..depth]),
-                        false => 0,
+                    let expected = if c < cols {
+                        product(&a[r * depth..][..depth], &b[c * depth..][..depth])
+                    } else {
+                        0
                     };
                     let kept = if fresh && c < cols { 0 } else { before };
                     assert_eq!(found, kept + expected, "{tall} {broad} {upper} {fresh}: {r} {c}");

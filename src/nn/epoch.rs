@@ -1,0 +1,66 @@
+//! What checkpoints say of a training: what its epochs came to, and which images it was on.
+
+use crate::data::Images;
+use serde_json::{Value, json};
+
+/// The setting that says what a network was trained on.
+pub(super) const TRAINING_IMAGES: &str = "training images";
+
+/// What an epoch came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Epoch {
+    /// Its number, from 1 on.
+    pub epoch: u32,
+    /// Mean cross-entropy of the training images, each as it was before the step that it was in.
+    pub train_loss: f64,
+    /// The part of the training images that was told right, likewise.
+    pub train_accuracy: f64,
+    /// Mean cross-entropy of the test images after the epoch, in evaluation mode.
+    pub test_loss: f64,
+    /// The part of the test images that is told right then.
+    pub test_accuracy: f64,
+    /// Seconds that its steps of training took.
+    pub seconds: f64,
+    /// Training images a second in them.
+    pub images_per_second: f64,
+}
+
+impl Epoch {
+    pub(super) fn json(&self) -> Value {
+        let Epoch { epoch, train_loss, train_accuracy, test_loss, test_accuracy, seconds, images_per_second } =
+            *self;
+        json!({
+            "epoch": epoch, "train_loss": train_loss, "train_accuracy": train_accuracy,
+            "test_loss": test_loss, "test_accuracy": test_accuracy,
+            "seconds": seconds, "images_per_second": images_per_second,
+        })
+    }
+
+    /// What the epochs came to that a checkpoint speaks of.
+    pub(super) fn history(about: &Value) -> Option<Vec<Self>> {
+        about.get("history")?.as_array()?.iter().map(Epoch::of).collect()
+    }
+
+    fn of(value: &Value) -> Option<Self> {
+        let number = |name: &str| value.get(name).and_then(Value::as_f64);
+        Some(Epoch {
+            epoch: value.get("epoch")?.as_u64()?.try_into().ok()?,
+            train_loss: number("train_loss")?,
+            train_accuracy: number("train_accuracy")?,
+            test_loss: number("test_loss")?,
+            test_accuracy: number("test_accuracy")?,
+            seconds: number("seconds")?,
+            images_per_second: number("images_per_second")?,
+        })
+    }
+}
+
+/// Images, so that others are told from them.
+pub(super) fn described(images: &Images) -> String {
+    let [height, width, channels] = images.shape();
+    let mut sum = flate2::Crc::new();
+    sum.update(images.pixels());
+    images.labels().iter().for_each(|label| sum.update(&label.to_le_bytes()));
+    format!("{} of {height} x {width} x {channels}, checksum {:08x}", images.len(), sum.sum())
+}

@@ -1,0 +1,120 @@
+//! Where a network's tensors lie that are no pass's own: weights, images that stay on the device, and what an attack keeps.
+
+use crate::ops::perturb::Perturb;
+use crate::{Layout, Slot};
+
+/// The images that stay on the device, and what was found of them in this epoch: all [`Slot::NONE`] where none do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Data {
+    /// Bytes (n, h, w, c).
+    pub images: Slot,
+    /// Factor and offset of each channel.
+    pub scale: Slot,
+    /// Each image's loss, then whether it was told right.
+    pub table: Slot,
+    /// Where in the table the batch begins, and how many images it has.
+    pub place: Slot,
+    /// Whether a loss was not finite.
+    pub halt: Slot,
+}
+
+impl Data {
+    pub const NONE: Data = Data {
+        images: Slot::NONE,
+        scale: Slot::NONE,
+        table: Slot::NONE,
+        place: Slot::NONE,
+        halt: Slot::NONE,
+    };
+
+    pub fn new(layout: &mut Layout, images: usize, [height, width, channels]: [usize; 3]) -> Self {
+        Data {
+            images: layout.bytes_of(images * height * width * channels),
+            scale: layout.f32(2 * channels),
+            table: layout.f32(2 * images),
+            place: layout.f32(2),
+            halt: layout.f32(1),
+        }
+    }
+}
+
+/// Where an entry of the state dict lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Its master values; none for counts of batches.
+    pub value: Slot,
+    pub gradient: Slot,
+    /// What products read: the bf16 copy, or the master values.
+    pub factor: Slot,
+    /// What the optimiser remembers of it.
+    pub moments: [Slot; 2],
+}
+
+impl Place {
+    pub const NONE: Place =
+        Place { value: Slot::NONE, gradient: Slot::NONE, factor: Slot::NONE, moments: [Slot::NONE; 2] };
+}
+
+/// The tensors of an attack: images (n, h, w, c) in f32 pixel units but for what is said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// The originals.
+    pub origin: Slot,
+    /// The images as they are now.
+    pub x: Slot,
+    /// Those of the step before.
+    pub previous: Slot,
+    /// The best so far.
+    pub best: Slot,
+    /// The sum of gradients, which steps go along.
+    pub direction: Slot,
+    /// The best images' direction.
+    pub best_direction: Slot,
+    /// What each image is told: (n, [`Perturb::CONTROLS`]).
+    pub controls: Slot,
+    /// The same, of which images are kept.
+    pub choice: Slot,
+    /// Factors, then offsets, of channels.
+    pub scale: Slot,
+    /// Norms of gradients (n, 3).
+    pub norms: Slot,
+}
+
+impl Room {
+    /// Of a network that is not attacked.
+    pub(super) const NONE: Room = Room {
+        origin: Slot::NONE,
+        x: Slot::NONE,
+        previous: Slot::NONE,
+        best: Slot::NONE,
+        direction: Slot::NONE,
+        best_direction: Slot::NONE,
+        controls: Slot::NONE,
+        choice: Slot::NONE,
+        scale: Slot::NONE,
+        norms: Slot::NONE,
+    };
+
+    pub(super) fn new(layout: &mut Layout, batch: usize, [height, width, channels]: [usize; 3]) -> Self {
+        let images = batch * height * width * channels;
+        let controls = batch * Perturb::CONTROLS;
+        Room {
+            origin: layout.f32(images),
+            x: layout.f32(images),
+            previous: layout.f32(images),
+            best: layout.f32(images),
+            direction: layout.f32(images),
+            best_direction: layout.f32(images),
+            controls: layout.f32(controls),
+            choice: layout.f32(controls),
+            scale: layout.f32(2 * channels),
+            norms: layout.f32(3 * batch),
+        }
+    }
+
+    pub(super) fn all(&self) -> [Slot; 10] {
+        let &Room { origin, x, previous, best, direction, best_direction, controls, choice, scale, norms } =
+            self;
+        [origin, x, previous, best, direction, best_direction, controls, choice, scale, norms]
+    }
+}
