@@ -506,3 +506,18 @@ impl DatasetPlan {
         }
     }
 }
+
+impl Variant {
+    /// As results name it.
+    pub(super) fn in_words(&self) -> String {
+        let mut words = Vec::new();
+        words.extend(self.size.map(|size| format!("{size} px")));
+        words.extend(self.color.clone());
+        words.extend(match self.scale.as_deref() {
+            Some("none") => Some("unscaled".to_owned()),
+            Some("unit") => Some("values 0 to 1".to_owned()),
+            _ => None,
+        });
+        words.join(", ")
+    }
+}
