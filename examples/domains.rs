@@ -4,16 +4,12 @@
 //!     cargo run --release --example domains -- --table --out docs/images/generated.png
 //!     cargo run --release --example domains -- --train --latents 4,16,64 --contrasts 0.1,0.2,0.3,0.5
 
-#[path = "support/failure.rs"]
-mod failure;
-
 use clap::Parser;
-use failure::{Failure, ended, print};
 use sharpdim::data::{Color, Dataset, Domain, Family, Images, Loaded, Preprocess};
 use sharpdim::figure::{Cell, Pictures};
 use sharpdim::measure::{Estimator, Mle, Protocol, intrinsic_dim, label_sharpness};
 use sharpdim::nn::{Model, Recipe, Trainer};
-use sharpdim::{Device, Points};
+use sharpdim::{Device, Error, Points, Result};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -62,12 +58,12 @@ impl Args {
     }
 }
 
-fn load(dataset: &Dataset, color: Color) -> Result<Loaded, Failure> {
-    Ok(dataset.load(&Preprocess { size: None, color, ..Preprocess::default() }, &|_| {})?)
+fn load(dataset: &Dataset, color: Color) -> Result<Loaded> {
+    dataset.load(&Preprocess { size: None, color, ..Preprocess::default() }, &|_| {})
 }
 
 /// Each family at few, some and many latents: two images of each class, the labelled change growing to the right.
-fn picture(args: &Args, out: &Path) -> Result<(), Failure> {
+fn picture(args: &Args, out: &Path) -> Result<()> {
     const SIZE: usize = 96;
     const CONTRASTS: [f64; 3] = [0.2, 0.5, 1.0];
     const LATENTS: [usize; 3] = [2, 8, 32];
@@ -91,15 +87,11 @@ fn picture(args: &Args, out: &Path) -> Result<(), Failure> {
             all = all.row(row);
         }
     }
-    Ok(all.draw()?.write(out)?)
+    all.draw()?.write(out)
 }
 
 /// Rows of latents, columns of contrasts.
-fn table(
-    args: &Args,
-    title: &str,
-    cell: impl Fn(usize, f64) -> Result<String, Failure>,
-) -> Result<String, Failure> {
+fn table(args: &Args, title: &str, cell: impl Fn(usize, f64) -> Result<String>) -> Result<String> {
     let heads: Vec<String> = args.contrasts.iter().map(|contrast| format!(" {contrast} |")).collect();
     let mut table = format!(
         "{title}\n\n| latents | {}\n|---:|{}\n",
@@ -107,14 +99,14 @@ fn table(
         "---:|".repeat(heads.len())
     );
     for latents in &args.latents {
-        let cells: Result<Vec<String>, Failure> =
+        let cells: Result<Vec<String>> =
             args.contrasts.iter().map(|contrast| cell(*latents, *contrast)).collect();
         table.push_str(&format!("| {latents} | {} |\n", cells?.join(" | ")));
     }
     Ok(table)
 }
 
-fn measured(args: &Args, family: Family) -> Result<(), Failure> {
+fn measured(args: &Args, family: Family) -> Result<()> {
     let device = Device::cpu();
     let loaded = |latents, contrast| {
         let dataset = Dataset::generate(&args.domain(family, latents, contrast), args.per_class)?;
@@ -138,12 +130,13 @@ fn measured(args: &Args, family: Family) -> Result<(), Failure> {
             args.size
         )
     };
-    print(&table(args, &of("intrinsic dimension"), dimension)?)?;
-    print(&table(args, &of("label sharpness, in 1e-4"), sharpness)?)
+    println!("{}", table(args, &of("intrinsic dimension"), dimension)?);
+    println!("{}", table(args, &of("label sharpness, in 1e-4"), sharpness)?);
+    Ok(())
 }
 
 /// What the same estimate makes of the latents themselves: there is no more to be had of images of them.
-fn of_latents(args: &Args) -> Result<(), Failure> {
+fn of_latents(args: &Args) -> Result<()> {
     let images = 2 * args.per_class;
     let mut line = format!("**Intrinsic dimension of the latents themselves**, {images} times:");
     for latents in &args.latents {
@@ -154,10 +147,11 @@ fn of_latents(args: &Args) -> Result<(), Failure> {
         let found = intrinsic_dim(&Device::cpu(), &points, &Estimator::Mle(Mle::default()))?;
         line.push_str(&format!(" {:.1} of {latents},", found.value));
     }
-    print(&format!("{}.\n", line.trim_end_matches(',')))
+    println!("{}.\n", line.trim_end_matches(','));
+    Ok(())
 }
 
-fn trained(args: &Args, family: Family) -> Result<(), Failure> {
+fn trained(args: &Args, family: Family) -> Result<()> {
     const TESTED: usize = 500;
     let device = Device::cpu();
     let title = format!(
@@ -169,7 +163,7 @@ fn trained(args: &Args, family: Family) -> Result<(), Failure> {
         let per_class = (args.samples + TESTED).div_ceil(2) + 1;
         let dataset = Dataset::generate(&args.domain(family, latents, contrast), per_class)?;
         let (train, test) = dataset.split(args.samples, TESTED, args.seed)?;
-        let images = |part| Ok::<Images, Failure>(Images::new(load(part, Color::AsIs)?)?);
+        let images = |part| Images::new(load(part, Color::AsIs)?);
         let recipe =
             Recipe { epochs: args.epochs, seed: args.seed, ..Recipe::paper(Model::ResNet18, &device) };
         let start = Instant::now();
@@ -186,12 +180,13 @@ fn trained(args: &Args, family: Family) -> Result<(), Failure> {
         );
         Ok(format!("{accuracy:.0}, {loss:.2}"))
     };
-    print(&table(args, &title, cell)?)
+    println!("{}", table(args, &title, cell)?);
+    Ok(())
 }
 
-fn run(args: &Args) -> Result<u8, Failure> {
+fn run(args: &Args) -> Result<()> {
     if args.out.is_none() && !args.table && !args.train {
-        return Err(Failure::usage("nothing to do: ask for --out FILE.png, --table or --train"));
+        return Err(Error::Argument("nothing to do: ask for --out FILE.png, --table or --train".into()));
     }
     if let Some(out) = &args.out {
         picture(args, out)?;
@@ -207,9 +202,15 @@ fn run(args: &Args) -> Result<u8, Failure> {
             trained(args, *family)?;
         }
     }
-    Ok(0)
+    Ok(())
 }
 
 fn main() -> ExitCode {
-    ended("domains", run(&Args::parse()))
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("domains: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -1,12 +1,9 @@
 //! Draws the paper's first figure from a study's store: each dataset's intrinsic dimension and label sharpness.
+//! `cargo run --release --example figure1 [the study's folder]`; `sharpdim figure figure1` has more options.
 
-#[path = "support/drawn.rs"]
-mod drawn;
-#[path = "support/failure.rs"]
-mod failure;
-#[path = "support/outputs.rs"]
-mod outputs;
+#[path = "support/figure.rs"]
+mod figure;
 
 fn main() -> std::process::ExitCode {
-    drawn::main("figure1")
+    figure::main("figure1")
 }

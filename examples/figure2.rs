@@ -1,12 +1,9 @@
 //! Draws the paper's second figure from a study's store: test loss against the images' dimension.
+//! `cargo run --release --example figure2 [the study's folder]`; `sharpdim figure figure2` has more options.
 
-#[path = "support/drawn.rs"]
-mod drawn;
-#[path = "support/failure.rs"]
-mod failure;
-#[path = "support/outputs.rs"]
-mod outputs;
+#[path = "support/figure.rs"]
+mod figure;
 
 fn main() -> std::process::ExitCode {
-    drawn::main("figure2")
+    figure::main("figure2")
 }

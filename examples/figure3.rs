@@ -1,12 +1,9 @@
 //! Draws the paper's third figure from a study's store: the rise of the loss under attack against label sharpness.
+//! `cargo run --release --example figure3 [the study's folder]`; `sharpdim figure figure3` has more options.
 
-#[path = "support/drawn.rs"]
-mod drawn;
-#[path = "support/failure.rs"]
-mod failure;
-#[path = "support/outputs.rs"]
-mod outputs;
+#[path = "support/figure.rs"]
+mod figure;
 
 fn main() -> std::process::ExitCode {
-    drawn::main("figure3")
+    figure::main("figure3")
 }

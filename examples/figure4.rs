@@ -1,12 +1,9 @@
 //! Draws the paper's fourth figure from a study's store: test loss against the representations' dimension.
+//! `cargo run --release --example figure4 [the study's folder]`; `sharpdim figure figure4` has more options.
 
-#[path = "support/drawn.rs"]
-mod drawn;
-#[path = "support/failure.rs"]
-mod failure;
-#[path = "support/outputs.rs"]
-mod outputs;
+#[path = "support/figure.rs"]
+mod figure;
 
 fn main() -> std::process::ExitCode {
-    drawn::main("figure4")
+    figure::main("figure4")
 }

@@ -1,12 +1,9 @@
 //! Draws the paper's fifth figure from a study's store: the representations' dimension against the images', with the bound.
+//! `cargo run --release --example figure5 [the study's folder]`; `sharpdim figure figure5` has more options.
 
-#[path = "support/drawn.rs"]
-mod drawn;
-#[path = "support/failure.rs"]
-mod failure;
-#[path = "support/outputs.rs"]
-mod outputs;
+#[path = "support/figure.rs"]
+mod figure;
 
 fn main() -> std::process::ExitCode {
-    drawn::main("figure5")
+    figure::main("figure5")
 }

@@ -1,12 +1,9 @@
 //! Draws a figure of the paper's appendix from a study's store: test accuracy against the representations' dimension.
+//! `cargo run --release --example figure_accuracy_repr [the study's folder]`; `sharpdim figure accuracy-repr` has more options.
 
-#[path = "support/drawn.rs"]
-mod drawn;
-#[path = "support/failure.rs"]
-mod failure;
-#[path = "support/outputs.rs"]
-mod outputs;
+#[path = "support/figure.rs"]
+mod figure;
 
 fn main() -> std::process::ExitCode {
-    drawn::main("accuracy-repr")
+    figure::main("accuracy-repr")
 }

@@ -1,12 +1,9 @@
 //! Draws a figure of the paper's appendix from a study's store: how fast the test loss falls with the number of images, against the laws' exponents.
+//! `cargo run --release --example figure_exponents [the study's folder]`; `sharpdim figure exponents` has more options.
 
-#[path = "support/drawn.rs"]
-mod drawn;
-#[path = "support/failure.rs"]
-mod failure;
-#[path = "support/outputs.rs"]
-mod outputs;
+#[path = "support/figure.rs"]
+mod figure;
 
 fn main() -> std::process::ExitCode {
-    drawn::main("exponents")
+    figure::main("exponents")
 }

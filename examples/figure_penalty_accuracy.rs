@@ -1,12 +1,9 @@
 //! Draws a figure of the paper's appendix from a study's store: the fall of the accuracy under attack against label sharpness.
+//! `cargo run --release --example figure_penalty_accuracy [the study's folder]`; `sharpdim figure penalty-accuracy` has more options.
 
-#[path = "support/drawn.rs"]
-mod drawn;
-#[path = "support/failure.rs"]
-mod failure;
-#[path = "support/outputs.rs"]
-mod outputs;
+#[path = "support/figure.rs"]
+mod figure;
 
 fn main() -> std::process::ExitCode {
-    drawn::main("penalty-accuracy")
+    figure::main("penalty-accuracy")
 }

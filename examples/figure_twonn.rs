@@ -1,12 +1,9 @@
 //! Draws a figure of the paper's appendix from a study's store: test loss against the images' dimension by TwoNN.
+//! `cargo run --release --example figure_twonn [the study's folder]`; `sharpdim figure twonn` has more options.
 
-#[path = "support/drawn.rs"]
-mod drawn;
-#[path = "support/failure.rs"]
-mod failure;
-#[path = "support/outputs.rs"]
-mod outputs;
+#[path = "support/figure.rs"]
+mod figure;
 
 fn main() -> std::process::ExitCode {
-    drawn::main("twonn")
+    figure::main("twonn")
 }

@@ -1,0 +1,55 @@
+//! Downloads MNIST, CIFAR-10 or SVHN into a folder that `measure` and `train` read. Stopped at any time, the same command
+//! goes on where it was.
+
+use crate::failure::{Failure, print};
+use indicatif::{ProgressBar, ProgressStyle};
+use sharpdim::data::download::{Archive, FetchOptions, Progress, fetch};
+use std::path::PathBuf;
+
+/// Downloads a dataset, checks it, and goes on where it was stopped
+#[derive(clap::Args)]
+pub struct Args {
+    /// mnist (12 MB), cifar10 (170 MB) or svhn (246 MB)
+    #[arg(value_parser = named)]
+    name: Archive,
+
+    /// Folder for its files; it is made
+    folder: PathBuf,
+
+    /// Address of a folder that has the files, to be asked first; may be given again
+    #[arg(long, value_name = "URL")]
+    mirror: Vec<String>,
+
+    /// How often a server is asked again when its connection is lost and nothing more has come
+    #[arg(long, value_name = "N", default_value_t = FetchOptions::default().retries)]
+    retries: u32,
+}
+
+fn named(name: &str) -> Result<Archive, String> {
+    let all = Archive::all();
+    let names = all.each_ref().map(|archive| archive.name.clone()).join(", ");
+    all.into_iter().find(|archive| archive.name == name).ok_or_else(|| format!("expected one of {names}"))
+}
+
+/// `sharpdim download`: returns the exit code.
+pub fn main(args: Args) -> Result<u8, Failure> {
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template("{prefix:28} [{bar:30}] {bytes}/{total_bytes} {eta}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    let show = |now: Progress<'_>| {
+        bar.set_prefix(now.file.to_owned());
+        bar.set_length(now.total);
+        bar.set_position(now.done);
+    };
+    let options = FetchOptions {
+        mirrors: args.mirror.clone(),
+        retries: args.retries,
+        progress: &show,
+        ..FetchOptions::default()
+    };
+    let fetched = fetch(&args.name, &args.folder, &options);
+    bar.finish_and_clear();
+    fetched?;
+    let (name, files) = (&args.name.name, args.name.files.len());
+    print(&format!("{name}: all of its {files} files are in {}", args.folder.display())).map(|()| 0)
+}
