@@ -137,7 +137,7 @@ fn tables(found: &[(String, Vec<Coverage>)], args: &Args) -> String {
 }
 
 fn run(args: &Args) -> sharpdim::Result<()> {
-    let is_costly = |estimator: &Estimator| ["tle", "ess", "lpca"].contains(&estimator.name());
+    let is_costly = |estimator: &Estimator| estimator.reads() == Reads::Neighbourhoods;
     let (costly, most): (Vec<Estimator>, Vec<Estimator>) = estimators().into_iter().partition(is_costly);
     let mut found: Vec<(String, Vec<Coverage>)> = Vec::new();
     for name in &args.manifolds {

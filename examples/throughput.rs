@@ -160,13 +160,10 @@ fn load(args: &Args) -> Result<()> {
 
 /// Those of these names, with their defaults.
 fn estimators(names: &[String]) -> Result<Vec<Estimator>> {
-    let all = Estimator::all();
-    if names.is_empty() {
-        return Ok(all);
+    match names {
+        [] => Ok(Estimator::all()),
+        names => names.iter().map(|name| name.parse()).collect(),
     }
-    let named = |name: &String| all.iter().find(|estimator| estimator.name() == name).copied();
-    let unknown = |name: &String| Error::Argument(format!("there is no estimator '{name}'"));
-    names.iter().map(|name| named(name).ok_or_else(|| unknown(name))).collect()
 }
 
 fn data(args: &Args) -> Result<(Vec<u8>, Vec<f32>)> {

@@ -6,6 +6,7 @@ use crate::{Device, Error, Points, Result};
 
 /// What [`sharpness_apart`] finds.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Apart {
     /// K_F over pairs of samples of different groups.
     pub max: f64,

@@ -126,12 +126,13 @@ struct Draw {
 ///
 /// ```
 /// use sharpdim::measure::Truth;
-/// let truth = Truth { low: 8.9, high: 22.34 };
+/// let truth = Truth::new(8.9, 22.34);
 /// assert!(truth.holds(9.0) && !truth.holds(8.0));
 /// assert_eq!(truth.to_string(), "8.90 .. 22.34");
-/// assert_eq!(Truth { low: 120.0, high: f64::INFINITY }.to_string(), "120.00 or more");
+/// assert_eq!(Truth::new(120.0, f64::INFINITY).to_string(), "120.00 or more");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Truth {
     /// Lower end of its 95 % interval.
     pub low: f64,
@@ -140,6 +141,11 @@ pub struct Truth {
 }
 
 impl Truth {
+    /// Between these ends.
+    pub fn new(low: f64, high: f64) -> Self {
+        Truth { low, high }
+    }
+
     /// Whether a dimension is between its ends.
     pub fn holds(&self, dim: f64) -> bool {
         (self.low..=self.high).contains(&dim)
@@ -230,10 +236,11 @@ impl Calibration {
         format!("calibration-{}-{}.json", self.n, &hash.to_hex()[..16]).into()
     }
 
-    /// What draws depend on.
+    /// What draws depend on, in words that stay: users' files are found by them.
     fn header(&self) -> String {
-        let Calibration { n, population, estimators, .. } = self;
-        format!("version {VERSION}, n {n}, {population:?}, {estimators:?}")
+        let Calibration { n, population: Population { max_dim, seed }, estimators, .. } = self;
+        let estimators: Vec<String> = estimators.iter().map(Estimator::key).collect();
+        format!("version={VERSION} n={n} max_dim={max_dim} seed={seed}; {}", estimators.join("; "))
     }
 
     /// Keeps the draws in a file, which is written whole or not at all.
@@ -359,5 +366,47 @@ impl Calibration {
             .min_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)))
             .expect("119 factors or more, of which 4 may be outside");
         Ok(Truth { low: value * low, high: value * high })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::{Mle, TwoNn};
+
+    /// Draws take users minutes to hours: with other words here, all that they keep is made again. Where that is meant,
+    /// `VERSION` has risen.
+    #[test]
+    fn kept_draws_are_found_again() {
+        let estimators = [Mle::default().into(), TwoNn::default().into()];
+        let calibration = Calibration::new(500, &estimators, Population::default()).unwrap();
+        let header = "version=2 n=500 max_dim=256 seed=0; mle k=20 norm=k-2 pooling=harmonic duplicates=exclude; \
+                      twonn discard=0.1 seed=0 duplicates=exclude";
+        assert_eq!(calibration.header(), header);
+        let name = calibration.file_name();
+        assert_eq!(name.to_str().unwrap(), "calibration-500-efd5145fbcd58d93.json");
+    }
+
+    #[test]
+    fn defaults_have_the_keys_they_had() {
+        let all: Vec<String> = Estimator::all().iter().map(Estimator::key).collect();
+        let known = [
+            "mle k=20 norm=k-2 pooling=harmonic duplicates=exclude",
+            "twonn discard=0.1 seed=0 duplicates=exclude",
+            "twonn_mle duplicates=exclude",
+            "twonn_bayes shape=1 rate=0 duplicates=exclude",
+            "mle_range from=10 to=20 norm=k-2 pooling=harmonic duplicates=exclude",
+            "geomle from=10 to=40 bootstraps=20 degree=2 pooling=harmonic seed=0 duplicates=exclude",
+            "gride n=2 duplicates=exclude",
+            "mom k=20 duplicates=exclude",
+            "mind_ml k=20 whole=false duplicates=exclude",
+            "corr k1=10 k2=20",
+            "tle k=20 epsilon=0.000001 duplicates=exclude",
+            "ess k=20 duplicates=exclude",
+            "lpca k=50 rule=relative:0.05 duplicates=exclude",
+        ];
+        for key in known {
+            assert!(all.iter().any(|own| own == key), "{key} is none of {all:#?}");
+        }
     }
 }

@@ -59,6 +59,7 @@ impl Default for CurationOptions {
 
 /// 1 / distance over the pairs of samples that have different labels and are not identical.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Spread {
     /// The greatest: the label sharpness K_F.
     pub max: f64,
@@ -77,6 +78,7 @@ pub struct Spread {
 
 /// Samples that hang together: each is identical, or near, to another of them.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Group {
     /// The samples, ascending.
     pub samples: Vec<usize>,
@@ -90,6 +92,7 @@ pub struct Group {
 
 /// What [`curate`] found.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Curation {
     /// The sharpest pairs of different labels, the closest first. Contradictions are not among them.
     pub sharpest: Vec<SharpPair>,

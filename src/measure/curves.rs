@@ -1,7 +1,7 @@
 //! Estimates of intrinsic dimension against the number of neighbours and against the number of samples, and
 //! whether they have settled: where they have not, the number is as much about the sample as about the data.
 
-use super::dimension::{Estimate, Estimator, Halving, MindMl, estimates_from, searched, values};
+use super::dimension::{Estimate, Estimator, Halving, estimates_from, searched, values};
 use crate::ops::Progress;
 use crate::random::Random;
 use crate::{Device, Error, Points, Result};
@@ -46,6 +46,7 @@ impl CurveOptions {
 
 /// One estimate of a curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CurvePoint {
     /// The number of neighbours, or of samples.
     pub at: usize,
@@ -82,6 +83,7 @@ pub enum Against {
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Curve {
     /// The estimator, with the settings it has at the whole sample.
     pub estimator: Estimator,
@@ -91,72 +93,6 @@ pub struct Curve {
     pub points: Vec<CurvePoint>,
     /// A sentence with numbers, where the estimate has not settled.
     pub warning: Option<String>,
-}
-
-impl Estimator {
-    /// The same with another number of neighbours: `k` where there is one, the outer one of a correlation
-    /// dimension (the inner being half of it), GRIDE's 2 n, and the largest of a range, the smallest of which keeps
-    /// its proportion. `None` where there is none, as for TwoNN, or where its settings allow no such `k`.
-    ///
-    /// ```
-    /// use sharpdim::measure::{Estimator, Mle, TwoNn};
-    /// let ten = Estimator::Mle(Mle::default()).with_neighbours(10).unwrap();
-    /// assert_eq!(ten.neighbours(), 10);
-    /// assert_eq!(Estimator::TwoNn(TwoNn::default()).with_neighbours(10), None);
-    /// ```
-    pub fn with_neighbours(&self, k: usize) -> Option<Estimator> {
-        let scaled = |from: usize, to: usize| (from * k).div_ceil(to.max(1));
-        let other = match *self {
-            Estimator::TwoNn(_) => return None,
-            Estimator::Mle(mut mle) => {
-                mle.k = k;
-                Estimator::Mle(mle)
-            }
-            Estimator::MleRange(mut range) => {
-                (range.from, range.to) = (scaled(range.from, range.to), k);
-                Estimator::MleRange(range)
-            }
-            Estimator::GeoMle(mut geo) => {
-                (geo.from, geo.to) = (scaled(geo.from, geo.to), k);
-                Estimator::GeoMle(geo)
-            }
-            Estimator::Gride(mut gride) => {
-                gride.n = k / 2;
-                Estimator::Gride(gride)
-            }
-            Estimator::Moments(mut moments) => {
-                moments.k = k;
-                Estimator::Moments(moments)
-            }
-            Estimator::MindMl(mind) => Estimator::MindMl(MindMl { k, ..mind }),
-            Estimator::Correlation(mut correlation) => {
-                (correlation.k1, correlation.k2) = (k / 2, k);
-                Estimator::Correlation(correlation)
-            }
-            Estimator::Tle(mut tle) => {
-                tle.k = k;
-                Estimator::Tle(tle)
-            }
-            Estimator::Ess(mut ess) => {
-                ess.k = k;
-                Estimator::Ess(ess)
-            }
-            Estimator::LocalPca(mut pca) => {
-                pca.k = k;
-                Estimator::LocalPca(pca)
-            }
-        };
-        other.check().is_ok().then_some(other)
-    }
-}
-
-/// How [`Estimator::with_neighbours`] and a curve count: GRIDE only at even numbers, where it is another.
-fn at(estimator: &Estimator) -> usize {
-    match estimator {
-        Estimator::GeoMle(geo) => geo.to,
-        Estimator::MindMl(mind) => mind.k,
-        other => other.neighbours(),
-    }
 }
 
 /// The curves of each estimator: against the number of neighbours, where it has one, and against the number of
@@ -259,10 +195,11 @@ pub fn dimension_curves(
         let own = whole.next().expect("one for each")?;
         let others: Vec<Estimate> =
             whole.by_ref().take(range.len() - 1).filter_map(|found| found.ok()).collect();
-        if range.len() > 1 {
-            let points: Vec<CurvePoint> =
-                others.iter().map(|found| point(at(&found.estimator), found)).collect();
-            let warning = neighbours_warning(at(estimator), &points);
+        if let Some(k) = estimator.k().filter(|_| range.len() > 1) {
+            // GRIDE counts even numbers only: where it is asked for an odd one, it is at another.
+            let at_k = |found: &Estimate| Some(point(found.estimator.k()?, found));
+            let points: Vec<CurvePoint> = others.iter().filter_map(at_k).collect();
+            let warning = neighbours_warning(k, &points);
             curves.push(Curve { estimator: *estimator, against: Against::Neighbours, points, warning });
         }
         let mut points = Vec::new();

@@ -16,11 +16,7 @@ pub use calibration::{Calibration, Population, Truth};
 pub use cross::{cross_dim, cross_sharpness};
 pub use curation::{Curation, CurationOptions, Group, Near, Spread, curate, curate_from, few_classes};
 pub use curves::{Against, Curve, CurveOptions, CurvePoint, dimension_curves};
-pub use dimension::{
-    Correlation, Duplicates, Ess, Estimate, Estimator, Excluded, GeoMle, Gride, LocalPca, MindMl, Mle,
-    MleNorm, MleRange, Moments, PcaRule, Pooling, Tle, TwoNn, estimate, estimates, estimates_of,
-    intrinsic_dim, intrinsic_dims,
-};
+pub use dimension::*;
 pub use properties::{Properties, intrinsic_properties};
 pub use released::{Released, ReleasedProtocol};
 pub use sharpness::{LabelSharpness, PaperProtocol, Protocol, label_sharpness};

@@ -7,6 +7,7 @@ use crate::{Device, Error, Points, Result};
 
 /// What [`intrinsic_properties`] finds.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Properties {
     /// Of each estimator, in their order: as [`intrinsic_dims`].
     pub dimensions: Vec<Result<Estimate>>,
@@ -26,7 +27,7 @@ pub struct Properties {
 /// use sharpdim::measure::{Estimator, Mle, Properties, Protocol, intrinsic_properties};
 /// let images = Dataset::generated(30, 16, 0)?.load(&Preprocess::default(), &|_| ())?;
 /// let (points, mle) = (images.samples.points()?, Estimator::Mle(Mle::default()));
-/// let Properties { dimensions, sharpness } =
+/// let Properties { dimensions, sharpness, .. } =
 ///     intrinsic_properties(&Device::cpu(), &points, &images.labels, &[mle], Protocol::AllPairs, 1, &|_| ())?;
 /// assert!(dimensions[0].is_ok() && sharpness?.max > 0.0);
 /// # Ok::<(), sharpdim::Error>(())

@@ -45,6 +45,7 @@ impl Default for ReleasedProtocol {
 
 /// What is to be known beside the released code's numbers.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Released {
     /// Draws in which a sample was paired with itself, or with an identical one of its own label. There the released
     /// code divides 1 by 0: its result is infinite, where ours leaves the pair out.

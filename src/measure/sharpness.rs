@@ -50,6 +50,7 @@ pub enum Protocol {
 
 /// A measured label sharpness, in 1 / units of the data.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct LabelSharpness {
     /// Which pairs were compared, and how.
     pub protocol: Protocol,

@@ -359,14 +359,7 @@ impl Plan {
 
     /// The estimators.
     pub(super) fn estimators(&self) -> Result<Vec<Estimator>> {
-        let all = Estimator::all();
-        let of = |name: &String| {
-            all.iter().find(|known| known.name() == name).copied().ok_or_else(|| {
-                let known: Vec<&str> = all.iter().map(Estimator::name).collect();
-                Error::Argument(format!("estimators: there is no {name:?}; there are {}", known.join(", ")))
-            })
-        };
-        self.estimators.iter().map(of).collect()
+        self.estimators.iter().map(|name| name.parse()).collect()
     }
 }
 

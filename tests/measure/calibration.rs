@@ -60,15 +60,15 @@ fn an_interval_is_of_the_nearest_draws() {
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut factors: Vec<f64> = all[..119].iter().map(|(_, dim, said)| *dim as f64 / said).collect();
         factors.sort_by(f64::total_cmp);
-        let mut expected = Truth { low: factors[0] * value, high: factors[114] * value };
+        let mut expected = Truth::new(factors[0] * value, factors[114] * value);
         for from in 1..5 {
             let (low, high) = (factors[from] * value, factors[from + 114] * value);
             if high / low < expected.high / expected.low {
-                expected = Truth { low, high };
+                expected = Truth::new(low, high);
             }
         }
         if above < 29 {
-            expected = Truth { low: factors[5] * value, high: f64::INFINITY };
+            expected = Truth::new(factors[5] * value, f64::INFINITY);
         }
         assert_eq!(known.truth(&mle, value).unwrap(), expected, "{value}");
     }

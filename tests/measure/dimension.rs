@@ -109,6 +109,12 @@ fn estimates_are_what_the_formulas_say() {
     let sets =
         [uniform_f32(250, 6, 2), noise_u8(250, 6, 3), noise_u8(120, 1, 4), with_twins, torus(280, 2, 5)];
     let all = all();
+    for kind in Estimator::all() {
+        assert!(
+            all.iter().any(|tested| tested.name() == kind.name()),
+            "{kind} is not compared with its formula"
+        );
+    }
     for set in &sets {
         let said: Vec<_> = all.iter().map(|estimator| naive(set, estimator)).collect();
         for device in devices().iter().filter(|device| in_reach(device, set.n(), set.dim)) {

@@ -67,6 +67,7 @@ pub fn naive(set: &Set, estimator: &Estimator) -> (f64, usize) {
         Estimator::LocalPca(LocalPca { k, rule, .. }) => {
             plain_mean(unlike_samples(set).map(|i| local_pca(set, i, k, rule)).collect(), n)
         }
+        other => panic!("{other}: write its naive version here"),
     }
 }
 
@@ -96,6 +97,7 @@ fn pooled_mle(t: &[Vec<f64>], k: usize, norm: MleNorm, pooling: Pooling) -> (f64
             let local: Vec<f64> = inverse.map(|m| 1.0 / m).filter(|d| d.is_finite()).collect();
             (local.iter().sum::<f64>() / local.len() as f64, local.len())
         }
+        other => panic!("{other:?}: write its naive version here"),
     }
 }
 
@@ -156,6 +158,7 @@ fn from_ratios(mut mu: Vec<f64>, two_nn: TwoNn) -> f64 {
             }
             xy / xx
         }
+        other => panic!("{other:?}: write its naive version here"),
     }
 }
 
@@ -289,5 +292,6 @@ fn local_pca(set: &Set, i: usize, k: usize, rule: PcaRule) -> f64 {
             (1 + (1..=l.len()).filter(short).count()) as f64
         }
         PcaRule::Participation => total * total / l.iter().map(|l| l * l).sum::<f64>(),
+        other => panic!("{other:?}: write its naive version here"),
     }
 }

@@ -20,7 +20,11 @@ pub struct Summary {
 impl Summary {
     pub fn of(measured: &Measured) -> Self {
         let sharpness = measured.sharpness.as_ref();
-        let without_local = |found: &Estimate| Estimate { local: Vec::new(), ..found.clone() };
+        let without_local = |found: &Estimate| {
+            let mut found = found.clone();
+            found.local = Vec::new();
+            found
+        };
         Summary {
             name: measured.name.clone(),
             n: measured.loaded.samples.n(),

@@ -35,7 +35,7 @@ pub(super) fn reach(k: usize, n: usize) -> usize {
 }
 
 /// The standard error of the mean of per-sample values, `values` (NaN where a sample gives none), each being
-/// `value` of its `k` nearest squared distances.
+/// `value` of its `k` nearest squared distances, or of the first of them.
 pub(super) fn standard_error(
     neighbours: &Neighbours,
     k: usize,

@@ -102,11 +102,7 @@ impl Tridiagonal {
     pub fn largest(&self) -> f64 {
         // Numbers that are tried at once: a pass waits for its divisions, and others' fit in between.
         const TRIED: usize = 8;
-        let length = |at: Option<usize>| at.and_then(|at| self.beside.get(at)).map_or(0.0, |b| b.sqrt());
-        // Gershgorin's bound.
-        let reaches =
-            self.diagonal.iter().enumerate().map(|(at, d)| d + length(at.checked_sub(1)) + length(Some(at)));
-        let (mut low, mut high) = (0.0, reaches.fold(0.0, f64::max));
+        let (mut low, mut high) = (0.0, self.bounds().1.max(0.0));
         // Each pass leaves a ninth.
         for _ in 0..19 {
             let tried: [f64; TRIED] =
@@ -120,20 +116,55 @@ impl Tridiagonal {
         0.5 * (low + high)
     }
 
-    /// All eigenvalues, in no order, by QL steps with implicit shifts (Dubrulle, Martin & Wilkinson, 1968).
+    /// Between which all eigenvalues are: Gershgorin's bounds.
+    fn bounds(&self) -> (f64, f64) {
+        let length = |at: Option<usize>| at.and_then(|at| self.beside.get(at)).map_or(0.0, |b| b.sqrt());
+        let reaches = self.diagonal.iter().enumerate().map(|(at, d)| {
+            let reach = length(at.checked_sub(1)) + length(Some(at));
+            (d - reach, d + reach)
+        });
+        reaches.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (l, h)| (low.min(l), high.max(h)))
+    }
+
+    /// All eigenvalues, in no order: by QL steps, of which two or three for each are usual, else by bisection.
     pub fn eigenvalues(self) -> Vec<f64> {
-        /// Steps after which an element beside the diagonal is taken to be 0 as it is; two or three are usual.
         const MOST: usize = 60;
+        self.by_steps(MOST).unwrap_or_else(|left| left.by_bisection())
+    }
+
+    /// All eigenvalues by bisection, to a rounding of the largest: slow, but it has an end whatever the matrix.
+    fn by_bisection(&self) -> Vec<f64> {
+        let largest = |at: usize| {
+            let (mut low, mut high) = self.bounds();
+            // 2^-60 of the whole is left.
+            for _ in 0..60 {
+                let middle = 0.5 * (low + high);
+                let [above] = self.above([middle]);
+                (low, high) = if above > at { (middle, high) } else { (low, middle) };
+            }
+            0.5 * (low + high)
+        };
+        (0..self.diagonal.len()).map(largest).collect()
+    }
+
+    /// All eigenvalues by QL steps with implicit shifts (Dubrulle, Martin & Wilkinson, 1968). Where one takes more than
+    /// `most` of them, the matrix that the steps left, which has the same eigenvalues to rounding.
+    fn by_steps(self, most: usize) -> std::result::Result<Vec<f64>, Tridiagonal> {
         let Tridiagonal { diagonal: mut d, beside } = self;
         let mut e: Vec<f64> = beside.into_iter().map(f64::sqrt).collect();
         e.push(0.0);
         for low in 0..d.len() {
-            for _ in 0..MOST {
+            for step in 0.. {
                 // The block from `low` on that no element splits.
                 let splits = |at: &usize| e[*at].abs() <= f64::EPSILON * (d[*at].abs() + d[*at + 1].abs());
                 let high = (low..d.len() - 1).find(splits).unwrap_or(d.len() - 1);
                 if high == low {
                     break;
+                }
+                if step == most {
+                    e.pop();
+                    let beside = e.into_iter().map(|e| e * e).collect();
+                    return Err(Tridiagonal { diagonal: d, beside });
                 }
                 let half = (d[low + 1] - d[low]) / (2.0 * e[low]);
                 let mut g = d[high] - d[low] + e[low] / (half + half.hypot(1.0).copysign(half));
@@ -162,7 +193,7 @@ impl Tridiagonal {
                 }
             }
         }
-        d
+        Ok(d)
     }
 }
 
@@ -202,12 +233,19 @@ mod tests {
                     let limit = share * found[0];
                     assert_eq!(tridiagonal.above([limit])[0], found.iter().filter(|v| **v > limit).count());
                 }
-                let mut all = tridiagonal.eigenvalues();
-                all.sort_by(|a, b| b.total_cmp(a));
-                for (got, want) in all.iter().zip(&found) {
-                    assert!((got - want).abs() <= 1e-13 * found[0], "{size} {rank}: {got} for {want}");
+                // Bisection from the start, after a step, and never.
+                for most in [0, 1, 60] {
+                    let tridiagonal = Symmetric::from_fn(size, |i, j| gram[(i, j)]).tridiagonal();
+                    let by_steps = tridiagonal.by_steps(most);
+                    assert!(by_steps.is_ok() || most < 60, "{size} {rank}");
+                    assert!(by_steps.is_err() || most == 60 || size <= 2 || rank == 1, "{size} {rank}");
+                    let mut all = by_steps.unwrap_or_else(|left| left.by_bisection());
+                    all.sort_by(|a, b| b.total_cmp(a));
+                    for (got, want) in all.iter().zip(&found) {
+                        assert!((got - want).abs() <= 1e-13 * found[0], "{size} {rank}: {got} for {want}");
+                    }
+                    assert_eq!(all.len(), size);
                 }
-                assert_eq!(all.len(), size);
             }
         }
         let identity = || Symmetric::from_fn(4, |i, j| f64::from(u8::from(i == j))).tridiagonal();

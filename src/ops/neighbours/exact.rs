@@ -64,7 +64,7 @@ impl Exact {
 
     /// The k nearest of each sample; a distance's square is `unit` times the integer.
     pub(in crate::ops) fn finish(self, rows: &Rows<'_>, unit: f64) -> Neighbours {
-        let (n, k, first) = (rows.asked().len(), self.k, rows.partners().start as u32);
+        let (n, k) = (rows.asked().len(), self.k);
         let (mut indices, mut squared) = (vec![0; n * k], vec![0.0; n * k]);
         let places = indices.par_chunks_mut(BLOCK * k).zip(squared.par_chunks_mut(BLOCK * k));
         places.zip(self.shelves).for_each(|((indices, squared), shelf)| {
@@ -72,15 +72,15 @@ impl Exact {
             let lists = keys.chunks_mut(self.most).zip(len);
             let places = indices.chunks_mut(k).zip(squared.chunks_mut(k));
             for ((indices, squared), (keys, len)) in places.zip(lists) {
-                let (len, _) = keep_nearest(&mut keys[..len as usize], k);
+                let (len, _) = keep_about_nearest(&mut keys[..len as usize], k);
                 let keys = &mut keys[..len];
                 keys.sort_unstable();
                 for ((index, squared), key) in indices.iter_mut().zip(squared).zip(keys) {
-                    (*index, *squared) = (*key as u32 - first, (*key >> 32) as f64 * unit);
+                    (*index, *squared) = (*key as u32, (*key >> 32) as f64 * unit);
                 }
             }
         });
-        Neighbours { n, k, indices, squared, reference: rows.two().then(|| rows.partners().len()) }
+        Neighbours::of_rows(rows, k, indices, squared)
     }
 
     fn limits(&self, range: Range<usize>) -> [i32; BLOCK] {
@@ -132,7 +132,7 @@ impl Exact {
             keys[len[at] as usize] = i64::from(squared) << 32 | j as i64;
             len[at] += 1;
             if len[at] as usize == self.most {
-                let (left, last) = keep_nearest(keys, self.k);
+                let (left, last) = keep_about_nearest(keys, self.k);
                 (len[at], reach[at]) = (left as u32, (last >> 32) as i32);
                 // A block may have told more than the sample has found yet.
                 let limit = &self.limits[i];
@@ -146,7 +146,7 @@ impl Exact {
 
 /// Moves the `k` least of these keys, and at most [`MORE`] others, to the front, in any order: how many that are, and a
 /// key that is no less than any of them.
-fn keep_nearest(keys: &mut [i64], k: usize) -> (usize, i64) {
+fn keep_about_nearest(keys: &mut [i64], k: usize) -> (usize, i64) {
     let (last, mut kept) = (about_kth(keys, k), 0);
     for at in 0..keys.len() {
         // Without a branch: which are kept follows no pattern.
@@ -279,7 +279,7 @@ mod tests {
             sorted.sort_unstable();
             for k in 1..=len {
                 let mut own = keys.clone();
-                let (left, last) = keep_nearest(&mut own, k);
+                let (left, last) = keep_about_nearest(&mut own, k);
                 assert!((k..=k + MORE).contains(&left), "{k} of {len} below {range}: {left}");
                 own.truncate(left);
                 own.sort_unstable();

@@ -35,6 +35,16 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
+    /// Those of the rows that are asked about, `k` for each, named by their row.
+    fn of_rows(rows: &Rows<'_>, k: usize, mut indices: Vec<u32>, squared: Vec<f64>) -> Self {
+        let first = rows.partners().start as u32;
+        if first > 0 {
+            indices.par_iter_mut().for_each(|index| *index -= first);
+        }
+        let reference = rows.two().then(|| rows.partners().len());
+        Neighbours { n: rows.asked().len(), k, indices, squared, reference }
+    }
+
     /// The number of samples, or of queries.
     pub fn n(&self) -> usize {
         self.n
@@ -210,7 +220,7 @@ fn compare_with_all(
 
 /// The k nearest of what was found for each row that is asked about.
 fn collect(rows: &Rows<'_>, k: usize, mut found: Vec<Vec<(f64, u32)>>) -> Neighbours {
-    let (n, first) = (rows.asked().len(), rows.partners().start as u32);
+    let n = rows.asked().len();
     found.truncate(n);
     let (mut indices, mut squared) = (vec![0; n * k], vec![0.0; n * k]);
     let places = indices.par_chunks_mut(k).zip(squared.par_chunks_mut(k));
@@ -218,10 +228,10 @@ fn collect(rows: &Rows<'_>, k: usize, mut found: Vec<Vec<(f64, u32)>>) -> Neighb
         keep_nearest(&mut found, k);
         sort(&mut found);
         for (at, (distance, j)) in found.into_iter().enumerate() {
-            (indices[at], squared[at]) = (j - first, distance);
+            (indices[at], squared[at]) = (j, distance);
         }
     });
-    Neighbours { n, k, indices, squared, reference: rows.two().then(|| rows.partners().len()) }
+    Neighbours::of_rows(rows, k, indices, squared)
 }
 
 #[cfg(test)]

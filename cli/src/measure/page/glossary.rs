@@ -1,11 +1,10 @@
 //! How to read the page, in a few sentences.
 
-use crate::estimators::in_a_line;
 use sharpdim::measure::Estimator;
 use sharpdim::report::Section;
 
 pub fn section(estimators: &[Estimator]) -> Section {
-    let each = estimators.iter().map(|estimator| (estimator.name(), in_a_line(estimator)));
+    let each = estimators.iter().map(|estimator| (estimator.name(), estimator.about()));
     let each = Section::new("The estimators").glossary(each);
     Section::new("How to read this").glossary(WORDS).subsection(each)
 }
