@@ -2,7 +2,7 @@
 //! set against its training set, generated images against real ones), and how sharply labels change between them.
 
 use super::dimension::{Estimate, Estimator, check_between, estimate};
-use super::sharpness::LabelSharpness;
+use super::protocol::LabelSharpness;
 use crate::ops::{Progress, neighbours_between, sharpness_between};
 use crate::{Device, Points, Result};
 

@@ -7,6 +7,7 @@ mod curation;
 mod curves;
 mod dimension;
 mod properties;
+mod protocol;
 mod released;
 mod sharpness;
 
@@ -18,5 +19,5 @@ pub use curation::{Curation, CurationOptions, Group, Near, Spread, curate, curat
 pub use curves::{Against, Curve, CurveOptions, CurvePoint, dimension_curves};
 pub use dimension::*;
 pub use properties::{Properties, intrinsic_properties};
-pub use released::{Released, ReleasedProtocol};
-pub use sharpness::{LabelSharpness, PaperProtocol, Protocol, label_sharpness};
+pub use protocol::{LabelSharpness, PaperProtocol, Protocol, Released, ReleasedProtocol};
+pub use sharpness::label_sharpness;

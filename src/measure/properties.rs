@@ -1,7 +1,8 @@
 //! Both intrinsic properties of a labelled set of samples, from one pass over its pairs where that is possible.
 
 use super::dimension::{Estimate, Estimator, estimates_of, intrinsic_dims};
-use super::sharpness::{LabelSharpness, Protocol, label_sharpness};
+use super::protocol::{LabelSharpness, Protocol};
+use super::sharpness::label_sharpness;
 use crate::ops::{Progress, Wanted, all_pairs};
 use crate::{Device, Error, Points, Result};
 

@@ -1,65 +1,10 @@
 //! Label sharpness as the authors' released code computes it, for comparison with numbers that came from there:
 //! not what their paper defines. docs/measures.md says how the two differ.
 
-use super::sharpness::{LabelSharpness, Protocol, sharpness_of_rows};
+use super::protocol::{LabelSharpness, Protocol, Released, ReleasedProtocol, sharpness_of_rows};
 use crate::ops::{Progress, SharpPair, one_label_each, pair_distances};
 use crate::random::Random;
 use crate::{Device, Error, Points, Result};
-
-/// How the released code draws pairs.
-///
-/// Each draw takes `samples` at random, without regard to classes. It shuffles them and cuts them into batches; for
-/// each batch it shuffles and cuts them again, and pairs the batch with each of those, element by element: of
-/// `samples`^2 ordered pairs it sees `samples`^2 / `batch`. Where batches are not of one size, as many are paired as
-/// both have (the released code stops with an error there).
-///
-/// ```
-/// use sharpdim::{Device, Points, measure::{Protocol, ReleasedProtocol, label_sharpness}};
-/// let points = Points::u8(&[0, 1, 10, 40, 90, 170], 1)?;
-/// let small = ReleasedProtocol { samples: 6, batch: 3, repeats: 2, seed: 0 };
-/// let found = label_sharpness(&Device::cpu(), &points, &[0, 0, 1, 0, 1, 1], Protocol::Released(small), 1, &|_| ())?;
-/// // What the definition says of the same draws, which hold all six samples: 10 is 9 from 1.
-/// let right = found.released.unwrap(); // a `Released`
-/// assert_eq!((right.definition.len(), right.definition_max()), (2, 1.0 / 9.0));
-/// assert!(right.infinite_draws <= 2);
-/// # Ok::<(), sharpdim::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReleasedProtocol {
-    /// Samples in a draw; all of them where there are fewer (the released code stops with an error there).
-    pub samples: usize,
-    /// Samples in a batch.
-    pub batch: usize,
-    /// Independent draws. The released code makes one.
-    pub repeats: usize,
-    /// Seed of the draws. The released code's are not seeded.
-    pub seed: u64,
-}
-
-impl Default for ReleasedProtocol {
-    /// 10 draws of 1000 samples, in batches of 500, which is the released code's default.
-    fn default() -> Self {
-        ReleasedProtocol { samples: 1000, batch: 500, repeats: 10, seed: 0 }
-    }
-}
-
-/// What is to be known beside the released code's numbers.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Released {
-    /// Draws in which a sample was paired with itself, or with an identical one of its own label. There the released
-    /// code divides 1 by 0: its result is infinite, where ours leaves the pair out.
-    pub infinite_draws: usize,
-    /// K_F of the same draws as the paper defines it, over all their pairs with different labels: the right numbers.
-    pub definition: Vec<f64>,
-}
-
-impl Released {
-    /// The greatest of [`definition`](Self::definition).
-    pub fn definition_max(&self) -> f64 {
-        self.definition.iter().copied().fold(0.0, f64::max)
-    }
-}
 
 pub(super) fn released(
     device: &Device,

@@ -1,100 +1,12 @@
 //! Label sharpness of a labelled set of samples (Konz & Mazurowski 2024): over all its pairs, or by
 //! the paper's protocol, over class-balanced draws of 1000.
 
-use super::released::{Released, ReleasedProtocol, released};
+use super::protocol::{LabelSharpness, PaperProtocol, Protocol, sharpness_of_rows};
+use super::released::released;
 use crate::ops::{Progress, SharpPair, Sharpness, one_label_each, sharpness_with};
 use crate::random::Random;
 use crate::{Device, Error, Points, Result};
 use std::collections::BTreeMap;
-
-/// Class-balanced draws, as the paper measures label sharpness.
-///
-/// ```
-/// use sharpdim::{Device, Points, measure::{PaperProtocol, Protocol, label_sharpness}};
-/// let points = Points::u8(&[0, 1, 10, 40, 90, 170], 1)?;
-/// let two_each = Protocol::Paper(PaperProtocol { samples: 4, repeats: 3, seed: 0 });
-/// let found = label_sharpness(&Device::cpu(), &points, &[0, 0, 1, 0, 1, 1], two_each, 1, &|_| ())?;
-/// // A `LabelSharpness`: K_F of each of three draws, and the greatest of them.
-/// assert_eq!((found.protocol, found.draws.len()), (two_each, 3));
-/// assert!(found.draws.contains(&found.max) && found.max == found.sharpest[0].ratio());
-/// # Ok::<(), sharpdim::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PaperProtocol {
-    /// Samples in a draw, shared equally among classes (a class that has fewer gives all it has).
-    pub samples: usize,
-    /// Independent draws.
-    pub repeats: usize,
-    /// Seed of the draws.
-    pub seed: u64,
-}
-
-impl Default for PaperProtocol {
-    fn default() -> Self {
-        PaperProtocol { samples: 1000, repeats: 10, seed: 0 }
-    }
-}
-
-/// Which pairs are compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Protocol {
-    /// All pairs of all samples: no chance involved.
-    #[default]
-    AllPairs,
-    /// All pairs within each of several class-balanced draws.
-    Paper(PaperProtocol),
-    /// What the authors' released code computes, which is not what their paper says: the greatest 1 / distance over
-    /// some of the pairs with *equal* labels. [`LabelSharpness::released`] has the right numbers beside it.
-    Released(ReleasedProtocol),
-}
-
-/// A measured label sharpness, in 1 / units of the data.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct LabelSharpness {
-    /// Which pairs were compared, and how.
-    pub protocol: Protocol,
-    /// K_F: the greatest 1[y_i != y_j] / |x_i - x_j| over all pairs; by the paper's protocol, over all
-    /// draws. By the released code's, the greatest 1[y_i = y_j] / |x_i - x_j| over the pairs that it sees and that
-    /// are not identical; 0 where there are none.
-    pub max: f64,
-    /// All pairs: mean of 1 / distance over pairs with different labels. The other protocols: mean of K_F
-    /// over draws.
-    pub mean: f64,
-    /// The standard deviation of the same (over draws: of a sample of draws; 0 for a single one).
-    pub sd: f64,
-    /// The sharpest pairs, the closest first; by the released code's protocol they have equal labels.
-    pub sharpest: Vec<SharpPair>,
-    /// Unordered pairs compared, draws counted one by one; by the released code's protocol ordered pairs, a sample
-    /// with itself among them.
-    pub pairs_compared: u64,
-    /// Pairs at distance 0 with different labels, left out of the above: of all samples, or in the draw
-    /// that had most.
-    pub contradictions: u64,
-    /// K_F of each draw; of all samples as the only entry under [`Protocol::AllPairs`].
-    pub draws: Vec<f64>,
-    /// Only under [`Protocol::Released`]: what the definition says of the same draws.
-    pub released: Option<Released>,
-}
-
-impl LabelSharpness {
-    /// Of the K_F of each draw, with nothing said of pairs.
-    pub(super) fn of_draws(draws: Vec<f64>) -> Self {
-        let mean = draws.iter().sum::<f64>() / draws.len() as f64;
-        let squares: f64 = draws.iter().map(|k| (k - mean).powi(2)).sum();
-        LabelSharpness {
-            protocol: Protocol::AllPairs,
-            max: draws.iter().copied().fold(0.0, f64::max),
-            mean,
-            sd: (squares / (draws.len() as f64 - 1.0).max(1.0)).sqrt(),
-            sharpest: Vec::new(),
-            pairs_compared: 0,
-            contradictions: 0,
-            draws,
-            released: None,
-        }
-    }
-}
 
 /// Measures the label sharpness of `points`; `labels` holds one class index for each sample.
 ///
@@ -142,24 +54,6 @@ pub fn label_sharpness(
         draws.push(found);
     }
     Ok(LabelSharpness { protocol: Protocol::Paper(protocol), ..pool(draws, top) })
-}
-
-/// The sharpness of some of the samples, ascending; pairs are named as in the whole set.
-pub(super) fn sharpness_of_rows(
-    device: &Device,
-    points: &Points<'_>,
-    labels: &[u32],
-    rows: &[usize],
-    top: usize,
-    progress: Progress<'_>,
-) -> Result<Sharpness> {
-    let labels: Vec<u32> = rows.iter().map(|&i| labels[i]).collect();
-    let gathered = points.gather(rows);
-    let mut found = sharpness_with(device, &gathered.points()?, &labels, top, progress)?;
-    for sharp in &mut found.sharpest {
-        sharp.pair = sharp.pair.map(|i| rows[i]);
-    }
-    Ok(found)
 }
 
 impl From<Sharpness> for LabelSharpness {

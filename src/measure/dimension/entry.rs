@@ -1,8 +1,9 @@
 //! Entry points: estimates of samples, from one search for neighbours or from what was found before.
 
+use super::among::{self, Asked};
 use super::duplicates::refuse_twins;
 use super::method::Formula;
-use super::neighbourhood::{self, Asked};
+use super::spread::Halving;
 use super::{Estimate, Estimator};
 use crate::ops::{AllPairs, Neighbours, Progress, Wanted, Within, all_pairs};
 use crate::{Device, Error, Points, Result};
@@ -71,14 +72,6 @@ pub(in crate::measure) fn searched(
     all_pairs(device, points, &Wanted { k, labels: None, top: 1, class_pairs: false, within }, progress)
 }
 
-/// Whether samples are halved for intervals, which costs more than the estimates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::measure) enum Halving {
-    Done,
-    /// Intervals are cruder: for who wants the values.
-    LeftOut,
-}
-
 /// The estimates of settings that were checked, from lists that reach far enough, and from counts where there are any.
 pub(in crate::measure) fn estimates_from(
     device: &Device,
@@ -92,8 +85,7 @@ pub(in crate::measure) fn estimates_from(
         Formula::Distances(_) | Formula::Counts(_) => None,
     };
     let of_neighbourhoods: Vec<Asked<'_>> = estimators.iter().filter_map(asked).collect();
-    let mut found =
-        neighbourhood::estimates(device, points, neighbours, &of_neighbourhoods, halving)?.into_iter();
+    let mut found = among::estimates(device, points, neighbours, &of_neighbourhoods, halving)?.into_iter();
     let all = estimators.iter().map(|estimator| match estimator.formula() {
         Formula::Neighbourhoods(_) => found.next().expect("one for each"),
         Formula::Counts(formula) => formula.estimate(device, points, neighbours, within),

@@ -1,6 +1,7 @@
 //! Estimators of intrinsic dimension on one search for nearest neighbours, with the field's conventions as
 //! types, 95 % intervals, and what was left out and why. Each has a file, and a row of the table below.
 
+mod among;
 mod correlation;
 mod duplicates;
 mod entry;
@@ -37,9 +38,10 @@ pub use moments::Moments;
 pub use tle::Tle;
 pub use two_nn::TwoNn;
 
-pub(super) use entry::{Halving, check_between, estimates_from, searched, values};
+pub(super) use entry::{check_between, estimates_from, searched, values};
 use estimate::{infinite, nothing_left};
 use method::Method;
+pub(super) use spread::Halving;
 
 estimator::estimators! {
     /// An estimator with its convention.

@@ -5,6 +5,14 @@ use crate::ops::Neighbours;
 use crate::random::Random;
 use rayon::prelude::*;
 
+/// Whether samples are halved for intervals, which costs more than the estimates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::measure) enum Halving {
+    Done,
+    /// Intervals are cruder: for who wants the values.
+    LeftOut,
+}
+
 /// Two-sided 95 % of the normal distribution.
 pub(super) const Z95: f64 = 1.959_963_984_540_054;
 

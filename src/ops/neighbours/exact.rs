@@ -2,7 +2,7 @@
 //! up to 32 768 values each. One screen decides, and a pair is one number to compare: its distance, then the other sample.
 
 use super::Neighbours;
-use super::cpu::look_ahead;
+use super::limits::look_ahead;
 use crate::ops::pairs::scan::{IntHits, Sum, int_hits, int_value, wrapped};
 use crate::ops::pairs::{BLOCK, Block, LANES, Reader, Rows, Tile};
 use crate::simd::vectorized;

@@ -6,6 +6,7 @@ pub(super) mod cpu;
 #[cfg(gpu)]
 pub(super) mod cuda;
 pub(super) mod exact;
+mod limits;
 
 use super::Progress;
 use super::pairs::Rows;

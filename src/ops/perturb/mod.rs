@@ -56,6 +56,7 @@ mod cuda;
 mod operands;
 
 use super::operand::Extents;
+use crate::device::On;
 use crate::{Arena, Error, Result, Slot};
 pub use control::Control;
 use operands::{Operands, Work};
@@ -157,7 +158,7 @@ impl Perturb {
 /// [`Error::Device`] where the device fails.
 pub fn gradient_norms(arena: &mut Arena, p: &Perturb, g: Slot, scale: Slot, norms: Slot) -> Result<()> {
     let operands = Operands { g: Some(g), scale: Some(scale), other: Some(norms), ..Operands::default() };
-    operands::run(arena, p, Work::GradientNorms, operands)
+    run(arena, p, Work::GradientNorms, operands)
 }
 
 /// What the network reads of images: y = x scale\[c\] + shift\[c\], the product and the sum rounded by themselves, as
@@ -181,7 +182,7 @@ pub fn gradient_norms(arena: &mut Arena, p: &Perturb, g: Slot, scale: Slot, norm
 /// As [`gradient_norms`].
 pub fn normalise(arena: &mut Arena, p: &Perturb, x: Slot, scale: Slot, y: Slot) -> Result<()> {
     let operands = Operands { from: Some(x), scale: Some(scale), y: Some(y), ..Operands::default() };
-    operands::run(arena, p, Work::Normalise, operands)
+    run(arena, p, Work::Normalise, operands)
 }
 
 /// One step of gradient ascent in a ball, x and the network's next input y in one pass (Madry et al., *Towards deep
@@ -238,7 +239,7 @@ pub fn step(
         y: Some(y),
         ..Operands::default()
     };
-    operands::run(arena, p, Work::Step(ball), operands)
+    run(arena, p, Work::Step(ball), operands)
 }
 
 /// Adds a gradient to those before it (Dong et al., *Boosting adversarial attacks with momentum*, CVPR 2018):
@@ -282,7 +283,7 @@ pub fn accumulate(
         other: Some(sum),
         ..Operands::default()
     };
-    operands::run(arena, p, Work::Accumulate, operands)
+    run(arena, p, Work::Accumulate, operands)
 }
 
 /// One step of auto-PGD (Croce & Hein, *Reliable evaluation of adversarial robustness with an ensemble of diverse
@@ -339,7 +340,7 @@ pub fn step_apgd(
         y: Some(y),
         ..Operands::default()
     };
-    operands::run(arena, p, Work::StepApgd(ball), operands)
+    run(arena, p, Work::StepApgd(ball), operands)
 }
 
 /// A random start: x <- x0 + noise, in the ball and the range, and the network's input y.
@@ -387,7 +388,7 @@ pub fn noise(
         y: Some(y),
         ..Operands::default()
     };
-    operands::run(arena, p, Work::Noise(kind, seed), operands)
+    run(arena, p, Work::Noise(kind, seed), operands)
 }
 
 /// Copies the images whose control says so: best <- x where [`Control::keep`].
@@ -412,7 +413,7 @@ pub fn noise(
 pub fn keep(arena: &mut Arena, p: &Perturb, x: Slot, best: Slot, controls: Slot) -> Result<()> {
     let operands =
         Operands { from: Some(x), other: Some(best), controls: Some(controls), ..Operands::default() };
-    operands::run(arena, p, Work::Keep, operands)
+    run(arena, p, Work::Keep, operands)
 }
 
 /// A candidate of the Square Attack in the L∞ ball (Andriushchenko et al., *Square Attack: a query-efficient black-box
@@ -463,5 +464,19 @@ pub fn square(
         y: Some(y),
         ..Operands::default()
     };
-    operands::run(arena, p, Work::Square(kind, seed), operands)
+    run(arena, p, Work::Square(kind, seed), operands)
+}
+
+/// Checks all operands, and has the device do the work.
+fn run(arena: &mut Arena, p: &Perturb, work: Work, operands: Operands) -> Result<()> {
+    let (reads, writes) = operands::checked(p, work, operands)?;
+    match arena.on() {
+        On::Cpu(floats) => {
+            let ([origin, from, g, norms, controls, scale], [x, other, y]) = floats.split(reads, writes);
+            cpu::run(p, work, cpu::Tensors { origin, from, g, norms, controls, scale }, [x, other, y]);
+            Ok(())
+        }
+        #[cfg(gpu)]
+        On::Gpu(gpu, at) => cuda::run(gpu, at, p, work, reads, writes),
+    }
 }

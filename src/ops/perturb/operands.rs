@@ -1,9 +1,8 @@
-//! The operands that attacks' operations have in common: their shapes, and where they go.
+//! The operands that attacks' operations have in common, and their shapes.
 
-use super::{Noise, Norm, Perturb, Square, cpu};
-use crate::device::On;
+use super::{Noise, Norm, Perturb, Square};
 use crate::ops::operand::Check;
-use crate::{Arena, Result, Slot};
+use crate::{Result, Slot};
 
 /// An operation.
 #[derive(Clone, Copy, Debug)]
@@ -71,8 +70,8 @@ pub(super) struct Operands {
     pub y: Option<Slot>,
 }
 
-/// Checks all operands, and has the device do the work.
-pub(super) fn run(arena: &mut Arena, p: &Perturb, work: Work, operands: Operands) -> Result<()> {
+/// Checks all operands: those that are read and those that are written, in the order that devices take them.
+pub(super) fn checked(p: &Perturb, work: Work, operands: Operands) -> Result<([Slot; 6], [Slot; 3])> {
     let check = Check("perturb");
     let images = [p.batch, p.height, p.width, p.channels];
     let (controls, scale) = ([p.batch, Perturb::CONTROLS], [2, p.channels]);
@@ -105,14 +104,5 @@ pub(super) fn run(arena: &mut Arena, p: &Perturb, work: Work, operands: Operands
     }
     let named = |(what, slot, _): (&'static str, Option<Slot>, _)| (what, slot.unwrap_or(Slot::NONE));
     check.apart(&reads.map(named), &writes.map(named))?;
-    let (reads, writes) = (reads.map(|read| named(read).1), writes.map(|write| named(write).1));
-    match arena.on() {
-        On::Cpu(floats) => {
-            let ([origin, from, g, norms, controls, scale], [x, other, y]) = floats.split(reads, writes);
-            cpu::run(p, work, cpu::Tensors { origin, from, g, norms, controls, scale }, [x, other, y]);
-            Ok(())
-        }
-        #[cfg(gpu)]
-        On::Gpu(gpu, at) => super::cuda::run(gpu, at, p, work, reads, writes),
-    }
+    Ok((reads.map(|read| named(read).1), writes.map(|write| named(write).1)))
 }
