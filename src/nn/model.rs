@@ -173,7 +173,7 @@ mod tests {
             layers.sum::<usize>() as f64
         };
         // torchvision's documentation of its weights: 1.81, 3.66, 4.09, 11.31, 15.47 and 19.63 GFLOPS.
-        let published = [1.81, 3.66, 4.09, 11.31, 15.47, 19.63];
+        let published: [f64; Model::ALL.len()] = [1.81, 3.66, 4.09, 11.31, 15.47, 19.63];
         for (model, published) in Model::ALL.into_iter().zip(published) {
             let found = products(model) / 1e9;
             assert!((found / published - 1.0).abs() < 0.01, "{model}: {found}");

@@ -85,6 +85,86 @@ impl Check {
     }
 }
 
+/// An operand: its name in messages, where it is, and what it must be.
+#[derive(Clone, Copy)]
+pub(crate) struct Operand<'a> {
+    what: &'static str,
+    slot: Slot,
+    shape: &'a [usize],
+    optional: bool,
+    stored: Stored,
+}
+
+/// How an operand's values are stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    /// As those of the operation's others.
+    Alike,
+    /// In 32 bits.
+    Float,
+    /// In either precision.
+    Any,
+}
+
+impl<'a> Operand<'a> {
+    /// One that is stored as the operation's others are.
+    pub(crate) const fn new(what: &'static str, slot: Slot, shape: &'a [usize]) -> Self {
+        Operand { what, slot, shape, optional: false, stored: Stored::Alike }
+    }
+
+    /// One of 32-bit floats.
+    pub(crate) const fn float(what: &'static str, slot: Slot, shape: &'a [usize]) -> Self {
+        Operand { stored: Stored::Float, ..Operand::new(what, slot, shape) }
+    }
+
+    /// One of either precision, whatever the others are.
+    pub(crate) const fn any(what: &'static str, slot: Slot, shape: &'a [usize]) -> Self {
+        Operand { stored: Stored::Any, ..Operand::new(what, slot, shape) }
+    }
+
+    pub(crate) const fn slot(self) -> Slot {
+        self.slot
+    }
+
+    /// It may be [`Slot::NONE`].
+    pub(crate) const fn optional(self) -> Self {
+        Operand { optional: true, ..self }
+    }
+}
+
+/// All operands of an operation.
+pub(crate) struct Operands<'a> {
+    /// The operation.
+    pub(crate) name: &'static str,
+    pub(crate) reads: &'a [Operand<'a>],
+    pub(crate) writes: &'a [Operand<'a>],
+    /// What is written and not read afterwards, and the least floats that it has.
+    pub(crate) work: Option<(Slot, usize)>,
+}
+
+impl Operands<'_> {
+    /// That each has its shape and is stored as it should be, and that none which is written shares memory with another.
+    pub(crate) fn check(&self) -> Result<()> {
+        let check = Check(self.name);
+        let all = || self.reads.iter().chain(self.writes);
+        for operand in all() {
+            let Operand { what, slot, shape, optional, .. } = *operand;
+            if !(optional && slot.is_empty()) {
+                check.shape(what, slot, shape)?;
+            }
+        }
+        let named = |operand: &Operand<'_>| (operand.what, operand.slot);
+        let stored = |how| all().filter(move |operand| operand.stored == how).map(named);
+        check.alike(&stored(Stored::Alike).collect::<Vec<_>>())?;
+        let work = self.work.map(|(slot, _)| ("the workspace", slot));
+        check.floats(&stored(Stored::Float).chain(work).collect::<Vec<_>>())?;
+        let reads: Vec<_> = self.reads.iter().map(named).collect();
+        let writes: Vec<_> = self.writes.iter().map(named).chain(work).collect();
+        check.apart(&reads, &writes)?;
+        self.work.map_or(Ok(()), |(slot, needed)| check.workspace(slot, needed))
+    }
+}
+
 /// How many neighbouring channels a thread of a GPU takes: as many as 16 bytes hold, or 1 where a pixel or one of the
 /// tensors at these addresses does not start at a multiple of 16 bytes.
 #[cfg(gpu)]

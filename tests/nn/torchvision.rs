@@ -227,8 +227,9 @@ fn vgg19() {
 /// torchvision's own counts, for 1000 classes and three channels, and the names at both ends.
 #[test]
 fn names_shapes_and_counts() {
-    let counts = [11_689_512, 21_797_672, 25_557_032, 133_047_848, 138_357_544, 143_667_240];
-    let tensors = [122, 218, 320, 26, 32, 38];
+    let counts: [usize; Model::ALL.len()] =
+        [11_689_512, 21_797_672, 25_557_032, 133_047_848, 138_357_544, 143_667_240];
+    let tensors: [usize; Model::ALL.len()] = [122, 218, 320, 26, 32, 38];
     for (model, (count, tensors)) in Model::ALL.into_iter().zip(counts.into_iter().zip(tensors)) {
         let settings = Settings { classes: 1000, ..Settings::default() };
         let plan = Plan::new(&Device::cpu(), model, &settings).unwrap();

@@ -5,7 +5,7 @@ mod cpu;
 #[cfg(gpu)]
 mod cuda;
 
-use super::operand::{Check, Extents};
+use super::operand::{Extents, Operand, Operands};
 use crate::device::On;
 use crate::{Arena, Error, Result, Slot};
 use std::ops::Range;
@@ -91,11 +91,10 @@ fn windows(at: usize, windows: usize, extent: usize) -> Range<usize> {
 /// [`Error::Argument`] for an operand of another size or precision, or that shares memory with y; [`Error::Device`]
 /// where the device fails.
 pub fn forward(arena: &mut Arena, pool: &AvgPool, x: Slot, y: Slot) -> Result<()> {
-    let check = Check("avg_pool");
-    check.shape("the images", x, &pool.input_shape())?;
-    check.shape("the output", y, &pool.output_shape())?;
-    check.alike(&[("the images", x), ("the output", y)])?;
-    check.apart(&[("the images", x)], &[("the output", y)])?;
+    let (images, output) = (pool.input_shape(), pool.output_shape());
+    let reads = &[Operand::new("the images", x, &images)];
+    let writes = &[Operand::new("the output", y, &output)];
+    Operands { name: "avg_pool", reads, writes, work: None }.check()?;
     match arena.on() {
         On::Cpu(floats) => {
             let ([x], [y]) = floats.split([x], [y]);
@@ -112,11 +111,10 @@ pub fn forward(arena: &mut Arena, pool: &AvgPool, x: Slot, y: Slot) -> Result<()
 /// # Errors
 /// As [`forward`].
 pub fn backward(arena: &mut Arena, pool: &AvgPool, dy: Slot, dx: Slot) -> Result<()> {
-    let check = Check("avg_pool, the images' gradient");
-    check.shape("the output's gradient", dy, &pool.output_shape())?;
-    check.shape("the images' gradient", dx, &pool.input_shape())?;
-    check.alike(&[("the output's gradient", dy), ("the images' gradient", dx)])?;
-    check.apart(&[("the output's gradient", dy)], &[("the images' gradient", dx)])?;
+    let (images, output) = (pool.input_shape(), pool.output_shape());
+    let reads = &[Operand::new("the output's gradient", dy, &output)];
+    let writes = &[Operand::new("the images' gradient", dx, &images)];
+    Operands { name: "avg_pool, the images' gradient", reads, writes, work: None }.check()?;
     match arena.on() {
         On::Cpu(floats) => {
             let ([dy], [dx]) = floats.split([dy], [dx]);

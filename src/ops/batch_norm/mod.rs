@@ -5,7 +5,7 @@ mod cpu;
 #[cfg(gpu)]
 mod cuda;
 
-use super::operand::Check;
+use super::operand::{Operand, Operands};
 use crate::device::On;
 use crate::ops::Activation;
 use crate::{Arena, Device, Error, Result, Slot};
@@ -195,25 +195,21 @@ fn check_forward(
     saved: Slot,
     work: Slot,
 ) -> Result<()> {
-    let check = Check("batch_norm");
-    let (one, all) = ([norm.channels], norm.shape());
-    check.shape("the images", x, &all)?;
-    check.optional("the shortcut", shortcut, &all)?;
-    check.shape("the output", y, &all)?;
-    check.shape("what is saved", saved, &[2, norm.channels])?;
-    let Weights { gamma, beta, mean, variance } = weights;
-    let small =
-        [("gamma", gamma), ("beta", beta), ("the running mean", mean), ("the running variance", variance)];
-    for (what, slot) in small {
-        check.shape(what, slot, &one)?;
-    }
-    check.floats(&small)?;
-    check.floats(&[("what is saved", saved), ("the workspace", work)])?;
-    let reads = [("the images", x), ("the shortcut", shortcut), small[0], small[1]];
-    let writes = [("the output", y), ("what is saved", saved), ("the workspace", work), small[2], small[3]];
-    check.alike(&[reads[0], reads[1], writes[0]])?;
-    check.apart(&reads, &writes)?;
-    Check("batch_norm").workspace(work, norm.workspace_len(arena.device()))
+    let (one, all, two) = ([norm.channels], norm.shape(), [2, norm.channels]);
+    let reads = &[
+        Operand::new("the images", x, &all),
+        Operand::new("the shortcut", shortcut, &all).optional(),
+        Operand::float("gamma", weights.gamma, &one),
+        Operand::float("beta", weights.beta, &one),
+    ];
+    let writes = &[
+        Operand::new("the output", y, &all),
+        Operand::float("what is saved", saved, &two),
+        Operand::float("the running mean", weights.mean, &one),
+        Operand::float("the running variance", weights.variance, &one),
+    ];
+    let work = Some((work, norm.workspace_len(arena.device())));
+    Operands { name: "batch_norm", reads, writes, work }.check()
 }
 
 /// The gradients of x, gamma, beta and the shortcut, from dy and what [`forward_training`] (`Statistics::Batch`) or
@@ -235,35 +231,22 @@ pub fn backward(
     into: Gradients,
     work: Slot,
 ) -> Result<()> {
-    let check = Check("batch_norm, its gradients");
-    let (one, all) = ([norm.channels], norm.shape());
-    check.shape("the images", x, &all)?;
-    check.optional("the output", y, &all)?;
-    check.shape("gamma", gamma, &one)?;
-    check.shape("what is saved", saved, &[2, norm.channels])?;
-    check.shape("the output's gradient", dy, &all)?;
-    check.shape("the images' gradient", into.x, &all)?;
-    check.shape("gamma's gradient", into.gamma, &one)?;
-    check.shape("beta's gradient", into.beta, &one)?;
-    check.optional("the shortcut's gradient", into.shortcut, &all)?;
-    let reads = [
-        ("the images", x),
-        ("the output", y),
-        ("the output's gradient", dy),
-        ("gamma", gamma),
-        ("what is saved", saved),
+    let (one, all, two) = ([norm.channels], norm.shape(), [2, norm.channels]);
+    let reads = &[
+        Operand::new("the images", x, &all),
+        Operand::new("the output", y, &all).optional(),
+        Operand::new("the output's gradient", dy, &all),
+        Operand::float("gamma", gamma, &one),
+        Operand::float("what is saved", saved, &two),
     ];
-    let writes = [
-        ("the images' gradient", into.x),
-        ("the shortcut's gradient", into.shortcut),
-        ("gamma's gradient", into.gamma),
-        ("beta's gradient", into.beta),
-        ("the workspace", work),
+    let writes = &[
+        Operand::new("the images' gradient", into.x, &all),
+        Operand::new("the shortcut's gradient", into.shortcut, &all).optional(),
+        Operand::float("gamma's gradient", into.gamma, &one),
+        Operand::float("beta's gradient", into.beta, &one),
     ];
-    check.alike(&[reads[0], reads[1], reads[2], writes[0], writes[1]])?;
-    check.floats(&[reads[3], reads[4], writes[2], writes[3], writes[4]])?;
-    check.apart(&reads, &writes)?;
-    Check("batch_norm").workspace(work, norm.workspace_len(arena.device()))?;
+    let needed = norm.workspace_len(arena.device());
+    Operands { name: "batch_norm, its gradients", reads, writes, work: Some((work, needed)) }.check()?;
     match arena.on() {
         On::Cpu(floats) => {
             let ([x, y, gamma, saved, dy], [dx, dgamma, dbeta, shortcut]) =

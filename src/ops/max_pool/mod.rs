@@ -5,7 +5,7 @@ mod cpu;
 #[cfg(gpu)]
 mod cuda;
 
-use super::operand::{Check, Extents};
+use super::operand::{Extents, Operand, Operands};
 use crate::device::On;
 use crate::{Arena, Error, Result, Slot};
 
@@ -114,11 +114,10 @@ impl MaxPool {
 /// [`Error::Argument`] for an operand of another size or precision, or that shares memory with y; [`Error::Device`]
 /// where the device fails.
 pub fn forward(arena: &mut Arena, pool: &MaxPool, x: Slot, y: Slot) -> Result<()> {
-    let check = Check("max_pool");
-    check.shape("the images", x, &pool.input_shape())?;
-    check.shape("the output", y, &pool.output_shape())?;
-    check.alike(&[("the images", x), ("the output", y)])?;
-    check.apart(&[("the images", x)], &[("the output", y)])?;
+    let (images, output) = (pool.input_shape(), pool.output_shape());
+    let reads = &[Operand::new("the images", x, &images)];
+    let writes = &[Operand::new("the output", y, &output)];
+    Operands { name: "max_pool", reads, writes, work: None }.check()?;
     match arena.on() {
         On::Cpu(floats) => {
             let ([x], [y]) = floats.split([x], [y]);
@@ -135,15 +134,14 @@ pub fn forward(arena: &mut Arena, pool: &MaxPool, x: Slot, y: Slot) -> Result<()
 /// # Errors
 /// As [`forward`].
 pub fn backward(arena: &mut Arena, pool: &MaxPool, x: Slot, y: Slot, dy: Slot, dx: Slot) -> Result<()> {
-    let check = Check("max_pool, the images' gradient");
-    check.shape("the images", x, &pool.input_shape())?;
-    check.shape("the output", y, &pool.output_shape())?;
-    check.shape("the output's gradient", dy, &pool.output_shape())?;
-    check.shape("the images' gradient", dx, &pool.input_shape())?;
-    let reads = [("the images", x), ("the output", y), ("the output's gradient", dy)];
-    let target = ("the images' gradient", dx);
-    check.alike(&[reads[0], reads[1], reads[2], target])?;
-    check.apart(&reads, &[target])?;
+    let (images, output) = (pool.input_shape(), pool.output_shape());
+    let reads = &[
+        Operand::new("the images", x, &images),
+        Operand::new("the output", y, &output),
+        Operand::new("the output's gradient", dy, &output),
+    ];
+    let writes = &[Operand::new("the images' gradient", dx, &images)];
+    Operands { name: "max_pool, the images' gradient", reads, writes, work: None }.check()?;
     match arena.on() {
         On::Cpu(floats) => {
             let ([x, dy], [dx]) = floats.split([x, dy], [dx]);

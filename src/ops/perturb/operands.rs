@@ -1,7 +1,7 @@
 //! The operands that attacks' operations have in common, and their shapes.
 
 use super::{Noise, Norm, Perturb, Square};
-use crate::ops::operand::Check;
+use crate::ops::operand::{self, Operand};
 use crate::{Result, Slot};
 
 /// An operation.
@@ -70,39 +70,40 @@ pub(super) struct Operands {
     pub y: Option<Slot>,
 }
 
+/// An operand, or one that is left out where the operation does not have it.
+fn named<'a>(
+    kind: fn(&'static str, Slot, &'a [usize]) -> Operand<'a>,
+    what: &'static str,
+    slot: Option<Slot>,
+    shape: &'a [usize],
+) -> Operand<'a> {
+    match slot {
+        Some(slot) => kind(what, slot, shape),
+        None => kind(what, Slot::NONE, shape).optional(),
+    }
+}
+
 /// Checks all operands: those that are read and those that are written, in the order that devices take them.
 pub(super) fn checked(p: &Perturb, work: Work, operands: Operands) -> Result<([Slot; 6], [Slot; 3])> {
-    let check = Check("perturb");
     let images = [p.batch, p.height, p.width, p.channels];
-    let (controls, scale) = ([p.batch, Perturb::CONTROLS], [2, p.channels]);
+    let (norms, controls, scale) = ([p.batch, 3], [p.batch, Perturb::CONTROLS], [2, p.channels]);
     let (what_other, other) = work.other(p);
-    let Operands { origin, from, g, norms, .. } = operands;
+    let input = named(Operand::any, "the network's input", operands.y, &images);
+    let left = operands.x.or(operands.other).is_some();
     let reads = [
-        ("the originals", origin, &images[..]),
-        ("the images", from, &images),
-        ("the gradient", g, &images),
-        ("the norms", norms, &[p.batch, 3]),
-        ("the controls", operands.controls, &controls),
-        ("the scales and shifts", operands.scale, &scale),
+        named(Operand::float, "the originals", operands.origin, &images),
+        named(Operand::float, "the images", operands.from, &images),
+        named(Operand::any, "the gradient", operands.g, &images),
+        named(Operand::float, "the norms", operands.norms, &norms),
+        named(Operand::float, "the controls", operands.controls, &controls),
+        named(Operand::float, "the scales and shifts", operands.scale, &scale),
     ];
     let writes = [
-        ("the images", operands.x, &images[..]),
-        (what_other, operands.other, &other),
-        ("the network's input", operands.y, &images),
+        named(Operand::float, "the images", operands.x, &images),
+        named(Operand::float, what_other, operands.other, &other),
+        // Left out only where an operation leaves something else.
+        if left { input.optional() } else { input },
     ];
-    // Left out only where an operation leaves something else.
-    let optional = operands.x.or(operands.other).and(operands.y).filter(|y| y.is_empty());
-    for (what, slot, shape) in reads.into_iter().chain(writes) {
-        let Some(slot) = slot else { continue };
-        if what == "the network's input" && optional.is_some() {
-            continue;
-        }
-        check.shape(what, slot, shape)?;
-        if !["the gradient", "the network's input"].contains(&what) {
-            check.floats(&[(what, slot)])?;
-        }
-    }
-    let named = |(what, slot, _): (&'static str, Option<Slot>, _)| (what, slot.unwrap_or(Slot::NONE));
-    check.apart(&reads.map(named), &writes.map(named))?;
-    Ok((reads.map(|read| named(read).1), writes.map(|write| named(write).1)))
+    operand::Operands { name: "perturb", reads: &reads, writes: &writes, work: None }.check()?;
+    Ok((reads.map(|read| read.slot()), writes.map(|write| write.slot())))
 }
