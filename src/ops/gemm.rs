@@ -85,6 +85,7 @@ pub(crate) unsafe fn gemm(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::abs_diff_eq;
 
     /// Against sums in f64, in all orders of operands, with and without an earlier content; values around the target stay.
     #[test]
@@ -116,10 +117,9 @@ mod tests {
                             of(left, i, l) * of(right, l, j)
                         });
                         let (sum, size) = terms.fold((before, 1.0), |(s, size), t| (s + t, size + t.abs()));
-                        let off = (f64::from(*found) - sum).abs();
                         assert!(
-                            off <= 1e-6 * size,
-                            "{m} x {k} x {n}, {left_turned} {right_turned}: {off} at {i}, {j}"
+                            abs_diff_eq!(f64::from(*found), sum, epsilon = 1e-6 * size),
+                            "{m} x {k} x {n}, {left_turned} {right_turned}: {found} for {sum} at {i}, {j}"
                         );
                     }
                 }

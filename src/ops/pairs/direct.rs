@@ -243,6 +243,7 @@ fn part_floats<T: Float>(a: &[T], b: &[T]) -> f64 {
 mod tests {
     use super::*;
     use crate::Points;
+    use approx::abs_diff_eq;
     use half::bf16;
 
     /// Sets of all sizes that are cut differently, of all kinds of values, against sums of differences in f64.
@@ -261,8 +262,11 @@ mod tests {
                     for (i, j) in (0..size).flat_map(|i| (0..i).map(move |j| (i, j))) {
                         let (a, b) = (set[i] as usize * dim, set[j] as usize * dim);
                         let right: f64 = (0..dim).map(|c| (value(a + c) - value(b + c)).powi(2)).sum();
-                        let off = (found.next().unwrap() - right).abs();
-                        assert!(off <= 1e-12 * right, "{dim}, {size}: {i}, {j}: {off}");
+                        let found = found.next().unwrap();
+                        assert!(
+                            abs_diff_eq!(found, right, epsilon = 1e-12 * right),
+                            "{dim}, {size}: {i}, {j}: {found} for {right}"
+                        );
                     }
                 }
                 assert_eq!(found.next(), None);

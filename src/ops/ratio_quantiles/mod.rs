@@ -272,6 +272,7 @@ impl Task<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     #[test]
     fn bins_are_narrow_and_hold_what_they_stand_for() {
@@ -282,7 +283,7 @@ mod tests {
             assert!(bin < 1 << SECOND_BITS);
             let found = middle(u64::from(prefix) << SECOND_BITS | u64::from(bin), false);
             // Subnormal numbers have fewer bits.
-            assert!((found - value).abs() <= value.max(2f64.powi(-1000)) * 2f64.powi(-20), "{value} {found}");
+            assert_abs_diff_eq!(found, value, epsilon = value.max(2f64.powi(-1000)) * 2f64.powi(-20));
             assert_eq!(Bins::first().of(found) as u32, prefix);
         }
         for value in (1..1 << 20).step_by(977) {
