@@ -44,16 +44,11 @@ pub struct Parts {
 impl Chosen {
     /// For a checkpoint's note.
     pub fn note(&self) -> String {
-        let color = match self.color {
-            Color::AsIs => "as it is",
-            Color::Grayscale => "gray",
-            Color::Rgb => "rgb",
-        };
         // Whole, so that it is found from any folder.
         let data = self.data.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
         json!({
             "data": data, "dataset": self.named.map(Named::name), "task": self.task, "by_image": self.by_image, "classes": self.classes, "train": self.train, "test": self.test,
-            "test_part": self.test_part, "size": self.size, "scaled": self.scaled, "color": color, "seed": self.seed,
+            "test_part": self.test_part, "size": self.size, "scaled": self.scaled, "color": self.color.name(), "seed": self.seed,
         })
         .to_string()
     }

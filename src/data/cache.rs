@@ -1,9 +1,9 @@
 //! Finished rows of images on disk, so that an image that was decoded and resized once need not be again. They
 //! are found by the content of the image's file, and checked when they are read.
 
-use super::read::open_file;
+use super::preprocess::{Preprocess, Scale};
 use super::source::Source;
-use super::{Preprocess, Scale};
+use super::stream::open_file;
 use crate::{Error, Result};
 use blake3::{Hash, Hasher};
 use rayon::prelude::*;
@@ -74,10 +74,11 @@ pub struct Cache {
 /// ```
 /// use sharpdim::data::{Cache, CacheSize};
 /// let folder = tempfile::tempdir()?;
-/// assert_eq!(Cache::at(folder.path()).size()?, CacheSize { images: 0, bytes: 0 });
+/// assert_eq!(Cache::at(folder.path()).size()?, CacheSize::default());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CacheSize {
     /// Images: one for each and each way that it was preprocessed.
     pub images: u64,

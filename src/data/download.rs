@@ -1,7 +1,7 @@
 //! Fetching datasets that their publishers let anyone fetch, or any files whose length and checksum are known.
 //! What was fetched stays when a connection or a process is lost; what arrives is checked before it has its name.
 
-use super::read::is_content;
+use super::stream::is_content;
 use crate::{Error, Result};
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
@@ -210,6 +210,7 @@ impl Default for FetchOptions<'_> {
 
 /// How much of a file is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress<'a> {
     /// The file's name.
     pub file: &'a str,

@@ -1,6 +1,6 @@
 //! Images as networks take them: 8 bits a value, all of one size, each with its class.
 
-use super::Loaded;
+use super::samples::Loaded;
 use crate::{Error, Result, Values};
 use rayon::prelude::*;
 

@@ -1,250 +1,89 @@
 //! From a dataset's images to one matrix of samples: decode, recolour, scale, resize or embed, each image straight
 //! into its row, or from a cache of such rows. Memory is the matrix and one image a thread.
 
-use super::Dataset;
+use super::buffer::zeros;
 use super::cache::{Rows, Value};
-use super::source::{Depth, Image, Origin, Shape, Values};
-use crate::ops::resize::{
-    Embedding, Geometry, resize_bilinear, scale_by_max_f32, scale_by_max_u16, scale_in_place,
-};
-use crate::{Error, Points, Result};
+use super::dataset::Dataset;
+use super::image::{Depth, Image, Shape};
+use super::preprocess::{Color, Conversion, FEATURES, OnBad, Preprocess, Scale};
+use super::samples::{Loaded, SampleValues, Samples};
+use super::source::Origin;
+use crate::ops::resize::{Embedding, Geometry};
+use crate::{Error, Result};
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How images become samples. The default is the paper's: each image scaled by its own maximum to 8 bits,
-/// then resized to 224 x 224, bilinear, without antialiasing; gray stays gray, RGB stays RGB.
-///
-/// Features are no images: they are taken as they are, and of all this only `on_bad` is heeded.
-///
-/// ```
-/// use sharpdim::data::{Color, OnBad, Preprocess, Scale};
-/// // The paper's, but at the images' own size and in RGB, and going on past files that cannot be read.
-/// let how = Preprocess { size: None, color: Color::Rgb, on_bad: OnBad::Skip, ..Preprocess::default() };
-/// assert_eq!((how.scale, how.antialias), (Scale::Max, false));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Preprocess {
-    /// How values are scaled.
-    pub scale: Scale,
-    /// Height and width to resize to; `None` keeps the images' own, which must then be one size.
-    pub size: Option<(usize, usize)>,
-    /// Which channels samples have.
-    pub color: Color,
-    /// Whether shrinking averages over all the pixels it drops (torchvision's `antialias=True`).
-    pub antialias: bool,
-    /// What to do about an image that cannot be read.
-    pub on_bad: OnBad,
-}
-
-impl Default for Preprocess {
-    fn default() -> Self {
-        Preprocess {
-            scale: Scale::Max,
-            size: Some((224, 224)),
-            color: Color::AsIs,
-            antialias: false,
-            on_bad: OnBad::Fail,
-        }
-    }
-}
-
-/// How values are scaled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scale {
-    /// Each image by its own maximum, over all its channels: `floor(v * 255 / max)`, as 8 bits. An image of
-    /// zeros stays so; a negative value is an error. Of a DICOM image stored values are scaled, those below 0
-    /// as 0, and MONOCHROME1 is inverted then, to `255 - v`.
-    #[default]
-    Max,
-    /// Values are used as they are: 8-bit ones stay 8-bit, 16-bit ones become floats. Those of a DICOM image
-    /// are what stored ones stand for by its rescale slope and intercept, MONOCHROME1 as what is left to the
-    /// largest there can be.
-    None,
-}
-
-/// Which channels samples have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Color {
-    /// Those of the images. Where a few are gray among RGB ones they are expanded to RGB, and where a few
-    /// are RGB among gray ones they are made gray (RGB where both are as many): [`Loaded::notes`] says so.
-    #[default]
-    AsIs,
-    /// One channel: `(19595 R + 38470 G + 7471 B + 2^15) / 2^16`, the ITU-R 601 luma as Pillow rounds it.
-    Grayscale,
-    /// Three channels: gray is repeated.
-    Rgb,
-}
-
-/// What to do about an image that cannot be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnBad {
-    /// Stop, and name the first such image.
-    #[default]
-    Fail,
-    /// Leave it out, and list it in [`Loaded::skipped`].
-    Skip,
-}
-
-/// What [`Dataset::load`] gives: `n` samples, images of `height * width * channels` values, and what they are.
-///
-/// ```
-/// use sharpdim::data::{Dataset, Preprocess};
-/// let loaded = Dataset::generated(2, 16, 0)?.load(&Preprocess::default(), &|_finished| {})?;
-/// assert_eq!(loaded.class_names[loaded.labels[3] as usize], "lesion");
-/// assert_eq!(loaded.names[3], "generated#3");
-/// assert!(loaded.skipped.is_empty() && !loaded.features);
-/// # Ok::<(), sharpdim::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// One row a sample: its values (pixels row-major, channels last), or its [embedding](Samples::embedding), whose
-    /// distances are those of such values.
-    pub samples: Samples,
-    /// The class of each sample, as a position in `class_names`.
-    pub labels: Vec<u32>,
-    /// The names of the classes, those of which every image was skipped included.
-    pub class_names: Vec<String>,
-    /// The name of each sample.
-    pub names: Vec<String>,
-    /// The position of each sample in the dataset that it was loaded from, rising.
-    pub index: Vec<usize>,
-    /// The images that were left out: name and reason.
-    pub skipped: Vec<(String, String)>,
-    /// What else should be known of how the samples came about.
-    pub notes: Vec<String>,
-    /// For each sample a number that all of its patient's have, where it is known whose they are: see [`Origin`](super::Origin).
-    pub patients: Option<Vec<u32>>,
-    /// How many samples were not decoded, as they were in the [cache](super::Cache).
-    pub from_cache: usize,
-    /// Rows of pixels in a sample, as resized: 1 for features.
-    pub height: usize,
-    /// Pixels in a row, as resized: the number of values for features.
-    pub width: usize,
-    /// Values in a pixel: 1 or 3, and 1 for features.
-    pub channels: usize,
-    /// Whether samples are rows of a feature matrix, taken as they are, rather than images.
-    pub features: bool,
-}
-
-impl Loaded {
-    /// The number of values in a sample: `height * width * channels`. [`Samples::dim`] may be less.
-    pub fn dim(&self) -> usize {
-        self.height * self.width * self.channels
-    }
-
-    /// A sample's values, as they are or as resized: pixels row-major, channels last.
+impl Dataset {
+    /// Decodes and preprocesses all images, in parallel. `progress` is called from any thread with the
+    /// number of images finished since it was last called: all in all, [`len`](Dataset::len).
     ///
-    /// ```
-    /// use sharpdim::data::{Dataset, Preprocess};
-    /// let loaded = Dataset::generated(2, 16, 0)?.load(&Preprocess::default(), &|_finished| {})?;
-    /// assert_eq!(loaded.image(3).len(), 224 * 224);
-    /// # Ok::<(), sharpdim::Error>(())
-    /// ```
+    /// Samples are 8-bit where that is exact: where no image is resized, and values are 8-bit or scaled to
+    /// 8 bits. Otherwise they are floats. Features are taken as they are, whatever `how` says of images.
     ///
-    /// # Panics
-    /// Where there is no such sample.
-    pub fn image(&self, sample: usize) -> Vec<f32> {
-        let samples = &self.samples;
-        let own = sample * samples.dim..(sample + 1) * samples.dim;
-        match &samples.values {
-            SampleValues::U8(values) => values[own].iter().map(|value| f32::from(*value)).collect(),
-            SampleValues::F32(values) => values[own].to_vec(),
-            SampleValues::Embedded(values, embedding) => embedding.image(&values[own]),
-        }
-    }
-}
-
-/// What loaded samples are held as: 8-bit values where these are exact, else floats, or embeddings; row-major.
-///
-/// ```
-/// use sharpdim::{Values, data::{Dataset, Preprocess}};
-/// let as_they_are = Preprocess { size: None, ..Preprocess::default() };
-/// let samples = Dataset::generated(2, 16, 0)?.load(&as_they_are, &|_finished| {})?.samples;
-/// assert_eq!((samples.n(), samples.dim()), (4, 16 * 16));
-/// assert!(matches!(samples.points()?.values(), Values::U8(_))); // not resized: exact distances
-/// # Ok::<(), sharpdim::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct Samples {
-    values: SampleValues,
-    dim: usize,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum SampleValues {
-    U8(Vec<u8>),
-    F32(Vec<f32>),
-    Embedded(Vec<f64>, Embedding),
-}
-
-impl Samples {
-    /// The number of samples.
-    pub fn n(&self) -> usize {
-        let len = match &self.values {
-            SampleValues::U8(values) => values.len(),
-            SampleValues::F32(values) => values.len(),
-            SampleValues::Embedded(values, _) => values.len(),
-        };
-        len / self.dim
-    }
-
-    /// The numbers that a sample is held as: its values, [`Loaded::dim`] of them, or the fewer of its embedding.
-    pub fn dim(&self) -> usize {
-        self.dim
-    }
-
-    /// How images that are enlarged are held, where they are: as the numbers of this embedding, which are no pixels but
-    /// have the distances of the resized images, to 64-bit rounding. [`Loaded::image`] gives these.
-    ///
-    /// ```
-    /// use sharpdim::data::{Dataset, Preprocess};
-    /// let loaded = Dataset::generated(2, 16, 0)?.load(&Preprocess::default(), &|_finished| {})?;
-    /// assert_eq!((loaded.height, loaded.width, loaded.dim()), (224, 224, 224 * 224));
-    /// let geometry = loaded.samples.embedding().expect("of one size, and enlarged").geometry();
-    /// assert_eq!((geometry.from, geometry.to, loaded.samples.dim()), ([16, 16], [224, 224], 16 * 16));
-    /// # Ok::<(), sharpdim::Error>(())
-    /// ```
-    pub fn embedding(&self) -> Option<&Embedding> {
-        match &self.values {
-            SampleValues::Embedded(_, embedding) => Some(embedding),
-            _ => None,
-        }
-    }
-
-    /// The view that operations and measures read. One of embeddings is only compared with another of the same
-    /// [`Geometry`].
+    /// Where all images are of one size and resizing would give them more pixels, samples are
+    /// [embeddings](Samples::embedding): fewer numbers, with the distances of the resized images. What reads distances
+    /// needs nothing else; [`load_pixels`](Self::load_pixels) is for what reads pixels.
     ///
     /// # Errors
-    /// None for samples that [`Dataset::load`] made, unless there are more than 2^31 - 1.
-    pub fn points(&self) -> Result<Points<'_>> {
-        match &self.values {
-            SampleValues::U8(values) => Points::u8(values, self.dim),
-            SampleValues::F32(values) => Points::f32(values, self.dim),
-            SampleValues::Embedded(values, embedding) => {
-                Ok(Points::f64(values, self.dim)?.embedded(embedding.geometry()))
-            }
-        }
+    /// [`Error::Format`] or [`Error::Io`] for the first image that cannot be read, with [`OnBad::Fail`];
+    /// [`Error::Data`] where none can be read, where sizes or depths that must be alike are not, or where
+    /// there is no memory; [`Error::Argument`] for a size of 0.
+    ///
+    /// ```
+    /// use sharpdim::data::{Dataset, Preprocess};
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// let finished = AtomicUsize::new(0);
+    /// let count = |images| {
+    ///     finished.fetch_add(images, Ordering::Relaxed);
+    /// };
+    /// let loaded = Dataset::generated(2, 16, 0)?.load(&Preprocess { size: Some((24, 20)), ..Preprocess::default() }, &count)?;
+    /// assert_eq!((loaded.height, loaded.width, loaded.channels), (24, 20, 1));
+    /// assert_eq!(finished.into_inner(), 4);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn load(&self, how: &Preprocess, progress: &(dyn Fn(usize) + Sync)) -> Result<Loaded> {
+        load(self, how, Hold::Embeddings, progress)
     }
-}
 
-/// How features become samples, whatever is asked for images: as they are.
-const FEATURES: Preprocess =
-    Preprocess { scale: Scale::None, size: None, color: Color::AsIs, antialias: false, on_bad: OnBad::Fail };
+    /// As [`load`](Self::load), but samples are always pixels: as networks take them, and for distances to images of
+    /// another size.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    ///
+    /// ```
+    /// use sharpdim::data::{Dataset, Preprocess};
+    /// let loaded = Dataset::generated(2, 16, 0)?.load_pixels(&Preprocess::default(), &|_finished| {})?;
+    /// assert_eq!((loaded.samples.dim(), loaded.dim()), (224 * 224, 224 * 224));
+    /// assert!(loaded.samples.embedding().is_none());
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn load_pixels(&self, how: &Preprocess, progress: &(dyn Fn(usize) + Sync)) -> Result<Loaded> {
+        load(self, how, Hold::Pixels, progress)
+    }
 
-/// What all samples have in common.
-#[derive(Clone, Copy)]
-struct Plan<'a> {
-    how: &'a Preprocess,
-    height: usize,
-    width: usize,
-    channels: usize,
+    /// How [`load`](Self::load) would embed these images, if it would. No image is decoded. Two datasets have distances
+    /// between them where this is the same; otherwise both are to be loaded with [`load_pixels`](Self::load_pixels).
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), for what is seen without decoding.
+    ///
+    /// ```
+    /// use sharpdim::data::{Dataset, Preprocess};
+    /// let [small, large] = [16, 20].map(|size| Dataset::generated(2, size, 0));
+    /// let how = Preprocess::default();
+    /// assert!(small?.embedding(&how)? != large?.embedding(&how)?);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn embedding(&self, how: &Preprocess) -> Result<Option<Geometry>> {
+        geometry(self, how)
+    }
 }
 
 /// What enlarged images are held as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hold {
+enum Hold {
     /// Embeddings, where all images are of one size.
     Embeddings,
     Pixels,
@@ -264,22 +103,22 @@ fn asked(dataset: &Dataset, how: &Preprocess) -> Result<Preprocess> {
 }
 
 /// How images of these shapes can be embedded.
-fn embedding(plan: &Plan<'_>, shapes: &Shapes) -> Option<Embedding> {
+fn embedding(conversion: &Conversion<'_>, shapes: &Shapes) -> Option<Embedding> {
     let (_, Shape { height, width, .. }) = shapes.first()?;
     let from = [*height, *width];
     let alike = shapes.iter().all(|(_, shape)| [shape.height, shape.width] == from);
-    let (to, antialias) = ([plan.height, plan.width], plan.how.antialias);
-    alike.then(|| Embedding::new(Geometry { from, to, channels: plan.channels, antialias }))?
+    let (to, antialias) = ([conversion.height, conversion.width], conversion.how.antialias);
+    alike.then(|| Embedding::new(Geometry { from, to, channels: conversion.channels, antialias }))?
 }
 
-pub(super) fn geometry(dataset: &Dataset, how: &Preprocess) -> Result<Option<Geometry>> {
+fn geometry(dataset: &Dataset, how: &Preprocess) -> Result<Option<Geometry>> {
     let how = asked(dataset, how)?;
     let (shapes, bad) = shapes(dataset, how.on_bad)?;
-    let plan = plan(dataset, &how, &shapes, &bad, &mut Vec::new())?;
-    Ok(embedding(&plan, &shapes).map(|embedding| embedding.geometry()))
+    let conversion = conversion(dataset, &how, &shapes, &bad, &mut Vec::new())?;
+    Ok(embedding(&conversion, &shapes).map(|embedding| embedding.geometry()))
 }
 
-pub(super) fn load(
+fn load(
     dataset: &Dataset,
     how: &Preprocess,
     hold: Hold,
@@ -289,18 +128,18 @@ pub(super) fn load(
     let (shapes, mut bad) = shapes(dataset, how.on_bad)?;
     progress(bad.len());
     let mut notes = dataset.notes.clone();
-    let plan = plan(dataset, how, &shapes, &bad, &mut notes)?;
+    let conversion = conversion(dataset, how, &shapes, &bad, &mut notes)?;
     let embedding = match hold {
-        Hold::Embeddings => embedding(&plan, &shapes),
+        Hold::Embeddings => embedding(&conversion, &shapes),
         Hold::Pixels => None,
     };
     // What is kept of an image, in the cache too: as it is embedded it has its own size.
     let kept = match &embedding {
         Some(embedding) => {
             let [height, width] = embedding.geometry().from;
-            Plan { height, width, ..plan }
+            Conversion { height, width, ..conversion }
         }
-        None => plan,
+        None => conversion,
     };
     let exact = shapes.iter().all(|(_, shape)| {
         let kept_size = (shape.height, shape.width) == (kept.height, kept.width);
@@ -377,7 +216,7 @@ fn patients(dataset: &Dataset, kept: &[usize]) -> Result<Option<Vec<u32>>> {
     let mut next = 0..;
     let number = |origin: Option<Origin>| match origin {
         Some(origin) => *known.entry(origin.patient).or_insert_with(|| next.next().unwrap_or(u32::MAX)),
-        // Nobody's that is known: of no patient with another.
+        // An unknown patient gets an id of its own.
         None => next.next().unwrap_or(u32::MAX),
     };
     Ok(Some(origins.into_iter().map(number).collect()))
@@ -401,13 +240,13 @@ fn shapes(dataset: &Dataset, on_bad: OnBad) -> Result<(Shapes, Bad)> {
     Ok((shapes, bad))
 }
 
-fn plan<'a>(
+fn conversion<'a>(
     dataset: &Dataset,
     how: &'a Preprocess,
     shapes: &Shapes,
     bad: &Bad,
     notes: &mut Vec<String>,
-) -> Result<Plan<'a>> {
+) -> Result<Conversion<'a>> {
     let Some((first, shape)) = shapes.first() else { return Err(none_left(dataset, bad)) };
     let place = |at: usize| dataset.source.place(dataset.index[at]).display().to_string();
 
@@ -470,7 +309,7 @@ fn plan<'a>(
         ));
     }
     let (height, width) = how.size.unwrap_or((height, width));
-    Ok(Plan { how, height, width, channels })
+    Ok(Conversion { how, height, width, channels })
 }
 
 /// An image's row: from the cache, or decoded and handed to `row`.
@@ -556,134 +395,6 @@ impl Fill<'_> {
     }
 }
 
-impl Plan<'_> {
-    /// An image whose size is kept and whose values are 8-bit.
-    fn exact_row(&self, image: Image<'_>, row: &mut [u8]) -> Result<(), String> {
-        match self.scaled(image)?.values {
-            Values::U8(values) => row.copy_from_slice(&values),
-            _ => return Err("its values are not 8-bit".into()),
-        }
-        Ok(())
-    }
-
-    /// Any other image.
-    fn float_row(&self, image: Image<'_>, row: &mut [f32]) -> Result<(), String> {
-        let Image { shape, values } = self.scaled(image)?;
-        match values {
-            Values::U8(values) => self.resized(&values, shape, row),
-            Values::U16(values) => self.resized(&values, shape, row),
-            Values::F32(values) => {
-                self.resized(&values, shape, row);
-                // Finite values near the largest float can overflow on the way.
-                if !row.iter().all(|value| value.is_finite()) {
-                    return Err("its values overflow when they are resized".into());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Values as floats, at the plan's size.
-    fn resized<T: Copy + Into<f32>>(&self, values: &[T], shape: Shape, row: &mut [f32]) {
-        let Plan { height, width, channels, how } = self;
-        if (shape.height, shape.width) == (*height, *width) {
-            row.iter_mut().zip(values).for_each(|(out, value)| *out = (*value).into());
-            return;
-        }
-        resize_bilinear(values, shape.height, shape.width, *channels, row, *height, *width, how.antialias);
-    }
-
-    fn scaled<'a>(&self, image: Image<'a>) -> Result<Image<'a>, String> {
-        let Image { shape, values } = self.recoloured(image);
-        let values = match self.how.scale {
-            Scale::None => match shape.modality {
-                Some(modality) => modality.meant(values),
-                None => values,
-            },
-            Scale::Max => {
-                let values = match shape.modality {
-                    Some(_) => at_least_zero(values),
-                    None => values,
-                };
-                let mut scaled = match values {
-                    Values::U8(mut values) => {
-                        scale_in_place(values.to_mut());
-                        values
-                    }
-                    Values::U16(values) => {
-                        let mut scaled = vec![0; values.len()];
-                        scale_by_max_u16(&values, &mut scaled);
-                        Cow::Owned(scaled)
-                    }
-                    Values::F32(values) => {
-                        let mut scaled = vec![0; values.len()];
-                        scale_by_max_f32(&values, &mut scaled).map_err(|at| {
-                            format!(
-                                "has the value {} at {}: an image scaled by its maximum has none below 0",
-                                values[at],
-                                shape.pixel(at)
-                            )
-                        })?;
-                        Cow::Owned(scaled)
-                    }
-                };
-                if shape.modality.is_some_and(|modality| modality.inverted) {
-                    scaled.to_mut().iter_mut().for_each(|value| *value = 255 - *value);
-                }
-                Values::U8(scaled)
-            }
-        };
-        Ok(Image { shape, values })
-    }
-
-    /// The image with the plan's channels.
-    fn recoloured<'a>(&self, image: Image<'a>) -> Image<'a> {
-        let Image { shape, values } = image;
-        let values = match (shape.channels, self.channels) {
-            (1, 3) => match values {
-                Values::U8(values) => Values::U8(Cow::Owned(repeat(&values))),
-                Values::U16(values) => Values::U16(Cow::Owned(repeat(&values))),
-                Values::F32(values) => Values::F32(Cow::Owned(repeat(&values))),
-            },
-            (3, 1) => match values {
-                Values::U8(values) => {
-                    Values::U8(luma(&values, |[r, g, b]| integer_luma([r.into(), g.into(), b.into()]) as u8))
-                }
-                Values::U16(values) => Values::U16(luma(&values, |[r, g, b]| {
-                    integer_luma([r.into(), g.into(), b.into()]) as u16
-                })),
-                Values::F32(values) => Values::F32(luma(&values, |[r, g, b]| {
-                    let [r, g, b] = [f64::from(r), f64::from(g), f64::from(b)];
-                    ((19595.0 * r + 38470.0 * g + 7471.0 * b) / 65536.0) as f32
-                })),
-            },
-            _ => values,
-        };
-        Image { shape: Shape { channels: self.channels, ..shape }, values }
-    }
-}
-
-/// Stored values of a radiology image below 0 (air, what is outside a scanner's circle) count as 0.
-fn at_least_zero(values: Values<'_>) -> Values<'_> {
-    match values {
-        Values::F32(values) => Values::F32(values.iter().map(|value| value.max(0.0)).collect()),
-        unsigned => unsigned,
-    }
-}
-
-fn repeat<T: Copy>(values: &[T]) -> Vec<T> {
-    values.iter().flat_map(|value| [*value; 3]).collect()
-}
-
-fn luma<T: Copy>(values: &[T], of: impl Fn([T; 3]) -> T) -> Cow<'static, [T]> {
-    values.as_chunks().0.iter().map(|pixel| of(*pixel)).collect()
-}
-
-/// Pillow's `L`. The three weights sum to 2^16, so that gray given as RGB comes back as it was.
-fn integer_luma([r, g, b]: [u64; 3]) -> u64 {
-    (19595 * r + 38470 * g + 7471 * b + 0x8000) >> 16
-}
-
 /// The reason alone, without the file's path before it.
 fn reason(error: &Error) -> String {
     match error {
@@ -696,18 +407,4 @@ fn reason(error: &Error) -> String {
 fn none_left(dataset: &Dataset, bad: &Bad) -> Error {
     let first = bad.first().map_or(String::new(), |(_, error)| format!(": {error}"));
     Error::Data(format!("none of the {} images can be read{first}", dataset.len()))
-}
-
-/// Zeros, or an error where there is no memory for them.
-pub(super) fn zeros<T: Copy + Default>(len: usize, what: &str) -> Result<Vec<T>> {
-    let mut room: Vec<T> = Vec::new();
-    room.try_reserve_exact(len).map_err(|_| {
-        let gib = len as f64 * size_of::<T>() as f64 / f64::from(1 << 30);
-        Error::Data(format!(
-            "there is no memory for {what}, {gib:.1} GiB: take fewer images of each class, or a smaller size"
-        ))
-    })?;
-    // There is room. Zeros that the system has at hand come without being written one by one, by one thread.
-    drop(std::hint::black_box(room));
-    Ok(vec![T::default(); len])
 }

@@ -206,6 +206,7 @@ pub struct Settings {
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ManifoldSample {
     /// Row-major: sample i is `values[i * dim .. (i + 1) * dim]`.
     pub values: Vec<f32>,

@@ -1,7 +1,7 @@
 //! Choosing from a dataset: some of its classes, and as many images of each.
 //! The draw depends on the seed, the class and its size alone, so that it can be had again anywhere.
 
-use super::Dataset;
+use super::dataset::Dataset;
 use crate::random::Random;
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -24,7 +24,71 @@ pub struct Selection {
     pub seed: u64,
 }
 
-pub(super) fn select(dataset: &Dataset, selection: &Selection) -> Result<Dataset> {
+impl Dataset {
+    /// The dataset of the chosen classes, in the order given, and of as many images of each as asked.
+    /// Images keep their order.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where a class is unknown, named twice, or nothing is kept; [`Error::Data`]
+    /// where a class has fewer images than asked for.
+    ///
+    /// ```
+    /// use sharpdim::data::{Dataset, Selection};
+    /// let dataset = Dataset::generated(10, 16, 0)?;
+    /// let lesions = Selection { classes: Some(vec!["lesion".into()]), per_class: Some(4), seed: 1 };
+    /// assert_eq!(dataset.select(&lesions)?.class_counts(), [4]);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn select(&self, selection: &Selection) -> Result<Self> {
+        select(self, selection)
+    }
+
+    /// Two datasets of as many images of each class, to train on and to test on, without a patient in common where it is
+    /// known whose images they are ([`origin`](Self::origin)), else without an image in common. Where a number is no multiple of the
+    /// number of classes, the first classes have one image more. Images keep their order.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a part without images; [`Error::Data`] where a class has fewer images than both parts
+    /// take of it; as [`origin`](Self::origin).
+    ///
+    /// ```
+    /// use sharpdim::data::Dataset;
+    /// let (train, test) = Dataset::generated(50, 16, 0)?.split(60, 31, 7)?;
+    /// assert_eq!((train.class_counts(), test.class_counts()), (vec![30, 30], vec![16, 15]));
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn split(&self, train: usize, test: usize, seed: u64) -> Result<(Self, Self)> {
+        match self.has_origins() {
+            true => split_patients(self, train, test, seed),
+            false => split(self, train, test, seed),
+        }
+    }
+
+    /// As [`split`](Self::split), without an image in common, whosever they are: slices of one patient may be in both parts, as
+    /// in the experiments that Konz & Mazurowski published, and a network is then tested on patients that it knows.
+    ///
+    /// # Errors
+    /// As [`split`](Self::split).
+    pub fn split_images(&self, train: usize, test: usize, seed: u64) -> Result<(Self, Self)> {
+        split(self, train, test, seed)
+    }
+
+    /// As many images of each class, `count` in all: one part of [`split`](Self::split).
+    ///
+    /// # Errors
+    /// As [`split`](Self::split).
+    ///
+    /// ```
+    /// use sharpdim::data::Dataset;
+    /// assert_eq!(Dataset::generated(50, 16, 0)?.balanced(31, 7)?.class_counts(), [16, 15]);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn balanced(&self, count: usize, seed: u64) -> Result<Self> {
+        balanced(self, count, seed)
+    }
+}
+
+fn select(dataset: &Dataset, selection: &Selection) -> Result<Dataset> {
     let chosen = match &selection.classes {
         Some(names) => chosen(dataset, names)?,
         None => (0..dataset.class_names.len()).collect(),
@@ -67,7 +131,7 @@ fn keep(dataset: &Dataset, mut kept: Vec<(usize, u32)>, class_names: Vec<String>
     }
 }
 
-pub(super) fn split(dataset: &Dataset, train: usize, test: usize, seed: u64) -> Result<(Dataset, Dataset)> {
+fn split(dataset: &Dataset, train: usize, test: usize, seed: u64) -> Result<(Dataset, Dataset)> {
     let [train, test] = parts(dataset, [("train on", train), ("test on", test)], seed)?;
     Ok((train, test))
 }
@@ -82,12 +146,7 @@ struct Wanting {
 
 /// Patient after patient goes to one of the parts, in an order that the seed draws, so that both have patients in
 /// proportion to their images. Whose an image is, is asked of those alone that may be taken.
-pub(super) fn split_patients(
-    dataset: &Dataset,
-    train: usize,
-    test: usize,
-    seed: u64,
-) -> Result<(Dataset, Dataset)> {
+fn split_patients(dataset: &Dataset, train: usize, test: usize, seed: u64) -> Result<(Dataset, Dataset)> {
     let classes = dataset.class_names.len();
     let wanting = |what, size: usize| {
         let left = (0..classes).map(|class| quota(size, classes, class)).collect();
@@ -151,7 +210,7 @@ fn none_empty(sizes: &[(&str, usize)]) -> Result<()> {
     }
 }
 
-pub(super) fn balanced(dataset: &Dataset, count: usize, seed: u64) -> Result<Dataset> {
+fn balanced(dataset: &Dataset, count: usize, seed: u64) -> Result<Dataset> {
     let [part] = parts(dataset, [("take", count)], seed)?;
     Ok(part)
 }

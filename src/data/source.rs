@@ -1,12 +1,12 @@
 //! Where a dataset's samples come from: arrays (IDX, CIFAR-10, NPY, safetensors, generated) or image files.
 //! Both answer the same two questions: what shape image `i` has, and what its pixels are.
 
+use super::buffer::{Buffer, Unreadable};
+use super::codecs::dicom::Header;
+use super::image::{Image, Shape};
 use super::image_file;
-use super::native::dicom::Header;
-use super::opened::Opened;
-use super::stored::{Bad, Stored};
+use super::multi_frame::MultiFrame;
 use crate::{Error, Result};
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// The images behind a dataset, in the order in which they were found.
@@ -19,7 +19,7 @@ pub(super) enum Source {
 /// Images of one shape in one array, row-major, channels last; or features, as images of one row.
 #[derive(Debug)]
 pub(super) struct Packed {
-    pub pixels: Stored,
+    pub pixels: Buffer,
     pub height: usize,
     pub width: usize,
     pub channels: usize,
@@ -37,8 +37,8 @@ pub(super) struct Files {
     /// For each image, which of its file's: none where each is its file's first.
     pub frames: Vec<u32>,
     pub origins: Origins,
-    /// Those of many images that were last read.
-    pub opened: Opened,
+    /// The files of many images that were read last.
+    pub multi_frame: MultiFrame,
 }
 
 /// Whose images they are.
@@ -55,10 +55,12 @@ pub(super) enum Origins {
 ///
 /// ```
 /// use sharpdim::data::Origin;
-/// let slice = Origin { patient: "Breast_MRI_001".into(), study: None, slice: Some(52) };
-/// assert_eq!(slice.patient, "Breast_MRI_001");
+/// let mut slice = Origin::new("Breast_MRI_001");
+/// slice.slice = Some(52);
+/// assert_eq!((slice.patient.as_str(), slice.study), ("Breast_MRI_001", None));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Origin {
     /// The patient's name in the archive.
     pub patient: String,
@@ -68,76 +70,11 @@ pub struct Origin {
     pub slice: Option<u32>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Depth {
-    U8,
-    U16,
-    F32,
-}
-
-/// What can be known of an image from its header.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Shape {
-    pub height: usize,
-    pub width: usize,
-    /// 1 (gray) or 3 (RGB); an alpha channel is not counted.
-    pub channels: usize,
-    pub depth: Depth,
-    /// Whether the file has an alpha channel, which is dropped.
-    pub alpha: bool,
-    /// Whether the file holds further images, which are left.
-    pub more: bool,
-    /// What the values of a radiology image stand for.
-    pub modality: Option<Modality>,
-}
-
-/// What the values of a radiology image stand for, and how they are shown.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Modality {
-    /// A stored value `v` stands for `slope * v + intercept`, both finite and in a float's range.
-    pub slope: f64,
-    pub intercept: f64,
-    /// Whether low values are shown light (MONOCHROME1).
-    pub inverted: bool,
-    /// The largest value that can be stored.
-    pub top: u16,
-}
-
-impl Modality {
-    /// Unscaled values: what stored ones stand for, and for an inverted image what is left to the largest.
-    pub fn meant<'a>(&self, values: Values<'a>) -> Values<'a> {
-        let Modality { slope, intercept, inverted, top } = *self;
-        let of = |value: f64| {
-            let value = if inverted { slope * (f64::from(top) - value) } else { slope * value + intercept };
-            value as f32
-        };
-        match values {
-            values if (slope, intercept, inverted) == (1.0, 0.0, false) => values,
-            Values::U8(values) if (slope, intercept) == (1.0, 0.0) => {
-                Values::U8(values.iter().map(|value| (top as u8).saturating_sub(*value)).collect())
-            }
-            Values::U16(values) if (slope, intercept) == (1.0, 0.0) => {
-                Values::U16(values.iter().map(|value| top.saturating_sub(*value)).collect())
-            }
-            Values::U8(values) => Values::F32(values.iter().map(|value| of((*value).into())).collect()),
-            Values::U16(values) => Values::F32(values.iter().map(|value| of((*value).into())).collect()),
-            Values::F32(values) => Values::F32(values.iter().map(|value| of((*value).into())).collect()),
-        }
+impl Origin {
+    /// Of a patient, and no more known of it.
+    pub fn new(patient: impl Into<String>) -> Self {
+        Origin { patient: patient.into(), ..Origin::default() }
     }
-}
-
-/// A decoded image: `height * width * channels` values, row-major, channels last.
-#[derive(Debug)]
-pub(super) struct Image<'a> {
-    pub shape: Shape,
-    pub values: Values<'a>,
-}
-
-#[derive(Debug)]
-pub(super) enum Values<'a> {
-    U8(Cow<'a, [u8]>),
-    U16(Cow<'a, [u16]>),
-    F32(Cow<'a, [f32]>),
 }
 
 impl Source {
@@ -209,7 +146,7 @@ impl Source {
         match self {
             Source::Files(files) => match files.frames.is_empty() {
                 true => image_file::shape(&files.path(at)),
-                false => files.opened.shape(&files.path(at)),
+                false => files.multi_frame.shape(&files.path(at)),
             },
             Source::Packed(packed) => Ok(packed.shape()),
         }
@@ -219,21 +156,21 @@ impl Source {
         match self {
             Source::Files(files) => match files.frames.get(at) {
                 None => image_file::decode(&files.path(at)),
-                Some(frame) => files.opened.image(&files.path(at), *frame as usize),
+                Some(frame) => files.multi_frame.image(&files.path(at), *frame as usize),
             },
             Source::Packed(packed) => packed.image(at).map_err(|bad| self.unusable(at, bad)),
         }
     }
 
     /// Why sample `at` of arrays cannot be taken, in the words of its file.
-    fn unusable(&self, at: usize, bad: Bad) -> Error {
+    fn unusable(&self, at: usize, bad: Unreadable) -> Error {
         let place = self.place(at);
         let (position, value) = match bad {
-            Bad::Io(error) => return Error::io(place, error),
-            Bad::Shrunk => {
+            Unreadable::Io(error) => return Error::io(place, error),
+            Unreadable::Shrunk => {
                 return Error::format(place, "is gone: its file was cut short after it was opened");
             }
-            Bad::Value(position, value) => (position, value),
+            Unreadable::Value(position, value) => (position, value),
         };
         let at_what = match self {
             Source::Packed(packed) if packed.features => {
@@ -247,14 +184,6 @@ impl Source {
             false => "every value must be finite",
         };
         Error::format(place, format!("has the value {value:?} at {at_what}: {rule}"))
-    }
-}
-
-impl Shape {
-    /// The pixel that the value at a position is in: `row 1, column 2`.
-    pub fn pixel(&self, position: usize) -> String {
-        let pixel = position / self.channels;
-        format!("row {}, column {}", pixel / self.width, pixel % self.width)
     }
 }
 
@@ -275,11 +204,11 @@ impl Files {
 impl Packed {
     fn shape(&self) -> Shape {
         let Packed { height, width, channels, .. } = *self;
-        let depth = self.pixels.number.depth();
+        let depth = self.pixels.dtype.depth();
         Shape { height, width, channels, depth, alpha: false, more: false, modality: None }
     }
 
-    fn image(&self, at: usize) -> Result<Image<'_>, Bad> {
+    fn image(&self, at: usize) -> Result<Image<'_>, Unreadable> {
         let len = self.height * self.width * self.channels;
         Ok(Image { shape: self.shape(), values: self.pixels.values(at * len..(at + 1) * len)? })
     }

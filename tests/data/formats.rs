@@ -261,3 +261,32 @@ fn npy_of_every_type() {
         assert_eq!(values(&loaded), expected, "{dtype}");
     }
 }
+
+/// A folder that two formats could be read from is not guessed at; each alone is read.
+#[test]
+fn two_formats_in_one_folder_are_refused() {
+    let put = |folder: &Folder, format: &str| match format {
+        "IDX files" => {
+            folder.file("train-images-idx3-ubyte", idx_images(1, 1, 1, &[9]));
+            folder.file("train-labels-idx1-ubyte", idx_labels(&[0]));
+        }
+        "CIFAR-10 batches" => _ = folder.file("data_batch_1.bin", cifar(&[3])),
+        _ => {
+            folder.file("images.npy", npy("|u1", &[1, 1, 1], &[5]));
+            folder.file("labels.npy", npy("|u1", &[1], &[0]));
+        }
+    };
+    let all = ["IDX files", "CIFAR-10 batches", "images.npy or features.npy and labels.npy"];
+    for (at, one) in all.iter().enumerate() {
+        let alone = Folder::new();
+        put(&alone, one);
+        assert_eq!(Dataset::open(alone.path()).unwrap().len(), 1, "{one}");
+        for other in &all[at + 1..] {
+            let both = Folder::new();
+            put(&both, one);
+            put(&both, other);
+            let place = both.path().display().to_string();
+            assert_says(Dataset::open(both.path()), &[&place, "two formats", one, other]);
+        }
+    }
+}

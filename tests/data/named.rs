@@ -44,9 +44,10 @@ fn images(expected: &Value, key: &str) -> HashMap<String, Vec<u8>> {
 }
 
 fn origin(image: &Value) -> Option<Origin> {
-    let patient = image["patient"].as_str()?.to_owned();
-    let study = image["study"].as_str().map(str::to_owned);
-    Some(Origin { patient, study, slice: image["slice"].as_u64().map(|slice| slice as u32) })
+    let mut origin = Origin::new(image["patient"].as_str()?);
+    origin.study = image["study"].as_str().map(str::to_owned);
+    origin.slice = image["slice"].as_u64().map(|slice| slice as u32);
+    Some(origin)
 }
 
 /// Opens and loads each task of a dataset.
@@ -195,6 +196,21 @@ fn the_first_task_is_the_default() {
         assert_eq!(named.name().to_uppercase().parse::<Named>().unwrap(), named);
     }
     assert_eq!("CIFAR-10".parse::<Named>().unwrap(), Named::Cifar10);
+}
+
+/// A dataset that the page does not name would not be found.
+#[test]
+fn the_page_of_datasets_names_all_and_their_tasks() {
+    let page = include_str!("../../docs/datasets.md");
+    for named in Named::ALL {
+        let row = page.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{named}`")));
+        let row = row.unwrap_or_else(|| panic!("{named} has no row in docs/datasets.md"));
+        let first = named.tasks()[0].name;
+        assert!(
+            first == "classes" || row.contains(&format!("`{first}`")),
+            "{named}: {first} is not in {row}"
+        );
+    }
 }
 
 /// What is in the folder that an archive unpacks to is taken as that folder is.

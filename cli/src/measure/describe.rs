@@ -57,10 +57,7 @@ impl Measured<'_> {
             return "none: features as they are".into();
         }
         let Preprocess { scale, size, antialias, .. } = self.args.preprocess();
-        let scaled = match scale {
-            Scale::Max => "each image scaled by its maximum to 8 bits",
-            Scale::None => "values as they are",
-        };
+        let scaled = scale.about();
         if let Some(embedding) = self.loaded.samples.embedding() {
             let Geometry { from: [height, width], to: [tall, wide], .. } = embedding.geometry();
             let antialiased = if antialias { ", antialiased" } else { "" };

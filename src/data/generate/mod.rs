@@ -1,107 +1,27 @@
 //! Datasets that are drawn rather than read: a small plain one, and families of images whose number of latent factors
 //! and whose label sharpness are set apart from each other.
 
+mod canvas;
+mod family;
 mod objects;
 mod params;
-pub(super) mod plain;
+mod plain;
 mod radiology;
 mod scene;
 
+pub use family::Family;
 pub use plain::GENERATED_LATENTS;
 
-use super::source::{Packed, Source, images_len};
-use super::stored::Stored;
-use super::{Dataset, Found};
+use super::buffer;
+use super::dataset::Dataset;
+use super::source::images_len;
 use crate::random::Random;
 use crate::{Error, Result};
+use canvas::Canvas;
 use rayon::prelude::*;
-use scene::{Canvas, Scene};
-use std::fmt;
+use scene::Scene;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
-
-/// What the images of a [`Domain`] look like.
-///
-/// ```
-/// use sharpdim::data::Family;
-/// assert_eq!("radiology".parse::<Family>()?, Family::Radiology);
-/// assert_eq!(Family::Objects.to_string(), "objects");
-/// assert_eq!((Family::Objects.channels(), Family::Radiology.channels()), (3, 1));
-/// assert_eq!(Family::Radiology.class_names(), ["clear", "lesion"]);
-/// # Ok::<(), sharpdim::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Family {
-    /// `objects`: RGB; one shaded, coloured thing before a backdrop, within a white margin. A `pebble` is round, a
-    /// `pyramid`, from above, has corners and four faces: classes differ in the whole of the thing.
-    Objects,
-    /// `radiology`: gray; a slice of a head: skull, tissue, an inner organ with two dark ventricles. An image of class
-    /// `lesion` has a small bright spot with a dark rim in the organ, one of class `clear` has none.
-    Radiology,
-}
-
-impl Family {
-    /// All of them.
-    pub const ALL: [Family; 2] = [Family::Objects, Family::Radiology];
-
-    /// Its name, as it is printed and read.
-    pub fn name(self) -> &'static str {
-        match self {
-            Family::Objects => "objects",
-            Family::Radiology => "radiology",
-        }
-    }
-
-    /// Values in a pixel.
-    pub fn channels(self) -> usize {
-        match self {
-            Family::Objects => 3,
-            Family::Radiology => 1,
-        }
-    }
-
-    /// The names of classes 0 and 1.
-    pub fn class_names(self) -> [&'static str; 2] {
-        match self {
-            Family::Objects => ["pebble", "pyramid"],
-            Family::Radiology => ["clear", "lesion"],
-        }
-    }
-
-    /// How far apart two images of one class are: the root mean square, over values and about over pairs, of their
-    /// difference, in gray levels (of 255). It is the same for any number of latents, as each moves an image by less
-    /// where there are more of them.
-    ///
-    /// ```
-    /// use sharpdim::data::Family;
-    /// // Slices of heads are more alike than photographs of objects.
-    /// assert!(2.0 * Family::Radiology.spread() < Family::Objects.spread());
-    /// ```
-    pub fn spread(self) -> f64 {
-        match self {
-            Family::Objects => objects::SPREAD,
-            Family::Radiology => radiology::SPREAD,
-        }
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Family {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        Family::ALL.into_iter().find(|family| family.name() == name).ok_or_else(|| {
-            let names = Family::ALL.map(Family::name).join(", ");
-            Error::Argument(format!("no family of images is called {name:?}: there are {names}"))
-        })
-    }
-}
+use std::path::Path;
 
 /// A distribution of labelled images, whose intrinsic dimension and label sharpness are set apart from each other.
 ///
@@ -207,7 +127,7 @@ impl Domain {
             return Err(Error::Argument(format!("class {class} of generated images: there are 0 and 1")));
         }
         let len = self.len_of(1)?;
-        let mut canvas = Canvas::new(self.family, self.size);
+        let mut canvas = Canvas::new(self.size, self.family.channels());
         let mut levels = vec![0.0; len];
         Scene::of(self.family, self.latents).levels(latents, class, self.contrast, &mut canvas, &mut levels);
         Ok(levels)
@@ -243,10 +163,10 @@ impl Dataset {
         }
         let Domain { family, latents, contrast, size, .. } = *domain;
         let len = domain.len_of(per_class.saturating_mul(2))?;
-        let mut pixels = super::load::zeros(len, "the generated images")?;
+        let mut pixels = buffer::zeros(len, "the generated images")?;
         let scene = Scene::of(family, latents);
         let image_len = size * size * family.channels();
-        let brushes = || (Canvas::new(family, size), vec![0.0; image_len]);
+        let brushes = || (Canvas::new(size, family.channels()), vec![0.0; image_len]);
         pixels.par_chunks_exact_mut(image_len).enumerate().for_each_init(
             brushes,
             |(canvas, levels), (at, image)| {
@@ -257,23 +177,6 @@ impl Dataset {
                 }
             },
         );
-        Ok(packed(pixels, size, family.channels(), family.class_names()).into())
-    }
-}
-
-/// What is found of square images whose classes, 0 and 1, take turns.
-fn packed(pixels: Vec<u8>, size: usize, channels: usize, class_names: [&str; 2]) -> Found {
-    let count = pixels.len() / (size * size * channels);
-    let parts = vec![(PathBuf::from("generated"), count)];
-    let packed =
-        Packed { pixels: Stored::u8(pixels), height: size, width: size, channels, features: false, parts };
-    Found {
-        format: "generated",
-        source: Source::Packed(packed),
-        labels: (0..count as u32).map(|at| at % 2).collect(),
-        class_names: class_names.map(String::from).into(),
-        labelled: true,
-        notes: Vec::new(),
-        left_out: Vec::new(),
+        Ok(plain::packed(pixels, size, family.channels(), family.class_names()).into())
     }
 }

@@ -1,7 +1,7 @@
 //! Like photographs of objects: one thing, of some place, size, turn, colour and light, before a backdrop.
 
+use super::canvas::Canvas;
 use super::params::{BEHIND, FRONT, Move, Params, along_row, bent, cosines, step, sum};
-use super::scene::Canvas;
 
 /// See [`Family::spread`](super::Family::spread).
 pub const SPREAD: f64 = 26.0;

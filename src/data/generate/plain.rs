@@ -1,14 +1,15 @@
 //! A small generated dataset: smooth gray images drawn from seven numbers each, in two classes.
 //! What its intrinsic dimension should be is known, and nobody's images are in it.
 
-use super::super::Found;
-use super::packed;
-use crate::data::source::images_len;
+use crate::data::buffer::{self, Buffer};
+use crate::data::dataset::Dataset;
+use crate::data::found::Found;
+use crate::data::source::{Packed, Source, images_len};
 use crate::random::Random;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::f64::consts::{FRAC_PI_3, TAU};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The numbers that an image of [`Dataset::generated`](crate::data::Dataset::generated) is drawn from.
 ///
@@ -22,6 +23,30 @@ use std::path::Path;
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
 pub const GENERATED_LATENTS: usize = 7;
+
+impl Dataset {
+    /// A small generated dataset: gray images of `size` x `size` pixels, `per_class` of each of two
+    /// classes, in turns. `500, 64, 0` is a good default.
+    ///
+    /// Each shows a striped ellipse in a fixed ring, drawn from [`GENERATED_LATENTS`] uniform numbers:
+    /// its place (two), size, aspect, angle, brightness and the stripes' phase. Class `lesion` has a
+    /// bright spot at a fixed place in the ellipse, class `clear` has none.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where `per_class` is 0 or `size` below 8; [`Error::Data`] where there is no
+    /// memory for the images.
+    ///
+    /// ```
+    /// use sharpdim::data::Dataset;
+    /// // Eight images of 16 x 16 pixels; the same seed gives the same images.
+    /// let dataset = Dataset::generated(4, 16, 7)?;
+    /// assert_eq!(dataset.len(), 8);
+    /// # Ok::<(), sharpdim::Error>(())
+    /// ```
+    pub fn generated(per_class: usize, size: usize, seed: u64) -> Result<Self> {
+        Ok(generate(per_class, size, seed)?.into())
+    }
+}
 
 /// An ellipse, the "organ", within a fixed bright ring. Positions and sizes are in half image sides.
 struct Latents {
@@ -69,7 +94,7 @@ fn bell(distance: f64, width: f64) -> f64 {
     (-0.5 * (distance / width).powi(2)).exp()
 }
 
-pub(in crate::data) fn generate(per_class: usize, size: usize, seed: u64) -> Result<Found> {
+fn generate(per_class: usize, size: usize, seed: u64) -> Result<Found> {
     if per_class == 0 || size < 8 {
         return Err(Error::Argument(format!(
             "{per_class} generated images a class of {size} x {size} pixels: at least 1 and 8 are needed"
@@ -78,7 +103,7 @@ pub(in crate::data) fn generate(per_class: usize, size: usize, seed: u64) -> Res
     let path = Path::new("generated");
     let count = per_class.saturating_mul(2);
     let len = images_len(path, count, [size, size, 1], 1)?;
-    let mut pixels = crate::data::load::zeros(len, "the generated images")?;
+    let mut pixels = buffer::zeros(len, "the generated images")?;
     pixels.par_chunks_exact_mut(size * size).enumerate().for_each(|(at, image)| {
         // A stream for each image: the first images are the same however many follow.
         let mut rng = Random::stream(seed, at as u64);
@@ -90,4 +115,21 @@ pub(in crate::data) fn generate(per_class: usize, size: usize, seed: u64) -> Res
         }
     });
     Ok(packed(pixels, size, 1, ["clear", "lesion"]))
+}
+
+/// What is found of square images whose classes, 0 and 1, take turns.
+pub(super) fn packed(pixels: Vec<u8>, size: usize, channels: usize, class_names: [&str; 2]) -> Found {
+    let count = pixels.len() / (size * size * channels);
+    let parts = vec![(PathBuf::from("generated"), count)];
+    let packed =
+        Packed { pixels: Buffer::u8(pixels), height: size, width: size, channels, features: false, parts };
+    Found {
+        format: "generated",
+        source: Source::Packed(packed),
+        labels: (0..count as u32).map(|at| at % 2).collect(),
+        class_names: class_names.map(String::from).into(),
+        labelled: true,
+        notes: Vec::new(),
+        left_out: Vec::new(),
+    }
 }

@@ -1,7 +1,7 @@
 //! Like slices of heads: what all have in common, moved a little; and in some a small lesion.
 
+use super::canvas::Canvas;
 use super::params::{BEHIND, FRONT, Move, Params, WAVES, along_row, bent, cosines, step, sum};
-use super::scene::Canvas;
 
 /// See [`Family::spread`](super::Family::spread).
 pub const SPREAD: f64 = 11.0;

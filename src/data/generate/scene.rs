@@ -1,29 +1,15 @@
 //! A family with a number of latents: how far each latent reaches, and images of them.
 
+use super::canvas::Canvas;
+use super::family::Family;
 use super::params::{Move, POSES, Params};
-use super::{Family, objects, radiology};
+use super::{objects, radiology};
 use crate::random::Random;
 use rayon::prelude::*;
 use std::sync::OnceLock;
 
 /// Latents at most.
 pub const MOST: usize = 64;
-
-/// What an image is painted on.
-pub struct Canvas {
-    pub size: usize,
-    /// Values of 0 to 1, channels last, without the labelled change.
-    pub common: Vec<f32>,
-    /// The labelled change, in any unit, likewise.
-    pub change: Vec<f32>,
-}
-
-impl Canvas {
-    pub fn new(family: Family, size: usize) -> Self {
-        let len = size * size * family.channels();
-        Canvas { size, common: vec![0.0; len], change: vec![0.0; len] }
-    }
-}
 
 pub struct Scene {
     family: Family,
@@ -54,7 +40,8 @@ impl Scene {
             Scene { family, moves: moves.iter().map(|what| (*what, 0.1)).take(latents).collect() };
         for _ in 0..ROUNDS {
             let speeds = (0..latents).into_par_iter().map(|latent| {
-                let mut canvases = [Canvas::new(family, SIZE), Canvas::new(family, SIZE)];
+                let mut canvases =
+                    [Canvas::new(SIZE, family.channels()), Canvas::new(SIZE, family.channels())];
                 let mut squares = 0.0;
                 for place in 0..PLACES {
                     let mut rng = Random::stream(place, 0);

@@ -1,11 +1,13 @@
 //! BraTS 2018: axial slices of FLAIR volumes, with tumour where the segmentation has any voxel of it.
 
-use super::super::native::nifti::Volume;
-use super::super::read::prefer_plain;
-use super::super::source::Origin;
-use super::super::{Cache, Found, folder};
-use super::collect::{Collected, Item};
-use super::{FINDING, Named, lacking, oai};
+use super::collect::{Collected, Item, class_folders};
+use super::dataset::{Asked, FINDING, Facts, NamedDataset, NotOpened, Task};
+use crate::data::cache::Cache;
+use crate::data::codecs::nifti::Volume;
+use crate::data::folder::files_under;
+use crate::data::found::Found;
+use crate::data::source::Origin;
+use crate::data::stream::prefer_plain;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,41 @@ const LEAST: usize = 7000;
 /// Of the disk that masks are eroded by.
 const RADIUS: isize = 2;
 
-pub(super) enum Form {
+pub(super) struct Brats;
+
+impl NamedDataset for Brats {
+    fn facts(&self) -> Facts {
+        Facts {
+            name: "brats",
+            about: "brain MRI, FLAIR slices, of 285 patients",
+            source: "https://www.med.upenn.edu/sbia/brats2018: the training data, unpacked",
+            tree: "ROOT/
+  HGG/Brats18_2013_10_1/        any folders between; LGG likewise
+    Brats18_2013_10_1_flair.nii.gz
+    Brats18_2013_10_1_seg.nii.gz
+or slices taken from it:
+ROOT/
+  flair/0/*.jpg                 without tumour
+  flair/1/*.jpg                 with tumour",
+            tasks: &[Task { name: "tumour", about: "any tumour in the slice" }],
+            has_test: false,
+        }
+    }
+
+    fn missing(&self, root: &Path) -> Option<String> {
+        find(root).err()
+    }
+
+    fn open(&self, root: &Path, asked: &Asked<'_>) -> Result<Found, NotOpened> {
+        Ok(match find(root).map_err(NotOpened::Missing)? {
+            Form::Slices => class_folders(root, "BraTS", &[("0", 0), ("1", 1)], "flair", slice_origin)?,
+            Form::Archive(volumes) => archive(root, volumes, asked.cache)?,
+            Form::Unread => archive(root, files_under(root, Path::new(""), &is_flair)?, asked.cache)?,
+        })
+    }
+}
+
+enum Form {
     Slices,
     /// The FLAIR volumes under the root.
     Archive(Vec<PathBuf>),
@@ -25,12 +61,12 @@ pub(super) enum Form {
     Unread,
 }
 
-pub(super) fn find(root: &Path) -> Result<Form, String> {
+fn find(root: &Path) -> Result<Form, String> {
     if root.join("flair/0").is_dir() && root.join("flair/1").is_dir() {
         return Ok(Form::Slices);
     }
     // What cannot be walked is told when it is opened.
-    let Ok(mut volumes) = folder::files_under(root, Path::new(""), &is_flair) else {
+    let Ok(mut volumes) = files_under(root, Path::new(""), &is_flair) else {
         return Ok(Form::Unread);
     };
     prefer_plain(&mut volumes);
@@ -54,20 +90,16 @@ fn segmentation(root: &Path, flair: &Path) -> Option<PathBuf> {
     both.into_iter().find(|path| path.exists())
 }
 
-pub(super) fn open(root: &Path, cache: Option<&Cache>) -> Result<Found> {
-    let volumes = match find(root).map_err(|missing| lacking(Named::Brats, root, &missing))? {
-        Form::Slices => {
-            return oai::folders(root, "BraTS", &[("0", 0), ("1", 1)], "flair", |name| {
-                let from = name.find("Brats18_")?;
-                let patient = name[from..].split(['.', ' ']).next()?;
-                // The slice's number is last.
-                let patient = patient.rsplit_once('_').map_or(patient, |(patient, _)| patient);
-                Some(Origin { patient: patient.to_owned(), ..Origin::default() })
-            });
-        }
-        Form::Archive(volumes) => volumes,
-        Form::Unread => folder::files_under(root, Path::new(""), &is_flair)?,
-    };
+/// The patient of a slice that was taken from a volume.
+fn slice_origin(name: &str) -> Option<Origin> {
+    let from = name.find("Brats18_")?;
+    let patient = name[from..].split(['.', ' ']).next()?;
+    // The slice's number is last.
+    let patient = patient.rsplit_once('_').map_or(patient, |(patient, _)| patient);
+    Some(Origin::new(patient))
+}
+
+fn archive(root: &Path, volumes: Vec<PathBuf>, cache: Option<&Cache>) -> Result<Found> {
     let told: Vec<Told> =
         volumes.par_iter().map(|flair| told_or_known(root, flair, cache)).collect::<Result<_>>()?;
     let mut all = Collected::new(root);

@@ -1,12 +1,17 @@
 //! What an archive's tables and folders come to: images with labels, whose they are, and what was left out.
 
-use super::super::Found;
-use super::super::folder;
-use super::super::opened::Opened;
-use super::super::source::{Files, Origin, Origins, Source};
+use super::dataset::FINDING;
+use crate::data::folder::files_under;
+use crate::data::found::Found;
+use crate::data::image_file::is_image_name;
+use crate::data::multi_frame::MultiFrame;
+use crate::data::source::{Files, Origin, Origins, Source};
 use crate::{Error, Result};
 use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+
+/// Why an image is left out that no table names.
+pub(super) const NO_LABEL: &str = "an image without a label";
 
 /// An image of a class.
 pub(super) struct Item {
@@ -85,20 +90,16 @@ impl Collected {
             origins.extend(item.origin.filter(|_| known));
         }
         let origins = if known { Origins::Known(origins) } else { Origins::Unknown };
-        let source =
-            Source::Files(Files { root, relative, frames: numbers, origins, opened: Opened::default() });
+        let source = Source::Files(Files {
+            root,
+            relative,
+            frames: numbers,
+            origins,
+            multi_frame: MultiFrame::default(),
+        });
         let class_names = classes.iter().map(|name| (*name).to_owned()).collect();
         Ok(Found { format, source, labels, class_names, labelled: true, notes, left_out })
     }
-}
-
-/// A path of a table as one under the folder; `None` where it would leave that.
-pub(super) fn inside(path: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(path.trim().replace('\\', "/"));
-    let stays = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    // Without `./` before it, so that it is the path that walking the folder gives.
-    let plain: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
-    (stays && plain.components().next().is_some()).then_some(plain)
 }
 
 /// The image files under some folders of a root, as paths under it, and whether they have labels.
@@ -108,7 +109,8 @@ impl Present {
     pub fn under(root: &Path, folders: &[&str]) -> Result<Self> {
         let mut all = HashMap::new();
         for name in folders.iter().filter(|name| root.join(name).is_dir()) {
-            all.extend(folder::images_under(root, Path::new(name))?.into_iter().map(|path| (path, false)));
+            let files = files_under(root, Path::new(name), &is_image_name)?;
+            all.extend(files.into_iter().map(|path| (path, false)));
         }
         Ok(Present(all))
     }
@@ -135,4 +137,25 @@ impl Present {
         left.sort();
         left
     }
+}
+
+/// Slices that were taken from an archive, in folders of classes: each with its label, under the folder `within`. Whose they are, their files'
+/// names say, or not.
+pub(super) fn class_folders(
+    root: &Path,
+    format: &'static str,
+    labels: &[(&str, u32)],
+    within: &str,
+    origin: impl Fn(&str) -> Option<Origin>,
+) -> Result<Found> {
+    let mut all = Collected::new(root);
+    for (name, label) in labels {
+        let folder = Path::new(within).join(name);
+        for path in Present::under(root, &[&folder.to_string_lossy()])?.left() {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            let origin = origin(&file);
+            all.push(Item { path, frame: 0, label: *label, origin });
+        }
+    }
+    all.found(format, &FINDING, false)
 }

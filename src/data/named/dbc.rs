@@ -1,11 +1,12 @@
 //! Duke's breast cancer MRI: slices of the fat-saturated series before contrast, with cancer where the annotation boxes say.
 
-use super::super::Found;
-use super::super::native::table::Table;
-use super::super::source::Origin;
-use super::collect::{Collected, Item, Present, inside};
-use super::{FINDING, Named, lacking, need, oai};
+use super::collect::{Collected, Item, Present, class_folders};
+use super::dataset::{Asked, FINDING, Facts, NamedDataset, NotOpened, Task};
+use super::paths::{holder, inside, need};
 use crate::Result;
+use crate::data::codecs::table::Table;
+use crate::data::found::Found;
+use crate::data::source::Origin;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -15,43 +16,54 @@ const IMAGES: &str = "Duke-Breast-Cancer-MRI";
 /// Slices this near to a box, and not in it, are of neither class.
 const MARGIN: i64 = 5;
 
-pub(super) enum Form {
+pub(super) struct Dbc;
+
+impl NamedDataset for Dbc {
+    fn facts(&self) -> Facts {
+        Facts {
+            name: "dbc",
+            about: "breast MRI, fat-saturated pre-contrast slices, of 922 patients",
+            source: "https://www.cancerimagingarchive.net/collection/duke-breast-cancer-mri: images, annotation boxes, file paths",
+            tree: "ROOT/
+  Annotation_Boxes.xlsx
+  Breast-Cancer-MRI-filepath_filename-mapping.xlsx
+  Duke-Breast-Cancer-MRI/Breast_MRI_001/<study>/<series>/1-052.dcm
+or slices taken from it:
+ROOT/
+  neg/*.png
+  pos/*.png",
+            tasks: &[Task { name: "cancer", about: "cancer in the slice" }],
+            has_test: false,
+        }
+    }
+
+    fn missing(&self, root: &Path) -> Option<String> {
+        find(root).err()
+    }
+
+    fn open(&self, root: &Path, _asked: &Asked<'_>) -> Result<Found, NotOpened> {
+        Ok(match find(root).map_err(NotOpened::Missing)? {
+            Form::Slices => class_folders(root, "DBC", &[("neg", 0), ("pos", 1)], "", |name| {
+                patient(name).map(Origin::new)
+            })?,
+            Form::Archive(base) => archive(root, &base)?,
+        })
+    }
+}
+
+enum Form {
     Slices,
     /// The folder that the archive's own is in.
     Archive(PathBuf),
 }
 
-pub(super) fn find(root: &Path) -> Result<Form, String> {
+fn find(root: &Path) -> Result<Form, String> {
     if root.join("neg").is_dir() && root.join("pos").is_dir() {
         return Ok(Form::Slices);
     }
     need(root, &[BOXES])?;
     need(root, &[PATHS])?;
     holder(root, IMAGES).map(Form::Archive).ok_or_else(|| IMAGES.to_owned())
-}
-
-/// The folder that has one of this name in it: the root, or one in it, as the archive's downloader makes it.
-pub(super) fn holder(root: &Path, name: &str) -> Option<PathBuf> {
-    if root.join(name).is_dir() {
-        return Some(root.to_owned());
-    }
-    let mut inner: Vec<PathBuf> =
-        std::fs::read_dir(root).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    inner.sort();
-    inner.into_iter().find(|folder| folder.join(name).is_dir())
-}
-
-pub(super) fn open(root: &Path) -> Result<Found> {
-    match find(root).map_err(|missing| lacking(Named::Dbc, root, &missing))? {
-        Form::Slices => {
-            oai::folders(root, "DBC", &[("neg", 0), ("pos", 1)], "", |name| patient(name).map(of))
-        }
-        Form::Archive(base) => archive(root, &base),
-    }
-}
-
-fn of(patient: String) -> Origin {
-    Origin { patient, ..Origin::default() }
 }
 
 /// `Breast_MRI_001` in a name.
@@ -100,7 +112,7 @@ fn archive(root: &Path, base: &Path) -> Result<Found> {
                 continue;
             }
         };
-        let origin = Origin { slice: u32::try_from(slice).ok(), ..of(patient) };
+        let origin = Origin { slice: u32::try_from(slice).ok(), ..Origin::new(patient) };
         all.push(Item { path, frame: 0, label: u32::from(positive), origin: Some(origin) });
     }
     if near > 0 {

@@ -1,14 +1,14 @@
 //! Prostate-MRI-US-Biopsy: frames of ultrasound series, with the score of the target that was biopsied.
 
-use super::super::Found;
-use super::super::folder::Listing;
-use super::super::native::dicom::Header;
-use super::super::native::table::Table;
-use super::super::source::Origin;
-use super::collect::{Collected, Item, inside};
-use super::dbc::holder;
-use super::{FINDING, Named, Task, lacking, need, oai};
+use super::collect::{Collected, Item, class_folders};
+use super::dataset::{Asked, FINDING, Facts, NamedDataset, NotOpened, Task};
+use super::paths::{holder, inside, need};
 use crate::Result;
+use crate::data::codecs::dicom::Header;
+use crate::data::codecs::table::Table;
+use crate::data::folder::Listing;
+use crate::data::found::Found;
+use crate::data::source::Origin;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -16,13 +16,47 @@ use std::path::{Path, PathBuf};
 const IMAGES: &str = "Prostate-MRI-US-Biopsy";
 const SCORE: &str = "UCLA Score (Similar to PIRADS v2)";
 
-pub(super) enum Form {
+pub(super) struct Prostate;
+
+impl NamedDataset for Prostate {
+    fn facts(&self) -> Facts {
+        Facts {
+            name: "prostate",
+            about: "prostate ultrasound slices with a risk score",
+            source: "https://www.cancerimagingarchive.net/collection/prostate-mri-us-biopsy: images, target data",
+            tree: "ROOT/
+  Target-Data_2019-12-05.xlsx   any name with Target in it
+  Prostate-MRI-US-Biopsy/Prostate-MRI-US-Biopsy-0001/<study>/<series>/1-1.dcm
+or slices taken from it:
+ROOT/
+  0/*.png .. 5/*.png            by UCLA score",
+            tasks: &[
+                Task { name: "risk", about: "a score of 2 to 5 against 0 and 1" },
+                Task { name: "severe", about: "a score above 2 against 2" },
+            ],
+            has_test: false,
+        }
+    }
+
+    fn missing(&self, root: &Path) -> Option<String> {
+        find(root).err()
+    }
+
+    fn open(&self, root: &Path, asked: &Asked<'_>) -> Result<Found, NotOpened> {
+        Ok(match find(root).map_err(NotOpened::Missing)? {
+            Form::Slices => slices(root, asked.task)?,
+            Form::Archive(table, base) => archive(&table, &base, asked.task)?,
+        })
+    }
+}
+
+enum Form {
     Slices,
     /// The table, and the folder that the archive's own is in.
     Archive(PathBuf, PathBuf),
 }
 
-pub(super) fn find(root: &Path) -> Result<Form, String> {
+fn find(root: &Path) -> Result<Form, String> {
     if (0..=5).any(|score| root.join(score.to_string()).is_dir()) {
         return (0..=5)
             .try_for_each(|score| need(root, &[&score.to_string()]).map(|_| ()))
@@ -46,23 +80,15 @@ fn class(task: &Task, score: u32) -> Option<u32> {
     }
 }
 
-pub(super) fn open(root: &Path, task: &Task) -> Result<Found> {
-    match find(root).map_err(|missing| lacking(Named::Prostate, root, &missing))? {
-        Form::Slices => {
-            let names: Vec<String> = (0..=5).map(|score: u32| score.to_string()).collect();
-            let labels: Vec<(&str, u32)> = names
-                .iter()
-                .enumerate()
-                .filter_map(|(score, name)| Some((name.as_str(), class(task, score as u32)?)))
-                .collect();
-            oai::folders(root, "Prostate-MRI-US-Biopsy", &labels, "", |name| Some(of(patient(name)?)))
-        }
-        Form::Archive(table, base) => archive(&table, &base, task),
-    }
-}
-
-fn of(patient: String) -> Origin {
-    Origin { patient, ..Origin::default() }
+/// Slices that were taken from the archive, in a folder for each score.
+fn slices(root: &Path, task: &Task) -> Result<Found> {
+    let names: Vec<String> = (0..=5).map(|score: u32| score.to_string()).collect();
+    let labels: Vec<(&str, u32)> = names
+        .iter()
+        .enumerate()
+        .filter_map(|(score, name)| Some((name.as_str(), class(task, score as u32)?)))
+        .collect();
+    class_folders(root, "Prostate-MRI-US-Biopsy", &labels, "", |name| patient(name).map(Origin::new))
 }
 
 /// `Prostate-MRI-US-Biopsy-0001` in a name.
@@ -139,7 +165,8 @@ fn archive(file: &Path, base: &Path, task: &Task) -> Result<Found> {
         // The central half.
         for frame in frames / 4..3 * frames / 4 {
             let frame = frame as u32;
-            let origin = Origin { study: Some(uid.clone()), slice: Some(frame), ..of(patient.clone()) };
+            let origin =
+                Origin { study: Some(uid.clone()), slice: Some(frame), ..Origin::new(patient.clone()) };
             all.push(Item { path: path.clone(), frame, label, origin: Some(origin) });
         }
     }

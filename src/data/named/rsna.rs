@@ -1,10 +1,11 @@
 //! RSNA's intracranial haemorrhage CT: six rows of a table for each slice, and a file for each.
 
-use super::super::read::Stream;
-use super::super::source::Origins;
-use super::super::{Found, source::Source};
-use super::collect::{Collected, Item, Present, inside};
-use super::{FINDING, Task, need};
+use super::collect::{Collected, Item, NO_LABEL, Present};
+use super::dataset::{Asked, FINDING, Facts, NamedDataset, NotOpened, Task};
+use super::paths::{inside, need};
+use crate::data::found::Found;
+use crate::data::source::{Origins, Source};
+use crate::data::stream::Stream;
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ const ANY: &str = "any haemorrhage";
 const TYPE: &str = "one type of haemorrhage, against all slices without it";
 
 /// The types as the table names them, but for the spelling of the first.
-pub(super) const TASKS: [Task; 6] = [
+const TASKS: [Task; 6] = [
     Task { name: "any", about: ANY },
     Task { name: "epidural", about: TYPE },
     Task { name: "intraparenchymal", about: TYPE },
@@ -27,7 +28,33 @@ const FOLDER: &str = "stage_2_train";
 /// No table of labels is larger: that of the competition has 120 MB.
 const LARGEST: usize = 1 << 30;
 
-pub(super) fn find(root: &Path) -> Result<(), String> {
+pub(super) struct Rsna;
+
+impl NamedDataset for Rsna {
+    fn facts(&self) -> Facts {
+        Facts {
+            name: "rsna",
+            about: "brain CT slices with types of haemorrhage",
+            source: "https://www.kaggle.com/c/rsna-intracranial-hemorrhage-detection",
+            tree: "ROOT/
+  stage_2_train.csv
+  stage_2_train/ID_12cadc6af.dcm    or .png",
+            tasks: &TASKS,
+            has_test: false,
+        }
+    }
+
+    fn missing(&self, root: &Path) -> Option<String> {
+        find(root).err()
+    }
+
+    fn open(&self, root: &Path, asked: &Asked<'_>) -> Result<Found, NotOpened> {
+        find(root).map_err(NotOpened::Missing)?;
+        Ok(archive(root, asked.task)?)
+    }
+}
+
+fn find(root: &Path) -> Result<(), String> {
     need(root, &[TABLE])?;
     need(root, &[FOLDER]).map(|_| ())
 }
@@ -89,7 +116,7 @@ fn labels(file: &Path) -> Result<HashMap<String, Rows>> {
     Ok(all)
 }
 
-pub(super) fn open(root: &Path, task: &Task) -> Result<Found> {
+fn archive(root: &Path, task: &Task) -> Result<Found> {
     let kind = TASKS.iter().position(|known| known.name == task.name).unwrap_or(0);
     let mut all = Collected::new(root);
     let mut present = Present::under(root, &[FOLDER])?;
@@ -112,10 +139,7 @@ pub(super) fn open(root: &Path, task: &Task) -> Result<Found> {
         all_dicom &= path.extension().is_some_and(|ending| ending == "dcm");
         all.push(Item { path, frame: 0, label: u32::from(rows.present >> kind & 1), origin: None });
     }
-    present
-        .left()
-        .iter()
-        .for_each(|file| all.leave_out("an image without a label", file.display().to_string()));
+    present.left().iter().for_each(|file| all.leave_out(NO_LABEL, file.display().to_string()));
     let mut found = all.found("RSNA-IH-CT", &FINDING, false)?;
     if let (true, Source::Files(files)) = (all_dicom, &mut found.source) {
         // Hundreds of thousands of headers: read of those alone that are asked for.

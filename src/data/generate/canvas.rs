@@ -1,0 +1,17 @@
+//! What a generated image is painted on, without and with what its label says.
+
+/// What an image is painted on.
+pub struct Canvas {
+    pub size: usize,
+    /// Values of 0 to 1, channels last, without the labelled change.
+    pub common: Vec<f32>,
+    /// The labelled change, in any unit, likewise.
+    pub change: Vec<f32>,
+}
+
+impl Canvas {
+    pub fn new(size: usize, channels: usize) -> Self {
+        let len = size * size * channels;
+        Canvas { size, common: vec![0.0; len], change: vec![0.0; len] }
+    }
+}
