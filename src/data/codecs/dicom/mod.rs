@@ -15,6 +15,7 @@
 
 mod elements;
 mod jpeg;
+#[cfg(feature = "jpeg2000")]
 mod jpeg2000;
 mod layout;
 mod lossless;

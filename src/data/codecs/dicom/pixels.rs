@@ -1,12 +1,18 @@
 //! From a DICOM data set to the values of one frame: unpacking, bits, palettes and colours.
 
 use super::elements::{DataSet, Pixels};
+#[cfg(feature = "jpeg2000")]
+use super::jpeg2000;
 use super::layout::{Color, PixelLayout, Raw};
 use super::syntax::{Packing, unread};
-use super::{jpeg, jpeg2000, lossless, rle};
+use super::{jpeg, lossless, rle};
 use crate::data::image::Values;
 use std::borrow::Cow;
 use std::ops::Range;
+
+#[cfg(not(feature = "jpeg2000"))]
+const NO_JPEG_2000: &str =
+    "its pixels are packed as JPEG 2000, which this build does not read: build with `--features jpeg2000`";
 
 /// The values of frame `at`.
 pub(super) fn frame(set: &DataSet, layout: &PixelLayout, at: usize) -> Result<Values<'static>, String> {
@@ -24,7 +30,10 @@ pub(super) fn frame(set: &DataSet, layout: &PixelLayout, at: usize) -> Result<Va
             let raw = match set.syntax.packing {
                 Packing::Rle => rle::decode(&packed, layout)?,
                 Packing::JpegLossless => lossless::decode(&packed, layout)?,
+                #[cfg(feature = "jpeg2000")]
                 Packing::Jpeg2000 => jpeg2000::decode(&packed, layout)?,
+                #[cfg(not(feature = "jpeg2000"))]
+                Packing::Jpeg2000 => return Err(NO_JPEG_2000.into()),
                 Packing::JpegDct => {
                     let (raw, ybr) = jpeg::decode(&packed, layout, matches!(color, Color::Ybr { .. }))?;
                     if layout.samples == 3 {
