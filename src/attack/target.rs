@@ -356,7 +356,8 @@ impl Target {
             match part {
                 Part::Forward => self.passes.forward += self.rows as u64,
                 Part::Backward | Part::BackwardFromLogits => self.passes.backward += self.rows as u64,
-                _ => {}
+                Part::Accumulate | Part::Step(_) | Part::StepAlong(_) | Part::StepApgd(_) => {}
+                Part::Noise(..) | Part::Square(..) | Part::Normalise => {}
             }
         }
         let told = self.watch.as_mut().map(|watch| watch(self.passes));

@@ -173,7 +173,7 @@ impl Plan {
                 ([layout.f32(parameters), layout.f32(parameters)], layout.f32(3))
             }
             Purpose::Training(Optimiser::Sgd(_)) => ([layout.f32(parameters), Slot::NONE], layout.f32(1)),
-            _ => ([Slot::NONE; 2], Slot::NONE),
+            Purpose::Inference | Purpose::InputGradient | Purpose::Gradients => ([Slot::NONE; 2], Slot::NONE),
         };
         let statistics = layout.f32(statistics);
         let copy = match settings.precision {
@@ -199,7 +199,7 @@ impl Plan {
                         let value = statistics.part(*statistic, len);
                         Place { value, factor: value, ..Place::NONE }
                     }
-                    _ => {
+                    Role::Filters(_) | Role::Bias | Role::Gamma | Role::Beta => {
                         let value = part(weights);
                         let factor = if copy.is_empty() { value } else { part(copy) };
                         Place { value, gradient: part(gradient), factor, moments: moments.map(part) }
@@ -382,7 +382,9 @@ impl Plan {
     pub(super) fn optimiser(&self) -> Result<Optimiser> {
         match self.settings.purpose {
             Purpose::Training(optimiser) => Ok(optimiser),
-            _ => Err(self.not_planned("an optimiser")),
+            Purpose::Inference | Purpose::InputGradient | Purpose::Gradients => {
+                Err(self.not_planned("an optimiser"))
+            }
         }
     }
 

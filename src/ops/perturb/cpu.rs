@@ -67,7 +67,9 @@ pub(super) fn run(p: &Perturb, work: Work, tensors: Tensors<'_>, [x, other, y]: 
         let moved: &[f32] = match work {
             Work::Normalise => image.from,
             Work::Square(..) => image.other,
-            _ => image.x,
+            Work::Step(_) | Work::StepApgd(_) | Work::Noise(..) => image.x,
+            // They leave no images for the network.
+            Work::GradientNorms | Work::Accumulate | Work::Keep => image.x,
         };
         normalise(p, tensors.scale, moved, y);
     });

@@ -23,7 +23,12 @@ impl Work {
     pub(super) fn seed(self) -> u64 {
         match self {
             Work::Noise(_, seed) | Work::Square(_, seed) => seed,
-            _ => 0,
+            Work::GradientNorms
+            | Work::Normalise
+            | Work::Step(_)
+            | Work::StepApgd(_)
+            | Work::Accumulate
+            | Work::Keep => 0,
         }
     }
 
@@ -35,7 +40,12 @@ impl Work {
             Work::Noise(Noise::Ball, _) => 3,
             Work::Square(Square::Stripes, _) => 4,
             Work::Square(Square::Window, _) => 5,
-            _ => 0,
+            Work::GradientNorms
+            | Work::Normalise
+            | Work::Step(_)
+            | Work::StepApgd(_)
+            | Work::Accumulate
+            | Work::Keep => 0,
         }
     }
 
@@ -47,7 +57,9 @@ impl Work {
             Work::Accumulate => ("the sum", images()),
             Work::Keep => ("the best images", images()),
             Work::Square(..) => ("the candidate", images()),
-            _ => ("the images before", images()),
+            Work::StepApgd(_) => ("the images before", images()),
+            // They have none.
+            Work::Normalise | Work::Step(_) | Work::Noise(..) => ("nothing", Vec::new()),
         }
     }
 }
