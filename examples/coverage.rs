@@ -112,10 +112,8 @@ fn tables(found: &[(String, Vec<Coverage>)], args: &Args) -> String {
     let Args { repeats, costly_repeats, points, .. } = args;
     let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     let stated = |share: f64, refused: usize| {
-        let share = match (0.92..=0.98).contains(&share) {
-            true => format!("**{}**", percent(share)),
-            false => percent(share),
-        };
+        let share =
+            if (0.92..=0.98).contains(&share) { format!("**{}**", percent(share)) } else { percent(share) };
         if refused == 0 { share } else { format!("{share} ({refused})") }
     };
     let number = |value: f64, digits: usize, signed: bool| match (value.is_finite(), signed) {

@@ -129,9 +129,10 @@ impl Chosen {
         let name = self.named.map_or(name, |named| named.to_string());
         if !self.test_part {
             let all = open(Split::Train)?;
-            let parts = match self.by_image {
-                true => all.split_images(self.train, self.test, self.seed),
-                false => all.split(self.train, self.test, self.seed),
+            let parts = if self.by_image {
+                all.split_images(self.train, self.test, self.seed)
+            } else {
+                all.split(self.train, self.test, self.seed)
             };
             let (train, test) = parts.map_err(|e| of(path, e))?;
             return Ok((name, train, test));

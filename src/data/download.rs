@@ -289,9 +289,10 @@ fn is_there(file: &RemoteFile, path: &Path) -> Result<bool> {
         return another(format!("has {} bytes, and not {}", found.len(), file.bytes));
     }
     let sum = File::open(path).and_then(sha256).map_err(|e| Error::io(path, e))?;
-    match sum.eq_ignore_ascii_case(&file.sha256) {
-        true => Ok(true),
-        false => another(format!("has the SHA-256 {sum}, and not {}", file.sha256)),
+    if sum.eq_ignore_ascii_case(&file.sha256) {
+        Ok(true)
+    } else {
+        another(format!("has the SHA-256 {sum}, and not {}", file.sha256))
     }
 }
 
@@ -367,9 +368,10 @@ impl Fetch<'_> {
             drop(part);
             remove(&part_path).map_err(disk)?;
         }
-        Err(self.failed(match reasons.is_empty() {
-            true => format!("no mirror is known: name one in {}", self.variable),
-            false => format!("{}; another mirror can be named in {}", reasons.join("; "), self.variable),
+        Err(self.failed(if reasons.is_empty() {
+            format!("no mirror is known: name one in {}", self.variable)
+        } else {
+            format!("{}; another mirror can be named in {}", reasons.join("; "), self.variable)
         }))
     }
 
@@ -563,9 +565,8 @@ fn unpack(archive: &Path, members: &[String], folder: &Path) -> Result<()> {
             continue;
         }
         let mut file = File::create_new(&unpacking).map_err(|e| Error::io(&unpacking, e))?;
-        let copied = io::copy(&mut entry, &mut file).map_err(|error| match is_content(&error) {
-            true => damaged(error),
-            false => Error::io(&unpacking, error),
+        let copied = io::copy(&mut entry, &mut file).map_err(|error| {
+            if is_content(&error) { damaged(error) } else { Error::io(&unpacking, error) }
         })?;
         if copied != entry.size() {
             return Err(wrong(format!("ends amid {}", path.display())));

@@ -24,10 +24,7 @@ impl Listing {
                 continue;
             }
             // A link counts as what it leads to; one that leads nowhere is a file that cannot be read.
-            match entry.path().is_dir() {
-                true => folders.push(name),
-                false => files.push(name),
-            }
+            if entry.path().is_dir() { folders.push(name) } else { files.push(name) }
         }
         folders.sort();
         files.sort();
@@ -66,8 +63,9 @@ pub(super) fn refuse_loop(folder: &Path) -> Result<()> {
     }
     let real = |path: &Path| fs::canonicalize(path).map_err(|e| Error::io(path, e));
     let holder = real(folder.parent().unwrap_or(Path::new(".")))?;
-    match holder.starts_with(real(folder)?) {
-        true => Err(Error::format(folder, "is a link to a folder that holds it")),
-        false => Ok(()),
+    if holder.starts_with(real(folder)?) {
+        Err(Error::format(folder, "is a link to a folder that holds it"))
+    } else {
+        Ok(())
     }
 }

@@ -26,9 +26,10 @@ impl MultiFrame {
         if let Some(several) = known {
             return Ok(several);
         }
-        let several = Arc::new(match is_volume(path) {
-            true => Several::Volume(Scaled::open(path)?),
-            false => Several::Frames(Dicom::open(path)?),
+        let several = Arc::new(if is_volume(path) {
+            Several::Volume(Scaled::open(path)?)
+        } else {
+            Several::Frames(Dicom::open(path)?)
         });
         let mut all = all();
         // One for each thread: each goes through files in order.

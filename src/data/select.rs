@@ -58,9 +58,10 @@ impl Dataset {
     /// # Ok::<(), sharpdim::Error>(())
     /// ```
     pub fn split(&self, train: usize, test: usize, seed: u64) -> Result<(Self, Self)> {
-        match self.has_origins() {
-            true => split_patients(self, train, test, seed),
-            false => split(self, train, test, seed),
+        if self.has_origins() {
+            split_patients(self, train, test, seed)
+        } else {
+            split(self, train, test, seed)
         }
     }
 

@@ -144,10 +144,13 @@ impl Source {
 
     pub fn shape(&self, at: usize) -> Result<Shape> {
         match self {
-            Source::Files(files) => match files.frames.is_empty() {
-                true => image_file::shape(&files.path(at)),
-                false => files.multi_frame.shape(&files.path(at)),
-            },
+            Source::Files(files) => {
+                if files.frames.is_empty() {
+                    image_file::shape(&files.path(at))
+                } else {
+                    files.multi_frame.shape(&files.path(at))
+                }
+            }
             Source::Packed(packed) => Ok(packed.shape()),
         }
     }
@@ -179,9 +182,10 @@ impl Source {
             Source::Packed(packed) => packed.shape().pixel(position),
             Source::Files(_) => format!("position {position}"),
         };
-        let rule = match value.is_finite() {
-            true => "more than a 32-bit float can hold",
-            false => "every value must be finite",
+        let rule = if value.is_finite() {
+            "more than a 32-bit float can hold"
+        } else {
+            "every value must be finite"
         };
         Error::format(place, format!("has the value {value:?} at {at_what}: {rule}"))
     }

@@ -31,13 +31,12 @@ impl Stream<'static> {
         let mut reader = BufReader::with_capacity(1 << 16, file);
         let zipped =
             io::BufRead::fill_buf(&mut reader).map_err(|e| Error::io(path, e))?.starts_with(&[0x1f, 0x8b]);
-        Ok(match zipped {
-            true => Stream::member(path, String::new(), Box::new(MultiGzDecoder::new(reader))),
-            false => {
-                let plain = reader.get_ref().try_clone().map_err(|e| Error::io(path, e))?;
-                let stream = Stream::member(path, String::new(), Box::new(reader));
-                Stream { left: Some(len), plain: Some(plain), ..stream }
-            }
+        Ok(if zipped {
+            Stream::member(path, String::new(), Box::new(MultiGzDecoder::new(reader)))
+        } else {
+            let plain = reader.get_ref().try_clone().map_err(|e| Error::io(path, e))?;
+            let stream = Stream::member(path, String::new(), Box::new(reader));
+            Stream { left: Some(len), plain: Some(plain), ..stream }
         })
     }
 }

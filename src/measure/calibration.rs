@@ -154,9 +154,10 @@ impl Truth {
 
 impl std::fmt::Display for Truth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.high.is_finite() {
-            true => write!(f, "{:.2} .. {:.2}", self.low, self.high),
-            false => write!(f, "{:.2} or more", self.low),
+        if self.high.is_finite() {
+            write!(f, "{:.2} .. {:.2}", self.low, self.high)
+        } else {
+            write!(f, "{:.2} or more", self.low)
         }
     }
 }

@@ -248,11 +248,14 @@ pub fn curate_from(
     let several = near_duplicates.iter().filter(|group| group.classes > 1);
     let left_out = members(several);
     let contradicted = members(contradictions.iter());
-    let rest = |left_out: &[usize], range: std::ops::Range<f64>| match left_out.is_empty() {
-        true => Ok(Some(all.clone())),
-        false => spread_without(device, points, labels, options, left_out, &|done| {
-            steps.at(range.clone(), done);
-        }),
+    let rest = |left_out: &[usize], range: std::ops::Range<f64>| {
+        if left_out.is_empty() {
+            Ok(Some(all.clone()))
+        } else {
+            spread_without(device, points, labels, options, left_out, &|done| {
+                steps.at(range.clone(), done);
+            })
+        }
     };
     let without_contradictions = rest(&contradicted, 0.6..0.8)?;
     let without_near_duplicates =

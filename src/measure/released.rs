@@ -38,9 +38,10 @@ pub(super) fn released(
         pairs_compared += compared;
         let mut found: Vec<SharpPair> = Vec::new();
         for ((i, j), squared) in pairs.iter().zip(pair_distances(device, points, &pairs)?) {
-            match squared > 0.0 {
-                true => found.push(SharpPair { pair: [*i as usize, *j as usize], distance: squared.sqrt() }),
-                false => infinite = true,
+            if squared > 0.0 {
+                found.push(SharpPair { pair: [*i as usize, *j as usize], distance: squared.sqrt() })
+            } else {
+                infinite = true
             }
         }
         infinite_draws += usize::from(infinite);

@@ -359,7 +359,13 @@ impl Plan {
 
     /// The estimators.
     pub(super) fn estimators(&self) -> Result<Vec<Estimator>> {
-        self.estimators.iter().map(|name| name.parse()).collect()
+        let named = |name: &String| {
+            name.parse().map_err(|error| match error {
+                Error::Argument(reason) => Error::Argument(format!("estimators: {reason}")),
+                other => other,
+            })
+        };
+        self.estimators.iter().map(named).collect()
     }
 }
 

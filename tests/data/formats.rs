@@ -20,9 +20,8 @@ fn idx_folder_plain_and_gzipped() {
     for zip in [false, true] {
         let folder = Folder::new();
         let (train, test) = (noise(4 * 6, 1), noise(2 * 6, 2));
-        let put = |name: &str, content: Vec<u8>| match zip {
-            true => folder.file(&format!("{name}.gz"), gz(&content)),
-            false => folder.file(name, content),
+        let put = |name: &str, content: Vec<u8>| {
+            if zip { folder.file(&format!("{name}.gz"), gz(&content)) } else { folder.file(name, content) }
         };
         put("train-images-idx3-ubyte", idx_images(4, 2, 3, &train));
         put("train-labels-idx1-ubyte", idx_labels(&[7, 3, 7, 9]));

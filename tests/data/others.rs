@@ -37,13 +37,10 @@ fn arrays_of_every_type() {
         let loaded = dataset.load(&raw(), &|_| {}).unwrap();
         assert_same(&name, &loaded, &expected);
         assert_eq!(is_u8(&loaded), name.contains("_u8"), "{name}");
-        match name.starts_with("matrix") || name.starts_with("embedding") {
-            true => {
-                assert_eq!((dataset.class_names().join(" "), dataset.is_labelled()), ("all".into(), false))
-            }
-            false => {
-                assert_eq!((dataset.class_names().join(" "), dataset.is_labelled()), ("0 1 2".into(), true))
-            }
+        if name.starts_with("matrix") || name.starts_with("embedding") {
+            assert_eq!((dataset.class_names().join(" "), dataset.is_labelled()), ("all".into(), false))
+        } else {
+            assert_eq!((dataset.class_names().join(" "), dataset.is_labelled()), ("0 1 2".into(), true))
         }
         let shape = (loaded.features, loaded.height, loaded.width, loaded.channels);
         match &name[..3] {

@@ -57,9 +57,10 @@ fn every_image_folder() {
         assert_eq!(loaded.samples.n(), dataset.len(), "{name}");
         let is_tiny = name == "tiny_imagenet";
         assert_eq!(loaded.channels, if is_tiny { 3 } else { 1 }, "{name}");
-        match is_tiny {
-            true => assert!(loaded.notes[0].starts_with("10 of 1000 images are gray"), "{:?}", loaded.notes),
-            false => assert!(loaded.notes.is_empty(), "{name}: {:?}", loaded.notes),
+        if is_tiny {
+            assert!(loaded.notes[0].starts_with("10 of 1000 images are gray"), "{:?}", loaded.notes)
+        } else {
+            assert!(loaded.notes.is_empty(), "{name}: {:?}", loaded.notes)
         }
     }
 }

@@ -50,9 +50,10 @@ fn mle_is_the_formula() {
         assert!(found.low < found.value && found.value < found.high);
         assert_eq!(found.excluded.reasons(), [(2, "identical to a reference sample")]);
         for (i, m) in all.iter().enumerate() {
-            match m.is_finite() {
-                true => close(found.local[i], 1.0 / m, 1e-4, || format!("query {i}")),
-                false => assert!(found.local[i].is_nan()),
+            if m.is_finite() {
+                close(found.local[i], 1.0 / m, 1e-4, || format!("query {i}"))
+            } else {
+                assert!(found.local[i].is_nan())
             }
         }
         let refuse = Estimator::Mle(Mle { duplicates: Duplicates::Refuse, ..mle });

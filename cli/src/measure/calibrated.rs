@@ -51,13 +51,14 @@ impl Calibrated {
 
 /// Refuses what would not end: before anything is measured.
 pub fn check(args: &Args, n: usize) -> Result<(), Failure> {
-    match args.calibrate && n > MOST {
-        true => Err(Failure::new(format!(
+    if args.calibrate && n > MOST {
+        Err(Failure::new(format!(
             "--calibrate estimates {} samples of {n} points each, which takes hours: measure {MOST} at most, as \
              --per-class draws them",
             Calibration::DRAWS
-        ))),
-        false => Ok(()),
+        )))
+    } else {
+        Ok(())
     }
 }
 

@@ -67,12 +67,11 @@ pub fn measure(
         };
         estimates.push((*estimator, found));
     }
-    let sharpness = match labelled && query.dataset.is_labelled() {
-        true => sharpness(args, device, reference, &loaded, &mut notes)?,
-        false => {
-            notes.push("label sharpness compares classes: without labels it is left out".into());
-            None
-        }
+    let sharpness = if labelled && query.dataset.is_labelled() {
+        sharpness(args, device, reference, &loaded, &mut notes)?
+    } else {
+        notes.push("label sharpness compares classes: without labels it is left out".into());
+        None
     };
     let (name, path) = (query.name.clone(), query.path.clone());
     Ok(Cross { name, path, loaded, estimates, sharpness, notes })

@@ -146,10 +146,7 @@ pub fn measure<'a>(
     }
     seconds.sharpness = clock.lap();
 
-    let curves = match args.curves() {
-        true => Some(curves(args, device, &points, &found)?),
-        false => None,
-    };
+    let curves = if args.curves() { Some(curves(args, device, &points, &found)?) } else { None };
     seconds.curves = if curves.is_some() { clock.lap() } else { 0.0 };
 
     let mut notes = notes(args, &loaded, sharpness.is_some(), &found);

@@ -78,18 +78,16 @@ impl<'a> Bmp<'a> {
         if !old && !(16..=256).contains(&header) {
             return Err(format!("its header says that it has {header} bytes"));
         }
-        let (width, height, bits) = match old {
-            true => (numbers.short(18)? as i32, numbers.short(20)? as i32, numbers.short(24)?),
-            false => (numbers.long(18)? as i32, numbers.long(22)? as i32, numbers.short(28)?),
+        let (width, height, bits) = if old {
+            (numbers.short(18)? as i32, numbers.short(20)? as i32, numbers.short(24)?)
+        } else {
+            (numbers.long(18)? as i32, numbers.long(22)? as i32, numbers.short(28)?)
         };
         if width < 0 || height == i32::MIN {
             return Err(format!("its header says that it has {height} x {width} pixels"));
         }
         // Fields that a short header leaves out are 0.
-        let field = |at: usize| match at + 4 <= FILE_HEADER + header && !old {
-            true => numbers.long(at),
-            false => Ok(0),
-        };
+        let field = |at: usize| if at + 4 <= FILE_HEADER + header && !old { numbers.long(at) } else { Ok(0) };
         let (compression, used) = (field(30)?, field(46)? as usize);
         let data = file.get(start..).ok_or_else(cut)?;
         let mut alpha = false;
@@ -190,12 +188,13 @@ impl<'a> Bmp<'a> {
         let (mut x, mut y) = (0, 0);
         let mut bytes = self.data.iter().copied();
         let mut next = || bytes.next().ok_or_else(cut);
-        let mut put = |x: usize, y: usize, number: u8| match x < self.width && y < self.height {
-            true => {
+        let mut put = |x: usize, y: usize, number: u8| {
+            if x < self.width && y < self.height {
                 numbers[y * self.width + x] = Some(number);
                 Ok(())
+            } else {
+                Err(format!("it goes on at row {}, column {}", y + 1, x + 1))
             }
-            false => Err(format!("it goes on at row {}, column {}", y + 1, x + 1)),
         };
         let of = |byte: u8, at: usize| if bits == 8 { byte } else { byte >> (4 * (1 - at % 2)) & 15 };
         loop {
@@ -253,16 +252,12 @@ mod tests {
         extra: &[u8],
         data: &[u8],
     ) -> Vec<u8> {
-        let header = match old {
-            true => {
-                let fields = [width as u16, height as u16, 1, bits as u16];
-                [&12u32.to_le_bytes()[..], &fields.map(u16::to_le_bytes).concat()].concat()
-            }
-            false => {
-                let fields =
-                    [width as u32, height as u32, 1 | bits << 16, compression, 0, 2835, 2835, used, 0];
-                [&40u32.to_le_bytes()[..], &fields.map(u32::to_le_bytes).concat()].concat()
-            }
+        let header = if old {
+            let fields = [width as u16, height as u16, 1, bits as u16];
+            [&12u32.to_le_bytes()[..], &fields.map(u16::to_le_bytes).concat()].concat()
+        } else {
+            let fields = [width as u32, height as u32, 1 | bits << 16, compression, 0, 2835, 2835, used, 0];
+            [&40u32.to_le_bytes()[..], &fields.map(u32::to_le_bytes).concat()].concat()
         };
         let start = (FILE_HEADER + header.len() + extra.len()) as u32;
         let whole = [b"BM\0\0\0\0\0\0\0\0", &start.to_le_bytes()[..], &header, extra, data].concat();

@@ -62,10 +62,7 @@ impl<'a> ImageBytes<'a> {
                 .read_to_end(&mut bytes)
                 .map_err(|e| Error::io(self.path, e))?;
         }
-        match bytes.len() as u64 > LARGEST {
-            true => Err(too_large(self.path)),
-            false => Ok(bytes),
-        }
+        if bytes.len() as u64 > LARGEST { Err(too_large(self.path)) } else { Ok(bytes) }
     }
 
     /// Writes all bytes to the start of a buffer, which may become longer; how many they are.

@@ -185,9 +185,8 @@ impl Scaled {
     /// A slice as [`Volume::slice`] has it, of values from 0 to 255 between the volume's percentiles, cut off at both.
     pub fn slice(&self, z: usize) -> Option<Vec<f32>> {
         let (low, range) = (self.low, self.high - self.low);
-        let scaled = |v: &f32| match range > 0.0 {
-            true => (((f64::from(*v) - low) / range).clamp(0.0, 1.0) * 255.0) as f32,
-            false => 0.0,
+        let scaled = |v: &f32| {
+            if range > 0.0 { (((f64::from(*v) - low) / range).clamp(0.0, 1.0) * 255.0) as f32 } else { 0.0 }
         };
         Some(self.volume.slice(z)?.iter().map(scaled).collect())
     }

@@ -77,9 +77,10 @@ impl Table {
             table.read_csv(&bytes, delimiter)
         };
         read.map_err(|reason| Error::format(path, reason))?;
-        match table.columns.is_empty() {
-            true => Err(Error::format(path, "is an empty table: a row of column names is expected")),
-            false => Ok(table),
+        if table.columns.is_empty() {
+            Err(Error::format(path, "is an empty table: a row of column names is expected"))
+        } else {
+            Ok(table)
         }
     }
 
@@ -177,9 +178,10 @@ impl Table {
 /// Text with a space for each run of line breaks.
 fn one_line(text: &str) -> std::borrow::Cow<'_, str> {
     let is_break = |c| c == '\n' || c == '\r';
-    match text.contains(is_break) {
-        true => text.split(is_break).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ").into(),
-        false => text.into(),
+    if text.contains(is_break) {
+        text.split(is_break).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ").into()
+    } else {
+        text.into()
     }
 }
 

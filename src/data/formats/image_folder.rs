@@ -95,9 +95,10 @@ impl Walk {
         refuse_loop(&here)?;
         let listing = Listing::of(&here)?;
         for name in listing.files {
-            match image_file::is_image_name(&name) || is_unnamed_dicom(&here, &name) {
-                true => self.images.push(folder.join(name)),
-                false => self.others.push(folder.join(name)),
+            if image_file::is_image_name(&name) || is_unnamed_dicom(&here, &name) {
+                self.images.push(folder.join(name))
+            } else {
+                self.others.push(folder.join(name))
             }
         }
         for name in listing.folders {

@@ -48,10 +48,7 @@ impl Format for Numpy {
     }
 
     fn open_file(&self, path: &Path, split: Split) -> Result<Found> {
-        match Stream::open(path)?.up_to(ZIP.len())? == ZIP {
-            true => open_npz(path, split),
-            false => open_npy(path),
-        }
+        if Stream::open(path)?.up_to(ZIP.len())? == ZIP { open_npz(path, split) } else { open_npy(path) }
     }
 }
 

@@ -52,9 +52,10 @@ impl Format for Svhn {
 
     fn open_folder(&self, folder: &Path, listing: &Listing, split: Split) -> Result<Found> {
         let file = file_of(split);
-        match listing.names().any(|name| name == file) {
-            true => open(&folder.join(file)),
-            false => Err(Error::format(folder, format!("holds SVHN, but not its {split} part: {file}"))),
+        if listing.names().any(|name| name == file) {
+            open(&folder.join(file))
+        } else {
+            Err(Error::format(folder, format!("holds SVHN, but not its {split} part: {file}")))
         }
     }
 
@@ -330,9 +331,10 @@ impl<R: Read> Elements<'_, R> {
             9 => each(&values, big, f64::from_le_bytes),
             _ => return Err(format!("has an array y of values of type {kind}: numbers are expected").into()),
         };
-        match labels.len() as u64 == count {
-            true => Ok(labels),
-            false => Err(format!("claims {count} labels in its array y, which has {}", labels.len()).into()),
+        if labels.len() as u64 == count {
+            Ok(labels)
+        } else {
+            Err(format!("claims {count} labels in its array y, which has {}", labels.len()).into())
         }
     }
 }

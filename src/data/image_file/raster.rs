@@ -164,18 +164,20 @@ pub(super) fn check_claim(
     len: u64,
     free: u64,
 ) -> Result<()> {
-    match bytes > LARGEST || bytes > len.saturating_mul(DENSEST).max(free) {
-        true => Err(Error::format(
+    if bytes > LARGEST || bytes > len.saturating_mul(DENSEST).max(free) {
+        Err(Error::format(
             path,
             format!("claims {height} x {width} pixels: more than its {len} bytes can hold"),
-        )),
-        false => Ok(()),
+        ))
+    } else {
+        Ok(())
     }
 }
 
 fn first_channels<T: Copy>(values: Cow<'static, [T]>, stored: usize, kept: usize) -> Cow<'static, [T]> {
-    match stored == kept {
-        true => values,
-        false => values.chunks_exact(stored).flat_map(|pixel| &pixel[..kept]).copied().collect(),
+    if stored == kept {
+        values
+    } else {
+        values.chunks_exact(stored).flat_map(|pixel| &pixel[..kept]).copied().collect()
     }
 }

@@ -114,13 +114,12 @@ impl FromDistances for MindMl {
             let one = |l: &f64| d.ln() + (d - 1.0) * l + last(*l);
             kept.iter().map(one).sum::<f64>()
         };
-        let value = match self.whole {
-            false => best,
+        let value = if self.whole {
             // The likelihood has one top: a whole number beside it is the best one.
-            true => {
-                let (below, above) = (best.floor().max(1.0), best.floor().max(1.0) + 1.0);
-                if likelihood(above) > likelihood(below) { above } else { below }
-            }
+            let (below, above) = (best.floor().max(1.0), best.floor().max(1.0) + 1.0);
+            if likelihood(above) > likelihood(below) { above } else { below }
+        } else {
+            best
         };
         let information = kept.iter().map(|l| curvature(best, *l)).sum::<f64>() / kept.len() as f64;
         let influence = |l: f64| score(best, l) / information;

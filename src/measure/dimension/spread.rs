@@ -65,10 +65,7 @@ pub(super) fn sharing(halvings: &[[Vec<f64>; 2]]) -> f64 {
         found += (mean(one).0 - mean(other).0).powi(2);
         alone += independent(one).powi(2) + independent(other).powi(2);
     }
-    match halvings.is_empty() || !(found / alone).is_finite() {
-        true => SHARING,
-        false => (found / alone).sqrt(),
-    }
+    if halvings.is_empty() || !(found / alone).is_finite() { SHARING } else { (found / alone).sqrt() }
 }
 
 /// The standard error of a mean of independent values.

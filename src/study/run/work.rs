@@ -227,10 +227,11 @@ fn paper_protocol(labels: &[u32]) -> PaperProtocol {
     labels.iter().for_each(|label| *counts.entry(label).or_insert(0usize) += 1);
     let balanced = counts.values().min().copied().unwrap_or(0) * counts.len();
     let paper = PaperProtocol::default();
-    match balanced <= paper.samples {
+    if balanced <= paper.samples {
         // Every draw would be of the same images.
-        true => PaperProtocol { samples: balanced, repeats: 1, ..paper },
-        false => paper,
+        PaperProtocol { samples: balanced, repeats: 1, ..paper }
+    } else {
+        paper
     }
 }
 

@@ -30,15 +30,14 @@ pub fn add(part: &mut Part, measured: &Measured, pictures: Option<&Pictures>) ->
             ("Near-duplicates across classes", across),
             ("Near-duplicates within a class", within),
         ] {
-            match all.is_empty() {
-                true => none.push(title.to_lowercase()),
-                false => section = section.subsection(groups(measured, pictures, title, &all)?),
+            if all.is_empty() {
+                none.push(title.to_lowercase());
+            } else {
+                section = section.subsection(groups(measured, pictures, title, &all)?);
             }
         }
-        Ok(match none.is_empty() {
-            true => section,
-            false => section.paragraph(&format!("None were found of: {}.", none.join(", "))),
-        })
+        let said = format!("None were found of: {}.", none.join(", "));
+        Ok(if none.is_empty() { section } else { section.paragraph(&said) })
     })?;
     part.section("K_F and its quantiles", |_, section| {
         let section = section.paragraph(

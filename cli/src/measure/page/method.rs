@@ -40,9 +40,10 @@ pub fn add(part: &mut Part, measured: &Measured) -> Result<()> {
 }
 
 fn listed(all: Vec<String>) -> String {
-    match all.len() > LISTED {
-        true => format!("{} and {} more", all[..LISTED].join(", "), all.len() - LISTED),
-        false => all.join(", "),
+    if all.len() > LISTED {
+        format!("{} and {} more", all[..LISTED].join(", "), all.len() - LISTED)
+    } else {
+        all.join(", ")
     }
 }
 

@@ -112,10 +112,7 @@ impl DataSet {
             _ => 0,
         };
         let (syntax, start) = meta(&bytes, start)?;
-        let (bytes, start) = match syntax.deflated {
-            true => (inflated(&bytes[start..])?, 0),
-            false => (bytes, start),
-        };
+        let (bytes, start) = if syntax.deflated { (inflated(&bytes[start..])?, 0) } else { (bytes, start) };
         let mut walker =
             Walker { bytes: &bytes, at: start, explicit: syntax.explicit, big: syntax.big_endian };
         let (mut values, mut pixels, mut reached) = (BTreeMap::new(), None, false);
@@ -208,9 +205,10 @@ fn inflated(packed: &[u8]) -> Result<Vec<u8>, String> {
             bytes.len()
         )
     })?;
-    match bytes.len() as u64 > LARGEST {
-        true => Err("unpacks to more than 1 GiB: no image file to read here".into()),
-        false => Ok(bytes),
+    if bytes.len() as u64 > LARGEST {
+        Err("unpacks to more than 1 GiB: no image file to read here".into())
+    } else {
+        Ok(bytes)
     }
 }
 
@@ -264,12 +262,11 @@ impl Walker<'_> {
                 kind[1]
             ));
         }
-        let len = match LONG.contains(&&kind) {
-            true => {
-                self.short()?;
-                self.long()?
-            }
-            false => self.short()?.into(),
+        let len = if LONG.contains(&&kind) {
+            self.short()?;
+            self.long()?
+        } else {
+            self.short()?.into()
         };
         Ok(Head { tag, kind, len })
     }

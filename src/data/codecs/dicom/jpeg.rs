@@ -32,11 +32,10 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout, ybr: bool) -> Result<(
     let coded = decoder.input_colorspace().ok_or("cannot be decoded: its JPEG data has no colours")?;
     decoder.set_options(options.jpeg_set_out_colorspace(coded));
     let values = decoder.decode().map_err(unreadable)?;
-    match values.len() == layout.values() {
-        true => Ok((Raw::Bytes(values), ybr)),
-        false => {
-            Err(format!("has JPEG data of {} values, where {} are expected", values.len(), layout.values()))
-        }
+    if values.len() == layout.values() {
+        Ok((Raw::Bytes(values), ybr))
+    } else {
+        Err(format!("has JPEG data of {} values, where {} are expected", values.len(), layout.values()))
     }
 }
 
@@ -49,8 +48,9 @@ pub(super) fn check(head: &Head, layout: &PixelLayout) -> Result<(), String> {
             layout.rows, layout.columns, layout.samples
         ));
     }
-    match usize::from(precision) > layout.allocated {
-        true => Err(format!("says values of {} bits, but its JPEG data {precision}", layout.allocated)),
-        false => Ok(()),
+    if usize::from(precision) > layout.allocated {
+        Err(format!("says values of {} bits, but its JPEG data {precision}", layout.allocated))
+    } else {
+        Ok(())
     }
 }

@@ -193,11 +193,12 @@ impl PixelLayout {
                 (fragments.iter().map(|fragment| fragment.len()).sum::<usize>(), densest)
             }
         };
-        match self.values().checked_mul(*frames).is_none_or(|values| values / densest > held) {
-            true => Err(format!(
+        if self.values().checked_mul(*frames).is_none_or(|values| values / densest > held) {
+            Err(format!(
                 "claims {frames} frames of {rows} x {columns} pixels: more than its {held} packed bytes can hold"
-            )),
-            false => Ok(()),
+            ))
+        } else {
+            Ok(())
         }
     }
 

@@ -59,13 +59,15 @@ pub(super) fn frame(set: &DataSet, layout: &PixelLayout, at: usize) -> Result<Va
     };
     match color {
         Color::Palette(palette) => {
-            let painted = match layout.signed {
-                true => palette.paint(each.map(signed)),
-                false => palette.paint(each.map(|value| unsigned(value).into())),
+            let painted = if layout.signed {
+                palette.paint(each.map(signed))
+            } else {
+                palette.paint(each.map(|value| unsigned(value).into()))
             };
-            return Ok(match palette.wide {
-                true => Values::U16(Cow::Owned(painted)),
-                false => Values::U8(painted.into_iter().map(|value| value as u8).collect()),
+            return Ok(if palette.wide {
+                Values::U16(Cow::Owned(painted))
+            } else {
+                Values::U8(painted.into_iter().map(|value| value as u8).collect())
             });
         }
         _ if layout.signed => return Ok(Values::F32(each.map(|value| signed(value) as f32).collect())),
@@ -100,10 +102,11 @@ fn plain(pixels: &[u8], frame: Range<usize>, layout: &PixelLayout, big_endian: b
         let words: Vec<u16> = bytes.as_chunks().0.iter().map(word).collect();
         return Raw::Words(if layout.planar { interleaved(&words) } else { words });
     }
-    let bytes = match big_endian && words {
+    let bytes = if big_endian && words {
         // Of two values in a word the first is in its lower half, which here comes last.
-        true => frame.map(|at| pixels.get(at ^ 1).copied().unwrap_or(0)).collect(),
-        false => bytes.to_vec(),
+        frame.map(|at| pixels.get(at ^ 1).copied().unwrap_or(0)).collect()
+    } else {
+        bytes.to_vec()
     };
     if layout.color == (Color::Ybr { shared: true }) {
         let pixels = |[y0, y1, b, r]: &[u8; 4]| [*y0, *b, *r, *y1, *b, *r];

@@ -180,9 +180,8 @@ mod avx2 {
     /// The processor must have AVX2.
     #[target_feature(enable = "avx2")]
     pub unsafe fn pixels(blocks: &[Block], last: &[u8], worths: &Worths, out: &mut [u8], stride: usize) {
-        each(blocks, last, worths, out, stride, |block, few| match few {
-            true => transform::<4>(block, worths),
-            false => transform::<8>(block, worths),
+        each(blocks, last, worths, out, stride, |block, few| {
+            if few { transform::<4>(block, worths) } else { transform::<8>(block, worths) }
         });
     }
 

@@ -285,9 +285,10 @@ impl<'a> Image<'a> {
                         return Ok(None);
                     };
                     if only {
-                        return match ends(bytes, marker) {
-                            true => Ok(Some(image.pixels(frame, colours, &scratch.planes))),
-                            false => Err(CUT.into()),
+                        return if ends(bytes, marker) {
+                            Ok(Some(image.pixels(frame, colours, &scratch.planes)))
+                        } else {
+                            Err(CUT.into())
                         };
                     }
                     segments.at = marker;
@@ -362,10 +363,8 @@ impl<'a> Image<'a> {
         let (count, rest) = body.split_first().ok_or_else(wrong)?;
         let (chosen, rest) = rest.split_at_checked(2 * usize::from(*count)).ok_or_else(wrong)?;
         let [first, last, bits, ..] = *rest else { return Err(wrong()) };
-        let stage = match frame.progressive {
-            false => Stage::Whole,
-            true => stage(first, last, bits).ok_or_else(wrong)?,
-        };
+        let stage =
+            if frame.progressive { stage(first, last, bits).ok_or_else(wrong)? } else { Stage::Whole };
         let Scratch { packed, ends, coefficients, planes, tables } = scratch;
         let table = |place: u8| {
             let place = usize::from(place);
@@ -447,9 +446,10 @@ impl<'a> Image<'a> {
                         b.row(at, line_b, &mut sums),
                         c.row(at, line_c, &mut sums),
                     ];
-                    match ybr {
-                        true => colour::rgb(rows[0], rows[1], rows[2], &mut pixels),
-                        false => colour::interleaved(rows, &mut pixels),
+                    if ybr {
+                        colour::rgb(rows[0], rows[1], rows[2], &mut pixels)
+                    } else {
+                        colour::interleaved(rows, &mut pixels)
                     }
                     values.extend_from_slice(pixels.as_flattened());
                 }

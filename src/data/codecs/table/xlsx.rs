@@ -90,13 +90,17 @@ fn check_members(bytes: &[u8]) -> Result<(), String> {
         let strings = name.to_lowercase().ends_with("sharedstrings.xml");
         let mut content = Vec::new();
         let mut member = member.take(left + 1);
-        let read = match strings {
-            true => member.read_to_end(&mut content).map(|len| len as u64),
-            false => std::io::copy(&mut member, &mut std::io::sink()),
+        let read = if strings {
+            member.read_to_end(&mut content).map(|len| len as u64)
+        } else {
+            std::io::copy(&mut member, &mut std::io::sink())
         };
-        let len = read.map_err(|e| match is_content(&e) {
-            true => format!("is damaged or cut short at {name} in it: {e}"),
-            false => unreadable(&e),
+        let len = read.map_err(|e| {
+            if is_content(&e) {
+                format!("is damaged or cut short at {name} in it: {e}")
+            } else {
+                unreadable(&e)
+            }
         })?;
         left = left.checked_sub(len).ok_or("unpacks to more than 1 GiB: no table to read here")?;
         if let Some(claimed) = most_claimed(&content).filter(|claimed| *claimed > content.len()) {
@@ -141,9 +145,10 @@ fn written(value: &DataRef<'_>) -> String {
 
 fn number_written(number: f64) -> String {
     // Whole ones that a float holds exactly.
-    match number.fract() == 0.0 && number.abs() < 9e15 {
-        true => (number as i64).to_string(),
-        false => number.to_string(),
+    if number.fract() == 0.0 && number.abs() < 9e15 {
+        (number as i64).to_string()
+    } else {
+        number.to_string()
     }
 }
 
