@@ -29,7 +29,7 @@ impl Store {
     /// What the trainings that are done came to, each with what was measured of its images where that is done too.
     ///
     /// # Errors
-    /// [`Error::Format`] where the file is damaged.
+    /// [`Error::Format`](crate::Error::Format) where the file is damaged.
     pub fn observations(&self) -> Result<Vec<Observation>> {
         let mut of_images: HashMap<String, Observation> = HashMap::new();
         let dims = "SELECT t.images, d.estimator, d.value FROM dimension d JOIN task t ON t.id = d.task
@@ -100,7 +100,7 @@ impl Store {
     /// The label sharpness of each dataset under each preprocessing: what the plan's variants came to.
     ///
     /// # Errors
-    /// [`Error::Format`] where the file is damaged.
+    /// [`Error::Format`](crate::Error::Format) where the file is damaged.
     pub fn variants(&self) -> Result<Vec<VariantResult>> {
         let text = "SELECT t.name, t.domain, s.preprocessing, avg(s.value)
                     FROM sharpness s JOIN task t ON t.id = s.task
@@ -119,7 +119,7 @@ impl Store {
     /// The dimension of each network's representations, layer by layer.
     ///
     /// # Errors
-    /// [`Error::Format`] where the file is damaged.
+    /// [`Error::Format`](crate::Error::Format) where the file is damaged.
     pub fn layer_curves(&self) -> Result<Vec<LayerCurve>> {
         let text = "SELECT t.name, t.domain, t.model, d.estimator, d.layer, d.depth, avg(d.value)
                     FROM dimension d JOIN task t ON t.id = d.task
@@ -156,7 +156,7 @@ impl Store {
     /// d_data with its interval, K_F.
     ///
     /// # Errors
-    /// [`Error::Format`] where the file is damaged.
+    /// [`Error::Format`](crate::Error::Format) where the file is damaged.
     pub fn measurements(&self) -> Result<Vec<Measurement>> {
         let text = "SELECT t.name, t.domain, t.classes, t.train, t.seed, d.estimator, d.value, d.low, d.high, s.value
                     FROM dimension d JOIN task t ON t.id = d.task
@@ -180,7 +180,7 @@ impl Store {
     /// All results as text, in an order of their own: the same for the same results, however they came about.
     ///
     /// # Errors
-    /// [`Error::Format`] where the file is damaged.
+    /// [`Error::Format`](crate::Error::Format) where the file is damaged.
     pub fn dump(&self) -> Result<String> {
         let mut text = String::new();
         let task = format!("{TASK}, state, error, epochs_done, checksum, device, version, precision");

@@ -123,7 +123,7 @@ pub struct Entry {
     pub train: usize,
     /// The seed.
     pub seed: u64,
-    /// How much work it is: see [`Task::cost`].
+    /// How much work it is: see [`Task::cost`](crate::study::Task::cost).
     pub cost: f64,
     /// Where it stands.
     pub state: State,
