@@ -51,7 +51,7 @@ struct Conv2dParams {
     uint32_t splits;
     uint32_t whole;  // 1: the left operand's chunks can be fetched as such; 2: the right one's
     Activation activation;  // of sums
-    uint32_t add;    // 1: sums are added to what is there
+    uint32_t add;    // 1: accumulate into the output
     // forward: channels, kernel, -; input: filters, taps along an axis at least and at most; weight: out_width,
     // out_height, -.
     Divisor inner, outer, outer_more;
@@ -447,7 +447,7 @@ struct Conv2dSumParams {
 };
 static_assert(sizeof(Conv2dSumParams) == 48 && offsetof(Conv2dSumParams, len) == 24);
 
-// out[i] = the sum of all splits' i, in their order, with bias, what was there, and the activation. A thread to a value, grid
+// out[i] = the sum of all splits' i, in their order, with bias, the output to accumulate into, and the activation. A thread to a value, grid
 // (ceil(len / 256)). Bound: bytes.
 template <class T> __device__ __forceinline__ void sum_of_splits(const Conv2dSumParams& p) {
     size_t i = size_t(blockIdx.x) * 256 + threadIdx.x;

@@ -1,6 +1,6 @@
 // The steps of adversarial attacks, on images of floats in pixel units (batch x height x width x channels). An image x is
 // moved from its original x0 within a ball about it and the range low .. high; a network reads y = x scale[c] + shift[c],
-// floats or bf16, so that the gradient by pixels is g scale[c]. What each image is told is read from memory, so that a
+// floats or bf16, so that the gradient by pixels is g scale[c]. Per-image parameters are read from memory, so that a
 // recorded launch is another iteration at each run. The formulas are those of src/ops/perturb/mod.rs.
 //
 // Every operation is rounded by itself, in the order of src/ops/perturb/cpu.rs, sums too: the same bits, but for normal
@@ -34,7 +34,7 @@ struct PerturbParams {
 };
 static_assert(sizeof(PerturbParams) == 112 && offsetof(PerturbParams, key_low) == 64);
 
-// What an image is told: src/ops/perturb/control.rs.
+// Per-image parameters: src/ops/perturb/control.rs.
 struct Control {
     float epsilon, step, momentum, alpha, keep;
     uint32_t image, draw, row, column, side;

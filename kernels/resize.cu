@@ -92,7 +92,7 @@ SHARPDIM_KERNEL(256, scale_u16, ScaleParams) {
     scale_integers<unsigned short>(p, shared);
 }
 
-// Floats: the same in double. What is negative or not finite cannot be scaled: the first such place is told.
+// Floats: the same in double. What is negative or not finite cannot be scaled: the first such place is reported.
 SHARPDIM_KERNEL(256, scale_f32, ScaleParams) {
     SHARPDIM_DYNAMIC_SHARED(shared);
     const float* image = at<const float>(p.src) + size_t(blockIdx.x) * p.values;

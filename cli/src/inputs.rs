@@ -78,7 +78,7 @@ impl Input {
     pub fn lines(&self, trained: &Trained) -> Vec<String> {
         let mut lines = vec![match trained.history.last() {
             Some(epoch) => format!(
-                "Network     {}, {} {}, {:.1} % of its test images told right",
+                "Network     {}, {} {}, test accuracy {:.1} %",
                 trained.model,
                 epoch.epoch,
                 if epoch.epoch == 1 { "epoch" } else { "epochs" },

@@ -16,7 +16,7 @@ pub struct ByName {
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
-    /// What is told apart in it [default: as in the paper]
+    /// Its classification task [default: as in the paper]
     #[arg(long, value_name = "TASK", requires = "dataset")]
     pub task: Option<String>,
 }

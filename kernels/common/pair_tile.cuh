@@ -27,7 +27,7 @@ constexpr int STAGE_BYTES = 2 * TILE * STEP_BYTES;
 constexpr int HALF = TILE / 2;
 constexpr int VALUE_STRIDE = TILE + 1;
 
-// What every pair kernel is told. Mirrored in src/ops/pairs/cuda.rs.
+// Parameters of every pair kernel. Mirrored in src/ops/pairs/cuda.rs.
 struct PairParams {
     uint64_t left;       // prepared rows of the row side: left_rows x steps x 64 bytes
     uint64_t right;      // of the column side

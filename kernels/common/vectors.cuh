@@ -3,7 +3,7 @@
 #pragma once
 #include "cuda.cuh"
 
-// What kernels are told of the values' number; mirrored by the fields `len` and `vectors` of src/ops/vectors.rs.
+// Vector length of elementwise kernels; mirrored by the fields `len` and `vectors` of src/ops/vectors.rs.
 struct Share {
     uint64_t first;  // this thread's first value
     bool vector;     // whether it has `each` values, or one

@@ -232,7 +232,7 @@ impl Ascent {
 
     fn passes(&self) -> Counts {
         let (steps, starts) = (u64::from(self.steps), u64::from(self.starts.count));
-        // Several starts are told apart by a pass each.
+        // Several starts are compared by a pass each.
         let forward = starts * (steps + u64::from(starts > 1)) + 1;
         Counts { forward, backward: starts * steps }
     }

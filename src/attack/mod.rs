@@ -11,7 +11,7 @@
 //! | [`Square`] | L∞ | Andriushchenko et al., ECCV 2020 | queries, forward only |
 //! | [`UniformNoise`], [`SignNoise`] | L∞, L2; L∞ | controls: no attack at all | none |
 //!
-//! and one more forward pass each, by which the result is told. Everything is in pixel units: images, epsilons and steps.
+//! and one more forward pass each, which evaluates the result. Everything is in pixel units: images, epsilons and steps.
 //! Results stay in the ball and the range exactly, as [`ops::perturb`](crate::ops::perturb) has it. Random numbers are a
 //! function of seed and image number. The same seed gives the same bits on the same kind of device with a target of the
 //! same batch, whatever else is in the batch; targets of other batches round the network's sums otherwise.
@@ -149,7 +149,7 @@ impl Attacked {
         self.losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / self.losses.len() as f64
     }
 
-    /// The part of images that is still told right.
+    /// Robust accuracy: the part of images still classified correctly.
     pub fn accuracy(&self) -> f64 {
         self.success.iter().filter(|success| !**success).count() as f64 / self.success.len() as f64
     }
@@ -163,7 +163,7 @@ pub trait Attack: one::Batchwise {
     /// Which norm its epsilon bounds.
     fn norm(&self) -> Norm;
 
-    /// The most passes that an image takes, the one by which the result is told included: what a progress bar is full at.
+    /// The most passes that an image takes, the one that evaluates the result included: what a progress bar is full at.
     fn passes(&self) -> Counts;
 
     /// Attacks images (n, h, w, c), any number of them, at each epsilon by itself. An epsilon of 0 gives the images to the

@@ -114,7 +114,7 @@ impl NamedAttack {
     /// The attack of a name.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a name that no attack has, with those there are.
+    /// [`Error::Argument`] for an unknown name; it lists the known ones.
     ///
     /// ```
     /// use sharpdim::attack::{NamedAttack, NamedSettings};

@@ -40,7 +40,7 @@ pub struct SignNoise {
     pub seed: u64,
 }
 
-/// Of an image whose result is only told.
+/// For an image that is only evaluated.
 const TOLD: Counts = Counts { forward: 1, backward: 0 };
 
 impl Attack for UniformNoise {

@@ -27,7 +27,7 @@ pub struct Level {
     pub epsilon: f32,
     /// Mean cross-entropy under attack.
     pub loss: Estimate,
-    /// The part of images told right under attack.
+    /// Robust accuracy: the part of images classified correctly under attack.
     pub accuracy: Estimate,
     /// Attacked loss - clean loss. Both are of the same draws in its interval.
     pub loss_penalty: Estimate,
@@ -48,7 +48,7 @@ pub struct Report {
     pub images: usize,
     /// Mean cross-entropy of the images as they are.
     pub clean_loss: Estimate,
-    /// The part of them told right.
+    /// Clean accuracy: the part of them classified correctly.
     pub clean_accuracy: Estimate,
     /// For each epsilon, in the order asked for.
     pub levels: Vec<Level>,
@@ -155,7 +155,7 @@ fn enough(draws: usize) -> Result<()> {
     Err(Error::Argument(format!("{draws} bootstrap draws: an interval of 95 % needs {LEAST_DRAWS} or more")))
 }
 
-/// The images as they are, told as attacked ones are.
+/// The clean images, reported as attacked ones are.
 ///
 /// # Errors
 /// As [`Attack::run`].

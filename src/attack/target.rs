@@ -40,7 +40,7 @@ pub struct Target {
     watch: Option<Watch>,
 }
 
-/// Is told the passes so far, and says whether to go on.
+/// Receives the number of passes so far, and says whether to go on.
 type Watch = Box<dyn FnMut(Counts) -> ControlFlow<()> + Send>;
 
 /// Passes of images through a network: a batch of five counts five times.

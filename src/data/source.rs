@@ -44,7 +44,7 @@ pub(super) struct Files {
 /// Whose images they are.
 #[derive(Debug)]
 pub(super) enum Origins {
-    /// Nobody says.
+    /// Unknown patient: unique id.
     Unknown,
     Known(Vec<Origin>),
     /// DICOM files say it, each of its own image.

@@ -50,7 +50,7 @@ pub fn cross_dim(
 
 /// Measures the label sharpness between two labelled sets, over all pairs of a sample of `a` and one of `b`; the
 /// sharpest pairs name both by their index in their set. `labels_a` and `labels_b` hold one class index for each sample,
-/// of one numbering. `progress` is told the fraction done.
+/// of one numbering. `progress` receives the fraction done.
 ///
 /// # Errors
 /// As [`sharpness_between`].

@@ -22,7 +22,7 @@ const WEIGHTS: &str = "model.";
 const MOMENTS: [&str; 2] = ["optimiser.first.", "optimiser.second."];
 /// What the network is given of a pixel's value: each channel's factor, then its offset.
 pub(super) const SCALE: &str = "images.scale";
-/// What was found in the epoch that is under way: each image's loss, then whether it was told right.
+/// Results of the current epoch so far: each image's loss, then 1 where it was classified correctly.
 const TABLE: &str = "epoch.table";
 
 /// Reads a tensor's bytes.

@@ -14,11 +14,11 @@ pub struct Epoch {
     pub epoch: u32,
     /// Mean cross-entropy of the training images, each as it was before the step that it was in.
     pub train_loss: f64,
-    /// The part of the training images that was told right, likewise.
+    /// Training accuracy, likewise.
     pub train_accuracy: f64,
     /// Mean cross-entropy of the test images after the epoch, in evaluation mode.
     pub test_loss: f64,
-    /// The part of the test images that is told right then.
+    /// Test accuracy after the epoch.
     pub test_accuracy: f64,
     /// Seconds that its steps of training took.
     pub seconds: f64,

@@ -10,7 +10,7 @@ pub(super) struct Data {
     pub images: Slot,
     /// Factor and offset of each channel.
     pub scale: Slot,
-    /// Each image's loss, then whether it was told right.
+    /// Each image's loss, then 1 where it was classified correctly.
     pub table: Slot,
     /// Where in the table the batch begins, and how many images it has.
     pub place: Slot,
@@ -70,7 +70,7 @@ pub(crate) struct Room {
     pub direction: Slot,
     /// The best images' direction.
     pub best_direction: Slot,
-    /// What each image is told: (n, [`Perturb::CONTROLS`]).
+    /// Per-image parameters of attacks: (n, [`Perturb::CONTROLS`]).
     pub controls: Slot,
     /// The same, of which images are kept.
     pub choice: Slot,

@@ -85,7 +85,7 @@ pub struct Plan {
     copy: Slot,
     /// The step's number, for dropout.
     pub(super) count: Slot,
-    /// What the optimiser is told at each step.
+    /// The optimiser's scalars of each step.
     pub(super) rate: Slot,
     /// The norm of all gradients.
     pub(super) norm: Slot,
@@ -331,7 +331,7 @@ impl Plan {
 
     /// One step of training on a batch that is in place: forward, losses, gradients of the mean loss, and the
     /// optimiser. It calls operations and nothing else, so that it can be recorded once and run again; what changes
-    /// from step to step (images, labels, the step's number, what the optimiser is told) is written before.
+    /// from step to step (images, labels, the step's number, the optimiser's scalars) is written before.
     pub(super) fn training_step(&self, arena: &mut Arena, program: usize) -> Result<()> {
         let passes = &self.programs[program];
         passes.forward(arena, Mode::Training, self.count)?;
@@ -361,7 +361,7 @@ impl Plan {
         passes.tally(arena, &self.data)
     }
 
-    /// The optimiser's step from the gradients that are there.
+    /// The optimiser's step from the current gradients.
     pub(super) fn update(&self, arena: &mut Arena, program: usize) -> Result<()> {
         let [m, v] = self.moments;
         let mut guard = Guard { halt: self.data.halt, ..Guard::NONE };

@@ -101,7 +101,7 @@ impl Program {
         take_images::take(arena, take, data.images, *choices, data.scale, self.images)
     }
 
-    /// Losses and what was told right, into the table.
+    /// Writes losses and correct predictions into the table.
     pub fn tally(&self, arena: &mut Arena, data: &Data) -> Result<()> {
         let (.., tally) = self.of_data();
         let (logits, labels, losses) = (self.logits, self.labels, self.losses);
@@ -112,7 +112,7 @@ impl Program {
         self.data.as_ref().expect("planned with images that stay on the device")
     }
 
-    /// The layer whose output is the first, in a forward pass on the images that are there, to have a value that is
+    /// The layer whose output is the first, in a forward pass on the current images, to have a value that is
     /// not finite; `None` where all are.
     pub fn first_not_finite(&self, arena: &mut Arena, mode: Mode, count: Slot) -> Result<Option<String>> {
         for (step, layer) in self.forward.iter().zip(&self.layers) {

@@ -37,7 +37,7 @@ impl Network {
         Ok(())
     }
 
-    /// The losses of images that stay on the device, and whether they are told right, into the table.
+    /// Writes the losses of images on the device, and whether they are classified correctly, into the table.
     pub(super) fn test_taken(&mut self, choices: &[Choice], labels: &[u32], from: usize) -> Result<()> {
         self.choose(choices, labels, from, Mode::Evaluation)?;
         self.plan.taken_test(&mut self.arena, self.program)

@@ -373,7 +373,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// The mean loss and the part told right of some images of the table.
+    /// Mean loss and accuracy of some images of the table.
     fn found(&self, from: usize, len: usize) -> Result<(f64, f64)> {
         let table = self.network.plan.data.table;
         let mean = |from: usize| -> Result<f64> {

@@ -7,7 +7,7 @@ use crate::{Error, Precision, Result, Slot};
 /// Threads of a block.
 const THREADS: u32 = 256;
 
-/// What a kernel is told of the values' number, and its grid.
+/// Vector length and launch configuration of an elementwise kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Vectors {
     /// Values in all.
@@ -38,7 +38,7 @@ impl Vectors {
     }
 }
 
-/// What kernels are told of the copy of new weights.
+/// The copy of updated weights, as kernels have it.
 pub(crate) fn copy_kind(copy: Slot) -> u32 {
     match copy.precision() {
         _ if copy.is_empty() => 0,

@@ -162,7 +162,7 @@ fn distinct(model: Model) -> Vec<String> {
 }
 
 /// Measures the representations that a trained network has of `images`, in evaluation mode: one [`Representation`] for each
-/// layer, in the order of [`RepresentationOptions::layers`]. `progress` is told from any thread how far it is.
+/// layer, in the order of [`RepresentationOptions::layers`]. `progress` is called from any thread with the stage reached.
 ///
 /// The layer `input` is what the network gets: the normalised images. Its dimension is the images' own, d_data, and
 /// its label sharpness in units of normalised values.

@@ -23,7 +23,7 @@ pub struct Observation {
     pub d_repr: Vec<(String, f64)>,
     /// Mean cross-entropy of the test images.
     pub test_loss: f64,
-    /// The part of the test images that is told right.
+    /// Test accuracy.
     pub test_accuracy: f64,
     /// What each attack cost.
     pub attacks: Vec<Penalty>,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Which classes are told apart.
+/// The classes of a classification task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Classes {
     /// All that the dataset has.
@@ -123,7 +123,7 @@ pub struct DatasetPlan {
     pub domain: String,
     /// One of the paper's datasets as its owner hands it out, by [`Named`]'s name.
     pub dataset: Option<String>,
-    /// What is told apart in it.
+    /// Its classification task.
     pub task: Option<String>,
     /// Its folder, from the folder of all data; its name where it is not said.
     pub path: Option<PathBuf>,

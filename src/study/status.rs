@@ -9,7 +9,7 @@ use std::path::Path;
 /// Where a study stands.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Status {
-    /// Tasks whose results are there.
+    /// Tasks that are done.
     pub done: Vec<Entry>,
     /// Tasks that a process is at now.
     pub running: Vec<Entry>,

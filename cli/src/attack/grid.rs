@@ -1,4 +1,4 @@
-//! Images as they are, what each attack added to them, magnified, and what came of it, with the classes they are told as.
+//! Images as they are, what each attack added to them, magnified, and the attacked images, with their predicted classes.
 
 use crate::attack::args::Args;
 use crate::attack::run::Found;

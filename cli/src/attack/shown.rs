@@ -21,7 +21,7 @@ pub struct Shown<'a> {
     pub found: &'a Found,
 }
 
-/// The quantiles of least epsilons that are shown: of images told right unattacked, None where more are not flipped.
+/// The quantiles of least epsilons that are shown: of images classified correctly unattacked, None where more are not flipped.
 struct Least {
     right: usize,
     flipped: usize,

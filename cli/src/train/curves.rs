@@ -20,7 +20,7 @@ pub fn draw(trainer: &Trainer) -> Result<Figure> {
     };
     let loss = Axis::linear("cross-entropy");
     let loss = chart("Loss", loss, [|epoch| epoch.train_loss, |epoch| epoch.test_loss])?;
-    let percent = Axis::linear("images told right, %");
+    let percent = Axis::linear("accuracy, %");
     let accuracy =
         [|epoch: &Epoch| 100.0 * epoch.train_accuracy, |epoch: &Epoch| 100.0 * epoch.test_accuracy];
     let accuracy = chart("Accuracy", percent, accuracy)?;

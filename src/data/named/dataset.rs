@@ -27,13 +27,13 @@ pub(super) struct Facts {
     pub source: &'static str,
     /// What its folder looks like, from `ROOT/` on.
     pub tree: &'static str,
-    /// What can be told apart in it; the first is the paper's.
+    /// Its classification tasks; the first is the paper's.
     pub tasks: &'static [Task],
     /// Whether it has a test part of its own. What has none is opened for [`Split::Train`] alone.
     pub has_test: bool,
 }
 
-/// What is told apart in a dataset. Of two classes the first is without, the second with what the task is called after.
+/// A classification task of a dataset. Of two classes the first is without, the second with what the task is called after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Task {

@@ -119,7 +119,7 @@ impl Named {
         self.facts().tree
     }
 
-    /// What can be told apart in it; the first is the paper's.
+    /// Its classification tasks; the first is the paper's.
     pub fn tasks(self) -> &'static [Task] {
         self.facts().tasks
     }

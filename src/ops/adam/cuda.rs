@@ -67,6 +67,6 @@ pub(super) fn update(
         unused: 0,
     };
     // SAFETY: every tensor lies in the arena; the step has 3 floats, the guard's one each or no address, the others `len`
-    // values, floats but for the copy, whose kind is told, as `mod.rs` checks.
+    // values, floats but for the copy, whose precision is a parameter, as `mod.rs` checks.
     unsafe { gpu.launch(Kernel::Adam, &params, split.launch()) }
 }

@@ -9,7 +9,7 @@ use super::operand::Check;
 use crate::device::On;
 use crate::{Arena, Result, Slot};
 
-/// What Adam is told; PyTorch's defaults. With g the gradient, t the step from 1 on:
+/// Adam's hyperparameters; PyTorch's defaults. With g the gradient, t the step from 1 on:
 ///
 /// m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,
 /// w -= rate / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps)

@@ -62,7 +62,7 @@ impl<'a> Shared<'a> {
     }
 
     /// `left` `right`, of m x k by k x n, to the m x n values whose first is at `at` and whose rows are `row`
-    /// apart; added to what is there where `add`.
+    /// apart; accumulated into the output where `add`.
     ///
     /// # Safety
     /// No other task may read or write any of them.

@@ -62,7 +62,7 @@ pub(crate) fn distances_among(
 /// For each sample, the number of other samples whose squared distance to it is below each of up to 8 `squared`
 /// radii. Exact: floats' pairs too near a radius to tell are recomputed as sums of squared differences in f64, so that
 /// a distance that [`neighbours`](super::neighbours()) gave is not below itself. The matrix of all distances is never
-/// held. `progress` is told the fraction done.
+/// held. `progress` receives the fraction done.
 ///
 /// This is the correlation integral of Grassberger and Procaccia (1983), sample by sample.
 ///

@@ -112,7 +112,7 @@ struct Batch {
     splits: usize,
 }
 
-/// What a pair kernel's launch is told, beside what is its own.
+/// Launch parameters that all pair kernels share.
 pub(crate) struct PairLaunch {
     pub pairs: PairParams,
     pub launch: Launch,
@@ -225,7 +225,7 @@ impl<'a> Prepared<'a> {
 
     /// Brings every pair of blocks to the device and hands each launch of tiles to `run`; together the
     /// tiles hold every unordered pair once (those on the diagonal each pair twice, and samples with
-    /// themselves), of two sets every query with every reference sample. `done` is told the fraction of pairs behind.
+    /// themselves), of two sets every query with every reference sample. `done` receives the fraction of pairs finished.
     pub(crate) fn for_each_launch(
         &self,
         done: &dyn Fn(f64),

@@ -1,4 +1,4 @@
-//! What each image of a batch is told.
+//! Per-image parameters of a batch.
 
 use super::Perturb;
 use crate::{Arena, Error, Result, Slot};
@@ -6,7 +6,7 @@ use crate::{Arena, Error, Result, Slot};
 /// Numbers from here on are not all floats.
 const MOST_NUMBER: u32 = 1 << 24;
 
-/// What one image of a batch is told of the next operations; each reads what it has need of. Written by
+/// Parameters of one image for the next operations; each reads those that it uses. Written by
 /// [`Perturb::write_controls`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Control {
@@ -90,7 +90,7 @@ impl Control {
 }
 
 impl Perturb {
-    /// Floats that one image is told: a [`Control`].
+    /// Floats of one image's [`Control`].
     pub const CONTROLS: usize = 10;
 
     /// Values of the operand `controls`: [`CONTROLS`](Self::CONTROLS) for each image of a batch.

@@ -18,7 +18,7 @@ pub(super) struct Tensors<'a> {
     pub scale: &'a [f32],
 }
 
-/// One image's share of all operands, and what it is told.
+/// One image's part of all operands, and its parameters.
 struct Image<'a> {
     p: &'a Perturb,
     told: Control,

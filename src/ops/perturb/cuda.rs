@@ -40,7 +40,7 @@ struct PerturbParams {
 }
 params!(PerturbParams: 112 bytes, key_low at 64);
 
-/// What kernels are told of a tensor's precision.
+/// A tensor's precision as kernels have it.
 fn kind_of(slot: Slot) -> u32 {
     match slot.precision() {
         _ if slot.is_empty() => 0,

@@ -60,6 +60,6 @@ pub(super) fn update(
         unused: 0,
     };
     // SAFETY: every tensor lies in the arena; the rate is a float, the guard's operands are one each or no address, the
-    // others have `len` values, floats but for the copy, whose kind is told, as `mod.rs` checks.
+    // others have `len` values, floats but for the copy, whose precision is a parameter, as `mod.rs` checks.
     unsafe { gpu.launch(Kernel::Sgd, &params, split.launch()) }
 }

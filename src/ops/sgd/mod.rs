@@ -9,7 +9,7 @@ use super::operand::Check;
 use crate::device::On;
 use crate::{Arena, Result, Slot};
 
-/// What SGD is told; PyTorch's defaults. With g the gradient plus `weight_decay` w:
+/// SGD's hyperparameters; PyTorch's defaults. With g the gradient plus `weight_decay` w:
 ///
 /// b = momentum b + g,  w -= rate b, or rate (g + momentum b) where `nesterov`.
 ///

@@ -9,7 +9,7 @@ use crate::{Device, Points, Result};
 /// the `top` sharpest pairs: those with different labels that are nearest to one another, named by the index in
 /// `a` and the index in `b`.
 ///
-/// `labels_a` and `labels_b` hold one class index for each sample, of one numbering. `progress` is told the
+/// `labels_a` and `labels_b` hold one class index for each sample, of one numbering. `progress` receives the
 /// fraction done. Pairs within a set do not count: see [`sharpness`](super::sharpness()).
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use crate::study::Observation;
 use crate::study::fit::{Linear, linear};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Of fewer sizes no slope is told.
+/// Fewest sizes for a slope.
 const FEWEST_SIZES: usize = 3;
 
 /// A law's regression, and its slopes beside 1.

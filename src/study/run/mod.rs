@@ -118,7 +118,7 @@ pub enum Event<'a> {
     },
 }
 
-/// Who is told what happens.
+/// The observer of events.
 type Watch<'a> = &'a mut (dyn FnMut(Event<'_>) + Send);
 
 /// How a study ended.

@@ -104,7 +104,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens a store that is there.
+    /// Opens an existing store.
     ///
     /// # Errors
     /// As [`create`](Self::create); [`Error::Io`] where there is none.

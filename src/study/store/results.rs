@@ -66,11 +66,11 @@ pub struct EpochResult {
     pub epoch: u32,
     /// Mean cross-entropy of the training images.
     pub train_loss: f64,
-    /// The part of them told right.
+    /// Training accuracy.
     pub train_accuracy: f64,
     /// Mean cross-entropy of the test images.
     pub test_loss: f64,
-    /// The part of them told right.
+    /// Test accuracy.
     pub test_accuracy: f64,
 }
 
@@ -81,7 +81,7 @@ pub struct AttackResult {
     pub attack: String,
     /// Its strength.
     pub epsilon: f64,
-    /// Mean cross-entropy of the test images as they are, and the part told right.
+    /// Mean cross-entropy and accuracy of the clean test images.
     pub clean: [f64; 2],
     /// Likewise under attack.
     pub attacked: [f64; 2],

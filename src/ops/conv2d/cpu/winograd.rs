@@ -351,7 +351,7 @@ struct Finish<'a> {
     /// Of all filters, or empty.
     bias: &'a [f32],
     activation: Activation,
-    /// Adds to what is there.
+    /// Accumulates into the output.
     add: bool,
 }
 

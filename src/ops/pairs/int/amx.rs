@@ -296,7 +296,7 @@ unsafe fn block<R: Registers, const ROWS: usize, const COLS: usize>(
     }
 }
 
-/// A tile of sums: zeros where `fresh`, else what is there.
+/// A tile of sums: zeros where `fresh`, else the sums so far.
 ///
 /// # Safety
 /// As [`multiply`], for one panel of rows and one of columns.
