@@ -31,6 +31,7 @@
 
 #![warn(missing_docs)]
 
+#[cfg(feature = "networks")]
 pub mod attack;
 pub mod data;
 mod device;
@@ -39,50 +40,54 @@ mod error;
 pub mod figure;
 mod geometry;
 pub mod measure;
+#[cfg(feature = "networks")]
 pub mod nn;
 pub mod ops;
 mod points;
 mod random;
 #[cfg(feature = "figures")]
 pub mod report;
+#[cfg(feature = "networks")]
 pub mod represent;
 pub mod simd;
 #[cfg(feature = "study")]
 pub mod study;
 mod whole_file;
 
-pub use device::{Arena, Device, Layout, Precision, Recording, Slot};
+pub use device::Device;
+#[cfg(feature = "networks")]
+pub use device::{Arena, Layout, Precision, Recording, Slot};
 pub use error::{Error, Result};
 pub use half::{bf16, f16};
 pub use points::{Points, Values};
 
 /// The examples of README.md, run with the documentation's.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "datasets"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
 /// Those of docs/networks.md.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "networks"))]
 #[doc = include_str!("../docs/networks.md")]
 struct Networks;
 
 /// That of docs/training.md.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "networks"))]
 #[doc = include_str!("../docs/training.md")]
 struct Training;
 
 /// That of docs/representations.md.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "networks"))]
 #[doc = include_str!("../docs/representations.md")]
 struct Representations;
 
 /// That of docs/datasets.md.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "datasets"))]
 #[doc = include_str!("../docs/datasets.md")]
 struct Datasets;
 
 /// That of docs/generated.md.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "datasets"))]
 #[doc = include_str!("../docs/generated.md")]
 struct Generated;
 
@@ -92,6 +97,6 @@ struct Generated;
 struct Study;
 
 /// That of docs/attacks.md.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "networks"))]
 #[doc = include_str!("../docs/attacks.md")]
 struct Attacks;

@@ -112,6 +112,7 @@ impl<'a> Points<'a> {
     }
 
     /// The same, as embeddings of images that are resized so.
+    #[cfg(feature = "datasets")]
     pub(crate) fn embedded(self, geometry: Geometry) -> Self {
         Points { geometry: Some(geometry), ..self }
     }

@@ -21,6 +21,7 @@ impl Random {
     }
 
     /// 32 random bits.
+    #[cfg(feature = "networks")]
     pub(crate) fn bits_32(&mut self) -> u32 {
         self.0.next_u32()
     }

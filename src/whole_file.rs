@@ -28,6 +28,7 @@ fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<(
 
 /// As [`replace`], for writers that put files of their own beside the one they are given: that one is in a folder
 /// beside `path`, of one name for each path, so that what a killed process left there goes with the next write.
+#[cfg(feature = "networks")]
 pub(crate) fn replace_from_folder(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     let folder = hidden(path, ".part")?;
     let beside = folder.join("new");

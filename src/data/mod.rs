@@ -26,37 +26,67 @@
 // - `preprocess` makes a sample of an image, `cache` keeps such samples;
 // - `dataset` is what users open; `named` opens it by name, `generate` draws one; `select` chooses from it;
 // - `load` decodes it into `samples`, of which `images` are made for networks.
+#[cfg(feature = "datasets")]
 mod buffer;
+#[cfg(feature = "datasets")]
 mod cache;
+#[cfg(feature = "datasets")]
 mod codecs;
+#[cfg(feature = "datasets")]
 mod dataset;
 #[cfg(feature = "download")]
 pub mod download;
+#[cfg(feature = "datasets")]
 mod folder;
+#[cfg(feature = "datasets")]
 mod formats;
+#[cfg(feature = "datasets")]
 mod found;
+#[cfg(feature = "datasets")]
 mod generate;
+#[cfg(feature = "datasets")]
 mod image;
+#[cfg(feature = "datasets")]
 mod image_file;
+#[cfg(feature = "datasets")]
 mod images;
+#[cfg(feature = "datasets")]
 mod load;
 pub mod manifolds;
+#[cfg(feature = "datasets")]
 mod multi_frame;
+#[cfg(feature = "datasets")]
 mod named;
+#[cfg(feature = "datasets")]
 mod preprocess;
+#[cfg(feature = "datasets")]
 mod samples;
+#[cfg(feature = "datasets")]
 mod select;
+#[cfg(feature = "datasets")]
 mod source;
+#[cfg(feature = "datasets")]
 mod stream;
 
+#[cfg(feature = "datasets")]
 pub use cache::{Cache, CacheSize};
+#[cfg(feature = "networks")]
 pub(crate) use codecs::tensors;
+#[cfg(feature = "datasets")]
 pub use dataset::{Dataset, OpenOptions};
+#[cfg(feature = "datasets")]
 pub use found::Split;
+#[cfg(feature = "datasets")]
 pub use generate::{Domain, Family, GENERATED_LATENTS};
+#[cfg(feature = "datasets")]
 pub use images::Images;
+#[cfg(feature = "datasets")]
 pub use named::{Named, NamedOptions, Task};
+#[cfg(feature = "datasets")]
 pub use preprocess::{Color, OnBad, Preprocess, Scale};
+#[cfg(feature = "datasets")]
 pub use samples::{Loaded, Samples};
+#[cfg(feature = "datasets")]
 pub use select::Selection;
+#[cfg(feature = "datasets")]
 pub use source::Origin;

@@ -3,6 +3,7 @@
 //! Only five verbs differ between a real and an emulated GPU: allocate, copy, fill, launch,
 //! synchronise. Everything above them, the launch code of every operation included, is one code.
 
+#[cfg(feature = "networks")]
 mod arena;
 #[cfg(feature = "cuda")]
 mod cuda;
@@ -14,16 +15,20 @@ mod gpu;
 mod kernels;
 #[cfg(gpu)]
 mod recorder;
+#[cfg(feature = "networks")]
 mod recording;
 
-#[cfg(gpu)]
+#[cfg(all(gpu, feature = "networks"))]
 pub(crate) use arena::Addresses;
+#[cfg(feature = "networks")]
 pub(crate) use arena::On;
+#[cfg(feature = "networks")]
 pub use arena::{Arena, Layout, Precision, Slot};
 #[cfg(gpu)]
 pub(crate) use gpu::{Buffer, Gpu};
 #[cfg(gpu)]
 pub(crate) use kernels::{Kernel, Launch, Params, params};
+#[cfg(feature = "networks")]
 pub use recording::Recording;
 
 use crate::simd::Simd;

@@ -1,38 +1,58 @@
 //! Operations: each has its shape checks and dispatch in `mod.rs`, its CPU code in `cpu.rs` and its
 //! CUDA launch in `cuda.rs`.
 
+#[cfg(feature = "networks")]
 mod activation;
+#[cfg(feature = "networks")]
 pub mod adam;
 mod all_pairs;
+#[cfg(feature = "networks")]
 pub mod avg_pool;
+#[cfg(feature = "networks")]
 pub mod batch_norm;
 mod class_pairs;
+#[cfg(feature = "networks")]
 pub mod conv2d;
+#[cfg(feature = "networks")]
 pub mod convert;
 mod counts;
+#[cfg(feature = "networks")]
 pub mod cross_entropy;
+#[cfg(feature = "networks")]
 pub mod dropout;
 mod duplicates;
+#[cfg(feature = "networks")]
 mod gemm;
+#[cfg(feature = "networks")]
 pub mod guard;
+#[cfg(feature = "networks")]
 pub mod max_pool;
 mod neighbours;
+#[cfg(feature = "networks")]
 pub mod norm;
+#[cfg(feature = "networks")]
 mod operand;
 mod pairs;
 mod pairs_within;
+#[cfg(feature = "networks")]
 pub mod perturb;
+#[cfg(feature = "networks")]
 pub(crate) mod philox;
 mod ratio_quantiles;
+#[cfg(feature = "networks")]
 pub mod relu;
 pub mod resize;
+#[cfg(feature = "networks")]
 pub mod sgd;
 mod sharpness;
+#[cfg(feature = "networks")]
 pub mod take_images;
+#[cfg(feature = "networks")]
 pub mod tally;
-#[cfg(gpu)]
+#[cfg(all(gpu, feature = "networks"))]
 mod vectors;
 
+#[cfg(feature = "networks")]
 pub use activation::Activation;
 pub use all_pairs::{AllPairs, Wanted, Within, all_pairs};
 pub(crate) use class_pairs::MOST_CLASSES;

@@ -15,6 +15,7 @@ const LONGEST_HEADER: u64 = 100_000_000;
 pub(in crate::data) type Tensors = BTreeMap<String, TensorInfo>;
 
 /// Gives every tensor of a file, in the order of their bytes, to `visit`, which says what is wrong with one.
+#[cfg(feature = "networks")]
 pub(crate) fn visit(
     path: &Path,
     mut visit: impl FnMut(&str, &TensorInfo, &[u8]) -> Result<(), String>,
@@ -33,6 +34,7 @@ pub(crate) fn visit(
 }
 
 /// What a file says of itself under a name, beside its tensors.
+#[cfg(feature = "networks")]
 pub(crate) fn metadata(path: &Path, name: &str) -> Result<Option<String>> {
     let mut file = Stream::open(path)?;
     let header = read_header(&mut file)?;
