@@ -69,7 +69,7 @@ pub const FIGURES: [FigureName; 13] = [
     named("twonn", "Test loss against the images' intrinsic dimension by TwoNN"),
     named("penalty-accuracy", "Fall of the accuracy under attack against label sharpness"),
     named("strengths", "Rise of the loss and Pearson's r by the attack's strength"),
-    named("exponents", "How fast the test loss falls with the number of images, against the laws' exponents"),
+    named("exponents", "How fast the test loss falls with images, against the laws' exponents"),
     named("invariance", "Label sharpness under other sizes, channels and ranges of values"),
     named("layers", "Intrinsic dimension of representations, layer by layer"),
 ];
