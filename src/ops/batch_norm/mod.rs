@@ -15,6 +15,7 @@ use crate::{Arena, Device, Error, Result, Slot};
 /// y = gamma (x - mean) / sqrt(variance + eps) + beta, then + shortcut, then an [`Activation`], where these are asked for.
 ///
 /// ```
+/// use sharpdim::ops::Activation;
 /// use sharpdim::ops::batch_norm::{self, BatchNorm, Weights};
 /// use sharpdim::{Device, Layout, Precision, Slot};
 /// let norm = BatchNorm::new(2, 1)?;
@@ -27,7 +28,7 @@ use crate::{Arena, Device, Error, Result, Slot};
 /// arena.write(x, &[1.0, 3.0])?;
 /// arena.write(gamma, &[10.0])?;
 /// let weights = Weights { gamma, beta, mean, variance };
-/// batch_norm::forward_training(&mut arena, &norm, x, weights, Slot::NONE, false, y, saved, work)?;
+/// batch_norm::forward_training(&mut arena, &norm, x, weights, Slot::NONE, Activation::Identity, y, saved, work)?;
 /// assert!((arena.to_vec(y)?[1] - 10.0).abs() < 1e-3);
 /// // The running mean went a tenth of the way from 0 to 2.
 /// assert!((arena.to_vec(mean)?[0] - 0.2).abs() < 1e-6);

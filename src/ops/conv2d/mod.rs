@@ -17,7 +17,7 @@ use crate::{Arena, Device, Error, Result, Slot};
 /// where x is 0 outside the image.
 ///
 /// ```
-/// use sharpdim::ops::conv2d::{self, Conv2d};
+/// use sharpdim::ops::{Activation, conv2d::{self, Conv2d}};
 /// use sharpdim::{Device, Layout, Precision, Slot};
 /// // One image of 1 x 3 pixels, and a filter of 1 x 1 that doubles.
 /// let conv = Conv2d::new([1, 1, 3, 1], 1, 1, 1, 0)?;
@@ -28,7 +28,7 @@ use crate::{Arena, Device, Error, Result, Slot};
 /// let mut arena = layout.build(&device)?;
 /// arena.write(x, &[1.0, 2.0, 3.0])?;
 /// arena.write(w, &[2.0])?;
-/// conv2d::forward(&mut arena, &conv, x, w, Slot::NONE, false, y, work)?;
+/// conv2d::forward(&mut arena, &conv, x, w, Slot::NONE, Activation::Identity, y, work)?;
 /// assert_eq!(arena.to_vec(y)?, [2.0, 4.0, 6.0]);
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
