@@ -105,7 +105,7 @@ fn faults(modules: &Modules) -> Vec<String> {
     let mut uses: BTreeMap<&[String], BTreeMap<(&str, &str), String>> = BTreeMap::new();
     for (module, own) in &code {
         for path in &own.paths {
-            let Some(used) = absolute(module, path, modules).map(|path| resolved(&path, &code, 0)) else {
+            let Some(used) = absolute(module, path, &code).map(|path| resolved(&path, &code, 0)) else {
                 continue;
             };
             let shared = module.iter().zip(used).take_while(|(a, b)| a == b).count();
@@ -244,7 +244,7 @@ fn expanded(tree: &str) -> Vec<Vec<String>> {
 }
 
 /// A path from the crate on; `None` for other crates'.
-fn absolute(module: &[String], path: &[String], modules: &Modules) -> Option<Vec<String>> {
+fn absolute(module: &[String], path: &[String], code: &BTreeMap<&Vec<String>, Code>) -> Option<Vec<String>> {
     let ups = path.iter().take_while(|name| *name == "super").count();
     match path.first()?.as_str() {
         "crate" => Some(path[1..].to_vec()),
@@ -252,7 +252,7 @@ fn absolute(module: &[String], path: &[String], modules: &Modules) -> Option<Vec
         "super" => Some([&module[..module.len().checked_sub(ups)?], &path[ups..]].concat()),
         first => {
             let child = [module, &[first.to_owned()]].concat();
-            modules.contains_key(&child).then(|| [module, path].concat())
+            code.contains_key(&child).then(|| [module, path].concat())
         }
     }
 }
@@ -266,9 +266,8 @@ fn resolved<'a>(path: &[String], code: &BTreeMap<&'a Vec<String>, Code>, depth: 
     let Some((len, (module, own))) = known else { return CRATE };
     // Other crates' items can be handed on in a ring; ours are not so deep.
     let Some(item) = path.get(len).filter(|item| *item != "*" && depth < 8) else { return module };
-    let modules: Modules = code.keys().map(|module| ((*module).clone(), String::new())).collect();
     for handed in &own.handed_on {
-        let Some(from) = absolute(module, handed, &modules) else { continue };
+        let Some(from) = absolute(module, handed, code) else { continue };
         let Some((last, folder)) = from.split_last() else { continue };
         if last == item && from != path {
             return resolved(&[&from, &path[len + 1..]].concat(), code, depth + 1);
