@@ -134,8 +134,8 @@ def compare(kind, folder, args):
         words += ["--one-way"] if args.one_way else []
         peers.append(ran([*words, "--threads", args.threads], args))
 
-    def median(of):
-        return statistics.median(of(peer) for peer in peers)
+    def median(value):
+        return statistics.median(value(peer) for peer in peers)
 
     def best(name):
         return median(lambda peer: min(way["seconds"] for way in peer["ways"][name]))
@@ -185,8 +185,8 @@ def compare(kind, folder, args):
     work = min((its_cpu[name] / cpu[name], f"`{name}`") for name in names)
     print("- Worst ratios: wall {:.1f} ({}); CPU {:.1f} ({}).".format(*wall, *work))
     print(f"- Instructions: {OURS}: {together[0]['device']}; scikit-dimension's BLAS: {peers[0]['blas']}.")
-    peak, extra = (max(run[of] for run in together) >> 20 for of in ("peak_bytes", "beyond_input_bytes"))
-    theirs_peak, before = (max(peer[of] for peer in peers) >> 20 for of in ("peak_bytes", "before_bytes"))
+    peak, extra = (max(run[key] for run in together) >> 20 for key in ("peak_bytes", "beyond_input_bytes"))
+    theirs_peak, before = (max(peer[key] for peer in peers) >> 20 for key in ("peak_bytes", "before_bytes"))
     print(f"- Peak memory: {OURS} {peak} MiB, {extra} of them beyond the input; scikit-dimension {theirs_peak} MiB,")
     print(f"  {theirs_peak - before} of them beyond input and imports, without its other processes'.")
     print("\n".join(f"- {remark}." for remark in remarks), flush=True)

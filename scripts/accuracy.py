@@ -145,8 +145,7 @@ class Results:
 
     def values(self, name, manifold, n, noise=None):
         """An estimator's values over seeds; what it could not say is left out."""
-        of = [line for line in self.by(manifold, n, noise)]
-        values = [line["estimates"][name].get("value") for line in of]
+        values = [line["estimates"][name].get("value") for line in self.by(manifold, n, noise)]
         return [value for value in values if value is not None]
 
     def by(self, manifold, n, noise):
@@ -237,9 +236,9 @@ def beside(results, theirs):
         if not pairs:
             continue
 
-        def both(of):
-            """Of ours and of theirs."""
-            return [of([(pair[0], pair[side]) for pair in pairs]) for side in (1, 2)]
+        def both(statistic):
+            """The statistic of our values, and of theirs."""
+            return [statistic([(pair[0], pair[side]) for pair in pairs]) for side in (1, 2)]
 
         def median_error(side):
             return statistics.median(abs(value / line["truth"] - 1) for line, value in side)

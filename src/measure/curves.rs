@@ -175,7 +175,7 @@ pub fn dimension_curves(
             let gathered = points.gather(&rows);
             let part = work(size) / total;
             if !able.is_empty() {
-                let progress = |of: f64| progress(done + of * part);
+                let progress = |fraction: f64| progress(done + fraction * part);
                 let mut some = values(device, &gathered.points()?, &able, &progress)?.into_iter();
                 for (found, estimator) in found.iter_mut().zip(estimators) {
                     if estimator.neighbours() < size {

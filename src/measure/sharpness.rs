@@ -2,7 +2,7 @@
 //! the paper's protocol, over class-balanced draws of 1000.
 
 use super::protocol::{LabelSharpness, PaperProtocol, Protocol, sharpness_of_rows};
-use super::released::released;
+use super::released_protocol::released_sharpness;
 use crate::ops::{Progress, SharpPair, Sharpness, one_label_each, sharpness_with};
 use crate::random::Random;
 use crate::{Device, Error, Points, Result};
@@ -37,7 +37,7 @@ pub fn label_sharpness(
         }
         Protocol::Paper(protocol) => protocol,
         Protocol::Released(protocol) => {
-            return released(device, points, labels, protocol, top, progress);
+            return released_sharpness(device, points, labels, protocol, top, progress);
         }
     };
     one_label_each(points, labels)?;

@@ -114,7 +114,7 @@ pub enum Stage<'a> {
         /// Images that are through.
         done: usize,
         /// Images in all.
-        of: usize,
+        total: usize,
     },
     /// A layer is being measured.
     Measuring {
@@ -123,7 +123,7 @@ pub enum Stage<'a> {
         /// Layers measured before it.
         done: usize,
         /// Layers in all.
-        of: usize,
+        total: usize,
         /// How much of it is done, from 0 to 1.
         fraction: f64,
     },
@@ -209,22 +209,22 @@ pub fn representations(
 
     let image: usize = images.shape().iter().product();
     let inputs = images.pixels().chunks_exact(image).map(|pixels| trained.normalised(pixels));
-    progress(Stage::Activations { done: 0, of: n });
+    progress(Stage::Activations { done: 0, total: n });
     network.activations(inputs, |rows, name, values| {
         // The names are the layers', each once.
         if let Some(at) = names.iter().position(|layer| *layer == name) {
             matrices[at].append(values)?;
         }
-        progress(Stage::Activations { done: rows.end, of: n });
+        progress(Stage::Activations { done: rows.end, total: n });
         Ok(())
     })?;
     // Its memory is not needed any more.
     drop(network);
 
-    let of = layers.len();
-    let mut found = Vec::with_capacity(of);
+    let total = layers.len();
+    let mut found = Vec::with_capacity(total);
     for (done, ((layer, shape), matrix)) in layers.into_iter().zip(shapes).zip(matrices).enumerate() {
-        let told = |fraction| progress(Stage::Measuring { layer: &layer, done, of, fraction });
+        let told = |fraction| progress(Stage::Measuring { layer: &layer, done, total, fraction });
         let (dims, sharpness) = measure(device, &layer, &matrix.finish()?, images, options, &told)?;
         let depth = relative_depth(model, &layer)?;
         found.push(Representation { depth, shape, values: shape.iter().product(), dims, sharpness, layer });
@@ -281,7 +281,7 @@ fn measure(
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<Measured> {
     let (values, estimators) = (rows.values(), &options.estimators);
-    let points = Points::f32(values, values.len() / images.len()).map_err(|error| of(layer, error))?;
+    let points = Points::f32(values, values.len() / images.len()).map_err(|error| in_layer(layer, error))?;
     let (first, others) = values.split_at(points.dim());
     if others.chunks_exact(points.dim()).all(|row| row == first) {
         let same = || {
@@ -308,14 +308,19 @@ fn measure(
         Some(protocol) => {
             let labels = images.labels();
             let found = intrinsic_properties(device, &points, labels, estimators, protocol, 1, &told);
-            let Properties { dimensions, sharpness } = found.map_err(|error| of(layer, error))?;
-            (dimensions, Some(sharpness.map_err(|error| of(layer, error))))
+            let Properties { dimensions, sharpness } = found.map_err(|error| in_layer(layer, error))?;
+            (dimensions, Some(sharpness.map_err(|error| in_layer(layer, error))))
         }
         None if estimators.is_empty() => (Vec::new(), None),
-        None => (intrinsic_dims(device, &points, estimators, &told).map_err(|error| of(layer, error))?, None),
+        None => (
+            intrinsic_dims(device, &points, estimators, &told).map_err(|error| in_layer(layer, error))?,
+            None,
+        ),
     };
-    let dims =
-        dims.into_iter().map(|found| found.and_then(finite).map_err(|error| of(layer, error))).collect();
+    let dims = dims
+        .into_iter()
+        .map(|found| found.and_then(finite).map_err(|error| in_layer(layer, error)))
+        .collect();
     Ok((dims, sharpness))
 }
 
@@ -331,7 +336,7 @@ fn finite(found: Estimate) -> Result<Estimate> {
 }
 
 /// An error of a layer's activations, with the layer. A sample is an image's activation.
-fn of(layer: &str, error: Error) -> Error {
+fn in_layer(layer: &str, error: Error) -> Error {
     match error {
         Error::Data(reason) if layer == INPUT => Error::Data(format!("the images: {reason}")),
         Error::Data(reason) => Error::Data(format!("{layer}: {reason}")),

@@ -28,7 +28,7 @@ pub struct Written {
 /// use sharpdim::study::{LawOptions, Results, Store, write_report};
 /// let folder = std::path::Path::new("study");
 /// let store = Store::open(&folder.join("study.sqlite"))?;
-/// let written = write_report(&store, &Results::of(&store, &LawOptions::default())?, folder)?;
+/// let written = write_report(&store, &Results::from_store(&store, &LawOptions::default())?, folder)?;
 /// println!("{} files", written.files.len());
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
@@ -89,7 +89,7 @@ fn or_dash(value: Option<f64>) -> String {
 
 /// What was done, and what was not.
 fn about(store: &Store, results: &Results, folder: &Path) -> Result<Section> {
-    let status = Status::of(store, folder)?;
+    let status = Status::read(store, folder)?;
     let provenance = store.provenance()?;
     let mut facts = vec![
         ("store".to_owned(), store.path().display().to_string()),
@@ -193,7 +193,7 @@ fn regressions(results: &Results) -> Result<Section> {
     ];
     let laws =
         [&found.generalization_data, &found.generalization_data_without_k_f, &found.generalization_repr];
-    let all = dependences.into_iter().flat_map(|of| &of.fits);
+    let all = dependences.into_iter().flat_map(|dependence| &dependence.fits);
     for regression in all.chain(laws.into_iter().flatten().map(|law| &law.regression)) {
         let scope = |name: &Option<String>| name.clone().unwrap_or_else(|| "all".into());
         let range = |[low, high]: [f64; 2]| format!("{} .. {}", cell(low), cell(high));
@@ -223,14 +223,15 @@ fn regressions(results: &Results) -> Result<Section> {
             }
             Ok(fit) => {
                 for (at, slope) in fit.coefficients[1..].iter().enumerate() {
-                    let drawn = regression.bootstrap.as_ref().ok().and_then(|of| of.slopes.get(at));
+                    let drawn =
+                        regression.bootstrap.as_ref().ok().and_then(|bootstrap| bootstrap.slopes.get(at));
                     let largest =
                         fit.residuals.iter().fold(0.0f64, |most, residual| most.max(residual.abs()));
                     table = table.row(row(
                         &slope.name,
                         cell(slope.value),
                         slope.inference.map_or_else(dash, |told| range(told.interval)),
-                        drawn.map_or_else(dash, |of| range(of.interval)),
+                        drawn.map_or_else(dash, |drawn| range(drawn.interval)),
                         or_dash(fit.residual_standard_error),
                         cell(largest),
                         or_dash(fit.r_squared),
@@ -255,24 +256,25 @@ fn exponents(results: &Results) -> Result<Section> {
         Column::number("points"),
     ];
     let mut table = Table::new("Measured exponents, beside those of the laws", columns);
-    for of in &results.laws.exponents.found {
-        let slope = of.fit.as_ref().ok().map(|fit| &fit.coefficients[1]);
-        let interval = match (&of.fit, slope.and_then(|slope| slope.inference)) {
+    for exponent in &results.laws.exponents.found {
+        let slope = exponent.fit.as_ref().ok().map(|fit| &fit.coefficients[1]);
+        let interval = match (&exponent.fit, slope.and_then(|slope| slope.inference)) {
             (Err(reason), _) => reason.clone(),
             (_, Some(told)) => format!("{} .. {}", cell(told.interval[0]), cell(told.interval[1])),
             _ => "–".into(),
         };
-        let classes = if of.classes.is_empty() { String::new() } else { format!(" ({})", of.classes) };
+        let classes =
+            if exponent.classes.is_empty() { String::new() } else { format!(" ({})", exponent.classes) };
         table = table.row([
-            format!("{}{classes}", of.dataset),
-            of.domain.clone(),
-            of.model.clone(),
-            of.sizes.len().to_string(),
-            or_dash(of.measured()),
+            format!("{}{classes}", exponent.dataset),
+            exponent.domain.clone(),
+            exponent.model.clone(),
+            exponent.sizes.len().to_string(),
+            or_dash(exponent.measured()),
             interval,
-            or_dash(of.by_data),
-            or_dash(of.by_repr),
-            of.points.len().to_string(),
+            or_dash(exponent.by_data),
+            or_dash(exponent.by_repr),
+            exponent.points.len().to_string(),
         ])?;
     }
     let mut section = Section::new("Exponents").paragraph(
@@ -308,19 +310,19 @@ fn measured(results: &Results) -> Result<Section> {
         Column::number("published K_F"),
     ];
     let mut table = Table::new("Measured of the training images", columns);
-    for of in &results.measurements {
-        let published = PUBLISHED.iter().find(|known| known.dataset == of.dataset);
+    for measurement in &results.measurements {
+        let published = PUBLISHED.iter().find(|known| known.dataset == measurement.dataset);
         table = table.row([
-            of.dataset.clone(),
-            of.domain.clone(),
-            of.classes.clone(),
-            of.train.to_string(),
-            of.seed.to_string(),
-            of.estimator.clone(),
-            cell(of.d_data[0]),
-            format!("{} .. {}", cell(of.d_data[1]), cell(of.d_data[2])),
-            or_dash(of.k_f),
-            or_dash(published.filter(|_| of.estimator == "mle").map(|known| known.d_data)),
+            measurement.dataset.clone(),
+            measurement.domain.clone(),
+            measurement.classes.clone(),
+            measurement.train.to_string(),
+            measurement.seed.to_string(),
+            measurement.estimator.clone(),
+            cell(measurement.d_data[0]),
+            format!("{} .. {}", cell(measurement.d_data[1]), cell(measurement.d_data[2])),
+            or_dash(measurement.k_f),
+            or_dash(published.filter(|_| measurement.estimator == "mle").map(|known| known.d_data)),
             or_dash(published.map(|known| known.k_f)),
         ])?;
     }
@@ -340,18 +342,20 @@ fn trained(results: &Results) -> Result<Section> {
         Column::text("rise of the loss under attack"),
     ];
     let mut table = Table::new("What trainings came to", columns);
-    for of in &results.observations {
-        let dims = of.d_repr.iter().map(|(name, value)| format!("{} ({name})", cell(*value)));
-        let attacks =
-            of.attacks.iter().map(|of| format!("{} at {}: {}", of.attack, of.epsilon, cell(of.loss)));
+    for observation in &results.observations {
+        let dims = observation.d_repr.iter().map(|(name, value)| format!("{} ({name})", cell(*value)));
+        let attacks = observation
+            .attacks
+            .iter()
+            .map(|attack| format!("{} at {}: {}", attack.attack, attack.epsilon, cell(attack.loss)));
         table = table.row([
-            of.dataset.clone(),
-            of.classes.clone(),
-            of.model.clone(),
-            of.train.to_string(),
-            of.seed.to_string(),
-            cell(of.test_loss),
-            format!("{:.1}", 100.0 * of.test_accuracy),
+            observation.dataset.clone(),
+            observation.classes.clone(),
+            observation.model.clone(),
+            observation.train.to_string(),
+            observation.seed.to_string(),
+            cell(observation.test_loss),
+            format!("{:.1}", 100.0 * observation.test_accuracy),
             dims.collect::<Vec<_>>().join(", "),
             attacks.collect::<Vec<_>>().join(", "),
         ])?;

@@ -100,7 +100,7 @@ impl<'a> Sources<'a> {
     fn choose(&mut self, task: &Task) -> Result<(Dataset, Dataset)> {
         let dataset = &self.plan.datasets[task.dataset];
         let path = self.data.join(dataset.path.clone().unwrap_or_else(|| dataset.name.clone().into()));
-        let of = |error: Error| match error {
+        let in_dataset = |error: Error| match error {
             // Which of them it is of is not said by those that know nothing of files.
             Error::Data(reason) | Error::Argument(reason) => {
                 Error::Data(format!("{}: {reason}", dataset.name))
@@ -109,7 +109,7 @@ impl<'a> Sources<'a> {
         };
         let by_image = self.plan.split == "image";
         let all = self.open(task.dataset, Split::Train, &path)?;
-        let chosen = all.select(&selection(&all, &task.classes)?).map_err(of)?;
+        let chosen = all.select(&selection(&all, &task.classes)?).map_err(in_dataset)?;
         if chosen.class_names().len() < 2 {
             return Err(Error::Data(format!(
                 "{}: its images are of one class, and two or more are told apart",
@@ -119,16 +119,16 @@ impl<'a> Sources<'a> {
         if dataset.test_part {
             let test = self.open(task.dataset, Split::Test, &path)?;
             let classes = Some(chosen.class_names().to_vec());
-            let test = test.select(&Selection { classes, ..Selection::default() }).map_err(of)?;
-            let train = chosen.balanced(task.train, task.seed).map_err(of)?;
-            return Ok((train, test.balanced(task.test, task.seed).map_err(of)?));
+            let test = test.select(&Selection { classes, ..Selection::default() }).map_err(in_dataset)?;
+            let train = chosen.balanced(task.train, task.seed).map_err(in_dataset)?;
+            return Ok((train, test.balanced(task.test, task.seed).map_err(in_dataset)?));
         }
         if by_image {
             chosen.split_images(task.train, task.test, task.seed)
         } else {
             chosen.split(task.train, task.test, task.seed)
         }
-        .map_err(of)
+        .map_err(in_dataset)
     }
 
     fn open(&mut self, at: usize, split: Split, path: &Path) -> Result<Dataset> {

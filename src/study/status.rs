@@ -33,11 +33,11 @@ impl Status {
     /// ```no_run
     /// use sharpdim::study::{Status, Store};
     /// let folder = std::path::Path::new("study");
-    /// let status = Status::of(&Store::open(&folder.join("study.sqlite"))?, folder)?;
+    /// let status = Status::read(&Store::open(&folder.join("study.sqlite"))?, folder)?;
     /// println!("{} done, {} left", status.done.len(), status.pending.len() + status.running.len());
     /// # Ok::<(), sharpdim::Error>(())
     /// ```
-    pub fn of(store: &Store, folder: &Path) -> Result<Self> {
+    pub fn read(store: &Store, folder: &Path) -> Result<Self> {
         let mut status = Status::default();
         for entry in store.entries()? {
             let running =
@@ -60,8 +60,8 @@ fn seconds_left(status: &Status) -> Option<f64> {
     let mut seconds = 0.0;
     for training in [false, true] {
         let sums = |entries: &[Entry]| {
-            let of = entries.iter().filter(|entry| entry.is_training() == training);
-            of.fold((0.0, 0.0), |(cost, seconds), entry| (cost + entry.cost, seconds + entry.seconds))
+            let chosen = entries.iter().filter(|entry| entry.is_training() == training);
+            chosen.fold((0.0, 0.0), |(cost, seconds), entry| (cost + entry.cost, seconds + entry.seconds))
         };
         let (done, took) = sums(&status.done);
         let (running, spent) = sums(&status.running);

@@ -189,7 +189,7 @@ fn exponents_are_measured_by_size() {
 
 fn robust(found: &Laws, of: PenaltyOf, over: Over, model: Option<&str>) -> Robustness {
     let wanted = |r: &&Robustness| {
-        (&r.attack[..], r.epsilon, r.of, r.over, r.model.as_deref()) == ("fgsm", 2.0, of, over, model)
+        (&r.attack[..], r.epsilon, r.penalty, r.over, r.model.as_deref()) == ("fgsm", 2.0, of, over, model)
     };
     let mut all = found.robustness.iter().filter(wanted);
     let one = all.next().unwrap().clone();
@@ -243,12 +243,12 @@ fn penalties_go_with_sharpness_as_put_in() {
         assert!(accuracy.law.slopes.is_empty());
     }
     let at_8: Vec<&Robustness> = found.robustness.iter().filter(|of| of.epsilon == 8.0).collect();
-    let loss = at_8.iter().find(|of| of.of == PenaltyOf::Loss).unwrap();
+    let loss = at_8.iter().find(|found| found.penalty == PenaltyOf::Loss).unwrap();
     assert!(loss.pearson.as_ref().unwrap_err().contains("y is 1.0 in all 9 points"));
     assert_eq!(loss.excluded.len(), 1);
     assert_eq!(loss.excluded[0].name, "mnist (3 and 8), resnet18, 500 images, seed 0");
     assert_eq!(loss.excluded[0].reason, "it has no fgsm of strength 8");
-    let accuracy = at_8.iter().find(|of| of.of == PenaltyOf::Accuracy).unwrap();
+    let accuracy = at_8.iter().find(|found| found.penalty == PenaltyOf::Accuracy).unwrap();
     assert_eq!((accuracy.points.len(), accuracy.excluded.len()), (0, 108));
 }
 

@@ -3,9 +3,9 @@
 
 use super::duplicates::refuse_twins;
 use super::estimate::mean_of_local;
+use super::intervals::{self, Halving, independent};
 use super::method::FromNeighbourhoods;
 use super::neighbourhood::Neighbourhood;
-use super::spread::{self, Halving, independent};
 use super::{Estimate, Estimator};
 use crate::ops::{Neighbours, distances_among, neighbours};
 use crate::random::Random;
@@ -83,7 +83,7 @@ pub(super) fn estimates(
         let local: Vec<f64> = values.iter().map(|values| values[at]).collect();
         let sharing = match halving {
             Halving::Done => sharing(device, points, &local, *asked)?,
-            Halving::LeftOut => spread::sharing(&[]),
+            Halving::LeftOut => intervals::sharing(&[]),
         };
         Ok(refuse_twins(neighbours, asked.0).and_then(|()| {
             let error = |finite: &[f64]| sharing * independent(finite);
@@ -101,7 +101,7 @@ fn halved(k: usize) -> usize {
     (20_000 / k).max(5 * k).min(1000).max(4 * k)
 }
 
-/// What [`spread::sharing`] finds for the mean of `local`, on some random thousand of the samples at most.
+/// What [`intervals::sharing`] finds for the mean of `local`, on some random thousand of the samples at most.
 fn sharing(
     device: &Device,
     points: &Points<'_>,
@@ -116,13 +116,13 @@ fn sharing(
     }
     let n = kept.len();
     if n < 2 * (k + 1) {
-        return Ok(spread::sharing(&[]));
+        return Ok(intervals::sharing(&[]));
     }
     let rows = points.gather(&kept);
     let points = rows.points()?;
-    let reach = spread::reach(k, n);
+    let reach = intervals::reach(k, n);
     let neighbours = neighbours(device, &points, reach)?;
-    let sides: Vec<Vec<bool>> = (0..HALVINGS).map(|halving| spread::sides(0, halving, n)).collect();
+    let sides: Vec<Vec<bool>> = (0..HALVINGS).map(|halving| intervals::sides(0, halving, n)).collect();
     let samples: Vec<usize> = (0..n).collect();
     // Each sample's value within its half, for each halving.
     let values = of_neighbourhoods(device, &points, &neighbours, &samples, reach, |i, near| -> Vec<f64> {
@@ -140,9 +140,10 @@ fn sharing(
         };
         sides.iter().map(within).collect()
     })?;
-    let halving =
-        |(halving, side): (usize, &Vec<bool>)| spread::halve(side, (0..n).map(|i| (i, values[i][halving])));
-    Ok(spread::sharing(&sides.iter().enumerate().filter_map(halving).collect::<Vec<_>>()))
+    let halving = |(halving, side): (usize, &Vec<bool>)| {
+        intervals::halve(side, (0..n).map(|i| (i, values[i][halving])))
+    };
+    Ok(intervals::sharing(&sides.iter().enumerate().filter_map(halving).collect::<Vec<_>>()))
 }
 
 #[cfg(test)]

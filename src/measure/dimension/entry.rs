@@ -2,8 +2,8 @@
 
 use super::among::{self, Asked};
 use super::duplicates::refuse_twins;
+use super::intervals::Halving;
 use super::method::Formula;
-use super::spread::Halving;
 use super::{Estimate, Estimator};
 use crate::ops::{AllPairs, Neighbours, Progress, Wanted, Within, all_pairs};
 use crate::{Device, Error, Points, Result};

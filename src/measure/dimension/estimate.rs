@@ -1,7 +1,7 @@
 //! What an estimator says: the estimate with its interval, and what was left out and why.
 
 use super::Estimator;
-use super::spread::{Z95, mean};
+use super::intervals::{Z95, mean};
 use crate::ops::Neighbours;
 use crate::{Error, Result};
 use std::fmt;

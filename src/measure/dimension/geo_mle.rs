@@ -1,8 +1,8 @@
 //! GeoMLE (Gomtsyan et al. 2019): maximum likelihood extrapolated to distance 0.
 
+use super::intervals::{self, Z95, choose, halves, independent, listed, mean, sharing};
 use super::method::{Formula, FromDistances, Method, at_least, scaled};
 use super::mle::{each, inverses, part, pooled, share_of};
-use super::spread::{self, Z95, choose, halves, independent, listed, mean, sharing};
 use super::{Duplicates, Estimate, Estimator, Excluded, MleNorm, Pooling, infinite, nothing_left};
 use crate::ops::Neighbours;
 use crate::random::Random;
@@ -79,7 +79,7 @@ impl Method for GeoMle {
     }
 
     fn about(&self) -> &'static str {
-        "The same, extrapolated to distance 0 (Gomtsyan et al.)"
+        "Maximum likelihood, extrapolated to distance 0 (Gomtsyan et al.)"
     }
 
     fn key(&self) -> String {
@@ -114,7 +114,7 @@ impl Method for GeoMle {
 
     /// The interval halves the samples themselves, not those that were drawn: a half is to hold `to` neighbours.
     fn reach(&self, n: usize) -> usize {
-        self.neighbours().max(spread::reach(self.to, n))
+        self.neighbours().max(intervals::reach(self.to, n))
     }
 
     fn k(&self) -> Option<usize> {
@@ -144,8 +144,9 @@ impl FromDistances for GeoMle {
             .into_par_iter()
             .map(|b| resample(neighbours, self, b))
             .collect::<Result<_>>()?;
-        let over =
-            |of: &dyn Fn(&Resampled) -> f64| resampled.iter().map(of).sum::<f64>() / self.bootstraps as f64;
+        let over = |quantity: &dyn Fn(&Resampled) -> f64| {
+            resampled.iter().map(quantity).sum::<f64>() / self.bootstraps as f64
+        };
         let fit: Vec<Fitted> = (0..=self.to - self.from)
             .map(|at| {
                 let dim = over(&|r| r.dims[at]);

@@ -1,7 +1,7 @@
 //! What each estimator's settings implement: its name, what it reads, its checks, and its formula.
 
 use super::neighbourhood::Neighbourhood;
-use super::{Duplicates, Estimate, Estimator, spread};
+use super::{Duplicates, Estimate, Estimator, intervals};
 use crate::ops::{Neighbours, Within};
 use crate::{Device, Error, Points, Result};
 use std::fmt;
@@ -32,7 +32,7 @@ pub(super) trait Method: fmt::Display + Sync {
     /// [`neighbours`](Method::neighbours).
     fn reach(&self, n: usize) -> usize {
         match self.formula() {
-            Formula::Distances(_) => spread::reach(self.neighbours(), n),
+            Formula::Distances(_) => intervals::reach(self.neighbours(), n),
             // Their intervals do not come from lists of neighbours.
             Formula::Neighbourhoods(_) | Formula::Counts(_) => self.neighbours(),
         }

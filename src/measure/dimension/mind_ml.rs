@@ -1,7 +1,7 @@
 //! MiND-ML (Rozza et al. 2012): the likelihood of the nearest distance over the k+1-st.
 
+use super::intervals::{Z95, falling_root, standard_error};
 use super::method::{Formula, FromDistances, Method, at_least};
-use super::spread::{Z95, falling_root, standard_error};
 use super::{Duplicates, Estimate, Estimator, Excluded, infinite, nothing_left};
 use crate::Result;
 use crate::ops::Neighbours;

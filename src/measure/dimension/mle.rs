@@ -1,8 +1,8 @@
 //! Maximum likelihood from the distances to k neighbours (Levina & Bickel 2004, averaged as MacKay &
 //! Ghahramani 2005), and what its relatives share: norms, pooling, and the sums for every k of a range.
 
+use super::intervals::{Z95, mean, standard_error};
 use super::method::{Formula, FromDistances, Method, at_least};
-use super::spread::{Z95, mean, standard_error};
 use super::{Duplicates, Estimate, Estimator, Excluded, infinite, nothing_left};
 use crate::Result;
 use crate::ops::Neighbours;
@@ -21,7 +21,7 @@ pub enum MleNorm {
 }
 
 impl MleNorm {
-    pub(super) fn of(self, k: usize) -> f64 {
+    pub(super) fn divisor(self, k: usize) -> f64 {
         match self {
             MleNorm::KMinus2 => k as f64 - 2.0,
             MleNorm::KMinus1 => k as f64 - 1.0,
@@ -162,7 +162,8 @@ impl FromDistances for Mle {
     fn estimate(&self, neighbours: &Neighbours) -> Result<Estimate> {
         let inverse = |squared: &[f64]| {
             let last = squared[self.k - 1];
-            squared[..self.k - 1].iter().map(|s| 0.5 * (last / s).ln()).sum::<f64>() / self.norm.of(self.k)
+            squared[..self.k - 1].iter().map(|s| 0.5 * (last / s).ln()).sum::<f64>()
+                / self.norm.divisor(self.k)
         };
         let inverses: Vec<f64> = (0..neighbours.n())
             .map(|i| neighbours.squared_distances(i))
@@ -207,7 +208,7 @@ pub(super) fn inverses(
     for (at, distance) in squared[..to].iter().enumerate() {
         let (k, log) = (at + 1, (distance / squared[0]).ln());
         if k >= from {
-            each(k - from, 0.5 * (at as f64 * log - sum) / norm.of(k));
+            each(k - from, 0.5 * (at as f64 * log - sum) / norm.divisor(k));
         }
         sum += log;
     }

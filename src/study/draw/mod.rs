@@ -28,7 +28,7 @@ impl Results {
     ///
     /// # Errors
     /// As [`Store::observations`].
-    pub fn of(store: &Store, options: &LawOptions) -> Result<Self> {
+    pub fn from_store(store: &Store, options: &LawOptions) -> Result<Self> {
         let observations = store.observations()?;
         Ok(Results {
             measurements: store.measurements()?,
@@ -87,7 +87,7 @@ const fn named(name: &'static str, about: &'static str) -> FigureName {
 /// ```no_run
 /// use sharpdim::study::{LawOptions, Results, Store, draw};
 /// let store = Store::open("study/study.sqlite".as_ref())?;
-/// let drawn = draw(&Results::of(&store, &LawOptions::default())?, "figure2")?;
+/// let drawn = draw(&Results::from_store(&store, &LawOptions::default())?, "figure2")?;
 /// drawn.figure.write("figure2.svg".as_ref())?;
 /// println!("{}", drawn.caption);
 /// # Ok::<(), sharpdim::Error>(())

@@ -106,7 +106,7 @@ fn check(x: &[f64], y: &[f64], draws: usize) -> Result<()> {
 fn correlate(x: &[f64], y: &[f64], variance: impl Fn(f64) -> f64, draws: usize, seed: u64) -> Correlation {
     let n = x.len();
     let unit = |values: &[f64]| {
-        let centred = Centred::of(values).values;
+        let centred = Centred::new(values).values;
         let length = norm(&centred);
         centred.into_iter().map(|value| value / length).collect::<Vec<_>>()
     };

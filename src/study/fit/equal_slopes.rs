@@ -66,7 +66,7 @@ pub fn equal_slopes(groups: &[(&str, &[f64], &[f64])]) -> Result<EqualSlopes> {
         let slope = fit.coefficients[1].clone();
         let step = 1e-14 * (largest(y) + slope.value.abs() * largest(x));
         rounding += fit.n as f64 * step * step;
-        let (x, y) = (Centred::of(x), Centred::of(y));
+        let (x, y) = (Centred::new(x), Centred::new(y));
         sums.push((
             x.scale * x.scale * dot(&x.values, &x.values),
             x.scale * y.scale * dot(&x.values, &y.values),
@@ -95,5 +95,5 @@ pub fn equal_slopes(groups: &[(&str, &[f64], &[f64])]) -> Result<EqualSlopes> {
             "sums of squares are beyond what 64-bit floats hold: bring x and y to like units".into(),
         ));
     }
-    Ok(EqualSlopes { test: FTest::of(f, [numerator, n - used]), slopes, common, n })
+    Ok(EqualSlopes { test: FTest::new(f, [numerator, n - used]), slopes, common, n })
 }

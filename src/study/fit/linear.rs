@@ -114,7 +114,7 @@ impl Linear {
 /// ```
 pub fn linear(columns: &[(&str, &[f64])], y: &[f64]) -> Result<Linear> {
     check(columns, y)?;
-    let solved = Solved::of(columns, y)?;
+    let solved = Solved::new(columns, y)?;
     let (n, count) = (y.len(), columns.len() + 1);
     let freedom = n - count;
 
@@ -140,7 +140,7 @@ pub fn linear(columns: &[(&str, &[f64])], y: &[f64]) -> Result<Linear> {
         .map(|((name, value), spread)| Coefficient {
             name: name.into(),
             value,
-            inference: told.map(|variance| Inference::of(value, scale * variance.sqrt() * spread, freedom)),
+            inference: told.map(|variance| Inference::new(value, scale * variance.sqrt() * spread, freedom)),
         })
         .collect();
     let fit = Linear {
@@ -151,8 +151,9 @@ pub fn linear(columns: &[(&str, &[f64])], y: &[f64]) -> Result<Linear> {
         adjusted_r_squared: r_squared
             .filter(|_| freedom > 0)
             .map(|r_squared| 1.0 - (1.0 - r_squared) * (n - 1) as f64 / freedom as f64),
-        f: told
-            .map(|variance| FTest::of(explained / columns.len() as f64 / variance, [columns.len(), freedom])),
+        f: told.map(|variance| {
+            FTest::new(explained / columns.len() as f64 / variance, [columns.len(), freedom])
+        }),
         residual_standard_error: variance.map(|variance| scale * variance.sqrt()),
         residuals: solved.residuals.iter().map(|residual| residual * scale).collect(),
         exact,
@@ -172,7 +173,7 @@ pub fn linear(columns: &[(&str, &[f64])], y: &[f64]) -> Result<Linear> {
 }
 
 impl Inference {
-    fn of(value: f64, standard_error: f64, freedom: usize) -> Self {
+    fn new(value: f64, standard_error: f64, freedom: usize) -> Self {
         let (t, freedom) = (value / standard_error, freedom as f64);
         let reach = t_point(freedom) * standard_error;
         Inference { standard_error, t, p: two_sided_t(t, freedom), interval: [value - reach, value + reach] }
@@ -180,7 +181,7 @@ impl Inference {
 }
 
 impl FTest {
-    pub(super) fn of(f: f64, degrees_of_freedom: [usize; 2]) -> Self {
+    pub(super) fn new(f: f64, degrees_of_freedom: [usize; 2]) -> Self {
         let [numerator, denominator] = degrees_of_freedom.map(|freedom| freedom as f64);
         FTest { f, degrees_of_freedom, p: upper_f(f, numerator, denominator) }
     }
@@ -218,7 +219,7 @@ pub(super) struct Solved {
 
 impl Solved {
     /// Solves what [`check`] let pass.
-    pub(super) fn of(columns: &[(&str, &[f64])], y: &[f64]) -> Result<Self> {
+    pub(super) fn new(columns: &[(&str, &[f64])], y: &[f64]) -> Result<Self> {
         let (n, count) = (y.len(), columns.len() + 1);
         if n < count {
             return Err(Error::Data(format!(
@@ -232,7 +233,7 @@ impl Solved {
                 column[0]
             )));
         }
-        let centred: Vec<Centred> = columns.iter().map(|(_, column)| Centred::of(column)).collect();
+        let centred: Vec<Centred> = columns.iter().map(|(_, column)| Centred::new(column)).collect();
         let mut qr = Qr::default();
         for (at, (name, _)) in columns.iter().enumerate() {
             if !qr.push(&centred[at].values) {
@@ -242,7 +243,7 @@ impl Solved {
                 )));
             }
         }
-        let y = Centred::of(y);
+        let y = Centred::new(y);
         let along: Vec<f64> = qr.q.iter().map(|q| dot(q, &y.values)).collect();
         let scaled_slopes = qr.solve(&along);
         let axis = |at| (0..columns.len()).map(|row| f64::from(u8::from(row == at))).collect::<Vec<f64>>();

@@ -63,7 +63,7 @@ struct Centred {
 }
 
 impl Centred {
-    fn of(values: &[f64]) -> Self {
+    fn new(values: &[f64]) -> Self {
         let n = values.len() as f64;
         let rough = values.iter().map(|value| value / n).sum::<f64>();
         let mut about: Vec<f64> = values.iter().map(|value| value - rough).collect();

@@ -27,7 +27,8 @@ pub struct Bound {
 pub(super) fn bounds(observations: &[Observation], scopes: &[Scope], options: &LawOptions) -> Vec<Bound> {
     let mut pairs = vec![(&options.data_estimator, &options.repr_estimator)];
     for (name, _) in observations.iter().flat_map(|observation| &observation.d_data) {
-        let has = |observation: &Observation| observation.d_repr.iter().any(|(of, _)| of == name);
+        let has =
+            |observation: &Observation| observation.d_repr.iter().any(|(estimator, _)| estimator == name);
         if !pairs.contains(&(name, name)) && observations.iter().any(has) {
             pairs.push((name, name));
         }
@@ -36,8 +37,10 @@ pub(super) fn bounds(observations: &[Observation], scopes: &[Scope], options: &L
     pairs[1..].sort();
     let mut found = Vec::new();
     for (data_estimator, repr_estimator) in pairs {
-        let d_data = Quantity::new("d_data", |of| dimension("d_data", &of.d_data, data_estimator));
-        let d_repr = Quantity::new("d_repr", |of| dimension("d_repr", &of.d_repr, repr_estimator));
+        let d_data =
+            Quantity::new("d_data", |observation| dimension("d_data", &observation.d_data, data_estimator));
+        let d_repr =
+            Quantity::new("d_repr", |observation| dimension("d_repr", &observation.d_repr, repr_estimator));
         for scope in scopes {
             let scoped = observations.iter().filter(|observation| scope.holds(observation));
             let (points, excluded) = gather(scoped, &d_repr, &[&d_data]);

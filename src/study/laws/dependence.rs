@@ -53,7 +53,8 @@ pub(super) fn dependence(
     let mut fits = Vec::new();
     let mut between_domains = Vec::new();
     for scope in scopes {
-        let (points, excluded) = gather(observations.iter().filter(|of| scope.holds(of)), y, &[x]);
+        let (points, excluded) =
+            gather(observations.iter().filter(|observation| scope.holds(observation)), y, &[x]);
         if scope.domain.is_none() {
             between_domains.push(BetweenDomains {
                 model: scope.model.clone(),
@@ -61,7 +62,7 @@ pub(super) fn dependence(
                 dataset_means: compare(&dataset_means(&points)),
             });
         }
-        fits.push(Regression::of(scope.clone(), &y.name, &[&x.name], points, excluded, options));
+        fits.push(Regression::fit(scope.clone(), &y.name, &[&x.name], points, excluded, options));
     }
     Dependence { fits, between_domains }
 }

@@ -36,14 +36,15 @@ pub struct AgainstOne {
 }
 
 impl Law {
-    pub(super) fn of(regression: Regression) -> Self {
+    pub(super) fn new(regression: Regression) -> Self {
         let inside = |[low, high]: [f64; 2]| low <= 1.0 && 1.0 <= high;
         let coefficients = regression.fit.iter().flat_map(|fit| &fit.coefficients[1..]);
         let slopes = coefficients
             .enumerate()
             .map(|(at, slope)| {
                 let interval = slope.inference.map(|told| told.interval);
-                let bootstrap_interval = regression.bootstrap.as_ref().ok().map(|of| of.slopes[at].interval);
+                let bootstrap_interval =
+                    regression.bootstrap.as_ref().ok().map(|bootstrap| bootstrap.slopes[at].interval);
                 AgainstOne {
                     column: slope.name.clone(),
                     value: slope.value,
@@ -70,8 +71,9 @@ pub(super) fn laws(
     scopes
         .iter()
         .map(|scope| {
-            let (points, excluded) = gather(observations.iter().filter(|of| scope.holds(of)), y, columns);
-            Law::of(Regression::of(scope.clone(), &y.name, &names, points, excluded, options))
+            let (points, excluded) =
+                gather(observations.iter().filter(|observation| scope.holds(observation)), y, columns);
+            Law::new(Regression::fit(scope.clone(), &y.name, &names, points, excluded, options))
         })
         .collect()
 }
@@ -126,19 +128,20 @@ impl Exponent {
     }
 }
 
-pub(super) fn exponents(observations: &[Observation], of: &Quantities) -> Exponents {
+pub(super) fn exponents(observations: &[Observation], quantities: &Quantities) -> Exponents {
     let mut series: BTreeMap<[&str; 4], Vec<&Observation>> = BTreeMap::new();
     for observation in observations {
         let Observation { domain, dataset, classes, model, .. } = observation;
         series.entry([domain, dataset, classes, model]).or_default().push(observation);
     }
-    let (log_loss, log_n, d_data, d_repr) = (of.log_loss(), of.log_n(), of.d_data(), of.d_repr());
+    let (log_loss, log_n, d_data, d_repr) =
+        (quantities.log_loss(), quantities.log_n(), quantities.d_data(), quantities.d_repr());
     let mut found = Exponents { found: Vec::new(), excluded: Vec::new() };
     for ([domain, dataset, classes, model], all) in series {
         let (points, excluded) = gather(all.iter().copied(), &log_loss, &[&log_n]);
         let used: Vec<&Observation> = all
             .into_iter()
-            .filter(|observation| (log_loss.of)(observation).is_ok() && (log_n.of)(observation).is_ok())
+            .filter(|observation| (log_loss.value)(observation).is_ok() && (log_n.value)(observation).is_ok())
             .collect();
         let sizes: BTreeSet<usize> = used.iter().map(|observation| observation.train).collect();
         if sizes.len() < FEWEST_SIZES {
@@ -159,8 +162,10 @@ pub(super) fn exponents(observations: &[Observation], of: &Quantities) -> Expone
             continue;
         }
         let exponent = |dimension: &Quantity| {
-            let values: Vec<f64> =
-                used.iter().filter_map(|of| Some(-1.0 / (dimension.of)(of).ok()?)).collect();
+            let values: Vec<f64> = used
+                .iter()
+                .filter_map(|observation| Some(-1.0 / (dimension.value)(observation).ok()?))
+                .collect();
             Some(values.iter().map(|value| value / values.len() as f64).sum::<f64>())
                 .filter(|mean| !values.is_empty() && mean.is_finite())
         };

@@ -114,21 +114,23 @@ pub struct Laws {
 /// ```
 pub fn laws(observations: &[Observation], options: &LawOptions) -> Laws {
     let scopes = Scope::all(observations);
-    let of = Quantities { options };
+    let quantities = Quantities { options };
     let dependence = |y, x| dependence::dependence(observations, &scopes, y, x, options);
-    let law = |columns: &[&_]| generalization::laws(observations, &scopes, &of.log_loss(), columns, options);
-    let by_data = of.by_dimension("-(1/d_data) log N", of.d_data());
-    let by_repr = of.by_dimension("-(1/d_repr) log N", of.d_repr());
+    let law = |columns: &[&_]| {
+        generalization::laws(observations, &scopes, &quantities.log_loss(), columns, options)
+    };
+    let by_data = quantities.by_dimension("-(1/d_data) log N", quantities.d_data());
+    let by_repr = quantities.by_dimension("-(1/d_repr) log N", quantities.d_repr());
     let (robustness, excluded) = robustness::robustness(observations, options);
     Laws {
-        log_loss_on_d_data: dependence(&of.log_loss(), &of.d_data()),
-        log_loss_on_d_repr: dependence(&of.log_loss(), &of.d_repr()),
-        accuracy_on_d_data: dependence(&of.accuracy(), &of.d_data()),
-        accuracy_on_d_repr: dependence(&of.accuracy(), &of.d_repr()),
-        generalization_data: law(&[&by_data, &of.log_k_f()]),
+        log_loss_on_d_data: dependence(&quantities.log_loss(), &quantities.d_data()),
+        log_loss_on_d_repr: dependence(&quantities.log_loss(), &quantities.d_repr()),
+        accuracy_on_d_data: dependence(&quantities.accuracy(), &quantities.d_data()),
+        accuracy_on_d_repr: dependence(&quantities.accuracy(), &quantities.d_repr()),
+        generalization_data: law(&[&by_data, &quantities.log_k_f()]),
         generalization_data_without_k_f: law(&[&by_data]),
         generalization_repr: law(&[&by_repr]),
-        exponents: generalization::exponents(observations, &of),
+        exponents: generalization::exponents(observations, &quantities),
         robustness,
         bound: bound::bounds(observations, &scopes, options),
         excluded,

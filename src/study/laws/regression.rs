@@ -17,8 +17,8 @@ pub struct Scope {
 impl Scope {
     /// All models and each, by all domains and each; names in alphabetical order.
     pub(super) fn all(observations: &[Observation]) -> Vec<Scope> {
-        let names = |of: fn(&Observation) -> &String| {
-            let names: BTreeSet<&String> = observations.iter().map(of).collect();
+        let names = |field: fn(&Observation) -> &String| {
+            let names: BTreeSet<&String> = observations.iter().map(field).collect();
             std::iter::once(None).chain(names.into_iter().cloned().map(Some)).collect::<Vec<_>>()
         };
         let domains = names(|observation| &observation.domain);
@@ -86,7 +86,7 @@ pub struct Regression {
 }
 
 impl Regression {
-    pub(super) fn of(
+    pub(super) fn fit(
         scope: Scope,
         y: &str,
         columns: &[&str],
@@ -127,12 +127,12 @@ type Taken<'a> = dyn Fn(&Observation) -> Result<f64, String> + 'a;
 /// A quantity of observations, by name.
 pub(super) struct Quantity<'a> {
     pub(super) name: String,
-    pub(super) of: Box<Taken<'a>>,
+    pub(super) value: Box<Taken<'a>>,
 }
 
 impl<'a> Quantity<'a> {
-    pub(super) fn new(name: &str, of: impl Fn(&Observation) -> Result<f64, String> + 'a) -> Self {
-        Quantity { name: name.into(), of: Box::new(of) }
+    pub(super) fn new(name: &str, value: impl Fn(&Observation) -> Result<f64, String> + 'a) -> Self {
+        Quantity { name: name.into(), value: Box::new(value) }
     }
 }
 
@@ -152,11 +152,15 @@ impl<'a> Quantities<'a> {
     }
 
     pub(super) fn d_data(self) -> Quantity<'a> {
-        Quantity::new("d_data", move |of| dimension("d_data", &of.d_data, &self.options.data_estimator))
+        Quantity::new("d_data", move |observation| {
+            dimension("d_data", &observation.d_data, &self.options.data_estimator)
+        })
     }
 
     pub(super) fn d_repr(self) -> Quantity<'a> {
-        Quantity::new("d_repr", move |of| dimension("d_repr", &of.d_repr, &self.options.repr_estimator))
+        Quantity::new("d_repr", move |observation| {
+            dimension("d_repr", &observation.d_repr, &self.options.repr_estimator)
+        })
     }
 
     pub(super) fn k_f(self) -> Quantity<'a> {
@@ -175,7 +179,7 @@ impl<'a> Quantities<'a> {
     pub(super) fn by_dimension(self, name: &str, dimension: Quantity<'a>) -> Quantity<'a> {
         let log_n = self.log_n();
         Quantity::new(name, move |observation| {
-            finite("(1/d) log N", -(log_n.of)(observation)? / (dimension.of)(observation)?)
+            finite("(1/d) log N", -(log_n.value)(observation)? / (dimension.value)(observation)?)
         })
     }
 }
@@ -184,8 +188,8 @@ fn k_f(observation: &Observation) -> Result<f64, String> {
     finite("K_F", observation.k_f.ok_or("it has no K_F")?)
 }
 
-pub(super) fn dimension(what: &str, of: &[(String, f64)], estimator: &str) -> Result<f64, String> {
-    let found = of.iter().find(|(name, _)| name == estimator);
+pub(super) fn dimension(what: &str, dims: &[(String, f64)], estimator: &str) -> Result<f64, String> {
+    let found = dims.iter().find(|(name, _)| name == estimator);
     let value = found.ok_or_else(|| format!("it has no {what} by {estimator}"))?.1;
     if finite(what, value)? > 0.0 {
         Ok(value)
@@ -226,7 +230,7 @@ pub(super) fn gather<'a>(
     let (mut points, mut excluded) = (Vec::new(), Vec::new());
     for observation in observations {
         let values: Result<Vec<f64>, String> =
-            columns.iter().copied().chain([y]).map(|quantity| (quantity.of)(observation)).collect();
+            columns.iter().copied().chain([y]).map(|quantity| (quantity.value)(observation)).collect();
         match values {
             Ok(mut columns) => points.push(Point {
                 name: name(observation),
@@ -262,8 +266,9 @@ fn means(points: &[Point], key: impl Fn(&Point) -> (String, String, String)) -> 
         .into_iter()
         .map(|((domain, dataset, classes), points)| {
             // Divided first: no sum overflows.
-            let mean =
-                |of: &dyn Fn(&Point) -> f64| points.iter().map(|p| of(p) / points.len() as f64).sum::<f64>();
+            let mean = |value: &dyn Fn(&Point) -> f64| {
+                points.iter().map(|p| value(p) / points.len() as f64).sum::<f64>()
+            };
             Point {
                 name: task(&dataset, &classes),
                 observations: points.iter().map(|point| point.observations).sum(),

@@ -39,7 +39,7 @@ pub struct Robustness {
     /// The model; `None` is all.
     pub model: Option<String>,
     /// What it costs.
-    pub of: PenaltyOf,
+    pub penalty: PenaltyOf,
     /// What a point is.
     pub over: Over,
     /// The points: the column is K_F, y the penalty.
@@ -94,9 +94,9 @@ pub(super) fn robustness(
     let mut found = Vec::new();
     for (attack, epsilon) in attacks {
         for model in &models {
-            for of in [PenaltyOf::Loss, PenaltyOf::Accuracy] {
+            for kind in [PenaltyOf::Loss, PenaltyOf::Accuracy] {
                 let scope = Scope { domain: None, model: model.clone() };
-                let penalty = penalty(of, attack, epsilon);
+                let penalty = penalty(kind, attack, epsilon);
                 let sharpness = Quantities { options }.k_f();
                 let scoped = observations.iter().filter(|observation| scope.holds(observation));
                 let (points, excluded) = gather(scoped, &penalty, &[&sharpness]);
@@ -113,7 +113,7 @@ pub(super) fn robustness(
                         attack: attack.into(),
                         epsilon,
                         model: model.clone(),
-                        of,
+                        penalty: kind,
                         over,
                         datasets: datasets(&points),
                         pearson: pearson(&x, &y, draws, seed).map_err(|error| error.to_string()),
@@ -131,15 +131,15 @@ pub(super) fn robustness(
 }
 
 /// What an attack costs an observation.
-fn penalty<'a>(of: PenaltyOf, attack: &'a str, epsilon: f64) -> Quantity<'a> {
-    let name = match of {
+fn penalty<'a>(kind: PenaltyOf, attack: &'a str, epsilon: f64) -> Quantity<'a> {
+    let name = match kind {
         PenaltyOf::Loss => "loss penalty",
         PenaltyOf::Accuracy => "accuracy penalty",
     };
     Quantity::new(name, move |observation| {
         let found = observation.attacks.iter().find(|p| p.attack == attack && p.epsilon == epsilon);
         let found = found.ok_or_else(|| format!("it has no {attack} of strength {epsilon}"))?;
-        match of {
+        match kind {
             PenaltyOf::Loss => finite("the loss penalty", found.loss),
             PenaltyOf::Accuracy => finite("the accuracy penalty", found.accuracy),
         }
@@ -163,5 +163,5 @@ fn of_logs(
             Err(reason) => excluded.push(Excluded { name: point.name.clone(), reason }),
         }
     }
-    Law::of(Regression::of(scope, &format!("log {penalty}"), &["log K_F"], logs, excluded, options))
+    Law::new(Regression::fit(scope, &format!("log {penalty}"), &["log K_F"], logs, excluded, options))
 }

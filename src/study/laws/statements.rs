@@ -57,11 +57,11 @@ impl Laws {
             all.extend(pooled.map(|law| of_law(claim, law)));
         }
         all.push(self.exponent());
-        let asked = |of: &&Robustness| {
-            of.attack == self.options.attack
-                && of.epsilon == self.options.epsilon
-                && of.model.is_none()
-                && of.over == Over::Datasets
+        let asked = |found: &&Robustness| {
+            found.attack == self.options.attack
+                && found.epsilon == self.options.epsilon
+                && found.model.is_none()
+                && found.over == Over::Datasets
         };
         let asked: Vec<Statement> =
             self.robustness.iter().filter(asked).flat_map(against_sharpness).collect();
@@ -72,13 +72,13 @@ impl Laws {
         all.extend(asked);
         let bounds = self.bound.iter().filter(|bound| bound.scope.model.is_none());
         all.extend(bounds.map(|bound| {
-            let of =
+            let what =
                 format!("{} by {} and {}", within(&bound.scope), bound.repr_estimator, bound.data_estimator);
             let (found, n) = match &bound.holding {
-                Err(reason) => (format!("nothing{of}: {reason}"), 0),
+                Err(reason) => (format!("nothing{what}: {reason}"), 0),
                 Ok(holding) => (
                     format!(
-                        "d_repr is at most d_data in {} of {} trainings{of}: {} % (95 % {}); {}",
+                        "d_repr is at most d_data in {} of {} trainings{what}: {} % (95 % {}); {}",
                         holding.successes,
                         holding.n,
                         number(100.0 * holding.value),
@@ -100,13 +100,21 @@ impl Laws {
 
     fn exponent(&self) -> Statement {
         let claim = "Test loss falls with the size of the training set at least as fast as N^(-1/d).";
-        let measured: Vec<_> =
-            self.exponents.found.iter().filter_map(|of| Some((of.measured()?, of))).collect();
+        let measured: Vec<_> = self
+            .exponents
+            .found
+            .iter()
+            .filter_map(|exponent| Some((exponent.measured()?, exponent)))
+            .collect();
         let mut excluded = self.exponents.excluded.clone();
-        excluded.extend(self.exponents.found.iter().flat_map(|of| {
-            let name = format!("{}, {}", super::regression::task(&of.dataset, &of.classes), of.model);
-            let unfit = of.fit.as_ref().err().map(|reason| Excluded { name, reason: reason.clone() });
-            of.excluded.iter().cloned().chain(unfit)
+        excluded.extend(self.exponents.found.iter().flat_map(|exponent| {
+            let name = format!(
+                "{}, {}",
+                super::regression::task(&exponent.dataset, &exponent.classes),
+                exponent.model
+            );
+            let unfit = exponent.fit.as_ref().err().map(|reason| Excluded { name, reason: reason.clone() });
+            exponent.excluded.iter().cloned().chain(unfit)
         }));
         let found = if measured.is_empty() {
             "nothing: no dataset was trained on with 3 sizes".into()
@@ -121,8 +129,11 @@ impl Laws {
                 number(high)
             );
             for (name, by) in [
-                ("-1/d_data", measured.iter().map(|(slope, of)| (*slope, of.by_data)).collect::<Vec<_>>()),
-                ("-1/d_repr", measured.iter().map(|(slope, of)| (*slope, of.by_repr)).collect()),
+                (
+                    "-1/d_data",
+                    measured.iter().map(|(slope, exponent)| (*slope, exponent.by_data)).collect::<Vec<_>>(),
+                ),
+                ("-1/d_repr", measured.iter().map(|(slope, exponent)| (*slope, exponent.by_repr)).collect()),
             ] {
                 let beside: Vec<(f64, f64)> =
                     by.into_iter().filter_map(|(slope, by)| Some((slope, by?))).collect();
@@ -151,32 +162,32 @@ fn by_domain(dependence: &Dependence) -> Vec<&Regression> {
     if domains.is_empty() { pooled.collect() } else { domains }
 }
 
-fn slope(claim: &str, of: &Regression) -> Statement {
-    let found = match &of.fit {
-        Err(reason) => format!("nothing{}: {reason}", within(&of.scope)),
+fn slope(claim: &str, regression: &Regression) -> Statement {
+    let found = match &regression.fit {
+        Err(reason) => format!("nothing{}: {reason}", within(&regression.scope)),
         Ok(fit) => {
             let value = fit.coefficients[1].value;
             let sign = if value < 0.0 { -1.0 } else { 1.0 };
             format!(
                 "{} {} by {} ({}) per unit of {} over {}, {}",
-                of.y,
+                regression.y,
                 if value < 0.0 { "falls" } else { "rises" },
                 number(value.abs()),
-                interval(of, 0, sign),
-                of.columns[0],
-                datasets(of.datasets, of.scope.domain.as_deref()),
+                interval(regression, 0, sign),
+                regression.columns[0],
+                datasets(regression.datasets, regression.scope.domain.as_deref()),
                 count(fit.n, "point")
             )
         }
     };
-    statement(claim, found, of.points.len(), &of.excluded)
+    statement(claim, found, regression.points.len(), &regression.excluded)
 }
 
-fn between(claim: &str, of: &BetweenDomains, pooled: &Regression) -> Statement {
+fn between(claim: &str, tests: &BetweenDomains, pooled: &Regression) -> Statement {
     let mut parts = Vec::new();
     for (test, what) in [
-        (&of.dataset_means, "over dataset means"),
-        (&of.observations, "over all points, which are not independent"),
+        (&tests.dataset_means, "over dataset means"),
+        (&tests.observations, "over all points, which are not independent"),
     ] {
         parts.push(match test {
             Err(reason) => format!("nothing {what}: {reason}"),
@@ -184,7 +195,7 @@ fn between(claim: &str, of: &BetweenDomains, pooled: &Regression) -> Statement {
                 let slopes: Vec<String> = test
                     .slopes
                     .iter()
-                    .map(|of| format!("{} ({})", number(of.slope.value), of.group))
+                    .map(|group| format!("{} ({})", number(group.slope.value), group.group))
                     .collect();
                 let [numerator, denominator] = test.test.degrees_of_freedom;
                 format!(
@@ -200,9 +211,9 @@ fn between(claim: &str, of: &BetweenDomains, pooled: &Regression) -> Statement {
 }
 
 fn of_law(claim: &str, law: &Law) -> Statement {
-    let of = &law.regression;
-    let found = match &of.fit {
-        Err(reason) => format!("nothing{}: {reason}", within(&of.scope)),
+    let regression = &law.regression;
+    let found = match &regression.fit {
+        Err(reason) => format!("nothing{}: {reason}", within(&regression.scope)),
         Ok(fit) => {
             let slopes: Vec<String> = law
                 .slopes
@@ -214,51 +225,60 @@ fn of_law(claim: &str, law: &Law) -> Statement {
                         Some(false) => ", 1 is outside",
                         None => "",
                     };
-                    format!("{} of {} ({}{inside})", number(slope.value), slope.column, interval(of, at, 1.0))
+                    format!(
+                        "{} of {} ({}{inside})",
+                        number(slope.value),
+                        slope.column,
+                        interval(regression, at, 1.0)
+                    )
                 })
                 .collect();
             let explained = fit.r_squared.map_or(String::new(), |part| format!(", r^2 {}", number(part)));
-            let datasets = datasets(of.datasets, of.scope.domain.as_deref());
+            let datasets = datasets(regression.datasets, regression.scope.domain.as_deref());
             let points = count(fit.n, "point");
-            format!("{} has the slope {} over {datasets}, {points}{explained}", of.y, slopes.join(" and "))
+            format!(
+                "{} has the slope {} over {datasets}, {points}{explained}",
+                regression.y,
+                slopes.join(" and ")
+            )
         }
     };
-    statement(claim, found, of.points.len(), &of.excluded)
+    statement(claim, found, regression.points.len(), &regression.excluded)
 }
 
-fn against_sharpness(of: &Robustness) -> [Statement; 2] {
-    let (what, claim) = match of.of {
+fn against_sharpness(robustness: &Robustness) -> [Statement; 2] {
+    let (what, claim) = match robustness.penalty {
         PenaltyOf::Loss => ("loss", "An attack costs more loss where K_F is higher."),
         PenaltyOf::Accuracy => ("accuracy", "An attack costs more accuracy where K_F is higher."),
     };
-    let of_attack = format!("the {what} penalty of {} of strength {}", of.attack, of.epsilon);
+    let of_attack = format!("the {what} penalty of {} of strength {}", robustness.attack, robustness.epsilon);
     let correlation = |name: &str, found: &Result<Correlation, String>| match found {
         Err(reason) => format!("no {name}: {reason}"),
         Ok(found) => format!(
             "{name} {} ({}), {}, by permutations {}",
             number(found.r),
-            found.interval.map_or("no interval of so few".into(), |of| format!("95 % {}", range(of))),
+            found.interval.map_or("no interval of so few".into(), |ends| format!("95 % {}", range(ends))),
             probability(found.p),
             probability(found.permuted.p)
         ),
     };
     let found = format!(
         "{of_attack} against K_F over {}: {}; {}",
-        count(of.points.len(), "dataset mean"),
-        correlation("Pearson's r", &of.pearson),
-        correlation("Spearman's r", &of.spearman)
+        count(robustness.points.len(), "dataset mean"),
+        correlation("Pearson's r", &robustness.pearson),
+        correlation("Spearman's r", &robustness.spearman)
     );
     let mut law =
-        of_law(&format!("log R >~ -log K_F + log b: {what} penalty rises as K_F at most."), &of.law);
+        of_law(&format!("log R >~ -log K_F + log b: {what} penalty rises as K_F at most."), &robustness.law);
     law.found = format!("{of_attack}: {}", law.found);
-    [statement(claim, found, of.points.len(), &of.excluded), law]
+    [statement(claim, found, robustness.points.len(), &robustness.excluded), law]
 }
 
 /// The interval of a slope, times a sign, and what it is of.
-fn interval(of: &Regression, at: usize, sign: f64) -> String {
+fn interval(regression: &Regression, at: usize, sign: f64) -> String {
     let signed = |[low, high]: [f64; 2]| if sign < 0.0 { [-high, -low] } else { [low, high] };
-    let told = of.fit.as_ref().ok().and_then(|fit| fit.coefficients[at + 1].inference);
-    match (&of.bootstrap, told) {
+    let told = regression.fit.as_ref().ok().and_then(|fit| fit.coefficients[at + 1].inference);
+    match (&regression.bootstrap, told) {
         (Ok(bootstrap), _) => {
             let unfitted = match bootstrap.unfitted {
                 0 => String::new(),
@@ -274,7 +294,8 @@ fn interval(of: &Regression, at: usize, sign: f64) -> String {
 }
 
 fn statement(claim: &str, found: String, n: usize, excluded: &[Excluded]) -> Statement {
-    let excluded = excluded.iter().map(|of| format!("{}: {}", of.name, of.reason)).collect();
+    let excluded =
+        excluded.iter().map(|left_out| format!("{}: {}", left_out.name, left_out.reason)).collect();
     Statement { claim: claim.into(), found, n, excluded }
 }
 

@@ -72,10 +72,10 @@ pub enum Event<'a> {
     },
     /// The tasks that are left to do by this process or another.
     Begun {
-        /// Their number, of `of`.
+        /// Their number, of `total`.
         left: usize,
         /// All tasks of this shard that can be done.
-        of: usize,
+        total: usize,
         /// Their work: see [`Task::cost`].
         cost: f64,
     },
@@ -139,7 +139,7 @@ pub struct Summary {
 /// The file of a study's results in its folder, or that of a shard.
 pub fn store_path(folder: &Path, shard: Option<(usize, usize)>) -> PathBuf {
     match shard {
-        Some((number, of)) => folder.join(format!("study-{number}-of-{of}.sqlite")),
+        Some((number, count)) => folder.join(format!("study-{number}-of-{count}.sqlite")),
         None => folder.join("study.sqlite"),
     }
 }
@@ -182,10 +182,12 @@ pub fn run(
     options: &RunOptions,
     watch: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<Summary> {
-    if let Some((number, of)) = options.shard
-        && !(1..=of).contains(&number)
+    if let Some((number, count)) = options.shard
+        && !(1..=count).contains(&number)
     {
-        return Err(Error::Argument(format!("shard {number} of {of}: they are numbered from 1 to {of}")));
+        return Err(Error::Argument(format!(
+            "shard {number} of {count}: they are numbered from 1 to {count}"
+        )));
     }
     let runs = folder.join("runs");
     fs::create_dir_all(&runs).map_err(|source| Error::io(&runs, source))?;
@@ -195,8 +197,9 @@ pub fn run(
              once for each in the same folder"
         )));
     }
-    let (number, of) = options.shard.unwrap_or((1, 1));
-    let tasks: Vec<Task> = plan.tasks().into_iter().filter(|task| task.position % of == number - 1).collect();
+    let (number, count) = options.shard.unwrap_or((1, 1));
+    let tasks: Vec<Task> =
+        plan.tasks().into_iter().filter(|task| task.position % count == number - 1).collect();
     let mut store = Store::create(&store_path(folder, options.shard))?;
     store.add_tasks(plan, &tasks)?;
     store.again(options.retry)?;
@@ -249,7 +252,7 @@ impl Running<'_> {
         let cost = left.iter().map(|task| task.cost).sum();
         watch(Event::Begun {
             left: left.len(),
-            of: left.len() + self.summary.done + self.summary.failed,
+            total: left.len() + self.summary.done + self.summary.failed,
             cost,
         });
         let count = jobs::count(self.device, self.plan, &left, self.options.jobs);

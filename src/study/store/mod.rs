@@ -390,10 +390,10 @@ impl Store {
         })
     }
 
-    fn rows<T>(&self, text: &str, of: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
+    fn rows<T>(&self, text: &str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
         let wrong = wrong(&self.path);
         let mut query = self.connection.prepare_cached(text).map_err(&wrong)?;
-        query.query_map([], of).and_then(Iterator::collect).map_err(&wrong)
+        query.query_map([], read).and_then(Iterator::collect).map_err(&wrong)
     }
 
     fn write(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<()> {

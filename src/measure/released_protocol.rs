@@ -6,7 +6,7 @@ use crate::ops::{Progress, SharpPair, one_label_each, pair_distances};
 use crate::random::Random;
 use crate::{Device, Error, Points, Result};
 
-pub(super) fn released(
+pub(super) fn released_sharpness(
     device: &Device,
     points: &Points<'_>,
     labels: &[u32],
