@@ -1,4 +1,4 @@
-//! Profiles the convolutions and linear layers of ResNet-18, 34 and 50 and of VGG-13, 16 and 19 on images of 224 x 224:
+//! Benchmarks the convolutions and linear layers of ResNet-18, 34 and 50 and of VGG-13, 16 and 19 on images of 224 x 224:
 //! the output and both gradients, on every device, in every precision that it has. An element is a multiplication or an
 //! addition: Gelem/s are GFLOP/s.
 //!

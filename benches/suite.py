@@ -2,14 +2,14 @@
 """Times the estimators of intrinsic dimension that both this library and scikit-dimension have, on the same data with
 the same number of threads. Needs numpy and scikit-dimension:  python benches/suite.py [--quick]
 
-Prints a Markdown table, and checks that both say the same. The data are made-up images of a few blurred spots, whose
-places, sizes and strengths are what varies: 8-bit as image files have them, and the same without rounding.
+Prints a Markdown table, and checks that both agree. The data are generated images of a few blurred spots of varying
+places, sizes and strengths: 8-bit as image files have them, and the same without rounding.
 
 Each side is a process of its own, warmed up untimed. For each estimator scikit-dimension's best time counts: with
 float64 in one process and thread; in as many processes as threads or, where it cannot do that, with its BLAS in so many
 threads; with float32 in the better of these ways. It searches neighbours for each
-estimator, as its user's calls do; given neighbours that were found before, where it takes them, it is timed too. CPU is the
-processors' time, of which a busy machine takes no more than an idle one: scikit-dimension's with one process and thread.
+estimator, as its user's calls do; with precomputed neighbours, where it takes them, it is timed too. CPU is processor
+time, which other load hardly changes: scikit-dimension's with one process and thread.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-//! How estimates scatter over many samples of one manifold, beside what each says of its own uncertainty.
+//! The spread of estimates over many samples of one manifold, compared with their own intervals.
 
 use rayon::prelude::*;
 use sharpdim::data::manifolds::{Manifold, Settings};
