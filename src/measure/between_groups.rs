@@ -1,5 +1,5 @@
-//! Label sharpness between patients, apart from that within them: two neighbouring slices of one volume with different
-//! labels make K_F large, and say nothing of how near patients are to each other.
+//! Label sharpness between groups, such as patients: two neighbouring slices of one volume with different labels make K_F
+//! large, though no two patients are near each other.
 
 use crate::ops::{Progress, SharpPair, one_label_each, sharpness_with};
 use crate::{Device, Error, Points, Result};
@@ -55,15 +55,15 @@ pub fn sharpness_between_groups(
         let found = sharpness_with(device, points, labels, asked, progress)?;
         match BetweenGroups::among(&found.sharpest, found.sharpest.len() < asked, groups, top) {
             Some(found) => return found,
-            // All pairs of groups may be sharper than the first between them: further ones are looked at then.
+            // Too few pairs between groups among these: more of the sharpest are needed.
             None => asked = asked.saturating_mul(8),
         }
     }
 }
 
 impl BetweenGroups {
-    /// How many of the sharpest pairs to look at first where `top` of different groups are wanted: those within groups may
-    /// come before them.
+    /// How many of the sharpest pairs to search first for `top` pairs between groups: pairs within groups may come
+    /// before them.
     ///
     /// ```
     /// use sharpdim::measure::BetweenGroups;
@@ -74,8 +74,8 @@ impl BetweenGroups {
         top.max(LEAST)
     }
 
-    /// What the sharpest pairs of all samples, the closest first, say of those of different `groups`; `complete` says
-    /// that there are no further pairs. `None` where further ones must be looked at, as `top` of them are wanted.
+    /// The result for pairs of different `groups`, from the sharpest pairs of all samples, the closest first; `complete`
+    /// means that there are no further pairs. `None` where `top` pairs between groups need further ones.
     ///
     /// # Errors
     /// [`Error::Data`] where none is of different groups, and there are no further ones.
@@ -102,7 +102,7 @@ impl BetweenGroups {
         }
         let Some(first) = apart.first().copied() else {
             return Some(Err(Error::Data(
-                "no two samples with different labels are of different groups: nothing is to be compared between them"
+                "no pair with different labels is of different groups: there is no label sharpness between groups"
                     .into(),
             )));
         };

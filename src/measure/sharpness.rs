@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// Measures the label sharpness of `points`; `labels` holds one class index for each sample.
 ///
 /// # Errors
-/// [`Error::Argument`] where `labels` has another length than the samples or a number asked for is 0;
+/// [`Error::Argument`] where `labels` has another length than the samples or a requested number is 0;
 /// [`Error::Data`] where all labels are the same, or every pair with different labels is identical;
 /// [`Error::Device`] where the device fails.
 ///
@@ -57,7 +57,7 @@ pub fn label_sharpness(
 }
 
 impl From<Sharpness> for LabelSharpness {
-    /// What all pairs say, of one set or between two.
+    /// The result over all pairs, within one set or between two.
     fn from(found: Sharpness) -> Self {
         let (mean, sd, top) = (found.mean, found.sd, found.sharpest.len());
         LabelSharpness { mean, sd, ..pool(vec![found], top) }

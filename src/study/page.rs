@@ -1,4 +1,4 @@
-//! A study as one page: what was done, what the laws come to, every figure, every number behind them.
+//! A study as one page: its tasks, the laws' fits, every figure, and the numbers behind them.
 
 use super::draw::{FIGURES, Results, draw};
 use super::laws::Excluded;
@@ -9,7 +9,7 @@ use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What was written of a study.
+/// The files written for a study.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Figures, each as SVG and PNG, and the page.
@@ -18,8 +18,8 @@ pub struct Written {
     pub not_drawn: Vec<(String, String)>,
 }
 
-/// Writes all figures of a study to `folder/figures`, as SVG and PNG, and `folder/report.html`, a page with them and the numbers
-/// behind them that needs nothing besides itself.
+/// Writes all figures of a study to `folder/figures`, as SVG and PNG, and `folder/report.html`, a self-contained page
+/// with them and the numbers behind them.
 ///
 /// # Errors
 /// [`Error::Io`] where they cannot be written; as [`Store::entries`].
@@ -87,7 +87,7 @@ fn or_dash(value: Option<f64>) -> String {
     value.map_or_else(|| "–".into(), cell)
 }
 
-/// What was done, and what was not.
+/// Tasks done, skipped and failed.
 fn about(store: &Store, results: &Results, folder: &Path) -> Result<Section> {
     let status = Status::read(store, folder)?;
     let provenance = store.provenance()?;
@@ -103,12 +103,12 @@ fn about(store: &Store, results: &Results, folder: &Path) -> Result<Section> {
     let mut section = Section::new("What was done")
         .paragraph(
             "Each training is of a network from random weights on images of two classes. Before it the images' intrinsic dimension \
-             d_data and label sharpness K_F were measured; after it the loss on images that were not trained on, what attacks cost, and \
+             d_data and label sharpness K_F were measured; after it the test loss and accuracy, also under attack, and \
              the dimension d_repr of the last hidden layer's representation of the training images. Intervals are of 95 %.",
         )
         .facts("The study", facts);
     if !(status.pending.is_empty() && status.running.is_empty()) {
-        section = section.warning("The study is not finished: what follows is of what is done so far.");
+        section = section.warning("The study is not finished: these are the results so far.");
     }
     let mut reasons: BTreeMap<(String, String), usize> = BTreeMap::new();
     for entry in status.skipped.iter().chain(&status.failed) {
@@ -138,11 +138,11 @@ fn about(store: &Store, results: &Results, folder: &Path) -> Result<Section> {
 fn laws(results: &Results) -> Result<Section> {
     let columns = [
         Column::text("the paper's claim"),
-        Column::text("these data"),
+        Column::text("this study"),
         Column::number("points"),
         Column::number("left out"),
     ];
-    let mut table = Table::new("Claims and what was found", columns);
+    let mut table = Table::new("Claims and results", columns);
     let statements = results.laws.statements();
     for statement in &statements {
         table = table.row([
@@ -157,7 +157,7 @@ fn laws(results: &Results) -> Result<Section> {
     excluded.dedup();
     let mut section = Section::new("The laws").table(table).subsection(regressions(results)?);
     if !excluded.is_empty() {
-        let mut table = Table::new("Left out of one or more of them", [Column::text("what, and why")]);
+        let mut table = Table::new("Left out of one or more fits", [Column::text("what, and why")]);
         for line in excluded {
             table = table.row([line])?;
         }
@@ -166,7 +166,7 @@ fn laws(results: &Results) -> Result<Section> {
     Ok(section)
 }
 
-/// Every regression by domain and network, with its residuals' size.
+/// Every regression by domain and network, with the size of its residuals.
 fn regressions(results: &Results) -> Result<Section> {
     let columns = [
         Column::text("y"),
@@ -175,7 +175,7 @@ fn regressions(results: &Results) -> Result<Section> {
         Column::text("network"),
         Column::number("slope"),
         Column::text("95 %, by t"),
-        Column::text("95 %, datasets drawn"),
+        Column::text("95 %, bootstrap over datasets"),
         Column::number("residual s.e."),
         Column::number("largest residual"),
         Column::number("r²"),
@@ -230,7 +230,7 @@ fn regressions(results: &Results) -> Result<Section> {
                     table = table.row(row(
                         &slope.name,
                         cell(slope.value),
-                        slope.inference.map_or_else(dash, |told| range(told.interval)),
+                        slope.inference.map_or_else(dash, |inference| range(inference.interval)),
                         drawn.map_or_else(dash, |drawn| range(drawn.interval)),
                         or_dash(fit.residual_standard_error),
                         cell(largest),
@@ -255,12 +255,14 @@ fn exponents(results: &Results) -> Result<Section> {
         Column::number("-1/d_repr"),
         Column::number("points"),
     ];
-    let mut table = Table::new("Measured exponents, beside those of the laws", columns);
+    let mut table = Table::new("Measured exponents and the laws' exponents", columns);
     for exponent in &results.laws.exponents.found {
         let slope = exponent.fit.as_ref().ok().map(|fit| &fit.coefficients[1]);
         let interval = match (&exponent.fit, slope.and_then(|slope| slope.inference)) {
             (Err(reason), _) => reason.clone(),
-            (_, Some(told)) => format!("{} .. {}", cell(told.interval[0]), cell(told.interval[1])),
+            (_, Some(inference)) => {
+                format!("{} .. {}", cell(inference.interval[0]), cell(inference.interval[1]))
+            }
             _ => "–".into(),
         };
         let classes =
@@ -309,7 +311,7 @@ fn measured(results: &Results) -> Result<Section> {
         Column::number("published d_data"),
         Column::number("published K_F"),
     ];
-    let mut table = Table::new("Measured of the training images", columns);
+    let mut table = Table::new("Measurements of the training images", columns);
     for measurement in &results.measurements {
         let published = PUBLISHED.iter().find(|known| known.dataset == measurement.dataset);
         table = table.row([
@@ -341,7 +343,7 @@ fn trained(results: &Results) -> Result<Section> {
         Column::text("d_repr"),
         Column::text("rise of the loss under attack"),
     ];
-    let mut table = Table::new("What trainings came to", columns);
+    let mut table = Table::new("Results of the trainings", columns);
     for observation in &results.observations {
         let dims = observation.d_repr.iter().map(|(name, value)| format!("{} ({name})", cell(*value)));
         let attacks = observation

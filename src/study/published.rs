@@ -1,6 +1,6 @@
-//! What the paper found, to stand beside what is found here.
+//! The paper's values, for comparison with a study's.
 
-/// Dimension and label sharpness of a dataset as Konz & Mazurowski (ICLR 2024) have them.
+/// Dimension and label sharpness of a dataset as published by Konz & Mazurowski (ICLR 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Published {
     /// The dataset, by its name in the paper's plan.
@@ -11,7 +11,7 @@ pub struct Published {
     pub k_f: f64,
 }
 
-/// How far off the numbers may be: they were read off the paper's first figure.
+/// The relative error of these values: they were read off the paper's first figure.
 pub const PUBLISHED_ERROR: f64 = 0.05;
 
 /// The paper's eleven datasets.

@@ -115,7 +115,7 @@ impl FromDistances for MindMl {
             kept.iter().map(one).sum::<f64>()
         };
         let value = if self.whole {
-            // The likelihood has one top: a whole number beside it is the best one.
+            // The likelihood has one maximum: the best whole number is next to it.
             let (below, above) = (best.floor().max(1.0), best.floor().max(1.0) + 1.0);
             if likelihood(above) > likelihood(below) { above } else { below }
         } else {

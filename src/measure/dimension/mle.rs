@@ -1,5 +1,6 @@
 //! Maximum likelihood from the distances to k neighbours (Levina & Bickel 2004, averaged as MacKay &
-//! Ghahramani 2005), and what its relatives share: norms, pooling, and the sums for every k of a range.
+//! Ghahramani 2005), and the parts shared with MLE over a range and GeoMLE: norms, pooling, and the sums for every k of
+//! a range.
 
 use super::intervals::{Z95, mean, standard_error};
 use super::method::{Formula, FromDistances, Method, at_least};
@@ -43,7 +44,7 @@ impl MleNorm {
         }
     }
 
-    /// As [`Method::key`] has it.
+    /// Its word in [`Method::key`].
     pub(super) fn key(self) -> &'static str {
         match self {
             MleNorm::KMinus2 => "k-2",
@@ -71,7 +72,7 @@ impl Pooling {
         }
     }
 
-    /// As [`Method::key`] has it.
+    /// Its word in [`Method::key`].
     pub(super) fn key(self) -> &'static str {
         match self {
             Pooling::Harmonic => "harmonic",
@@ -214,7 +215,7 @@ pub(super) fn inverses(
     }
 }
 
-/// A sample's own part in what is averaged: its m_i or, for a plain mean, 1/m_i; NaN where that is infinite.
+/// A sample's term of the average: m_i or, for a plain mean, 1/m_i; NaN where that is infinite.
 pub(super) fn part(pooling: Pooling, inverse: f64) -> f64 {
     match pooling {
         Pooling::Harmonic => inverse,
@@ -228,7 +229,7 @@ pub(super) fn part(pooling: Pooling, inverse: f64) -> f64 {
     }
 }
 
-/// The dimension that the mean part says.
+/// The dimension from the mean of these terms.
 pub(super) fn pooled(pooling: Pooling, mean: f64) -> f64 {
     match pooling {
         Pooling::Harmonic => 1.0 / mean,
@@ -236,8 +237,8 @@ pub(super) fn pooled(pooling: Pooling, mean: f64) -> f64 {
     }
 }
 
-/// What a sample with its list of `squared` distances adds to the sum over k of `shares` times dimension:
-/// `dims[k]` is each k's pooled dimension.
+/// The influence of a sample with these `squared` distances on the sum over k of `shares` times dimension; `dims[k]`
+/// is the pooled dimension of each k.
 pub(super) fn share_of(
     squared: &[f64],
     from: usize,
@@ -257,7 +258,7 @@ pub(super) fn share_of(
     sum
 }
 
-/// Each sample's part of a sum over k, NaN where it has a twin.
+/// Each sample's influence on a sum over k, NaN where it has an identical twin.
 pub(super) fn each(neighbours: &Neighbours, share: impl Fn(&[f64]) -> f64 + Sync) -> Vec<f64> {
     let own = |i| {
         let squared = neighbours.squared_distances(i);

@@ -1,5 +1,5 @@
 //! Estimators of intrinsic dimension on one search for nearest neighbours, with the field's conventions as
-//! types, 95 % intervals, and what was left out and why. Each has a file, and a row of the table below.
+//! types, 95 % intervals, and the samples left out and why. Each has a file, and a row of the table below.
 
 mod among;
 mod correlation;

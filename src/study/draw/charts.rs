@@ -1,4 +1,4 @@
-//! The charts themselves. Domains are marks; each chart's caption has the numbers behind it, and what was left out.
+//! The charts. Domains are marks; each caption has the numbers behind the chart, and what was left out.
 
 use super::words::{correlation, list, number, p, slope};
 use super::{Drawn, Results};
@@ -9,7 +9,7 @@ use crate::study::{Observation, Over, PenaltyOf, Published};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
 
-/// A chart that stands alone, and one of several.
+/// Sizes of a single chart, and of one of several.
 const WIDE: Size = Size { width: 620, height: 430 };
 const PANEL: Size = Size { width: 430, height: 360 };
 /// Panels in a row.
@@ -57,7 +57,7 @@ fn panels(title: &str, panels: Vec<Figure>) -> Result<Figure> {
     }
 }
 
-/// What is drawn of a measurement of ours, and of the paper's.
+/// The value drawn of a measurement, and of the paper's.
 type Ours = fn(&crate::study::Measurement) -> Option<f64>;
 type Theirs = fn(&Published) -> f64;
 
@@ -135,7 +135,7 @@ pub(super) fn datasets(results: &Results, published: &[Published]) -> Result<Dra
             measured.iter().filter(|found| found.domain == domain).filter_map(|found| value(found)).collect();
         (!values.is_empty()).then(|| number(mean_sd(&values).0))
     };
-    let told: Vec<String> = domains
+    let statistics: Vec<String> = domains
         .iter()
         .filter_map(|domain| {
             let (d, k) =
@@ -145,7 +145,7 @@ pub(super) fn datasets(results: &Results, published: &[Published]) -> Result<Dra
         .collect();
     let mut caption = format!(
         "Means over class pairs and seeds at each dataset's greatest number of images, with standard deviations. {}.",
-        told.join("; ")
+        statistics.join("; ")
     );
     if published.iter().any(|paper| names.contains(&paper.dataset)) {
         caption +=
@@ -157,7 +157,7 @@ pub(super) fn datasets(results: &Results, published: &[Published]) -> Result<Dra
     Ok(Drawn { figure, caption })
 }
 
-/// What is on the x axis of a figure of test losses.
+/// The x axis of a figure of test losses.
 pub(super) struct Against {
     repr: bool,
     /// The estimator, by its name.
@@ -197,7 +197,7 @@ impl Against {
     }
 }
 
-/// The line of a fit over its points' extent, and the 95 % band of the mean around it; `to` makes of a fitted value what is drawn.
+/// The line of a fit over its points' extent, and the 95 % band of the mean around it; `to` maps fitted values to the axis.
 fn line(fit: &Linear, x: &[f64], to: fn(f64) -> f64) -> (Vec<[f64; 2]>, Vec<(f64, f64)>) {
     let (low, high) =
         x.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)));
@@ -222,7 +222,7 @@ fn line(fit: &Linear, x: &[f64], to: fn(f64) -> f64) -> (Vec<[f64; 2]>, Vec<(f64
 pub(super) fn generalization(results: &Results, against: Against, accuracy: bool) -> Result<Drawn> {
     let all = &results.observations;
     let names = domains(all.iter().map(|observation| &observation.domain));
-    let (mut charts, mut told) = (Vec::new(), Vec::new());
+    let (mut charts, mut statistics) = (Vec::new(), Vec::new());
     let mut left_out = BTreeSet::new();
     for model in distinct(all.iter().map(|observation| observation.model.as_str())) {
         let axis = if accuracy { Axis::linear("test accuracy, %") } else { Axis::log("test loss") };
@@ -263,9 +263,11 @@ pub(super) fn generalization(results: &Results, against: Against, accuracy: bool
                 Ok(fit) => {
                     let (places, band) = line(&fit, &x, if accuracy { |y| y } else { f64::exp });
                     chart = chart.fit(&places, &band);
-                    told.push(format!("{model}, {domain}: slope of {what} {}", slope(&fit)));
+                    statistics.push(format!("{model}, {domain}: slope of {what} {}", slope(&fit)));
                 }
-                Err(error) if !points.is_empty() => told.push(format!("{model}, {domain}: no line: {error}")),
+                Err(error) if !points.is_empty() => {
+                    statistics.push(format!("{model}, {domain}: no line: {error}"))
+                }
                 Err(_) => (),
             }
         }
@@ -279,7 +281,7 @@ pub(super) fn generalization(results: &Results, against: Against, accuracy: bool
     let title = format!("Test {} against {}", if accuracy { "accuracy" } else { "loss" }, against.short());
     let mut caption = format!(
         "Each mark is a training; lines are least squares for each domain with the 95 % band of the mean. {}.",
-        told.join("; ")
+        statistics.join("; ")
     );
     let dependence = match (accuracy, against.repr) {
         (false, false) => &results.laws.log_loss_on_d_data,
@@ -306,7 +308,7 @@ fn several(results: &Results) -> bool {
     distinct(results.observations.iter().map(|observation| observation.model.as_str())).len() > 1
 }
 
-/// A dataset's name at its training on the most images, nothing at the others.
+/// A dataset's name for its training on the most images, empty for the others.
 fn label(observation: &Observation, points: &[(&Observation, f64, f64)]) -> String {
     let same = points.iter().filter(|(other, ..)| other.dataset == observation.dataset);
     let first = same.max_by_key(|(other, ..)| (other.train, std::cmp::Reverse((other.seed, &other.classes))));
@@ -328,7 +330,7 @@ fn with_left_out(caption: String, left_out: BTreeSet<String>) -> String {
 pub(super) fn penalties(results: &Results, accuracy: bool) -> Result<Drawn> {
     let options = &results.laws.options;
     let penalty = if accuracy { PenaltyOf::Accuracy } else { PenaltyOf::Loss };
-    let (mut charts, mut told) = (Vec::new(), Vec::new());
+    let (mut charts, mut statistics) = (Vec::new(), Vec::new());
     let mut left_out = BTreeSet::new();
     let models = distinct(results.observations.iter().map(|observation| observation.model.as_str()));
     let scale = if accuracy { 100.0 } else { 1.0 };
@@ -356,7 +358,7 @@ pub(super) fn penalties(results: &Results, accuracy: bool) -> Result<Drawn> {
             let (places, band) = line(&fit, &x, |y| y);
             chart = chart.group("least squares", &[]).fit(&places, &band);
         }
-        told.push(match (&found.pearson, &found.spearman) {
+        statistics.push(match (&found.pearson, &found.spearman) {
             (Ok(r), Ok(rho)) => {
                 format!("{model}: Pearson's r {}, Spearman's {}", correlation(r), correlation(rho))
             }
@@ -376,7 +378,7 @@ pub(super) fn penalties(results: &Results, accuracy: bool) -> Result<Drawn> {
          band of the mean. {}.",
         options.attack.to_uppercase(),
         options.epsilon,
-        told.join("; ")
+        statistics.join("; ")
     );
     let title =
         if accuracy { "Fall of the accuracy against K_F" } else { "Rise of the test loss against K_F" };
@@ -391,7 +393,7 @@ pub(super) fn bound(results: &Results) -> Result<Drawn> {
     let pairs = [(&results.laws.options.data_estimator, &results.laws.options.repr_estimator)];
     let same = ("mle".to_owned(), "mle".to_owned());
     let pairs = pairs.into_iter().chain((pairs[0] != (&same.0, &same.1)).then_some((&same.0, &same.1)));
-    let (mut told, mut exceptions) = (Vec::new(), BTreeSet::new());
+    let (mut statistics, mut exceptions) = (Vec::new(), BTreeSet::new());
     for (data, repr) in pairs {
         let dims = |observation: &Observation| {
             let find = |dims: &[(String, f64)], name: &str| {
@@ -435,7 +437,7 @@ pub(super) fn bound(results: &Results) -> Result<Drawn> {
         if let Some(found) = found
             && let Ok(holding) = &found.holding
         {
-            told.push(format!(
+            statistics.push(format!(
                 "d_repr ({repr}) is at most d_data ({data}) in {} of {} trainings: {:.0} % (95 % {:.0} .. {:.0})",
                 holding.successes,
                 holding.n,
@@ -448,10 +450,10 @@ pub(super) fn bound(results: &Results) -> Result<Drawn> {
     if charts.is_empty() {
         return Err(nothing("no training has a d_repr yet"));
     }
-    let mut caption = format!("Each mark is a training. {}.", told.join("; "));
+    let mut caption = format!("Each mark is a training. {}.", statistics.join("; "));
     if !exceptions.is_empty() {
         caption += &format!(
-            " Exceptions, by either pair, are of {}.",
+            " Exceptions, by either pair of estimators: {}.",
             list(&exceptions.into_iter().collect::<Vec<_>>())
         );
     }
@@ -502,7 +504,7 @@ pub(super) fn strengths(results: &Results) -> Result<Drawn> {
         return Err(nothing("no dataset has both a penalty and a K_F"));
     }
     let mut charts = vec![chart.draw(Size { width: 560, height: 440 })?];
-    let (mut x, mut r, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut x, mut r, mut statistics) = (Vec::new(), Vec::new(), Vec::new());
     let (mut low, mut high) = (Vec::new(), Vec::new());
     for epsilon in &epsilons {
         if let Some(Ok(found)) = pooled(*epsilon).map(|found| &found.pearson) {
@@ -511,7 +513,7 @@ pub(super) fn strengths(results: &Results) -> Result<Drawn> {
             let [from, to] = found.interval.unwrap_or([found.r; 2]);
             low.push(from);
             high.push(to);
-            told.push(format!("at {epsilon}: {}", correlation(found)));
+            statistics.push(format!("at {epsilon}: {}", correlation(found)));
         }
     }
     if !x.is_empty() {
@@ -523,10 +525,13 @@ pub(super) fn strengths(results: &Results) -> Result<Drawn> {
                 .draw(Size { width: 430, height: 440 })?,
         );
     }
-    let told =
-        if told.is_empty() { "too few datasets for a correlation".to_owned() } else { told.join("; ") };
+    let statistics = if statistics.is_empty() {
+        "too few datasets for a correlation".to_owned()
+    } else {
+        statistics.join("; ")
+    };
     let caption = format!(
-        "Each line is a dataset, the mean over its trainings. Pearson's r of the rise with K_F over datasets: {told}."
+        "Each line is a dataset, the mean over its trainings. Pearson's r of the rise with K_F over datasets: {statistics}."
     );
     Ok(Drawn { figure: Figure::beside(title, &charts)?, caption })
 }
@@ -539,7 +544,7 @@ pub(super) fn exponents(results: &Results) -> Result<Drawn> {
     type Exponent = fn(&crate::study::Exponent) -> Option<f64>;
     let laws: [(&str, Exponent); 2] =
         [("-1/d_data", |exponent| exponent.by_data), ("-1/d_repr", |exponent| exponent.by_repr)];
-    let (mut charts, mut told) = (Vec::new(), Vec::new());
+    let (mut charts, mut statistics) = (Vec::new(), Vec::new());
     for (name, law) in laws {
         let axis = Axis::linear("slope of log test loss on log N");
         let mut chart = Scatter::new("", Axis::linear(format!("{name}, the law's exponent")), axis);
@@ -560,7 +565,7 @@ pub(super) fn exponents(results: &Results) -> Result<Drawn> {
         }
         if drawn > 0 {
             charts.push(chart.diagonal("as the law's").draw(PANEL)?);
-            told.push(format!("{below} of {drawn} fall at least as fast as {name} says"));
+            statistics.push(format!("{below} of {drawn} fall at least as fast as {name} says"));
         }
     }
     if charts.is_empty() {
@@ -568,8 +573,8 @@ pub(super) fn exponents(results: &Results) -> Result<Drawn> {
     }
     let mut caption = format!(
         "Each mark is a dataset, its classes and a network; the slope is least squares over sizes and seeds. The law bounds the loss from \
-         above: marks below the line keep it. {}.",
-        told.join("; ")
+         above: marks below the line satisfy it. {}.",
+        statistics.join("; ")
     );
     let left_out: Vec<String> = results
         .laws
@@ -640,8 +645,8 @@ pub(super) fn invariance(results: &Results) -> Result<Drawn> {
     let height = (170 + 34 * whole.len() as u32).max(240);
     let figure = chart.draw(Size { width: 720, height })?;
     let mut caption = format!(
-        "Each row is a dataset: were K_F of all datasets scaled by one constant under each preprocessing, its marks would lie on each other. \
-         The farthest from the plan's is {}: {:.0} %.",
+        "Each row is a dataset: if each preprocessing scaled K_F of all datasets by one constant, its marks would coincide. \
+         The largest deviation from the plan's preprocessing is {}: {:.0} %.",
         widest.1,
         100.0 * (f64::exp(widest.0) - 1.0)
     );

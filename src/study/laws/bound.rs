@@ -7,14 +7,14 @@ use crate::study::fit::{Proportion, proportion};
 /// How often d_repr <= d_data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bound {
-    /// What it is over.
+    /// The scope.
     pub scope: Scope,
     /// The estimator of d_data.
     pub data_estimator: String,
     /// The estimator of d_repr.
     pub repr_estimator: String,
-    /// The fraction of observations in which it holds, or why there is none. Its interval takes them for independent,
-    /// which those of one dataset are not: it is too narrow.
+    /// The fraction of observations in which it holds, or why there is none. Its interval assumes independence, which
+    /// observations of one dataset lack: it is too narrow.
     pub holding: Result<Proportion, String>,
     /// Those in which it does not, with both dimensions.
     pub exceptions: Vec<String>,
@@ -33,7 +33,7 @@ pub(super) fn bounds(observations: &[Observation], scopes: &[Scope], options: &L
             pairs.push((name, name));
         }
     }
-    // The order in which observations have their estimators is none of the result's.
+    // The result does not depend on the order of the observations' estimators.
     pairs[1..].sort();
     let mut found = Vec::new();
     for (data_estimator, repr_estimator) in pairs {

@@ -6,10 +6,10 @@ use crate::study::Observation;
 use crate::study::fit::{Linear, linear};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Fewest sizes for a slope.
+/// The fewest sizes for a slope.
 const FEWEST_SIZES: usize = 3;
 
-/// A law's regression, and its slopes beside 1.
+/// A law's regression, and its slopes compared with 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Law {
     /// The regression.
@@ -25,13 +25,13 @@ pub struct AgainstOne {
     pub column: String,
     /// The slope.
     pub value: f64,
-    /// Its interval by t, for points that are independent.
+    /// Its interval by t, assuming independent points.
     pub interval: Option<[f64; 2]>,
-    /// Whether 1 is inside.
+    /// Whether the interval contains 1.
     pub one_inside: Option<bool>,
-    /// Its interval by drawing whole datasets.
+    /// Its interval from the bootstrap over datasets.
     pub bootstrap_interval: Option<[f64; 2]>,
-    /// Whether 1 is inside that.
+    /// Whether the bootstrap interval contains 1.
     pub one_inside_bootstrap: Option<bool>,
 }
 
@@ -106,7 +106,7 @@ pub struct Exponent {
     pub points: Vec<Point>,
     /// Observations left out.
     pub excluded: Vec<Excluded>,
-    /// -1/d_data: what the law of data dimension says; the mean over the points that have it.
+    /// -1/d_data, the exponent of the law in d_data: the mean over the points that have it.
     pub by_data: Option<f64>,
     /// -1/d_repr, likewise.
     pub by_repr: Option<f64>,

@@ -1,11 +1,11 @@
-//! A regression on observations: what each gives for y and the columns, which are left out and why, and the fit.
+//! A regression on observations: the values of y and of the columns, the excluded observations and why, and the fit.
 
 use super::LawOptions;
 use crate::study::Observation;
 use crate::study::fit::{Bootstrap, Linear, bootstrap, linear};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What observations a fit is of.
+/// The observations of a fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// The domain; `None` is all.
@@ -52,7 +52,7 @@ pub struct Point {
     pub name: String,
     /// Its domain.
     pub domain: String,
-    /// Its dataset, which a bootstrap draws as a whole.
+    /// Its dataset, which the bootstrap resamples as a whole.
     pub dataset: String,
     /// Its two classes; empty where it is the mean over all of a dataset's.
     pub classes: String,
@@ -60,18 +60,18 @@ pub struct Point {
     pub observations: usize,
     /// The value of each column.
     pub columns: Vec<f64>,
-    /// What is fitted.
+    /// The response.
     pub y: f64,
 }
 
 /// A least-squares fit of observations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Regression {
-    /// What it is over.
+    /// The scope.
     pub scope: Scope,
-    /// What is fitted, as `log test loss`.
+    /// The response, as `log test loss`.
     pub y: String,
-    /// What it is fitted on; the fit's coefficients have these names.
+    /// The predictors; the fit's coefficients have these names.
     pub columns: Vec<String>,
     /// The points, in the order of the fit's residuals.
     pub points: Vec<Point>,
@@ -81,7 +81,7 @@ pub struct Regression {
     pub datasets: usize,
     /// The fit, or why there is none.
     pub fit: Result<Linear, String>,
-    /// The slopes' intervals by drawing whole datasets, or why there are none.
+    /// The slopes' intervals from the bootstrap over datasets, or why there are none.
     pub bootstrap: Result<Bootstrap, String>,
 }
 
@@ -121,7 +121,7 @@ pub(super) fn datasets(points: &[Point]) -> usize {
     points.iter().map(|point| &point.dataset).collect::<BTreeSet<_>>().len()
 }
 
-/// What is taken of an observation, or why it cannot be.
+/// The value of a quantity for an observation, or why it has none.
 type Taken<'a> = dyn Fn(&Observation) -> Result<f64, String> + 'a;
 
 /// A quantity of observations, by name.
@@ -221,7 +221,7 @@ pub(super) fn task(dataset: &str, classes: &str) -> String {
     if classes.is_empty() { dataset.into() } else { format!("{dataset} ({classes})") }
 }
 
-/// A point of each observation that has all quantities; the others with the reason why not.
+/// A point for each observation with all quantities; the others with the reason.
 pub(super) fn gather<'a>(
     observations: impl IntoIterator<Item = &'a Observation>,
     y: &Quantity,
@@ -252,7 +252,7 @@ pub(super) fn task_means(points: &[Point]) -> Vec<Point> {
     means(points, |point| (point.domain.clone(), point.dataset.clone(), point.classes.clone()))
 }
 
-/// The mean of each dataset's [`task_means`]: classes drawn count alike.
+/// The mean of each dataset's [`task_means`]: every pair of classes has the same weight.
 pub(super) fn dataset_means(points: &[Point]) -> Vec<Point> {
     means(&task_means(points), |point| (point.domain.clone(), point.dataset.clone(), String::new()))
 }

@@ -1,4 +1,4 @@
-//! What attacks cost against label sharpness: correlations, a line for figures, and the law's slope of logarithms.
+//! Attack penalties against label sharpness: correlations, a line for figures, and the law's slope of logarithms.
 
 use super::generalization::Law;
 use super::regression::{
@@ -9,7 +9,7 @@ use super::{LawOptions, Observation};
 use crate::study::Penalty;
 use crate::study::fit::{Correlation, Linear, linear, pearson, spearman};
 
-/// What an attack costs.
+/// The kind of penalty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PenaltyOf {
     /// The rise of the mean test loss.
@@ -25,11 +25,11 @@ pub enum Over {
     Datasets,
     /// A dataset with its two classes: the mean over sizes and seeds, and over models where all are taken.
     Tasks,
-    /// An observation. Those of a dataset are not independent: p values and intervals are too sure.
+    /// An observation. Those of a dataset are not independent: p values are too small, intervals too narrow.
     Observations,
 }
 
-/// What an attack costs against K_F.
+/// The penalty of an attack against K_F.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Robustness {
     /// The attack.
@@ -38,7 +38,7 @@ pub struct Robustness {
     pub epsilon: f64,
     /// The model; `None` is all.
     pub model: Option<String>,
-    /// What it costs.
+    /// The kind of penalty.
     pub penalty: PenaltyOf,
     /// What a point is.
     pub over: Over,
@@ -59,8 +59,8 @@ pub struct Robustness {
     pub law: Law,
 }
 
-/// The robustness of each attack and strength, found or asked for, by all models and each; and attacks whose strength is
-/// not a number.
+/// The robustness for each attack and strength of the observations and options, over all models and by model; and the
+/// attacks whose strength is not finite.
 pub(super) fn robustness(
     observations: &[Observation],
     options: &LawOptions,
@@ -130,7 +130,7 @@ pub(super) fn robustness(
     (found, unknown)
 }
 
-/// What an attack costs an observation.
+/// The penalty of an attack on an observation.
 fn penalty<'a>(kind: PenaltyOf, attack: &'a str, epsilon: f64) -> Quantity<'a> {
     let name = match kind {
         PenaltyOf::Loss => "loss penalty",

@@ -1,30 +1,30 @@
-//! The paper's claims, each in a line, and what a study's trainings say of them, in words.
+//! The paper's claims, each in a line, with a study's result for it in words.
 
 use super::{BetweenDomains, Dependence, Excluded, Law, Laws, Over, PenaltyOf, Regression, Robustness};
 use crate::study::fit::Correlation;
 
-/// A claim, and what was found.
+/// A claim and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The paper's claim, in a line.
     pub claim: String,
-    /// What these data say, with intervals of 95 %; or why they say nothing.
+    /// The result with its 95 % interval, or why there is none.
     pub found: String,
-    /// The points that it rests on: observations, dataset means, or for exponents series of sizes.
+    /// The number of points: observations, dataset means, or for exponents series of sizes.
     pub n: usize,
     /// What was left out, each with the reason.
     pub excluded: Vec<String>,
 }
 
 impl Laws {
-    /// What the observations say of the paper's claims: of each domain where the claim is of domains, over all models.
-    /// Intervals are those of whole datasets drawn, and where they cannot be had, those of t, said so.
+    /// The result for each of the paper's claims, over all models, and by domain where the claim is about domains.
+    /// Intervals are from the bootstrap over datasets; where there is none, by t, and the text says so.
     ///
     /// ```
     /// use sharpdim::study::{LawOptions, laws};
     /// let statements = laws(&[], &LawOptions::default()).statements();
     /// assert_eq!(statements[0].claim, "Test loss rises with the dimension of the training images, d_data.");
-    /// assert_eq!(statements[0].found, "nothing: 0 points for 2 coefficients: at least as many points are needed");
+    /// assert_eq!(statements[0].found, "no result: 0 points for 2 coefficients: at least as many points are needed");
     /// ```
     pub fn statements(&self) -> Vec<Statement> {
         let mut all = Vec::new();
@@ -37,7 +37,7 @@ impl Laws {
             (
                 &self.log_loss_on_d_repr,
                 "Test loss rises with the dimension of the last hidden layer, d_repr.",
-                "The rise with d_repr is alike in all domains: its law has no K_F.",
+                "The rise with d_repr is equally steep in all domains: its law has no K_F.",
             ),
         ] {
             all.extend(by_domain(dependence).into_iter().map(|fit| slope(rises, fit)));
@@ -48,10 +48,13 @@ impl Laws {
         for (laws, claim) in [
             (
                 &self.generalization_data,
-                "log L <~ -(1/d_data) log N + log K_F + a: both slopes are 1 where it is tight.",
+                "log L <~ -(1/d_data) log N + log K_F + a: both slopes are 1 where the bound is tight.",
             ),
             (&self.generalization_data_without_k_f, "log L <~ -(1/d_data) log N + a, without K_F."),
-            (&self.generalization_repr, "log L <~ -(1/d_repr) log N + a: the slope is 1 where it is tight."),
+            (
+                &self.generalization_repr,
+                "log L <~ -(1/d_repr) log N + a: the slope is 1 where the bound is tight.",
+            ),
         ] {
             let pooled = laws.iter().filter(|law| law.regression.scope.model.is_none());
             all.extend(pooled.map(|law| of_law(claim, law)));
@@ -66,7 +69,7 @@ impl Laws {
         let asked: Vec<Statement> =
             self.robustness.iter().filter(asked).flat_map(against_sharpness).collect();
         if asked.is_empty() {
-            let found = "nothing: the strength asked for is not finite".into();
+            let found = "no result: the attack's strength is not finite".into();
             all.push(statement("An attack costs more where K_F is higher.", found, 0, &self.excluded));
         }
         all.extend(asked);
@@ -75,7 +78,7 @@ impl Laws {
             let what =
                 format!("{} by {} and {}", within(&bound.scope), bound.repr_estimator, bound.data_estimator);
             let (found, n) = match &bound.holding {
-                Err(reason) => (format!("nothing{what}: {reason}"), 0),
+                Err(reason) => (format!("no result{what}: {reason}"), 0),
                 Ok(holding) => (
                     format!(
                         "d_repr is at most d_data in {} of {} trainings{what}: {} % (95 % {}); {}",
@@ -83,7 +86,7 @@ impl Laws {
                         holding.n,
                         number(100.0 * holding.value),
                         range(holding.interval.map(|bound| 100.0 * bound)),
-                        some(&bound.exceptions)
+                        first_exceptions(&bound.exceptions)
                     ),
                     holding.n,
                 ),
@@ -122,7 +125,7 @@ impl Laws {
             let slopes: Vec<f64> = measured.iter().map(|(slope, _)| *slope).collect();
             let (low, middle, high) = spread(slopes);
             let mut found = format!(
-                "the slope of log test loss on log N is {} in the middle of {} (from {} to {})",
+                "the slope of log test loss on log N has median {} over {} (from {} to {})",
                 number(middle),
                 count(measured.len(), "series"),
                 number(low),
@@ -144,7 +147,7 @@ impl Laws {
                 let fast = beside.iter().filter(|(slope, by)| slope <= by).count();
                 let (_, middle, _) = spread(beside.iter().map(|(_, by)| *by).collect());
                 found += &format!(
-                    "; {name} is {} in the middle, and the loss falls at least so fast in {fast} of {}",
+                    "; {name} has median {}, and the loss falls at least that fast in {fast} of {}",
                     number(middle),
                     beside.len()
                 );
@@ -155,7 +158,7 @@ impl Laws {
     }
 }
 
-/// The pooled regressions of each domain; that of all where there is none.
+/// The regression of each domain over all models; that of all domains where none is named.
 fn by_domain(dependence: &Dependence) -> Vec<&Regression> {
     let pooled = dependence.fits.iter().filter(|fit| fit.scope.model.is_none());
     let domains: Vec<&Regression> = pooled.clone().filter(|fit| fit.scope.domain.is_some()).collect();
@@ -164,7 +167,7 @@ fn by_domain(dependence: &Dependence) -> Vec<&Regression> {
 
 fn slope(claim: &str, regression: &Regression) -> Statement {
     let found = match &regression.fit {
-        Err(reason) => format!("nothing{}: {reason}", within(&regression.scope)),
+        Err(reason) => format!("no result{}: {reason}", within(&regression.scope)),
         Ok(fit) => {
             let value = fit.coefficients[1].value;
             let sign = if value < 0.0 { -1.0 } else { 1.0 };
@@ -190,7 +193,7 @@ fn between(claim: &str, tests: &BetweenDomains, pooled: &Regression) -> Statemen
         (&tests.observations, "over all points, which are not independent"),
     ] {
         parts.push(match test {
-            Err(reason) => format!("nothing {what}: {reason}"),
+            Err(reason) => format!("no test {what}: {reason}"),
             Ok(test) => {
                 let slopes: Vec<String> = test
                     .slopes
@@ -199,7 +202,7 @@ fn between(claim: &str, tests: &BetweenDomains, pooled: &Regression) -> Statemen
                     .collect();
                 let [numerator, denominator] = test.test.degrees_of_freedom;
                 format!(
-                    "slopes {}; that they are equal has F({numerator}, {denominator}) = {}, {} {what}",
+                    "slopes {}; test of equal slopes: F({numerator}, {denominator}) = {}, {} {what}",
                     slopes.join(", "),
                     number(test.test.f),
                     probability(test.test.p)
@@ -213,7 +216,7 @@ fn between(claim: &str, tests: &BetweenDomains, pooled: &Regression) -> Statemen
 fn of_law(claim: &str, law: &Law) -> Statement {
     let regression = &law.regression;
     let found = match &regression.fit {
-        Err(reason) => format!("nothing{}: {reason}", within(&regression.scope)),
+        Err(reason) => format!("no result{}: {reason}", within(&regression.scope)),
         Ok(fit) => {
             let slopes: Vec<String> = law
                 .slopes
@@ -221,12 +224,12 @@ fn of_law(claim: &str, law: &Law) -> Statement {
                 .enumerate()
                 .map(|(at, slope)| {
                     let inside = match slope.one_inside_bootstrap.or(slope.one_inside) {
-                        Some(true) => ", 1 is inside",
-                        Some(false) => ", 1 is outside",
+                        Some(true) => ", includes 1",
+                        Some(false) => ", excludes 1",
                         None => "",
                     };
                     format!(
-                        "{} of {} ({}{inside})",
+                        "{} on {} ({}{inside})",
                         number(slope.value),
                         slope.column,
                         interval(regression, at, 1.0)
@@ -248,16 +251,18 @@ fn of_law(claim: &str, law: &Law) -> Statement {
 
 fn against_sharpness(robustness: &Robustness) -> [Statement; 2] {
     let (what, claim) = match robustness.penalty {
-        PenaltyOf::Loss => ("loss", "An attack costs more loss where K_F is higher."),
-        PenaltyOf::Accuracy => ("accuracy", "An attack costs more accuracy where K_F is higher."),
+        PenaltyOf::Loss => ("loss", "An attack raises the loss more where K_F is higher."),
+        PenaltyOf::Accuracy => ("accuracy", "An attack lowers the accuracy more where K_F is higher."),
     };
     let of_attack = format!("the {what} penalty of {} of strength {}", robustness.attack, robustness.epsilon);
     let correlation = |name: &str, found: &Result<Correlation, String>| match found {
         Err(reason) => format!("no {name}: {reason}"),
         Ok(found) => format!(
-            "{name} {} ({}), {}, by permutations {}",
+            "{name} {} ({}), {}, permutation test {}",
             number(found.r),
-            found.interval.map_or("no interval of so few".into(), |ends| format!("95 % {}", range(ends))),
+            found
+                .interval
+                .map_or("no interval: fewer than 4 points".into(), |ends| format!("95 % {}", range(ends))),
             probability(found.p),
             probability(found.permuted.p)
         ),
@@ -274,20 +279,20 @@ fn against_sharpness(robustness: &Robustness) -> [Statement; 2] {
     [statement(claim, found, robustness.points.len(), &robustness.excluded), law]
 }
 
-/// The interval of a slope, times a sign, and what it is of.
+/// The interval of a slope, times a sign, and its method.
 fn interval(regression: &Regression, at: usize, sign: f64) -> String {
     let signed = |[low, high]: [f64; 2]| if sign < 0.0 { [-high, -low] } else { [low, high] };
-    let told = regression.fit.as_ref().ok().and_then(|fit| fit.coefficients[at + 1].inference);
-    match (&regression.bootstrap, told) {
+    let inference = regression.fit.as_ref().ok().and_then(|fit| fit.coefficients[at + 1].inference);
+    match (&regression.bootstrap, inference) {
         (Ok(bootstrap), _) => {
             let unfitted = match bootstrap.unfitted {
                 0 => String::new(),
-                count => format!(", {count} of {} draws unfitted", bootstrap.draws),
+                count => format!(", {count} of {} resamples not fitted", bootstrap.draws),
             };
             format!("95 % {}{unfitted}", range(signed(bootstrap.slopes[at].interval)))
         }
-        (Err(_), Some(told)) => {
-            format!("95 % {} by t, points taken for independent", range(signed(told.interval)))
+        (Err(_), Some(inference)) => {
+            format!("95 % {} by t, assuming independent points", range(signed(inference.interval)))
         }
         (Err(reason), None) => format!("no interval: {reason}"),
     }
@@ -300,7 +305,7 @@ fn statement(claim: &str, found: String, n: usize, excluded: &[Excluded]) -> Sta
 }
 
 /// The first exceptions by name, and how many more there are.
-fn some(exceptions: &[String]) -> String {
+fn first_exceptions(exceptions: &[String]) -> String {
     const NAMED: usize = 5;
     match exceptions.len() {
         0 => "no exceptions".into(),
@@ -310,10 +315,10 @@ fn some(exceptions: &[String]) -> String {
 }
 
 fn within(scope: &super::Scope) -> String {
-    scope.domain.as_ref().map_or(String::new(), |domain| format!(" of {domain}"))
+    scope.domain.as_ref().map_or(String::new(), |domain| format!(" on {domain} images"))
 }
 
-/// The least, the median and the largest of values that are not none.
+/// Minimum, median and maximum of one or more values.
 fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
     values.sort_by(f64::total_cmp);
     let last = values.len() - 1;
@@ -337,11 +342,11 @@ fn probability(p: f64) -> String {
     if p < 0.001 { "p < 0.001".into() } else { format!("p = {}", number(p)) }
 }
 
-/// A number of three figures, or two where it is below 1.
+/// A number with three significant digits, or two below 1.
 fn number(value: f64) -> String {
     match value.abs() {
         size if size < 1e-15 => "0".into(),
-        // Limits as rounding has them: what is rounded to 0.10 is not written as 0.100.
+        // Limits allow for rounding: 0.0996 is written as 0.10, not as 0.100.
         size if !(0.0009995..9999.5).contains(&size) => format!("{value:.1e}"),
         size if size < 0.0995 => format!("{value:.3}"),
         size if size < 9.995 => format!("{value:.2}"),
