@@ -1,4 +1,4 @@
-//! What the benches share: made-up samples, the devices there are, and which sizes are run.
+//! Shared by the benches: generated samples, the available devices, and the sizes.
 
 #![allow(dead_code, reason = "each bench uses its own part of this")]
 
@@ -35,7 +35,7 @@ pub fn devices() -> Vec<Device> {
     devices
 }
 
-/// What networks' operations are measured in on a device.
+/// The precisions in which a device runs networks' operations.
 pub fn precisions(device: &Device) -> Vec<Precision> {
     match device.name().as_str() {
         "cpu" => vec![Precision::F32],
@@ -51,7 +51,7 @@ pub fn bytes(n: usize, dim: usize) -> Vec<u8> {
     values
 }
 
-/// Uniform floats from 0 to 255 that lie on no grid.
+/// Uniform floats from 0 to 255 that are on no grid.
 pub fn floats(n: usize, dim: usize) -> Vec<f32> {
     let mut values = vec![0.0; n * dim];
     values.par_chunks_mut(dim).enumerate().for_each(|(i, row)| {
