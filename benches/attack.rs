@@ -1,4 +1,4 @@
-//! Profiles attacks on ResNet-18 with CIFAR's size of images, 64 at once. An element is an image.
+//! Benchmarks attacks on ResNet-18 with CIFAR's size of images, 64 at once. An element is an image.
 
 mod support;
 

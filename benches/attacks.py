@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Times attacks beside torchattacks on PyTorch: torchvision's networks, the same weights, images, labels, epsilon, batch
-and number of threads, an attack here and an attack there in turns. Needs torch, torchvision, torchattacks and safetensors:
+"""Times attacks against torchattacks on PyTorch: torchvision's networks, the same weights, images, labels, epsilon, batch
+and number of threads; both run attacks alternately. Needs torch, torchvision, torchattacks and safetensors:
 
     python benches/attacks.py [--models resnet18,resnet50,vgg16] [--size 32] [--batch 64] [--rounds 5]
 
-Prints a Markdown table: seconds of FGSM and of PGD (10 steps from a random place) on a batch, the peer's time as a multiple
-of ours, images attacked in a second, and the mean losses under attack, which say that it was the same work: FGSM's agree,
-PGD's random places differ.
+Prints a Markdown table: seconds of FGSM and of PGD (10 steps from a random start) on a batch, the peer's time as a multiple
+of ours, images attacked in a second, and the mean losses under attack, to check that both do the same work: FGSM's
+agree, PGD's random starts differ.
 
 On a CPU PyTorch runs oneDNN in f32 with channels-last tensors; on a GPU automatic mixed precision (bf16), channels-last and
-cudnn.benchmark, against our bf16. Ours tells each image's loss and class as well, by one pass more; of the peer that pass
-is timed too, as everyone who attacks needs it.
+cudnn.benchmark, against our bf16. Ours also returns each image's loss and class, by one more pass; that pass is
+timed for the peer too, as every user needs it.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-//! Profiles batch normalisation, forward and backward, on every device, for the images that ResNet-18 and ResNet-50 have
+//! Benchmarks batch normalisation, forward and backward, on every device, for the images that ResNet-18 and ResNet-50 have
 //! at 224 x 224 pixels. Bytes are those that must be moved where no cache holds an image from one pass to the next.
 
 mod support;

@@ -1,5 +1,5 @@
-"""What the scripts that run this library beside others share: the build of an example, the environment of both sides,
-real images, processes that take steps in turns, and what machine and revision it was."""
+"""Shared by the scripts that compare this library with others: the build of an example, the environment of both sides,
+real images, processes that take steps alternately, and the machine and revision."""
 
 import argparse
 import datetime

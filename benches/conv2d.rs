@@ -1,4 +1,4 @@
-//! Profiles the convolutions and linear layers of ResNet-18, 34 and 50 and of VGG-13, 16 and 19 on images of 224 x 224:
+//! Benchmarks the convolutions and linear layers of ResNet-18, 34 and 50 and of VGG-13, 16 and 19 on images of 224 x 224:
 //! the output and both gradients, on every device, in every precision that it has. An element is a multiplication or an
 //! addition: Gelem/s are GFLOP/s.
 //!
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Extent of the images, their channels; filters, their size and stride. Padding keeps the extent but for the stride.
 type Shape = (usize, usize, usize, usize, usize);
 
-/// ResNet-18 and 34: the first layer, then of each stage what comes into it, its shortcut, and what stays.
+/// ResNet-18 and 34: the first layer, then of each stage the first convolution, the shortcut, and the others.
 const RESNET: [Shape; 11] = [
     (224, 3, 64, 7, 2),
     (56, 64, 64, 3, 1),
@@ -30,7 +30,7 @@ const RESNET: [Shape; 11] = [
     (7, 512, 512, 3, 1),
 ];
 
-/// What ResNet-50 has besides, its stride on the 3 x 3 filters.
+/// The additional layers of ResNet-50, whose stride is on the 3 x 3 filters.
 const RESNET_50: [Shape; 18] = [
     (56, 64, 64, 1, 1),
     (56, 64, 256, 1, 1),
@@ -52,7 +52,7 @@ const RESNET_50: [Shape; 18] = [
     (7, 2048, 512, 1, 1),
 ];
 
-/// VGG-13, 16 and 19, which differ in how often.
+/// VGG-13, 16 and 19, which differ in repeats only.
 const VGG: [Shape; 9] = [
     (224, 3, 64, 3, 1),
     (224, 64, 64, 3, 1),
@@ -68,7 +68,7 @@ const VGG: [Shape; 9] = [
 /// Linear layers, with 10 classes: inputs and outputs.
 const LINEAR: [[usize; 2]; 5] = [[512, 10], [2048, 10], [25_088, 4096], [4096, 4096], [4096, 10]];
 
-/// Each with the name that it has in a report.
+/// Each with its name in reports.
 fn shapes(batch: usize) -> Vec<(String, Conv2d)> {
     let images =
         RESNET.iter().chain(&RESNET_50).chain(&VGG).map(|(extent, channels, filters, size, stride)| {

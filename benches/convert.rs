@@ -1,4 +1,4 @@
-//! Profiles copies between precisions, on every device; throughput is of bytes moved.
+//! Benchmarks copies between precisions, on every device; throughput is of bytes moved.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! Profiles `counts_within` (two radii, near the distances of the 10th and the 20th neighbour) on every device. An
+//! Benchmarks `counts_within` (two radii, near the distances of the 10th and the 20th neighbour) on every device. An
 //! element is one multiply-add of the N (N - 1) / 2 inner products: Gelem/s times 2 are GFLOP/s.
 
 mod support;

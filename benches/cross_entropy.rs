@@ -1,4 +1,4 @@
-//! Profiles cross-entropy and its gradient, of ImageNet's classes, on every device; throughput is of bytes moved.
+//! Benchmarks cross-entropy and its gradient, of ImageNet's classes, on every device; throughput is of bytes moved.
 
 mod support;
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Times decoding and preprocessing of image files beside pydicom, Pillow and torchvision: the same files, scaled by their
+"""Times decoding and preprocessing of image files against pydicom, Pillow and torchvision: the same files, scaled by their
 maximum to 8 bits, then resized to 224 x 224, bilinear, without antialiasing. Needs torch, torchvision, numpy, Pillow and pydicom:
 
     python benches/decode.py [--images 400] [--rounds 3] [--kinds JPEG]
 
-Prints a Markdown table: images in a second, and both means of all values, which say that it was the same work. The peers run in
-as many worker processes of a torch DataLoader as ours has threads, warmed up; files are made here, and are in the system's cache.
+Prints a Markdown table: images in a second, and both means of all values, to check that both do the same work. The peers run in
+as many worker processes of a torch DataLoader as ours has threads, warmed up; files are generated, and in the system's cache.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-//! Profiles dropout, on every device; throughput is of bytes moved.
+//! Benchmarks dropout, on every device; throughput is of bytes moved.
 
 mod support;
 

@@ -5,8 +5,8 @@ all pairs, of the first N images of MNIST (D = 784) and of CIFAR-10 (D = 3072), 
     python benches/growth.py [--quick] [--simd avx2] [--plot docs/images/growth.svg]
 
 Prints a Markdown table for each dataset: wall and processor seconds (medians), and the process's peak memory beyond its input.
-Below it stands the law t = a N^p, by least squares on logarithms over the sizes from --fit-from up, with p's 95 % interval from
-the residuals. Labels are two classes in turns.
+Below it is the law t = a N^p, by least squares on logarithms over the sizes from --fit-from up, with p's 95 % interval from
+the residuals. Labels alternate between two classes.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-//! Profiles max pooling, forward and backward, on every device, for the images that ResNets and VGG-16 have at 224 x 224
+//! Benchmarks max pooling, forward and backward, on every device, for the images that ResNets and VGG-16 have at 224 x 224
 //! pixels. Bytes are those of each operand once.
 
 mod support;

@@ -1,4 +1,4 @@
-//! Profiles `neighbours` (k = 20) on every device. An element is one multiply-add of the N (N - 1) / 2
+//! Benchmarks `neighbours` (k = 20) on every device. An element is one multiply-add of the N (N - 1) / 2
 //! inner products: Gelem/s times 2 are GFLOP/s.
 
 mod support;

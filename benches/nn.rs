@@ -1,4 +1,4 @@
-//! Profiles networks on images of 224 x 224: the forward pass of inference, and a whole step of training with Adam. An
+//! Benchmarks networks on images of 224 x 224: the forward pass of inference, and a whole step of training with Adam. An
 //! element is an image.
 
 mod support;

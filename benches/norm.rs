@@ -1,4 +1,4 @@
-//! Profiles the norm of a tensor, on every device; throughput is of bytes read.
+//! Benchmarks the norm of a tensor, on every device; throughput is of bytes read.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! Profiles `pairs_within` (a radius that no pair of uniform noise is within) on every device.
+//! Benchmarks `pairs_within` (a radius that no pair of uniform noise is within) on every device.
 
 mod support;
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Times this library's nearest neighbours beside faiss, NumKong, scikit-learn and PyTorch: same data, same number of
-threads, in turns. search_peer.py, beside this file, says what of each is timed. Needs its packages:
+"""Times this library's nearest neighbours against faiss, NumKong, scikit-learn and PyTorch: same data, same number of
+threads, alternately. search_peer.py describes what is timed of each. Needs its packages:
 
     pip install faiss-cpu numkong scikit-learn torch
     python benches/peers.py [--quick] [--simd avx2] [--tables images]

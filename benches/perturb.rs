@@ -1,4 +1,4 @@
-//! Profiles the operations of attacks on batches of CIFAR's and ImageNet's images, on every device; throughput is of
+//! Benchmarks the operations of attacks on batches of CIFAR's and ImageNet's images, on every device; throughput is of
 //! bytes of tensors that each has, however often it passes over them.
 
 mod support;

@@ -1,4 +1,4 @@
-//! Profiles `ratio_quantiles` (two classes, four quantiles) on every device: two passes over all pairs, of floats
+//! Benchmarks `ratio_quantiles` (two classes, four quantiles) on every device: two passes over all pairs, of floats
 //! three. Throughput counts one.
 
 mod support;

@@ -1,4 +1,4 @@
-//! Profiles ReLU, its gradient and the sum of two tensors, on every device; throughput is of bytes moved.
+//! Benchmarks ReLU, its gradient and the sum of two tensors, on every device; throughput is of bytes moved.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! Profiles preparing images: scaling by the maximum and resizing to 224 x 224, on every device.
+//! Benchmarks preparing images: scaling by the maximum and resizing to 224 x 224, on every device.
 //! An element is an image.
 
 mod support;

@@ -12,7 +12,7 @@ is what a user calls, from samples in host memory to the indices of the k + 1 ne
 - scikit-learn: NearestNeighbors(algorithm="brute"), which is its ArgKmin, of f32.
 - torch: cdist by its matrix product, and topk, of f32.
 
-Libraries that take no bytes get them as f32 already: the conversion is a gift to them.
+Libraries that take no bytes get them as f32 already: the conversion is not timed.
 """
 
 import argparse

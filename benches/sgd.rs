@@ -1,4 +1,4 @@
-//! Profiles gradient descent's step with a copy of the weights, on every device; throughput is of bytes moved.
+//! Benchmarks gradient descent's step with a copy of the weights, on every device; throughput is of bytes moved.
 
 mod support;
 

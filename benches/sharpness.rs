@@ -1,4 +1,4 @@
-//! Profiles `sharpness` (two classes, the ten sharpest pairs) on every device.
+//! Benchmarks `sharpness` (two classes, the ten sharpest pairs) on every device.
 
 mod support;
 

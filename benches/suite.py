@@ -2,14 +2,14 @@
 """Times the estimators of intrinsic dimension that both this library and scikit-dimension have, on the same data with
 the same number of threads. Needs numpy and scikit-dimension:  python benches/suite.py [--quick]
 
-Prints a Markdown table, and checks that both say the same. The data are made-up images of a few blurred spots, whose
-places, sizes and strengths are what varies: 8-bit as image files have them, and the same without rounding.
+Prints a Markdown table, and checks that both agree. The data are generated images of a few blurred spots of varying
+places, sizes and strengths: 8-bit as image files have them, and the same without rounding.
 
 Each side is a process of its own, warmed up untimed. For each estimator scikit-dimension's best time counts: with
 float64 in one process and thread; in as many processes as threads or, where it cannot do that, with its BLAS in so many
 threads; with float32 in the better of these ways. It searches neighbours for each
-estimator, as its user's calls do; given neighbours that were found before, where it takes them, it is timed too. CPU is the
-processors' time, of which a busy machine takes no more than an idle one: scikit-dimension's with one process and thread.
+estimator, as its user's calls do; with precomputed neighbours, where it takes them, it is timed too. CPU is processor
+time, which other load hardly changes: scikit-dimension's with one process and thread.
 """
 
 import argparse
@@ -134,8 +134,8 @@ def compare(kind, folder, args):
         words += ["--one-way"] if args.one_way else []
         peers.append(ran([*words, "--threads", args.threads], args))
 
-    def median(of):
-        return statistics.median(of(peer) for peer in peers)
+    def median(value):
+        return statistics.median(value(peer) for peer in peers)
 
     def best(name):
         return median(lambda peer: min(way["seconds"] for way in peer["ways"][name]))
@@ -185,8 +185,8 @@ def compare(kind, folder, args):
     work = min((its_cpu[name] / cpu[name], f"`{name}`") for name in names)
     print("- Worst ratios: wall {:.1f} ({}); CPU {:.1f} ({}).".format(*wall, *work))
     print(f"- Instructions: {OURS}: {together[0]['device']}; scikit-dimension's BLAS: {peers[0]['blas']}.")
-    peak, extra = (max(run[of] for run in together) >> 20 for of in ("peak_bytes", "beyond_input_bytes"))
-    theirs_peak, before = (max(peer[of] for peer in peers) >> 20 for of in ("peak_bytes", "before_bytes"))
+    peak, extra = (max(run[key] for run in together) >> 20 for key in ("peak_bytes", "beyond_input_bytes"))
+    theirs_peak, before = (max(peer[key] for peer in peers) >> 20 for key in ("peak_bytes", "before_bytes"))
     print(f"- Peak memory: {OURS} {peak} MiB, {extra} of them beyond the input; scikit-dimension {theirs_peak} MiB,")
     print(f"  {theirs_peak - before} of them beyond input and imports, without its other processes'.")
     print("\n".join(f"- {remark}." for remark in remarks), flush=True)

@@ -1,4 +1,4 @@
-//! Profiles the whole suite of dimension estimators, all of them in one call, and each by itself. An element is a
+//! Benchmarks the whole suite of dimension estimators, all of them in one call, and each by itself. An element is a
 //! sample.
 
 mod support;

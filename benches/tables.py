@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints this machine's tables of nearest neighbours and of estimators beside other libraries, as Markdown: peers.py and
+"""Prints this machine's tables of nearest neighbours and of estimators compared with other libraries, as Markdown: peers.py and
 suite.py in turn, with the same options. Needs the packages of both:
 
     pip install scikit-dimension faiss-cpu numkong scikit-learn torch

@@ -1,4 +1,4 @@
-//! Profiles taking batches out of a set of bytes, of whole images and of boxes, on every device; throughput is of bytes
+//! Benchmarks taking batches out of a set of bytes, of whole images and of boxes, on every device; throughput is of bytes
 //! moved, a run is with the writing of its choices.
 
 mod support;

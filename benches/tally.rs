@@ -1,4 +1,4 @@
-//! Profiles the tally of a batch, of ImageNet's classes, on every device; throughput is of bytes moved.
+//! Benchmarks the tally of a batch, of ImageNet's classes, on every device; throughput is of bytes moved.
 
 mod support;
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Times steps of training beside PyTorch: torchvision's networks, the same first weights, images, batch and number of
-threads, a step here and a step there in turns.   Needs torch, torchvision and safetensors:
+"""Times training steps against PyTorch: torchvision's networks, the same first weights, images, batch and number of
+threads; both take steps alternately. Needs torch, torchvision and safetensors:
 
     python benches/training.py [--models resnet18,resnet50,vgg16] [--rounds 5]
 
 Prints a Markdown table: seconds of a step (forward, loss, backward, Adam with weight decay), the peer's time as a
-multiple of ours, both processes' peak memory, and both losses of the first steps, which say that it was the same work.
+multiple of ours, both processes' peak memory, and both losses of the first steps, to check that both do the same work.
 
 On a CPU PyTorch runs oneDNN in f32 with channels-last tensors; on a GPU automatic mixed precision (bf16),
 channels-last, cudnn.benchmark and fused Adam, against our bf16.

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Makes docs/accuracy.md: how far each estimator is from the truth on manifolds of known dimension, beside
+"""Makes docs/accuracy.md: the error of each estimator on manifolds of known dimension, compared with
 scikit-dimension on the same samples. Needs numpy and scikit-dimension:
 
     python scripts/accuracy.py [--seeds 5]
 
-examples/accuracy.rs draws the samples, estimates, and draws the charts. What was computed is kept in target/accuracy:
-this library's results for the very program that gave them, scikit-dimension's for the very samples; so a run that
-was stopped goes on where it was, and one that follows a change computes what the change can have changed.
+examples/accuracy.rs draws the samples, estimates, and draws the charts. Results are cached in target/accuracy:
+this library's by its program, scikit-dimension's by the samples. An interrupted run resumes, and a run after a change
+recomputes only what it may have changed.
 """
 
 import argparse
@@ -144,9 +144,8 @@ class Results:
         self.truth = {line["manifold"]: line["truth"] for line in lines}
 
     def values(self, name, manifold, n, noise=None):
-        """An estimator's values over seeds; what it could not say is left out."""
-        of = [line for line in self.by(manifold, n, noise)]
-        values = [line["estimates"][name].get("value") for line in of]
+        """An estimator's values over seeds; samples without a value are left out."""
+        values = [line["estimates"][name].get("value") for line in self.by(manifold, n, noise)]
         return [value for value in values if value is not None]
 
     def by(self, manifold, n, noise):
@@ -237,9 +236,9 @@ def beside(results, theirs):
         if not pairs:
             continue
 
-        def both(of):
-            """Of ours and of theirs."""
-            return [of([(pair[0], pair[side]) for pair in pairs]) for side in (1, 2)]
+        def both(statistic):
+            """The statistic of our values, and of theirs."""
+            return [statistic([(pair[0], pair[side]) for pair in pairs]) for side in (1, 2)]
 
         def median_error(side):
             return statistics.median(abs(value / line["truth"] - 1) for line, value in side)
@@ -265,7 +264,7 @@ def beside(results, theirs):
 
 
 def refused(results):
-    """What gave no value, and for how many samples."""
+    """Estimators without a value, and on how many samples."""
     lines = [line for line in results.lines if not line["ambient"]]
     without = {name: sum(line["estimates"][name].get("value") is None for line in lines) for name in results.names}
     counts = [f"`{name}` for {count}" for name, count in without.items() if count]

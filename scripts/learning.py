@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains ResNet-18 here and in PyTorch on the same images, split, settings and seeds, and compares what was learnt.
+"""Trains ResNet-18 here and in PyTorch on the same images, split, settings and seeds, and compares test accuracy and loss.
 Needs torch, torchvision, numpy, pillow and safetensors, and real images:
 
     python scripts/learning.py --data ../shared/data [--sets mnist,cifar10,brain_mri] [--seeds 0,1,2]

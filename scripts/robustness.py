@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What FGSM costs networks that were trained here on real images, and the dimension of their representations, beside those
-images' label sharpness and dimension:
+"""FGSM's loss and accuracy penalties on networks trained here on real images, and the dimension of their representations,
+against the images' label sharpness and dimension:
 
     python scripts/robustness.py --data ../shared/data [--sets mnist,brain_mri] [--seeds 0,1,2] [--folder runs]
 

@@ -1,4 +1,4 @@
-//! What the benches share: made-up samples, the devices there are, and which sizes are run.
+//! Shared by the benches: generated samples, the available devices, and the sizes.
 
 #![allow(dead_code, reason = "each bench uses its own part of this")]
 
@@ -35,7 +35,7 @@ pub fn devices() -> Vec<Device> {
     devices
 }
 
-/// What networks' operations are measured in on a device.
+/// The precisions in which a device runs networks' operations.
 pub fn precisions(device: &Device) -> Vec<Precision> {
     match device.name().as_str() {
         "cpu" => vec![Precision::F32],
@@ -51,7 +51,7 @@ pub fn bytes(n: usize, dim: usize) -> Vec<u8> {
     values
 }
 
-/// Uniform floats from 0 to 255 that lie on no grid.
+/// Uniform floats from 0 to 255 that are on no grid.
 pub fn floats(n: usize, dim: usize) -> Vec<f32> {
     let mut values = vec![0.0; n * dim];
     values.par_chunks_mut(dim).enumerate().for_each(|(i, row)| {
@@ -61,7 +61,7 @@ pub fn floats(n: usize, dim: usize) -> Vec<f32> {
     values
 }
 
-/// Profiles an operation on all pairs of samples of two classes, as bytes and as floats, on every device. An
+/// Benchmarks an operation on all pairs of samples of two classes, as bytes and as floats, on every device. An
 /// element is one multiply-add of the N (N - 1) / 2 inner products: Gelem/s times 2 are GFLOP/s.
 pub fn all_pairs<R>(c: &mut Criterion, name: &str, run: impl Fn(&Device, &Points<'_>, &[u32]) -> R) {
     let mut group = c.benchmark_group(name);
@@ -87,7 +87,7 @@ pub fn all_pairs<R>(c: &mut Criterion, name: &str, run: impl Fn(&Device, &Points
 /// Values of the tensors that operations on values by themselves are profiled with: a large layer's.
 pub const VALUES: usize = 1 << 24;
 
-/// Profiles an operation on tensors of an arena, for every device and precision: `plan` makes its tensors, `run` runs
+/// Benchmarks an operation on tensors of an arena, for every device and precision: `plan` makes its tensors, `run` runs
 /// it. Throughput is of the bytes that it must move, which `bytes` gives for a value's size. On a GPU a run is measured
 /// to its end.
 pub fn on_arenas<S: Copy>(

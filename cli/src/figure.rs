@@ -78,7 +78,7 @@ impl Args {
             epsilon: self.epsilon,
             ..LawOptions::default()
         };
-        let drawn = draw(&Results::of(&Store::open(&store)?, &laws)?, name)?;
+        let drawn = draw(&Results::from_store(&Store::open(&store)?, &laws)?, name)?;
         for path in &paths {
             drawn.figure.write(path)?;
         }

@@ -22,7 +22,7 @@ pub fn main(name: &str) -> ExitCode {
 fn drawn(name: &str) -> Result<String> {
     let folder = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("study"), PathBuf::from);
     let store = Store::open(&store_path(&folder, None))?;
-    let drawn = draw(&Results::of(&store, &LawOptions::default())?, name)?;
+    let drawn = draw(&Results::from_store(&store, &LawOptions::default())?, name)?;
     for ending in ["svg", "png"] {
         drawn.figure.write(&PathBuf::from(format!("{name}.{ending}")))?;
     }

@@ -1,5 +1,5 @@
-//! How far an estimate may be from the truth, bias included: the same estimator on samples of many manifolds whose
-//! dimension is known, as large as the one that was measured.
+//! Calibrated intervals for the true dimension, bias included, from the same estimator on samples of the same size of
+//! many manifolds of known dimension.
 
 use super::dimension::{Estimator, values};
 use crate::data::manifolds::{Manifold, Settings};
@@ -17,16 +17,16 @@ const NEAREST: usize = 119;
 /// Draws that the CPU makes side by side: small samples leave cores idle within one.
 const AT_A_TIME: usize = 16;
 
-/// To be raised when the population or what an estimator says changes: draws that were kept are then drawn anew.
+/// Raise it when the population or an estimate changes: cached draws are then made anew.
 const VERSION: u32 = 2;
 
 /// A kind of manifold, of a dimension where it can have any, and the most dimensions that it is drawn with.
 type Kind = (fn(usize) -> Manifold, usize);
 
-/// As many as there may be.
+/// No limit.
 const ANY: usize = usize::MAX;
 
-/// Paraboloids of more dimensions have tails so heavy that their samples look like ever fewer, down to one: the
+/// Paraboloids of more dimensions have such heavy tails that their samples look low-dimensional, down to 1: the
 /// benchmark's have 3 to 9.
 const PARABOLOID: usize = 12;
 
@@ -76,7 +76,7 @@ impl Default for Population {
 
 impl Population {
     /// The manifold of draw `at`, and the seed of its sample. Each [kind](Manifold) is as likely as any other; swiss
-    /// rolls and their like, whose dimension is fixed, come with that.
+    /// rolls and others of fixed dimension included.
     pub fn draw(&self, at: usize) -> (Manifold, u64) {
         let mut random = Random::stream(self.seed, at as u64);
         let (kind, most) = KINDS[random.below(KINDS.len())];
@@ -86,11 +86,11 @@ impl Population {
     }
 }
 
-/// What estimators say of samples of known dimension, all of one size.
+/// Estimates on samples of known dimension, all of one size.
 ///
-/// An estimate's own [interval](super::Estimate::low) is about chance alone. Its bias depends on what the data are like, which
-/// is not known of data; but it is known what the same estimator says, at the same number of samples, of the manifolds of
-/// a [`Population`]. [`truth`](Calibration::truth) reads that backwards: which dimensions give such an estimate?
+/// An estimate's own [interval](super::Estimate::low) covers sampling error only. Its bias depends on the unknown manifold;
+/// but the same estimator's values on the manifolds of a [`Population`], at the same number of samples, are known.
+/// [`truth`](Calibration::truth) inverts them: which dimensions give such an estimate?
 ///
 /// ```
 /// use sharpdim::measure::{Calibration, Estimator, Mle, Population, intrinsic_dim};
@@ -118,7 +118,7 @@ pub struct Calibration {
 #[derive(Clone, Debug, PartialEq)]
 struct Draw {
     manifold: Manifold,
-    /// What each estimator says; `None` where it says nothing.
+    /// Each estimator's value, if it gave one.
     values: Vec<Option<f64>>,
 }
 
@@ -193,14 +193,12 @@ impl Calibration {
         self.draws.len()
     }
 
-    /// The manifold of draw `at`, and what each estimator said of its sample, in their order; `None` where it said
-    /// nothing.
+    /// The manifold of draw `at`, and each estimator's value on its sample, in their order; `None` where it gave none.
     pub fn draw(&self, at: usize) -> (Manifold, &[Option<f64>]) {
         (self.draws[at].manifold, &self.draws[at].values)
     }
 
-    /// Adds draws until there are `draws`; `progress` follows. Where that is interrupted by an error, what was drawn
-    /// stays.
+    /// Adds draws until there are `draws`; `progress` follows. Draws made before an error are kept.
     ///
     /// # Errors
     /// [`Error::Device`] where the device fails, [`Error::Data`] where there is no memory for a sample.
@@ -231,20 +229,20 @@ impl Calibration {
         Ok(Draw { manifold, values })
     }
 
-    /// A name for a file to keep the draws in, which no other size, population or estimators have.
+    /// A name for a file of these draws, unique to size, population and estimators.
     pub fn file_name(&self) -> PathBuf {
         let hash = blake3::hash(self.header().as_bytes());
         format!("calibration-{}-{}.json", self.n, &hash.to_hex()[..16]).into()
     }
 
-    /// What draws depend on, in words that stay: users' files are found by them.
+    /// All that draws depend on, as a stable text: cached files are found by it.
     fn header(&self) -> String {
         let Calibration { n, population: Population { max_dim, seed }, estimators, .. } = self;
         let estimators: Vec<String> = estimators.iter().map(Estimator::key).collect();
         format!("version={VERSION} n={n} max_dim={max_dim} seed={seed}; {}", estimators.join("; "))
     }
 
-    /// Keeps the draws in a file, which is written whole or not at all.
+    /// Writes the draws to a file, whole or not at all.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be written.
@@ -254,7 +252,7 @@ impl Calibration {
         whole_file::write(path, content.to_string().as_bytes())
     }
 
-    /// Takes over the draws that a file [keeps](Calibration::save), if it has more. Where there is no such file, or it
+    /// Reads the draws of a [saved](Calibration::save) file, if it has more. Where there is no such file, or it
     /// is of another size, population or estimators, nothing happens.
     ///
     /// # Errors
@@ -280,12 +278,12 @@ impl Calibration {
             Error::format(path, format!("{what}: remove the file, and its draws are made again"))
         };
         let mut content: Value =
-            serde_json::from_slice(&content).map_err(|error| damaged(format!("no JSON ({error})")))?;
+            serde_json::from_slice(&content).map_err(|error| damaged(format!("not JSON ({error})")))?;
         if content["of"].as_str() != Some(&self.header()) {
             return Ok(());
         }
         let draws: Vec<Vec<Option<f64>>> = serde_json::from_value(content["draws"].take())
-            .map_err(|error| damaged(format!("\"draws\" are no lists of numbers ({error})")))?;
+            .map_err(|error| damaged(format!("\"draws\" is not a list of lists of numbers ({error})")))?;
         if let Some(at) = draws.iter().position(|values| values.len() != self.estimators.len()) {
             return Err(damaged(format!(
                 "draw {at} has no value for each of {} estimators",
@@ -299,11 +297,11 @@ impl Calibration {
         Ok(())
     }
 
-    /// Where the true dimension is, given the value that an estimator gave for as many samples. Of the 119 draws whose own estimates are
-    /// nearest to it, each says how many times its estimate its dimension is. The ends are two of these factors, times
-    /// the estimate: of all that have 115 of the 119 between them, themselves counted, the two that are nearest to each
-    /// other. Where hardly a draw has an estimate so high there is no upper end, and the lower one is of the sixth
-    /// smallest. Over the population such intervals hold the truth about 95 times of 100: docs/coverage.md counts.
+    /// An interval for the true dimension, given an estimator's value on as many samples. Each of the 119 draws whose
+    /// estimates are nearest to it gives a factor: its true dimension over its estimate. The interval is the estimate times
+    /// the narrowest range of factors that holds 115 of the 119, ends included. Where hardly any draw has so high an
+    /// estimate there is no upper end, and the lower one is by the sixth smallest factor. Over the population such
+    /// intervals hold the truth about 95 times of 100: docs/coverage.md has the counts.
     ///
     /// # Errors
     /// [`Error::Argument`] where the estimator is none of these, or there are too few draws; [`Error::Data`] where the
@@ -312,8 +310,8 @@ impl Calibration {
         self.truth_among(estimator, value, |_| true)
     }
 
-    /// As [`truth`](Calibration::truth), by those draws only whose manifold is `wanted`: where something is known of the
-    /// data, or to leave a kind out and see what the others say of it.
+    /// As [`truth`](Calibration::truth), by only those draws whose manifold is `wanted`: to use knowledge of the data, or
+    /// to test the calibration on a kind that it leaves out.
     ///
     /// # Errors
     /// As [`truth`](Calibration::truth).
@@ -328,7 +326,7 @@ impl Calibration {
         };
         if !(value.is_finite() && value > 0.0) {
             return Err(Error::Data(format!(
-                "{estimator}: {value} is no dimension to look for the true one of"
+                "{estimator}: {value} is not a dimension: it must be finite and above 0"
             )));
         }
         let said = |draw: &Draw| {
@@ -346,7 +344,7 @@ impl Calibration {
             )));
         }
         let above = near.iter().filter(|(said, _)| *said > value).count();
-        // Local PCA says exactly 2 of many samples: to choose among these would be to prefer some.
+        // Local PCA gives exactly 2 on many samples: ties are kept, as choosing among them would bias.
         let apart = |said: f64| (said / value).ln().abs();
         near.sort_unstable_by(|a, b| apart(a.0).total_cmp(&apart(b.0)));
         let last = apart(near[NEAREST - 1].0);
@@ -355,11 +353,11 @@ impl Calibration {
         factors.sort_unstable_by(f64::total_cmp);
         // 6 of 120 places may be missed.
         let missed = (factors.len() + 1) / 20;
-        // With few draws above it, those that could have said so are of dimensions that were not drawn.
+        // With few draws above it, dimensions beyond the population could give this estimate too.
         if above < NEAREST / 4 {
             return Ok(Truth { low: value * factors[missed - 1], high: f64::INFINITY });
         }
-        // The shortest, not the middle one: where most factors are 1, as for local PCA of what is flat, the middle one
+        // The shortest, not the central one: where most factors are 1, as for local PCA of flat data, the central one
         // would hold more than it says.
         let gaps = factors.len() + 1 - missed;
         let ends = (0..factors.len() - gaps).map(|low| (factors[low], factors[low + gaps]));
@@ -375,8 +373,8 @@ mod tests {
     use super::*;
     use crate::measure::{Mle, TwoNn};
 
-    /// Draws take users minutes to hours: with other words here, all that they keep is made again. Where that is meant,
-    /// `VERSION` has risen.
+    /// Draws take users minutes to hours: with another header here, all cached draws are made again. Where that is meant,
+    /// raise `VERSION`.
     #[test]
     fn kept_draws_are_found_again() {
         let estimators = [Mle::default().into(), TwoNn::default().into()];

@@ -1,4 +1,4 @@
-//! One set measured against another: the dimension of the reference set's manifold as seen from queries (a test
+//! One set measured against another: the dimension of the reference set's manifold around queries (a test
 //! set against its training set, generated images against real ones), and how sharply labels change between them.
 
 use super::dimension::{Estimate, Estimator, check_between, estimate};
@@ -42,7 +42,7 @@ pub fn cross_dim(
     estimator: &Estimator,
 ) -> Result<Estimate> {
     check_between(estimator)?;
-    // One more sample than the reference samples there are: a query is none of them.
+    // One more than the reference samples: a query is not among them.
     let k = estimator.reach(reference.n() + 1);
     let neighbours = neighbours_between(device, queries, reference, k, &|_| ())?;
     estimate(&neighbours, estimator)

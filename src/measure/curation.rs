@@ -1,5 +1,5 @@
-//! Label sharpness for curation: which samples decide it, which of them look like mistakes (identical or nearly
-//! identical samples under several labels), and what it is without those.
+//! Label sharpness for curation: the samples that decide it, likely label errors among them (identical or nearly
+//! identical samples with different labels), and label sharpness without those.
 
 use crate::ops::{
     AllPairs, ClassPair, MOST_CLASSES, Neighbours, Progress, SharpPair, Wanted, all_pairs, check_quantiles,
@@ -9,10 +9,10 @@ use crate::{Device, Error, Points, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-/// Pairs that may be near duplicates at most: more say that the radius is no radius of duplicates.
+/// The most pairs of near duplicates: more mean that the radius is too large.
 const MOST_NEAR_PAIRS: usize = 1 << 22;
 
-/// Neighbours that tell near duplicates: samples have fewer, usually.
+/// Neighbours searched for near duplicates: samples usually have fewer near duplicates.
 const NEIGHBOURS: usize = 20;
 
 /// How near two samples are near duplicates.
@@ -32,7 +32,7 @@ impl Default for Near {
     }
 }
 
-/// What a curation is to look for.
+/// Options of [`curate`].
 ///
 /// ```
 /// use sharpdim::measure::{CurationOptions, Near};
@@ -67,7 +67,7 @@ pub struct Spread {
     pub mean: f64,
     /// The standard deviation.
     pub sd: f64,
-    /// The quantiles asked for, each with its value: a label sharpness that hangs on no single pair. Of P pairs,
+    /// The requested quantiles, each with its value: a label sharpness that does not depend on a single pair. Of P pairs,
     /// the quantile q is the `ceil(q P)`-th smallest.
     pub quantiles: Vec<(f64, f64)>,
     /// How many pairs these are.
@@ -76,7 +76,7 @@ pub struct Spread {
     pub samples: usize,
 }
 
-/// Samples that hang together: each is identical, or near, to another of them.
+/// A group of duplicates: each sample is identical or near to another of the group.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Group {
@@ -86,7 +86,7 @@ pub struct Group {
     pub classes: usize,
     /// The least distance between two of them.
     pub closest: f64,
-    /// The least radius at which they hang together: the longest link of their shortest spanning tree.
+    /// The least radius at which the group is connected: the longest edge of its minimum spanning tree.
     pub farthest_link: f64,
 }
 
@@ -100,8 +100,8 @@ pub struct Curation {
     pub contradictions: Vec<Group>,
     /// Samples no further apart than this are near duplicates, in the data's units.
     pub near_radius: f64,
-    /// All groups of near duplicates, identical samples among them: those that hold several classes first, and of
-    /// these as of the others the closest first.
+    /// All groups of near duplicates, identical samples among them: those of several classes first, and among
+    /// each kind the closest first.
     pub near_duplicates: Vec<Group>,
     /// Over all samples.
     pub all: Spread,
@@ -119,13 +119,12 @@ pub struct Curation {
     pub within_classes: Vec<ClassPair>,
 }
 
-/// Looks for what a person would want to look at before trusting the labels of `points`; `labels` holds one class
+/// Finds samples to check before trusting the labels of `points`; `labels` holds one class
 /// index for each sample.
 ///
 /// Samples are near duplicates where a chain of pairs within [`CurationOptions::near`] joins them, whatever their
-/// labels. Those of several classes are mistakes of labelling, or of splitting up one source, more often than not:
-/// `without_near_duplicates` says what label sharpness is without any of their samples, since which of their labels
-/// is right is not known here.
+/// labels. Groups of several classes are mostly label errors, or cuts of one source:
+/// `without_near_duplicates` is label sharpness without any of their samples, since the right label is unknown.
 ///
 /// # Errors
 /// [`Error::Argument`] where `labels` has another length than the samples, `top` is 0, the radius or fraction is
@@ -171,8 +170,8 @@ pub fn curate(
     curate_from(device, points, labels, options, &pairs, &|done| steps.at(0.4..1.0, done))
 }
 
-/// As [`curate`], from what one pass over all pairs found before: at least [`CurationOptions::top`] of the sharpest, and
-/// the class pairs unless there are more than 2048 classes. The more neighbours each sample has, the rarer another pass.
+/// As [`curate`], from the result of one pass over all pairs: at least [`CurationOptions::top`] of the sharpest, and
+/// the class pairs unless there are more than 2048 classes. The more neighbours it lists, the rarer another pass.
 ///
 /// # Errors
 /// As [`curate`]; [`Error::Argument`] where `pairs` are those of another number of samples.
@@ -199,7 +198,7 @@ pub fn curate_from(
     check(points, labels, options)?;
     if pairs.neighbours.n() != points.n() {
         return Err(Error::Argument(format!(
-            "pairs of {} samples for {} samples: they must be of the same",
+            "pairs of {} samples for {} samples: they must be pairs of these samples",
             pairs.neighbours.n(),
             points.n()
         )));
@@ -207,7 +206,7 @@ pub fn curate_from(
     let steps = Steps::new(progress);
     let sharpness = match &pairs.sharpness {
         Some(Ok(sharpness)) => sharpness.clone(),
-        // The error again, or what was not asked for.
+        // Repeats the error, or measures it if it was not requested.
         _ => sharpness_with(device, points, labels, options.top, &|done| steps.at(0.0..0.1, done))?,
     };
     let mut sharpest = sharpness.sharpest;
@@ -227,7 +226,7 @@ pub fn curate_from(
         Near::Distance(distance) => distance,
         Near::Fraction(fraction) => fraction * median_nearest(&pairs.neighbours),
     };
-    // A pair whose distance is the radius is within it, whatever the root and the square rounded.
+    // A pair at exactly the radius is within it: room for the rounding of root and square.
     let squared = near_radius * near_radius * (1.0 + 4.0 * f64::EPSILON);
     let near = match near_from_lists(&pairs.neighbours, squared) {
         Some(near) => near,
@@ -294,7 +293,7 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// The quantiles asked for beside what they are; roundings put none above the maximum.
+/// The requested quantiles with their values; rounding puts none above the maximum.
 fn quantiles(options: &CurationOptions, ratios: Vec<f64>, max: f64) -> Vec<(f64, f64)> {
     let value = |(q, ratio): (&f64, f64)| (*q, if *q == 1.0 { max } else { ratio.min(max) });
     options.quantiles.iter().zip(ratios).map(value).collect()
@@ -313,7 +312,7 @@ fn check(points: &Points<'_>, labels: &[u32], options: &CurationOptions) -> Resu
     Ok(())
 }
 
-/// Whether classes are so few that every two are compared.
+/// Whether classes are few enough to compare every two.
 pub fn few_classes(labels: &[u32]) -> bool {
     labels.iter().collect::<BTreeSet<_>>().len() <= MOST_CLASSES
 }
@@ -348,7 +347,7 @@ fn near_from_lists(nearest: &Neighbours, squared: f64) -> Option<Vec<(u32, u32, 
     Some(pairs)
 }
 
-/// What pairs of samples and their squared distances join into groups.
+/// The groups (connected components) that pairs of samples with squared distances make.
 fn near_groups(mut pairs: Vec<(u32, u32, f64)>, labels: &[u32]) -> Vec<Group> {
     // The shortest first: a group's last link that joined two parts is then the longest it needs.
     pairs.sort_by(|a, b| a.2.total_cmp(&b.2));
@@ -434,7 +433,7 @@ fn spread(
 ) -> Result<Option<Spread>> {
     let found = match sharpness_with(device, points, labels, 1, &|done| progress(0.3 * done)) {
         Ok(found) => found,
-        // One class is left, or nothing that tells classes apart.
+        // One class is left, or no pair with different labels that is not identical.
         Err(Error::Data(_)) => return Ok(None),
         Err(error) => return Err(error),
     };

@@ -1,16 +1,16 @@
-//! Estimates of intrinsic dimension against the number of neighbours and against the number of samples, and
-//! whether they have settled: where they have not, the number is as much about the sample as about the data.
+//! Estimates of intrinsic dimension against the number of neighbours and of samples, and whether they have converged:
+//! if not, the value depends on the sample size as well as on the data.
 
 use super::dimension::{Estimate, Estimator, Halving, estimates_from, searched, values};
 use crate::ops::Progress;
 use crate::random::Random;
 use crate::{Device, Error, Points, Result};
 
-/// What curves are drawn from.
+/// Options of [`dimension_curves`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurveOptions {
-    /// The numbers of neighbours; those that an estimator cannot take, or that there are too few samples for, are
-    /// left out of its curve. Empty: chosen from the number of samples, as
+    /// The numbers of neighbours; those that an estimator does not allow, or that are too many for the samples, are left
+    /// out of its curve. Empty: chosen from the number of samples, as
     /// [`for_samples`](CurveOptions::for_samples) does.
     pub ks: Vec<usize>,
     /// The sizes of subsamples; the whole set always ends the curve. Empty: an eighth, a quarter and half of it.
@@ -143,7 +143,7 @@ pub fn dimension_curves(
         return Err(Error::Argument(format!("no subsample of {size} can be drawn from {n} samples")));
     }
 
-    // All that is asked of the whole set: each estimator as it is, and at each k.
+    // All estimates on the whole set: each estimator as it is, and at each k.
     let mut of_all = Vec::new();
     let mut ranges = Vec::new();
     for estimator in estimators {
@@ -175,7 +175,7 @@ pub fn dimension_curves(
             let gathered = points.gather(&rows);
             let part = work(size) / total;
             if !able.is_empty() {
-                let progress = |of: f64| progress(done + of * part);
+                let progress = |fraction: f64| progress(done + fraction * part);
                 let mut some = values(device, &gathered.points()?, &able, &progress)?.into_iter();
                 for (found, estimator) in found.iter_mut().zip(estimators) {
                     if estimator.neighbours() < size {
@@ -196,7 +196,7 @@ pub fn dimension_curves(
         let others: Vec<Estimate> =
             whole.by_ref().take(range.len() - 1).filter_map(|found| found.ok()).collect();
         if let Some(k) = estimator.k().filter(|_| range.len() > 1) {
-            // GRIDE counts even numbers only: where it is asked for an odd one, it is at another.
+            // GRIDE takes even numbers only: an odd one is rounded down.
             let at_k = |found: &Estimate| Some(point(found.estimator.k()?, found));
             let points: Vec<CurvePoint> = others.iter().filter_map(at_k).collect();
             let warning = neighbours_warning(k, &points);

@@ -1,6 +1,6 @@
 //! Intrinsic dimension and label sharpness of a set of samples, with the field's conventions as types.
 
-mod apart;
+mod between_groups;
 mod calibration;
 mod cross;
 mod curation;
@@ -8,11 +8,11 @@ mod curves;
 mod dimension;
 mod properties;
 mod protocol;
-mod released;
+mod released_protocol;
 mod sharpness;
 
 pub use crate::ops::ClassPair;
-pub use apart::{Apart, sharpness_apart};
+pub use between_groups::{BetweenGroups, sharpness_between_groups};
 pub use calibration::{Calibration, Population, Truth};
 pub use cross::{cross_dim, cross_sharpness};
 pub use curation::{Curation, CurationOptions, Group, Near, Spread, curate, curate_from, few_classes};

@@ -12,7 +12,7 @@ use crate::{Device, Error, Points, Result};
 pub struct Properties {
     /// Of each estimator, in their order: as [`intrinsic_dims`].
     pub dimensions: Vec<Result<Estimate>>,
-    /// As [`label_sharpness`]; an [`Error::Data`] where the labels tell of none.
+    /// As [`label_sharpness`]; an [`Error::Data`] where it is undefined for these labels.
     pub sharpness: Result<LabelSharpness>,
 }
 
@@ -66,7 +66,7 @@ pub fn intrinsic_properties(
     })
 }
 
-/// What the data has no sharpness for is a result; all else is an error.
+/// An undefined sharpness is a result; other errors stay errors.
 fn of_data<T>(found: Result<T>) -> Result<Result<T>> {
     match found {
         Ok(found) => Ok(Ok(found)),

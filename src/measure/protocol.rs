@@ -1,4 +1,4 @@
-//! The protocols of label sharpness, and what they come to.
+//! The protocols of label sharpness, and their result.
 
 use crate::ops::{Progress, SharpPair, Sharpness, sharpness_with};
 use crate::{Device, Points, Result};
@@ -39,8 +39,8 @@ pub enum Protocol {
     AllPairs,
     /// All pairs within each of several class-balanced draws.
     Paper(PaperProtocol),
-    /// What the authors' released code computes, which is not what their paper says: the greatest 1 / distance over
-    /// some of the pairs with *equal* labels. [`LabelSharpness::released`] has the right numbers beside it.
+    /// What the authors' released code computes, which differs from their paper: the greatest 1 / distance over
+    /// some of the pairs with *equal* labels. [`LabelSharpness::released`] has the numbers by definition.
     Released(ReleasedProtocol),
 }
 
@@ -69,12 +69,12 @@ pub struct LabelSharpness {
     pub contradictions: u64,
     /// K_F of each draw; of all samples as the only entry under [`Protocol::AllPairs`].
     pub draws: Vec<f64>,
-    /// Only under [`Protocol::Released`]: what the definition says of the same draws.
+    /// Only under [`Protocol::Released`]: label sharpness by definition, on the same draws.
     pub released: Option<Released>,
 }
 
 impl LabelSharpness {
-    /// Of the K_F of each draw, with nothing said of pairs.
+    /// From the K_F of each draw, without pairs.
     pub(super) fn of_draws(draws: Vec<f64>) -> Self {
         let mean = draws.iter().sum::<f64>() / draws.len() as f64;
         let squares: f64 = draws.iter().map(|k| (k - mean).powi(2)).sum();
@@ -104,7 +104,7 @@ impl LabelSharpness {
 /// let points = Points::u8(&[0, 1, 10, 40, 90, 170], 1)?;
 /// let small = ReleasedProtocol { samples: 6, batch: 3, repeats: 2, seed: 0 };
 /// let found = label_sharpness(&Device::cpu(), &points, &[0, 0, 1, 0, 1, 1], Protocol::Released(small), 1, &|_| ())?;
-/// // What the definition says of the same draws, which hold all six samples: 10 is 9 from 1.
+/// // By definition, on the same draws, which hold all six samples: 10 is 9 from 1.
 /// let right = found.released.unwrap(); // a `Released`
 /// assert_eq!((right.definition.len(), right.definition_max()), (2, 1.0 / 9.0));
 /// assert!(right.infinite_draws <= 2);
@@ -129,7 +129,7 @@ impl Default for ReleasedProtocol {
     }
 }
 
-/// What is to be known beside the released code's numbers.
+/// Context for the released code's numbers.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Released {

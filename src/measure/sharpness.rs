@@ -2,7 +2,7 @@
 //! the paper's protocol, over class-balanced draws of 1000.
 
 use super::protocol::{LabelSharpness, PaperProtocol, Protocol, sharpness_of_rows};
-use super::released::released;
+use super::released_protocol::released_sharpness;
 use crate::ops::{Progress, SharpPair, Sharpness, one_label_each, sharpness_with};
 use crate::random::Random;
 use crate::{Device, Error, Points, Result};
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// Measures the label sharpness of `points`; `labels` holds one class index for each sample.
 ///
 /// # Errors
-/// [`Error::Argument`] where `labels` has another length than the samples or a number asked for is 0;
+/// [`Error::Argument`] where `labels` has another length than the samples or a requested number is 0;
 /// [`Error::Data`] where all labels are the same, or every pair with different labels is identical;
 /// [`Error::Device`] where the device fails.
 ///
@@ -37,7 +37,7 @@ pub fn label_sharpness(
         }
         Protocol::Paper(protocol) => protocol,
         Protocol::Released(protocol) => {
-            return released(device, points, labels, protocol, top, progress);
+            return released_sharpness(device, points, labels, protocol, top, progress);
         }
     };
     one_label_each(points, labels)?;
@@ -57,7 +57,7 @@ pub fn label_sharpness(
 }
 
 impl From<Sharpness> for LabelSharpness {
-    /// What all pairs say, of one set or between two.
+    /// The result over all pairs, within one set or between two.
     fn from(found: Sharpness) -> Self {
         let (mean, sd, top) = (found.mean, found.sd, found.sharpest.len());
         LabelSharpness { mean, sd, ..pool(vec![found], top) }

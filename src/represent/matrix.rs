@@ -1,5 +1,5 @@
-//! Activations of all images, a row each, as they come from the network: in memory, or in a temporary file that is mapped
-//! when it is whole.
+//! Activations of all images, a row each, as the network computes them: in memory, or in a temporary file that is mapped
+//! once complete.
 
 use crate::{Error, Result};
 use memmap2::Mmap;
@@ -12,7 +12,7 @@ const BUFFER: usize = 1 << 20;
 /// Where rows are written to.
 pub(super) enum Matrix {
     Held(Vec<f32>),
-    /// Without a name: it is gone when the process ends, however it does.
+    /// An unlinked file: gone when the process ends, even if killed.
     Filed(BufWriter<File>),
 }
 
@@ -22,7 +22,7 @@ pub(super) enum Rows {
     Mapped(Mmap),
 }
 
-/// Which of these sizes in bytes are held in memory: the smallest, as many as `most` bytes have room for.
+/// Which of these sizes in bytes are held in memory: the smallest, as many as fit into `most` bytes.
 pub(super) fn held(sizes: &[u64], most: u64) -> Vec<bool> {
     let mut order: Vec<usize> = (0..sizes.len()).collect();
     order.sort_by_key(|at| sizes[*at]);
@@ -47,7 +47,7 @@ impl Matrix {
         Ok(Matrix::Held(rows))
     }
 
-    /// In a file of the system's folder for temporary ones.
+    /// In a temporary file.
     pub fn filed() -> Result<Self> {
         let file = tempfile::tempfile().map_err(|error| Error::io(std::env::temp_dir(), error))?;
         Ok(Matrix::Filed(BufWriter::with_capacity(BUFFER, file)))
@@ -70,8 +70,8 @@ impl Matrix {
             Matrix::Filed(file) => {
                 let folder = std::env::temp_dir;
                 let file = file.into_inner().map_err(|error| Error::io(folder(), error.into_error()))?;
-                // SAFETY: the file has no name, so that nobody else can change or cut it while it is mapped; it is
-                // written through, each byte of it, so that no read finds the disk full.
+                // SAFETY: the file is unlinked, so that no other process can change or truncate it while it is mapped; every
+                // byte was written, so that no read finds the disk full.
                 let map = unsafe { Mmap::map(&file) };
                 Ok(Rows::Mapped(map.map_err(|error| Error::io(folder(), error))?))
             }

@@ -1,9 +1,7 @@
-//! What a trained network makes of its images, layer by layer: the intrinsic dimension of its representations, and their
-//! label sharpness.
+//! Representations of a trained network, layer by layer: their intrinsic dimension and label sharpness.
 //!
-//! A representation is what a layer gives of an image, taken as one long vector; its dimension is that of the images'
-//! vectors, by the same estimators as the images' own ([`measure`](crate::measure)). Along a network it first rises and then
-//! falls (Ansuini et al., *Intrinsic dimension of data representations in deep neural networks*, NeurIPS 2019); Konz &
+//! An image's representation is a layer's output as one vector; its intrinsic dimension is that of all images' vectors, by the
+//! same estimators as for the images themselves ([`measure`](crate::measure)). Along a network it first rises and then falls (Ansuini et al., *Intrinsic dimension of data representations in deep neural networks*, NeurIPS 2019); Konz &
 //! Mazurowski 2024 set the last hidden layer's, d_repr, against the dataset's, d_data, which bounds it in their theory.
 //!
 //! ```
@@ -45,7 +43,7 @@ use std::sync::Mutex;
 const INPUT: &str = "input";
 const LAST_HIDDEN: &str = "last_hidden";
 
-/// What is measured, and with how much memory.
+/// Which layers and quantities are measured, and with how much memory.
 ///
 /// ```
 /// use sharpdim::measure::{Estimator, TwoNn};
@@ -62,15 +60,14 @@ pub struct RepresentationOptions {
     /// Of [`Model::activations`], each measured once. Empty: all, `last_hidden` left out, as it is one of the others
     /// ([`Model::last_hidden`]).
     pub layers: Vec<String>,
-    /// By which the dimension is estimated: the MLE with k = 20, as in the paper, by default.
+    /// Estimators of the dimension: by default the MLE with k = 20, as in the paper.
     pub estimators: Vec<Estimator>,
     /// Which pairs label sharpness compares; `None`: it is not measured.
     pub sharpness: Option<Protocol>,
     /// Images that go through the network at once.
     pub batch: usize,
-    /// Bytes of activations that are held in memory, 2 GiB by default: of the narrowest layers, those that have room. The
-    /// others' are written to files in the system's folder for temporary ones (`TMPDIR`), which go with the process, and
-    /// read from there. All layers come from one pass of the images.
+    /// Bytes of activations held in memory, 2 GiB by default: the narrowest layers, as many as fit. The others are written
+    /// to temporary files (in `TMPDIR`), which are gone when the process ends. All layers come from one pass of the images.
     pub memory: u64,
 }
 
@@ -86,7 +83,7 @@ impl Default for RepresentationOptions {
     }
 }
 
-/// What was measured of a layer's activations.
+/// The measures of a layer's activations.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Representation {
@@ -96,25 +93,25 @@ pub struct Representation {
     pub depth: f64,
     /// Height, width and channels of an image's activation; (1, 1, values) of linear layers.
     pub shape: [usize; 3],
-    /// How many values that are: the samples' extrinsic dimension.
+    /// The number of values: the samples' extrinsic dimension.
     pub values: usize,
     /// The dimension by each estimator, in their order.
     pub dims: Vec<Result<Estimate>>,
-    /// The label sharpness, in 1 / units of the activation, where it was asked for. Scales of layers differ, so that K_F
-    /// of one layer does not compare with another's as it is.
+    /// The label sharpness, in 1 / units of the activation, if requested. Scales of layers differ, so that K_F of
+    /// different layers is not comparable without normalisation.
     pub sharpness: Option<Result<LabelSharpness>>,
 }
 
-/// How far [`representations`] is.
+/// The progress of [`representations`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Stage<'a> {
-    /// Images are going through the network.
+    /// The forward pass.
     Activations {
-        /// Images that are through.
+        /// Images done.
         done: usize,
         /// Images in all.
-        of: usize,
+        total: usize,
     },
     /// A layer is being measured.
     Measuring {
@@ -123,14 +120,14 @@ pub enum Stage<'a> {
         /// Layers measured before it.
         done: usize,
         /// Layers in all.
-        of: usize,
+        total: usize,
         /// How much of it is done, from 0 to 1.
         fraction: f64,
     },
 }
 
-/// Where a layer stands among a network's activations: 0 for the images, 1 for the logits, and equal steps between one
-/// activation and the next, whatever is between them. `last_hidden` has the depth of the layer it is. (Ansuini et al. 2019
+/// The relative depth of a layer: 0 for the images, 1 for the logits, in equal steps from one activation to the next.
+/// `last_hidden` has the depth of the layer it stands for. (Ansuini et al. 2019
 /// count layers with weights; these are the modules whose outputs they take.)
 ///
 /// # Errors
@@ -164,16 +161,16 @@ fn distinct(model: Model) -> Vec<String> {
 /// Measures the representations that a trained network has of `images`, in evaluation mode: one [`Representation`] for each
 /// layer, in the order of [`RepresentationOptions::layers`]. `progress` is called from any thread with the stage reached.
 ///
-/// The layer `input` is what the network gets: the normalised images. Its dimension is the images' own, d_data, and
+/// The layer `input` is the network's input: the normalised images. Its dimension is the images' own, d_data, and
 /// its label sharpness in units of normalised values.
 ///
 /// # Errors
-/// [`Error::Argument`] for a layer that the network does not have, an estimator's settings that make no sense, nothing to
+/// [`Error::Argument`] for a layer that the network does not have, invalid settings of an estimator, nothing to
 /// measure, a batch of 0, and images of another shape than it was trained on; [`Error::Data`] for too few images for
 /// an estimator, and activations that are not finite; [`Error::Io`] where a temporary file cannot be written, a full disk for
 /// example; [`Error::Device`] where the device fails.
 /// For each estimator of each layer: as [`intrinsic_dims`], and [`Error::Data`] where all images have the same
-/// activation, as behind a ReLU that lets nothing by. For label sharpness: as [`label_sharpness`](crate::measure::label_sharpness).
+/// activation, as after a dead ReLU. For label sharpness: as [`label_sharpness`](crate::measure::label_sharpness).
 ///
 /// The module's head has an example.
 pub fn representations(
@@ -209,30 +206,30 @@ pub fn representations(
 
     let image: usize = images.shape().iter().product();
     let inputs = images.pixels().chunks_exact(image).map(|pixels| trained.normalised(pixels));
-    progress(Stage::Activations { done: 0, of: n });
+    progress(Stage::Activations { done: 0, total: n });
     network.activations(inputs, |rows, name, values| {
         // The names are the layers', each once.
         if let Some(at) = names.iter().position(|layer| *layer == name) {
             matrices[at].append(values)?;
         }
-        progress(Stage::Activations { done: rows.end, of: n });
+        progress(Stage::Activations { done: rows.end, total: n });
         Ok(())
     })?;
-    // Its memory is not needed any more.
+    // Frees its memory.
     drop(network);
 
-    let of = layers.len();
-    let mut found = Vec::with_capacity(of);
+    let total = layers.len();
+    let mut found = Vec::with_capacity(total);
     for (done, ((layer, shape), matrix)) in layers.into_iter().zip(shapes).zip(matrices).enumerate() {
-        let told = |fraction| progress(Stage::Measuring { layer: &layer, done, of, fraction });
-        let (dims, sharpness) = measure(device, &layer, &matrix.finish()?, images, options, &told)?;
+        let report = |fraction| progress(Stage::Measuring { layer: &layer, done, total, fraction });
+        let (dims, sharpness) = measure(device, &layer, &matrix.finish()?, images, options, &report)?;
         let depth = relative_depth(model, &layer)?;
         found.push(Representation { depth, shape, values: shape.iter().product(), dims, sharpness, layer });
     }
     Ok(found)
 }
 
-/// What can be said before any work is done.
+/// Checks the arguments before any work.
 fn check(trained: &Trained, images: &Images, options: &RepresentationOptions) -> Result<()> {
     if images.shape() != trained.shape {
         let in_words = |[h, w, c]: [usize; 3]| format!("{h} x {w} x {c}");
@@ -249,7 +246,7 @@ fn check(trained: &Trained, images: &Images, options: &RepresentationOptions) ->
     }
     if options.estimators.is_empty() && options.sharpness.is_none() {
         return Err(Error::Argument(
-            "nothing is to be measured: name an estimator, or ask for label sharpness".into(),
+            "nothing to measure: name an estimator or ask for label sharpness".into(),
         ));
     }
     for estimator in &options.estimators {
@@ -281,13 +278,12 @@ fn measure(
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<Measured> {
     let (values, estimators) = (rows.values(), &options.estimators);
-    let points = Points::f32(values, values.len() / images.len()).map_err(|error| of(layer, error))?;
+    let points = Points::f32(values, values.len() / images.len()).map_err(|error| in_layer(layer, error))?;
     let (first, others) = values.split_at(points.dim());
     if others.chunks_exact(points.dim()).all(|row| row == first) {
         let same = || {
             Error::Data(format!(
-                "{layer}: all {} images have the same activation, which has no dimension and no label sharpness: \
-                 the network does not tell them apart from there on",
+                "{layer}: all {} images have the same activation: it has no dimension and no label sharpness",
                 images.len()
             ))
         };
@@ -295,8 +291,8 @@ fn measure(
         return Ok((estimators.iter().map(|_| Err(same())).collect(), sharpness));
     }
     let furthest = Mutex::new(0.0);
-    let told = |fraction: f64| {
-        // Threads that come late say nothing: progress does not go back.
+    let report = |fraction: f64| {
+        // Late threads are ignored: progress does not go back.
         let mut furthest = furthest.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if fraction > *furthest {
             *furthest = fraction;
@@ -307,15 +303,20 @@ fn measure(
     let (dims, sharpness) = match options.sharpness {
         Some(protocol) => {
             let labels = images.labels();
-            let found = intrinsic_properties(device, &points, labels, estimators, protocol, 1, &told);
-            let Properties { dimensions, sharpness } = found.map_err(|error| of(layer, error))?;
-            (dimensions, Some(sharpness.map_err(|error| of(layer, error))))
+            let found = intrinsic_properties(device, &points, labels, estimators, protocol, 1, &report);
+            let Properties { dimensions, sharpness } = found.map_err(|error| in_layer(layer, error))?;
+            (dimensions, Some(sharpness.map_err(|error| in_layer(layer, error))))
         }
         None if estimators.is_empty() => (Vec::new(), None),
-        None => (intrinsic_dims(device, &points, estimators, &told).map_err(|error| of(layer, error))?, None),
+        None => (
+            intrinsic_dims(device, &points, estimators, &report).map_err(|error| in_layer(layer, error))?,
+            None,
+        ),
     };
-    let dims =
-        dims.into_iter().map(|found| found.and_then(finite).map_err(|error| of(layer, error))).collect();
+    let dims = dims
+        .into_iter()
+        .map(|found| found.and_then(finite).map_err(|error| in_layer(layer, error)))
+        .collect();
     Ok((dims, sharpness))
 }
 
@@ -331,7 +332,7 @@ fn finite(found: Estimate) -> Result<Estimate> {
 }
 
 /// An error of a layer's activations, with the layer. A sample is an image's activation.
-fn of(layer: &str, error: Error) -> Error {
+fn in_layer(layer: &str, error: Error) -> Error {
     match error {
         Error::Data(reason) if layer == INPUT => Error::Data(format!("the images: {reason}")),
         Error::Data(reason) => Error::Data(format!("{layer}: {reason}")),

@@ -1,4 +1,4 @@
-//! Several tasks of a study at once: how many, who takes which, and their threads.
+//! Several tasks of a study at once: their number, their queue, and their threads.
 
 use super::plan::Plan;
 use super::task::Task;
@@ -9,13 +9,13 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Images of up to so many pixels across are small: a training on them is many short operations, between which threads
+/// Images of at most this side are small: a training on them is many short operations, after each of which threads
 /// wait for each other.
 const SMALL: usize = 64;
-/// The most memory, in bytes, that trainings at once take together where no number of jobs is asked for.
+/// The most memory, in bytes, of all trainings at once where no number of jobs is given.
 const MEMORY: usize = 4 << 30;
 
-/// Tasks that are left, to be taken one by one from several threads.
+/// A queue of tasks that several threads take from.
 pub(super) struct Jobs<'l, 't> {
     tasks: &'l [&'t Task],
     next: AtomicUsize,
@@ -32,8 +32,8 @@ impl<'l, 't> Jobs<'l, 't> {
         self.tasks.get(self.next.fetch_add(1, Ordering::Relaxed)).copied()
     }
 
-    /// Notes a task that another process is at.
-    pub fn leave(&self, task: &'t Task) {
+    /// Notes a task that another process is running.
+    pub fn defer(&self, task: &'t Task) {
         self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
 
@@ -45,7 +45,7 @@ impl<'l, 't> Jobs<'l, 't> {
     }
 }
 
-/// How many tasks are done at once: as asked for, else as many as keep the CPU's threads busy.
+/// How many tasks run at once: the given number, else as many as keep the CPU's threads busy.
 pub(super) fn count(device: &Device, plan: &Plan, left: &[&Task], asked: Option<NonZero<usize>>) -> usize {
     let most = left.len().max(1);
     if let Some(asked) = asked {
@@ -65,7 +65,7 @@ pub(super) fn count(device: &Device, plan: &Plan, left: &[&Task], asked: Option<
             purpose: Purpose::Training(paper.optimiser),
             ..Settings::default()
         };
-        // A network that cannot be planned fails in its own task, which says why.
+        // A network that cannot be planned fails in its own task, with the reason.
         if let Ok(planned) = nn::Plan::new(device, model, &settings) {
             memory = planned.bytes().total().max(memory);
         }
@@ -73,13 +73,13 @@ pub(super) fn count(device: &Device, plan: &Plan, left: &[&Task], asked: Option<
     rayon::current_num_threads().min(MEMORY / memory).clamp(1, most)
 }
 
-/// The threads of each job: rayon's, in parts as equal as can be.
+/// The threads of each job: an equal share of rayon's, to within one.
 pub(super) fn threads(jobs: usize) -> impl Iterator<Item = usize> {
     let threads = rayon::current_num_threads();
     (0..jobs).map(move |job| (threads / jobs + usize::from(job < threads % jobs)).max(1))
 }
 
-/// A job's threads.
+/// A job's thread pool.
 pub(super) fn pool(threads: usize) -> Result<ThreadPool> {
     let built = ThreadPoolBuilder::new().num_threads(threads).build();
     built.map_err(|error| Error::Argument(format!("{threads} more threads cannot be started: {error}")))

@@ -1,7 +1,7 @@
 //! The study: the paper's experiment grid, its laws and its figures.
 //!
-//! A [`Plan`] names datasets, networks, training sizes, seeds and attacks; [`run`] does each of its tasks and puts its result in a
-//! [`Store`], one SQLite file; what was interrupted goes on where it was. [`Store::observations`] gives results to [`fit`].
+//! A [`Plan`] names datasets, networks, training sizes, seeds and attacks; [`run`] does each of its tasks and writes its result to a
+//! [`Store`], one SQLite file; interrupted tasks resume. [`Store::observations`] gives results to [`fit`].
 
 mod draw;
 pub mod fit;

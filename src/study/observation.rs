@@ -1,6 +1,6 @@
-//! What one training of a study came to, as fits and figures take it.
+//! The result of one training of a study, as input to fits and figures.
 
-/// What one training of a study came to.
+/// The result of one training of a study.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observation {
     /// The dataset's name, as `mnist` or `generated radiology, 8 latents`.
@@ -17,7 +17,7 @@ pub struct Observation {
     pub seed: u64,
     /// Intrinsic dimension of the training images, by estimator: `mle`, `twonn`.
     pub d_data: Vec<(String, f64)>,
-    /// Label sharpness of the training images; `None` where it has none.
+    /// Label sharpness of the training images; `None` where it is undefined.
     pub k_f: Option<f64>,
     /// Dimension of the last hidden layer's representation of the training images, by estimator.
     pub d_repr: Vec<(String, f64)>,
@@ -25,11 +25,11 @@ pub struct Observation {
     pub test_loss: f64,
     /// Test accuracy.
     pub test_accuracy: f64,
-    /// What each attack cost.
+    /// The penalty of each attack.
     pub attacks: Vec<Penalty>,
 }
 
-/// What an attack cost at one strength.
+/// The penalty of an attack at one strength.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Penalty {
     /// The attack, as `fgsm`.

@@ -1,4 +1,4 @@
-//! A study as one page: what was done, what the laws come to, every figure, every number behind them.
+//! A study as one page: its tasks, the laws' fits, every figure, and the numbers behind them.
 
 use super::draw::{FIGURES, Results, draw};
 use super::laws::Excluded;
@@ -9,7 +9,7 @@ use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What was written of a study.
+/// The files written for a study.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Figures, each as SVG and PNG, and the page.
@@ -18,8 +18,8 @@ pub struct Written {
     pub not_drawn: Vec<(String, String)>,
 }
 
-/// Writes all figures of a study to `folder/figures`, as SVG and PNG, and `folder/report.html`, a page with them and the numbers
-/// behind them that needs nothing besides itself.
+/// Writes all figures of a study to `folder/figures`, as SVG and PNG, and `folder/report.html`, a self-contained page
+/// with them and the numbers behind them.
 ///
 /// # Errors
 /// [`Error::Io`] where they cannot be written; as [`Store::entries`].
@@ -28,7 +28,7 @@ pub struct Written {
 /// use sharpdim::study::{LawOptions, Results, Store, write_report};
 /// let folder = std::path::Path::new("study");
 /// let store = Store::open(&folder.join("study.sqlite"))?;
-/// let written = write_report(&store, &Results::of(&store, &LawOptions::default())?, folder)?;
+/// let written = write_report(&store, &Results::from_store(&store, &LawOptions::default())?, folder)?;
 /// println!("{} files", written.files.len());
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
@@ -87,9 +87,9 @@ fn or_dash(value: Option<f64>) -> String {
     value.map_or_else(|| "–".into(), cell)
 }
 
-/// What was done, and what was not.
+/// Tasks done, skipped and failed.
 fn about(store: &Store, results: &Results, folder: &Path) -> Result<Section> {
-    let status = Status::of(store, folder)?;
+    let status = Status::read(store, folder)?;
     let provenance = store.provenance()?;
     let mut facts = vec![
         ("store".to_owned(), store.path().display().to_string()),
@@ -103,12 +103,12 @@ fn about(store: &Store, results: &Results, folder: &Path) -> Result<Section> {
     let mut section = Section::new("What was done")
         .paragraph(
             "Each training is of a network from random weights on images of two classes. Before it the images' intrinsic dimension \
-             d_data and label sharpness K_F were measured; after it the loss on images that were not trained on, what attacks cost, and \
+             d_data and label sharpness K_F were measured; after it the test loss and accuracy, also under attack, and \
              the dimension d_repr of the last hidden layer's representation of the training images. Intervals are of 95 %.",
         )
         .facts("The study", facts);
     if !(status.pending.is_empty() && status.running.is_empty()) {
-        section = section.warning("The study is not finished: what follows is of what is done so far.");
+        section = section.warning("The study is not finished: these are the results so far.");
     }
     let mut reasons: BTreeMap<(String, String), usize> = BTreeMap::new();
     for entry in status.skipped.iter().chain(&status.failed) {
@@ -138,11 +138,11 @@ fn about(store: &Store, results: &Results, folder: &Path) -> Result<Section> {
 fn laws(results: &Results) -> Result<Section> {
     let columns = [
         Column::text("the paper's claim"),
-        Column::text("these data"),
+        Column::text("this study"),
         Column::number("points"),
         Column::number("left out"),
     ];
-    let mut table = Table::new("Claims and what was found", columns);
+    let mut table = Table::new("Claims and results", columns);
     let statements = results.laws.statements();
     for statement in &statements {
         table = table.row([
@@ -157,7 +157,7 @@ fn laws(results: &Results) -> Result<Section> {
     excluded.dedup();
     let mut section = Section::new("The laws").table(table).subsection(regressions(results)?);
     if !excluded.is_empty() {
-        let mut table = Table::new("Left out of one or more of them", [Column::text("what, and why")]);
+        let mut table = Table::new("Left out of one or more fits", [Column::text("what, and why")]);
         for line in excluded {
             table = table.row([line])?;
         }
@@ -166,7 +166,7 @@ fn laws(results: &Results) -> Result<Section> {
     Ok(section)
 }
 
-/// Every regression by domain and network, with its residuals' size.
+/// Every regression by domain and network, with the size of its residuals.
 fn regressions(results: &Results) -> Result<Section> {
     let columns = [
         Column::text("y"),
@@ -175,7 +175,7 @@ fn regressions(results: &Results) -> Result<Section> {
         Column::text("network"),
         Column::number("slope"),
         Column::text("95 %, by t"),
-        Column::text("95 %, datasets drawn"),
+        Column::text("95 %, bootstrap over datasets"),
         Column::number("residual s.e."),
         Column::number("largest residual"),
         Column::number("r²"),
@@ -193,7 +193,7 @@ fn regressions(results: &Results) -> Result<Section> {
     ];
     let laws =
         [&found.generalization_data, &found.generalization_data_without_k_f, &found.generalization_repr];
-    let all = dependences.into_iter().flat_map(|of| &of.fits);
+    let all = dependences.into_iter().flat_map(|dependence| &dependence.fits);
     for regression in all.chain(laws.into_iter().flatten().map(|law| &law.regression)) {
         let scope = |name: &Option<String>| name.clone().unwrap_or_else(|| "all".into());
         let range = |[low, high]: [f64; 2]| format!("{} .. {}", cell(low), cell(high));
@@ -223,14 +223,15 @@ fn regressions(results: &Results) -> Result<Section> {
             }
             Ok(fit) => {
                 for (at, slope) in fit.coefficients[1..].iter().enumerate() {
-                    let drawn = regression.bootstrap.as_ref().ok().and_then(|of| of.slopes.get(at));
+                    let drawn =
+                        regression.bootstrap.as_ref().ok().and_then(|bootstrap| bootstrap.slopes.get(at));
                     let largest =
                         fit.residuals.iter().fold(0.0f64, |most, residual| most.max(residual.abs()));
                     table = table.row(row(
                         &slope.name,
                         cell(slope.value),
-                        slope.inference.map_or_else(dash, |told| range(told.interval)),
-                        drawn.map_or_else(dash, |of| range(of.interval)),
+                        slope.inference.map_or_else(dash, |inference| range(inference.interval)),
+                        drawn.map_or_else(dash, |drawn| range(drawn.interval)),
                         or_dash(fit.residual_standard_error),
                         cell(largest),
                         or_dash(fit.r_squared),
@@ -254,25 +255,28 @@ fn exponents(results: &Results) -> Result<Section> {
         Column::number("-1/d_repr"),
         Column::number("points"),
     ];
-    let mut table = Table::new("Measured exponents, beside those of the laws", columns);
-    for of in &results.laws.exponents.found {
-        let slope = of.fit.as_ref().ok().map(|fit| &fit.coefficients[1]);
-        let interval = match (&of.fit, slope.and_then(|slope| slope.inference)) {
+    let mut table = Table::new("Measured exponents and the laws' exponents", columns);
+    for exponent in &results.laws.exponents.found {
+        let slope = exponent.fit.as_ref().ok().map(|fit| &fit.coefficients[1]);
+        let interval = match (&exponent.fit, slope.and_then(|slope| slope.inference)) {
             (Err(reason), _) => reason.clone(),
-            (_, Some(told)) => format!("{} .. {}", cell(told.interval[0]), cell(told.interval[1])),
+            (_, Some(inference)) => {
+                format!("{} .. {}", cell(inference.interval[0]), cell(inference.interval[1]))
+            }
             _ => "–".into(),
         };
-        let classes = if of.classes.is_empty() { String::new() } else { format!(" ({})", of.classes) };
+        let classes =
+            if exponent.classes.is_empty() { String::new() } else { format!(" ({})", exponent.classes) };
         table = table.row([
-            format!("{}{classes}", of.dataset),
-            of.domain.clone(),
-            of.model.clone(),
-            of.sizes.len().to_string(),
-            or_dash(of.measured()),
+            format!("{}{classes}", exponent.dataset),
+            exponent.domain.clone(),
+            exponent.model.clone(),
+            exponent.sizes.len().to_string(),
+            or_dash(exponent.measured()),
             interval,
-            or_dash(of.by_data),
-            or_dash(of.by_repr),
-            of.points.len().to_string(),
+            or_dash(exponent.by_data),
+            or_dash(exponent.by_repr),
+            exponent.points.len().to_string(),
         ])?;
     }
     let mut section = Section::new("Exponents").paragraph(
@@ -307,20 +311,20 @@ fn measured(results: &Results) -> Result<Section> {
         Column::number("published d_data"),
         Column::number("published K_F"),
     ];
-    let mut table = Table::new("Measured of the training images", columns);
-    for of in &results.measurements {
-        let published = PUBLISHED.iter().find(|known| known.dataset == of.dataset);
+    let mut table = Table::new("Measurements of the training images", columns);
+    for measurement in &results.measurements {
+        let published = PUBLISHED.iter().find(|known| known.dataset == measurement.dataset);
         table = table.row([
-            of.dataset.clone(),
-            of.domain.clone(),
-            of.classes.clone(),
-            of.train.to_string(),
-            of.seed.to_string(),
-            of.estimator.clone(),
-            cell(of.d_data[0]),
-            format!("{} .. {}", cell(of.d_data[1]), cell(of.d_data[2])),
-            or_dash(of.k_f),
-            or_dash(published.filter(|_| of.estimator == "mle").map(|known| known.d_data)),
+            measurement.dataset.clone(),
+            measurement.domain.clone(),
+            measurement.classes.clone(),
+            measurement.train.to_string(),
+            measurement.seed.to_string(),
+            measurement.estimator.clone(),
+            cell(measurement.d_data[0]),
+            format!("{} .. {}", cell(measurement.d_data[1]), cell(measurement.d_data[2])),
+            or_dash(measurement.k_f),
+            or_dash(published.filter(|_| measurement.estimator == "mle").map(|known| known.d_data)),
             or_dash(published.map(|known| known.k_f)),
         ])?;
     }
@@ -339,19 +343,21 @@ fn trained(results: &Results) -> Result<Section> {
         Column::text("d_repr"),
         Column::text("rise of the loss under attack"),
     ];
-    let mut table = Table::new("What trainings came to", columns);
-    for of in &results.observations {
-        let dims = of.d_repr.iter().map(|(name, value)| format!("{} ({name})", cell(*value)));
-        let attacks =
-            of.attacks.iter().map(|of| format!("{} at {}: {}", of.attack, of.epsilon, cell(of.loss)));
+    let mut table = Table::new("Results of the trainings", columns);
+    for observation in &results.observations {
+        let dims = observation.d_repr.iter().map(|(name, value)| format!("{} ({name})", cell(*value)));
+        let attacks = observation
+            .attacks
+            .iter()
+            .map(|attack| format!("{} at {}: {}", attack.attack, attack.epsilon, cell(attack.loss)));
         table = table.row([
-            of.dataset.clone(),
-            of.classes.clone(),
-            of.model.clone(),
-            of.train.to_string(),
-            of.seed.to_string(),
-            cell(of.test_loss),
-            format!("{:.1}", 100.0 * of.test_accuracy),
+            observation.dataset.clone(),
+            observation.classes.clone(),
+            observation.model.clone(),
+            observation.train.to_string(),
+            observation.seed.to_string(),
+            cell(observation.test_loss),
+            format!("{:.1}", 100.0 * observation.test_accuracy),
             dims.collect::<Vec<_>>().join(", "),
             attacks.collect::<Vec<_>>().join(", "),
         ])?;

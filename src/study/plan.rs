@@ -22,7 +22,7 @@ pub enum Classes {
 }
 
 impl Classes {
-    /// How many there are, where the plan says it.
+    /// How many there are, where the plan fixes it.
     pub(super) fn count(&self) -> Option<usize> {
         match self {
             Classes::All => None,
@@ -33,7 +33,7 @@ impl Classes {
 }
 
 /// A grid of experiments: every dataset's class pairs, with every network, training size and seed. In TOML, with the settings of
-/// Konz & Mazurowski (ICLR 2024) for what is not said.
+/// Konz & Mazurowski (ICLR 2024) as defaults.
 ///
 /// ```
 /// use sharpdim::study::Plan;
@@ -77,14 +77,14 @@ pub struct Plan {
     /// Times that each training image is seen.
     #[serde(default = "paper_epochs")]
     pub epochs: u32,
-    /// Images in a batch; the paper's for each network where it is not said.
+    /// Images in a batch; the paper's for each network by default.
     pub batch: Option<usize>,
-    /// The learning rate of a network, by its name; the paper's where it is not said.
+    /// The learning rate of a network, by its name; the paper's by default.
     #[serde(default)]
     pub rates: BTreeMap<String, f32>,
-    /// `f32` or `bf16`; bf16 on GPUs and f32 on the CPU where it is not said.
+    /// `f32` or `bf16`; by default bf16 on GPUs and f32 on the CPU.
     pub precision: Option<String>,
-    /// `patient`: no patient's images are both trained and tested on, where patients are known; `image`: as published.
+    /// `patient`: no patient has images in both training and test set, where patients are known; `image`: as published.
     #[serde(default = "by_patient")]
     pub split: String,
     /// Estimators of d_data and d_repr, by [`Estimator::name`].
@@ -112,7 +112,7 @@ pub struct Plan {
     text: String,
 }
 
-/// A dataset of a [`Plan`]. What it says of itself goes before what the plan says for all.
+/// A dataset of a [`Plan`]. Its own settings override the plan's.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetPlan {
@@ -125,29 +125,29 @@ pub struct DatasetPlan {
     pub dataset: Option<String>,
     /// Its classification task.
     pub task: Option<String>,
-    /// Its folder, from the folder of all data; its name where it is not said.
+    /// Its folder within the data folder; its name by default.
     pub path: Option<PathBuf>,
     /// Images that are generated instead.
     pub generated: Option<Generated>,
-    /// Classes to tell apart, each list an experiment of its own. All of the dataset's where neither these nor draws are said.
+    /// Classes of the classification task, each list an experiment of its own. Without these and `draws`: all of the dataset's.
     #[serde(default)]
     pub classes: Vec<Vec<String>>,
     /// How many pairs of its classes are drawn.
     pub draws: Option<usize>,
-    /// Whether test images are of the dataset's own test part.
+    /// Whether test images come from the dataset's own test part.
     #[serde(default)]
     pub test_part: bool,
-    /// `gray` or `rgb`; as the images are where it is not said.
+    /// `gray` or `rgb`; as stored by default.
     pub color: Option<String>,
-    /// As of the plan.
+    /// Overrides the plan's.
     pub train: Option<Vec<usize>>,
-    /// As of the plan.
+    /// Overrides the plan's.
     pub test: Option<usize>,
-    /// As of the plan.
+    /// Overrides the plan's.
     pub seeds: Option<Vec<u64>>,
-    /// As of the plan.
+    /// Overrides the plan's.
     pub epochs: Option<u32>,
-    /// As of the plan.
+    /// Overrides the plan's.
     #[serde(default)]
     pub rates: BTreeMap<String, f32>,
 }
@@ -158,13 +158,13 @@ pub struct DatasetPlan {
 pub struct Generated {
     /// `objects` or `radiology`.
     pub family: String,
-    /// How many numbers an image is drawn from.
+    /// The number of latent factors.
     pub latents: usize,
-    /// How large the change is that is labelled.
+    /// The size of the change that decides the label.
     pub contrast: f64,
 }
 
-/// Another preprocessing in a [`Plan`]: what it does not say is as for the dataset.
+/// Another preprocessing in a [`Plan`]; the dataset's where a field is absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
@@ -213,14 +213,14 @@ fn natural() -> String {
     "natural".into()
 }
 
-/// The plans that come with the library: name, in a line, and TOML.
+/// The plans that come with the library: name, description, TOML.
 const BUILT_IN: [(&str, &str, &str); 2] = [
     (
         "paper",
         "the paper's grid: eleven datasets, six networks, six training sizes",
         include_str!("plans/paper.toml"),
     ),
-    ("demo", "generated images: a controlled study of minutes", include_str!("plans/demo.toml")),
+    ("demo", "generated images: a controlled study that takes minutes", include_str!("plans/demo.toml")),
 ];
 
 impl Plan {
@@ -267,11 +267,10 @@ impl Plan {
     /// A plan of TOML.
     ///
     /// # Errors
-    /// [`Error::Argument`] for what is no TOML, or no plan, with the line; and for names, numbers or combinations in it that make no
-    /// sense.
+    /// [`Error::Argument`] for what is not TOML, or not a plan, with the line; and for invalid names, numbers or combinations.
     pub fn parse(text: &str) -> Result<Self> {
         let mut plan: Plan = toml::from_str(text)
-            .map_err(|e| Error::Argument(format!("is no plan: {}", e.to_string().trim_end())))?;
+            .map_err(|e| Error::Argument(format!("is not a plan: {}", e.to_string().trim_end())))?;
         plan.check()?;
         plan.text = text.to_owned();
         Ok(plan)
@@ -285,7 +284,7 @@ impl Plan {
     fn check(&self) -> Result<()> {
         let bad = |why: String| Err(Error::Argument(why));
         if self.datasets.is_empty() {
-            return bad("the plan has no datasets: a table [[datasets]] for each is wanted".into());
+            return bad("the plan has no datasets: add a table [[datasets]] for each".into());
         }
         distinct("models", &self.models)?;
         for model in &self.models {
@@ -310,7 +309,7 @@ impl Plan {
         }
         if let Some(bad_one) = self.epsilons.iter().find(|e| !(e.is_finite() && **e > 0.0)) {
             return bad(format!(
-                "epsilons: {bad_one} is no strength: they are above 0, in units of pixel value"
+                "epsilons: {bad_one} is not a strength: each must be above 0, in units of pixel value"
             ));
         }
         for layer in self.layers.iter().filter(|layer| *layer != "all") {
@@ -333,7 +332,7 @@ impl Plan {
             ));
         }
         if self.batch == Some(0) {
-            return bad("batch: 0 images; at least 1 is wanted".into());
+            return bad("batch: 0 images; at least 1 is needed".into());
         }
         for variant in &self.variants {
             color(variant.color.as_deref())?;
@@ -374,12 +373,12 @@ impl DatasetPlan {
         let bad = |why: String| Err(Error::Argument(format!("dataset {:?}: {why}", self.name)));
         let sources = [self.dataset.is_some(), self.generated.is_some()];
         if sources == [true, true] || (self.generated.is_some() && self.path.is_some()) {
-            return bad("it is either generated, or of a path".into());
+            return bad("it is either generated or read from files, not both".into());
         }
         if let Some(name) = &self.dataset {
             name.parse::<Named>()?;
         } else if self.task.is_some() {
-            return bad("a task is of one of the paper's datasets: name it with dataset".into());
+            return bad("a task needs one of the paper's datasets: name it with dataset".into());
         }
         if let Some(generated) = &self.generated {
             generated.domain(plan.size)?;
@@ -388,13 +387,13 @@ impl DatasetPlan {
             }
         }
         if !self.classes.is_empty() && self.draws.is_some() {
-            return bad("its classes are either named or drawn".into());
+            return bad("its classes are either named or drawn, not both".into());
         }
         if self.draws == Some(0) {
-            return bad("0 draws: at least 1 is wanted".into());
+            return bad("0 draws: at least 1 is needed".into());
         }
         if let Some(few) = self.classes.iter().find(|classes| classes.len() < 2) {
-            return bad(format!("the classes {few:?} are no two to tell apart"));
+            return bad(format!("the classes {few:?} are fewer than two"));
         }
         color(self.color.as_deref())?;
         check_rates(&format!("dataset {:?}: rates", self.name), &self.rates)?;
@@ -440,7 +439,7 @@ pub(super) fn color(name: Option<&str>) -> Result<Color> {
         None => Ok(Color::AsIs),
         Some("gray") => Ok(Color::Grayscale),
         Some("rgb") => Ok(Color::Rgb),
-        Some(other) => Err(Error::Argument(format!("color: {other:?} is none of gray and rgb"))),
+        Some(other) => Err(Error::Argument(format!("color: {other:?} is neither gray nor rgb"))),
     }
 }
 
@@ -448,17 +447,17 @@ fn one_of(what: &str, value: &str, known: &[&str]) -> Result<()> {
     if known.contains(&value) {
         Ok(())
     } else {
-        Err(Error::Argument(format!("{what}: {value:?} is none of {}", known.join(", "))))
+        Err(Error::Argument(format!("{what}: {value:?} is not one of {}", known.join(", "))))
     }
 }
 
 fn distinct(what: &str, names: &[String]) -> Result<()> {
     if names.is_empty() {
-        return Err(Error::Argument(format!("{what}: none is named")));
+        return Err(Error::Argument(format!("{what}: name at least one")));
     }
     let mut seen = BTreeSet::new();
     match names.iter().find(|name| !seen.insert(*name)) {
-        Some(twice) => Err(Error::Argument(format!("{what}: {twice:?} is there twice"))),
+        Some(twice) => Err(Error::Argument(format!("{what}: {twice:?} is listed twice"))),
         None => Ok(()),
     }
 }
@@ -476,22 +475,22 @@ fn check_rates(what: &str, rates: &BTreeMap<String, f32>) -> Result<()> {
 fn check_counts(what: &str, train: &[usize], test: usize, epochs: u32, seeds: &[u64]) -> Result<()> {
     let bad = |why: &str| Err(Error::Argument(format!("{what}{why}")));
     if train.is_empty() || train.iter().any(|n| *n < 2) {
-        return bad("train: numbers of images from 2 on are wanted");
+        return bad("train: give numbers of images, each at least 2");
     }
     if train.iter().collect::<BTreeSet<_>>().len() < train.len() {
-        return bad("train: a number of images is there twice");
+        return bad("train: a number of images is listed twice");
     }
     if seeds.is_empty() || seeds.iter().collect::<BTreeSet<_>>().len() < seeds.len() {
-        return bad("seeds: one or more are wanted, each once");
+        return bad("seeds: give at least one, each once");
     }
     if seeds.iter().any(|seed| *seed > i64::MAX as u64) {
-        return bad("seeds: they are below 2^63");
+        return bad("seeds: each must be below 2^63");
     }
     if test == 0 {
-        return bad("test: at least 1 image is wanted");
+        return bad("test: at least 1 image is needed");
     }
     if epochs == 0 {
-        return bad("epochs: at least 1 is wanted");
+        return bad("epochs: at least 1 is needed");
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! What the paper found, to stand beside what is found here.
+//! The paper's values, for comparison with a study's.
 
-/// Dimension and label sharpness of a dataset as Konz & Mazurowski (ICLR 2024) have them.
+/// Dimension and label sharpness of a dataset as published by Konz & Mazurowski (ICLR 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Published {
     /// The dataset, by its name in the paper's plan.
@@ -11,7 +11,7 @@ pub struct Published {
     pub k_f: f64,
 }
 
-/// How far off the numbers may be: they were read off the paper's first figure.
+/// The relative error of these values: they were read off the paper's first figure.
 pub const PUBLISHED_ERROR: f64 = 0.05;
 
 /// The paper's eleven datasets.
@@ -22,19 +22,19 @@ pub const PUBLISHED_ERROR: f64 = 0.05;
 /// assert_eq!(sharpest.dataset, "oai");
 /// ```
 pub const PUBLISHED: [Published; 11] = [
-    of("brats", 11.1, 2.05e-4),
-    of("dbc", 17.0, 3.1e-4),
-    of("oai", 8.6, 3.4e-4),
-    of("chexpert", 15.4, 1.4e-4),
-    of("mura", 10.8, 2.85e-4),
-    of("rsna", 11.2, 2.1e-4),
-    of("prostate", 5.8, 1.85e-4),
-    of("mnist", 9.4, 1.6e-4),
-    of("cifar10", 16.5, 0.63e-4),
-    of("svhn", 12.6, 1.05e-4),
-    of("imagenet", 18.0, 0.62e-4),
+    published("brats", 11.1, 2.05e-4),
+    published("dbc", 17.0, 3.1e-4),
+    published("oai", 8.6, 3.4e-4),
+    published("chexpert", 15.4, 1.4e-4),
+    published("mura", 10.8, 2.85e-4),
+    published("rsna", 11.2, 2.1e-4),
+    published("prostate", 5.8, 1.85e-4),
+    published("mnist", 9.4, 1.6e-4),
+    published("cifar10", 16.5, 0.63e-4),
+    published("svhn", 12.6, 1.05e-4),
+    published("imagenet", 18.0, 0.62e-4),
 ];
 
-const fn of(dataset: &'static str, d_data: f64, k_f: f64) -> Published {
+const fn published(dataset: &'static str, d_data: f64, k_f: f64) -> Published {
     Published { dataset, d_data, k_f }
 }

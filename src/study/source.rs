@@ -1,4 +1,4 @@
-//! The images of a study's tasks: datasets opened once, classes drawn, the images of one task after the other decoded.
+//! The images of a study's tasks: datasets opened once, classes drawn, images decoded task by task.
 
 use super::plan::Classes;
 use super::plan::{Plan, Variant, color};
@@ -16,9 +16,9 @@ pub(super) struct Sources<'a> {
     plan: &'a Plan,
     data: PathBuf,
     cache: Option<Cache>,
-    /// By place in the plan and part: the dataset, or why there is none.
+    /// By position in the plan and part: the dataset, or why it cannot be opened.
     opened: HashMap<(usize, bool), Result<Dataset, String>>,
-    /// Those of the last task: the next is often on the same.
+    /// The last task's images: the next task often has the same.
     last: Option<(String, Prepared)>,
 }
 
@@ -40,8 +40,8 @@ impl<'a> Sources<'a> {
         Sources { plan, data: data.to_owned(), cache, opened: HashMap::new(), last: None }
     }
 
-    /// The same datasets for another thread, none of their images decoded.
-    pub fn beside(&self) -> Self {
+    /// The same datasets for another thread, without decoded images.
+    pub fn for_another_thread(&self) -> Self {
         Sources {
             plan: self.plan,
             data: self.data.clone(),
@@ -51,15 +51,15 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// Why a task's images cannot be had, where they cannot. Nothing is decoded.
-    pub fn lacking(&mut self, task: &Task) -> Option<String> {
+    /// Why a task's images are unavailable, if they are. Nothing is decoded.
+    pub fn unavailable(&mut self, task: &Task) -> Option<String> {
         self.choose(task).err().map(|error| error.to_string())
     }
 
     /// A task's images.
     pub fn prepare(&mut self, task: &Task) -> Result<&Prepared> {
         if self.last.as_ref().is_none_or(|(id, _)| *id != task.images) {
-            // First out, then in: two sets of images may not have room.
+            // Freed first: two sets of images may not fit into memory.
             self.last = None;
             let (train, test) = self.choose(task)?;
             let how = self.how(task, &Variant::default())?;
@@ -100,8 +100,8 @@ impl<'a> Sources<'a> {
     fn choose(&mut self, task: &Task) -> Result<(Dataset, Dataset)> {
         let dataset = &self.plan.datasets[task.dataset];
         let path = self.data.join(dataset.path.clone().unwrap_or_else(|| dataset.name.clone().into()));
-        let of = |error: Error| match error {
-            // Which of them it is of is not said by those that know nothing of files.
+        let in_dataset = |error: Error| match error {
+            // Errors of data and arguments do not name the dataset.
             Error::Data(reason) | Error::Argument(reason) => {
                 Error::Data(format!("{}: {reason}", dataset.name))
             }
@@ -109,26 +109,26 @@ impl<'a> Sources<'a> {
         };
         let by_image = self.plan.split == "image";
         let all = self.open(task.dataset, Split::Train, &path)?;
-        let chosen = all.select(&selection(&all, &task.classes)?).map_err(of)?;
+        let chosen = all.select(&selection(&all, &task.classes)?).map_err(in_dataset)?;
         if chosen.class_names().len() < 2 {
             return Err(Error::Data(format!(
-                "{}: its images are of one class, and two or more are told apart",
+                "{}: all its images are of one class: classification needs two or more",
                 dataset.name
             )));
         }
         if dataset.test_part {
             let test = self.open(task.dataset, Split::Test, &path)?;
             let classes = Some(chosen.class_names().to_vec());
-            let test = test.select(&Selection { classes, ..Selection::default() }).map_err(of)?;
-            let train = chosen.balanced(task.train, task.seed).map_err(of)?;
-            return Ok((train, test.balanced(task.test, task.seed).map_err(of)?));
+            let test = test.select(&Selection { classes, ..Selection::default() }).map_err(in_dataset)?;
+            let train = chosen.balanced(task.train, task.seed).map_err(in_dataset)?;
+            return Ok((train, test.balanced(task.test, task.seed).map_err(in_dataset)?));
         }
         if by_image {
             chosen.split_images(task.train, task.test, task.seed)
         } else {
             chosen.split(task.train, task.test, task.seed)
         }
-        .map_err(of)
+        .map_err(in_dataset)
     }
 
     fn open(&mut self, at: usize, split: Split, path: &Path) -> Result<Dataset> {
@@ -173,7 +173,7 @@ fn selection(dataset: &Dataset, classes: &Classes) -> Result<Selection> {
     Ok(Selection { classes, ..Selection::default() })
 }
 
-/// The pair of classes of a draw: each draw's is another, whatever other draws there are.
+/// The pair of classes of a draw: no two draws have the same pair.
 fn drawn(classes: usize, draw: usize) -> Option<[usize; 2]> {
     let mut random = Random::stream(0, 0);
     let pairs = classes * classes.saturating_sub(1) / 2;

@@ -1,4 +1,4 @@
-//! How far a study is: what is done, running, failed, skipped, and how long the rest will take.
+//! The status of a study: tasks done, running, failed, skipped, and the time left.
 
 use super::run::lock_path;
 use super::store::{Entry, State, Store};
@@ -6,26 +6,25 @@ use crate::Result;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-/// Where a study stands.
+/// The status of a study.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Status {
     /// Tasks that are done.
     pub done: Vec<Entry>,
-    /// Tasks that a process is at now.
+    /// Tasks that a process is running now.
     pub running: Vec<Entry>,
-    /// Tasks that are to be done; those that were begun have `epochs_done`.
+    /// Tasks to do; those begun have `epochs_done`.
     pub pending: Vec<Entry>,
     /// Tasks that ended with an error.
     pub failed: Vec<Entry>,
-    /// Tasks whose images cannot be had.
+    /// Tasks whose images are unavailable.
     pub skipped: Vec<Entry>,
-    /// Seconds that what is left will take at the pace so far, with as many tasks at once as now; `None` before anything is
-    /// done.
+    /// Estimated seconds left at the pace so far, with as many tasks at once as now; `None` before any task is done.
     pub seconds_left: Option<f64>,
 }
 
 impl Status {
-    /// Of the store of a study, in the study's folder.
+    /// Reads the status from a study's store, in the study's folder.
     ///
     /// # Errors
     /// As [`Store::entries`].
@@ -33,11 +32,11 @@ impl Status {
     /// ```no_run
     /// use sharpdim::study::{Status, Store};
     /// let folder = std::path::Path::new("study");
-    /// let status = Status::of(&Store::open(&folder.join("study.sqlite"))?, folder)?;
+    /// let status = Status::read(&Store::open(&folder.join("study.sqlite"))?, folder)?;
     /// println!("{} done, {} left", status.done.len(), status.pending.len() + status.running.len());
     /// # Ok::<(), sharpdim::Error>(())
     /// ```
-    pub fn of(store: &Store, folder: &Path) -> Result<Self> {
+    pub fn read(store: &Store, folder: &Path) -> Result<Self> {
         let mut status = Status::default();
         for entry in store.entries()? {
             let running =
@@ -55,13 +54,13 @@ impl Status {
     }
 }
 
-/// At the pace of what is done, measurements and trainings each by their own.
+/// The estimate of the time left, by the pace of measurements and of trainings.
 fn seconds_left(status: &Status) -> Option<f64> {
     let mut seconds = 0.0;
     for training in [false, true] {
         let sums = |entries: &[Entry]| {
-            let of = entries.iter().filter(|entry| entry.is_training() == training);
-            of.fold((0.0, 0.0), |(cost, seconds), entry| (cost + entry.cost, seconds + entry.seconds))
+            let chosen = entries.iter().filter(|entry| entry.is_training() == training);
+            chosen.fold((0.0, 0.0), |(cost, seconds), entry| (cost + entry.cost, seconds + entry.seconds))
         };
         let (done, took) = sums(&status.done);
         let (running, spent) = sums(&status.running);

@@ -1,4 +1,4 @@
-//! What a plan comes to: its experiments, each with an identity that says all that its result depends on.
+//! The tasks of a plan: its experiments, each with an identity from all that its result depends on.
 
 use super::plan::{Classes, DatasetPlan, Plan};
 use crate::attack::{Counts, NamedAttack, NamedSettings};
@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As stores have it.
+    /// Its name in stores.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Measure => "measure",
@@ -36,9 +36,9 @@ impl Kind {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
-    /// A checksum of its settings: the same experiment has the same one everywhere.
+    /// A checksum of its settings: the same experiment has the same id everywhere.
     pub id: String,
-    /// Likewise of its images alone, which a measurement and the trainings on them have in common.
+    /// A checksum of its images' settings, which a measurement and the trainings on them share.
     pub images: String,
     /// What is done.
     pub kind: Kind,
@@ -62,13 +62,13 @@ pub struct Task {
     pub seed: u64,
     /// Epochs of training.
     pub epochs: u32,
-    /// The learning rate, where the plan says one.
+    /// The learning rate, where the plan sets one.
     pub rate: Option<f32>,
     /// Whether other preprocessings are measured too.
     pub variants: bool,
     /// All that its result depends on, as JSON.
     pub settings: String,
-    /// How much work it is, in images that go through a ResNet-18 of this size, about.
+    /// Its approximate cost, in forward passes of an image through ResNet-18 at this size.
     pub cost: f64,
 }
 
@@ -168,7 +168,7 @@ impl Plan {
             }
         }
         let settings = canonical(settings);
-        // A pass back is as long as two forward.
+        // A backward pass costs two forward passes.
         let passes = f64::from(task.epochs) * (3.0 * task.train as f64 + task.test as f64)
             + self.attack_passes() * task.test as f64;
         let cost = task.model.map_or(task.cost, |model| passes * model.cost() + 4.0 * task.train as f64);
@@ -184,7 +184,7 @@ impl Plan {
 }
 
 impl Plan {
-    /// What attacks cost for each test image, in forward passes.
+    /// The cost of all attacks on a test image, in forward passes.
     fn attack_passes(&self) -> f64 {
         // A plan is checked: what cannot be made here has other classes than two.
         let settings = NamedSettings { classes: usize::MAX, ..NamedSettings::default() };
@@ -200,7 +200,7 @@ fn rate(plan: &Plan, dataset: &DatasetPlan, model: Model) -> Option<f32> {
     dataset.rates.get(model.name()).or_else(|| plan.rates.get(model.name())).copied()
 }
 
-/// JSON whose keys are sorted, however a program had `serde_json` built.
+/// JSON with sorted keys, whichever features `serde_json` is built with.
 fn canonical(mut value: Value) -> String {
     value.sort_all_objects();
     value.to_string()

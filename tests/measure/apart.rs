@@ -2,7 +2,7 @@
 
 use crate::support::{Random, devices, noise_u8, uniform_f32};
 use approx::assert_abs_diff_eq;
-use sharpdim::measure::{Protocol, label_sharpness, sharpness_apart};
+use sharpdim::measure::{Protocol, label_sharpness, sharpness_between_groups};
 use sharpdim::{Device, Error, Points, Values};
 
 /// The closest pair with different labels and a distance, of different groups or of the same, by f64.
@@ -38,7 +38,7 @@ fn pairs_of_different_groups_only() {
             let points = set.points();
             let labels: Vec<u32> = (0..150).map(|i| u32::from(i % 3 == 0)).collect();
             for groups in [1, 2, 7, 40].map(|size| (0..150u32).map(|i| i / size).collect::<Vec<_>>()) {
-                let found = sharpness_apart(&device, &points, &labels, &groups, 4, &|_| ()).unwrap();
+                let found = sharpness_between_groups(&device, &points, &labels, &groups, 4, &|_| ()).unwrap();
                 let (pair, distance) = closest(&points, &labels, &groups, true).unwrap();
                 assert_eq!(found.sharpest[0].pair, pair);
                 assert_abs_diff_eq!(found.max * distance, 1.0, epsilon = 1e-6);
@@ -67,7 +67,7 @@ fn those_beyond_thousands_of_nearer_ones_are_found() {
     let points = Points::f32(&values, 3).unwrap();
     let labels: Vec<u32> = (0..180).map(|i| i % 2).collect();
     let groups: Vec<u32> = (0..180).map(|i| i / 90).collect();
-    let found = sharpness_apart(&Device::cpu(), &points, &labels, &groups, 2, &|_| ()).unwrap();
+    let found = sharpness_between_groups(&Device::cpu(), &points, &labels, &groups, 2, &|_| ()).unwrap();
     let (pair, distance) = closest(&points, &labels, &groups, true).unwrap();
     assert!(distance > 1000.0);
     assert_eq!(found.sharpest[0].pair, pair);
@@ -79,7 +79,7 @@ fn those_beyond_thousands_of_nearer_ones_are_found() {
 fn what_cannot_be_compared_is_refused() {
     let points = Points::u8(&[1, 2, 3], 1).unwrap();
     let apart = |labels: &[u32], groups: &[u32]| {
-        sharpness_apart(&Device::cpu(), &points, labels, groups, 1, &|_| ()).unwrap_err()
+        sharpness_between_groups(&Device::cpu(), &points, labels, groups, 1, &|_| ()).unwrap_err()
     };
     let error = apart(&[0, 1, 0], &[0, 0]);
     assert!(matches!(&error, Error::Argument(why) if why.contains("2 groups for 3 samples")), "{error}");

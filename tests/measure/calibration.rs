@@ -135,7 +135,7 @@ fn draws_are_kept_and_gone_on_with() {
     let fewer = text.replacen("\"draws\":[[", "\"draws\":[[1.0,", 1);
     let words = text.replacen("\"draws\":[[", "\"draws\":[[\"two\",", 1);
     for (content, what) in
-        [(cut, "no JSON"), (&fewer, "draw 0"), (&words, "no lists of numbers"), ("", "no JSON")]
+        [(cut, "not JSON"), (&fewer, "draw 0"), (&words, "not a list of lists of numbers"), ("", "not JSON")]
     {
         fs::write(&file, content).unwrap();
         let mut damaged = empty(50, 0);
@@ -160,7 +160,7 @@ fn what_makes_no_sense_is_refused() {
     let why = few.truth(&mle, 3.0).unwrap_err().to_string();
     assert!(why.contains("237 draws") && why.contains("238 are needed"), "{why}");
     let why = few.truth(&mle, 0.0).unwrap_err().to_string();
-    assert!(why.contains("0 is no dimension"), "{why}");
+    assert!(why.contains("0 is not a dimension"), "{why}");
     let why = few.truth(&Estimator::TwoNn(TwoNn::default()), 3.0).unwrap_err().to_string();
     assert!(why.contains("was not calibrated"), "{why}");
 }

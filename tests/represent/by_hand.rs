@@ -85,8 +85,8 @@ fn all_layers_in_order_with_progress() {
     let stages = Mutex::new(Vec::new());
     let note = |stage: Stage<'_>| {
         let stage = match stage {
-            Stage::Activations { done, of } => (0, done as f64 / of as f64),
-            Stage::Measuring { done, of, fraction, .. } => (1, (done as f64 + fraction) / of as f64),
+            Stage::Activations { done, total } => (0, done as f64 / total as f64),
+            Stage::Measuring { done, total, fraction, .. } => (1, (done as f64 + fraction) / total as f64),
             other => panic!("{other:?}"),
         };
         stages.lock().unwrap().push(stage);

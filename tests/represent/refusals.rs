@@ -35,7 +35,7 @@ fn before_any_work() {
     assert!(matches!(error, Error::Data(_)));
     refused(&trained, &all, &RepresentationOptions { batch: 0, ..base.clone() }, &["batch is 0"]);
     let nothing = RepresentationOptions { estimators: Vec::new(), ..base.clone() };
-    refused(&trained, &all, &nothing, &["nothing is to be measured"]);
+    refused(&trained, &all, &nothing, &["nothing to measure"]);
     let senseless = vec![Estimator::Mle(Mle { k: 1, ..Mle::default() })];
     refused(
         &trained,

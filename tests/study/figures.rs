@@ -194,7 +194,7 @@ fn the_bound_counts_what_is_above_it() {
     let drawn = draw(&results(observations()), "figure5").unwrap();
     let said = "d_repr (twonn) is at most d_data (mle) in 24 of 30 trainings: 80 %";
     assert!(drawn.caption.contains(said), "{}", drawn.caption);
-    assert!(drawn.caption.contains("Exceptions, by either pair, are of oai."), "{}", drawn.caption);
+    assert!(drawn.caption.contains("Exceptions, by either pair of estimators: oai."), "{}", drawn.caption);
     assert!(texts(&drawn.figure).contains("d_repr = d_data"));
 }
 

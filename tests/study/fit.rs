@@ -174,8 +174,8 @@ fn slopes_are_compared_as_statsmodels_does() {
 #[test]
 fn slopes_that_cannot_be_compared_say_why() {
     let (x, y) = ([1.0, 2.0, 3.0], [1.0, 2.5, 2.0]);
-    refused(equal_slopes(&[]), "there is none");
-    refused(equal_slopes(&[("a", &x, &y)]), "one alone");
+    refused(equal_slopes(&[]), "at least two groups, not 0");
+    refused(equal_slopes(&[("a", &x, &y)]), "at least two groups, not 1");
     refused(equal_slopes(&[("a", &x, &y), ("b", &[1.0], &[1.0])]), "group b: 1 point for 2 coefficients");
     refused(equal_slopes(&[("a", &x, &y), ("b", &[4.0; 3], &y)]), "group b: column x is 4.0 in all 3 points");
     refused(equal_slopes(&[("a", &x, &y[..2]), ("b", &x, &y)]), "group a: column x has 3 values, y has 2");
@@ -257,7 +257,7 @@ fn proportions_are_those_of_statsmodels() {
         }
     }
     refused(proportion(0, 0), "0 cases");
-    refused(proportion(3, 2), "3 of 2 cases");
+    refused(proportion(3, 2), "3 successes in 2 cases");
 }
 
 /// The groups of the vectors: x, y and each point's group.

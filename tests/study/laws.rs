@@ -189,7 +189,7 @@ fn exponents_are_measured_by_size() {
 
 fn robust(found: &Laws, of: PenaltyOf, over: Over, model: Option<&str>) -> Robustness {
     let wanted = |r: &&Robustness| {
-        (&r.attack[..], r.epsilon, r.of, r.over, r.model.as_deref()) == ("fgsm", 2.0, of, over, model)
+        (&r.attack[..], r.epsilon, r.penalty, r.over, r.model.as_deref()) == ("fgsm", 2.0, of, over, model)
     };
     let mut all = found.robustness.iter().filter(wanted);
     let one = all.next().unwrap().clone();
@@ -243,12 +243,12 @@ fn penalties_go_with_sharpness_as_put_in() {
         assert!(accuracy.law.slopes.is_empty());
     }
     let at_8: Vec<&Robustness> = found.robustness.iter().filter(|of| of.epsilon == 8.0).collect();
-    let loss = at_8.iter().find(|of| of.of == PenaltyOf::Loss).unwrap();
+    let loss = at_8.iter().find(|found| found.penalty == PenaltyOf::Loss).unwrap();
     assert!(loss.pearson.as_ref().unwrap_err().contains("y is 1.0 in all 9 points"));
     assert_eq!(loss.excluded.len(), 1);
     assert_eq!(loss.excluded[0].name, "mnist (3 and 8), resnet18, 500 images, seed 0");
     assert_eq!(loss.excluded[0].reason, "it has no fgsm of strength 8");
-    let accuracy = at_8.iter().find(|of| of.of == PenaltyOf::Accuracy).unwrap();
+    let accuracy = at_8.iter().find(|found| found.penalty == PenaltyOf::Accuracy).unwrap();
     assert_eq!((accuracy.points.len(), accuracy.excluded.len()), (0, 108));
 }
 
@@ -291,7 +291,7 @@ fn a_dataset_is_the_mean_of_its_classes_drawn() {
     assert_eq!(found.excluded[0].reason, "fgsm of strength inf: not finite");
     let said = found.statements();
     let of = said.iter().find(|of| of.claim == "An attack costs more where K_F is higher.").unwrap();
-    assert_eq!((&of.found[..], of.excluded.len()), ("nothing: the strength asked for is not finite", 2));
+    assert_eq!((&of.found[..], of.excluded.len()), ("no result: the attack's strength is not finite", 2));
 }
 
 #[test]
@@ -392,9 +392,13 @@ fn few_observations_say_why_nothing_is_fitted() {
     // One dataset has one dimension.
     let found = laws(&all[..12], &options());
     let why = found.log_loss_on_d_data.fits[0].fit.as_ref().unwrap_err();
-    assert_eq!(why, "column d_data is 9.4 in all 12 points: there is no slope on what does not vary");
+    assert_eq!(why, "column d_data is 9.4 in all 12 points: a constant column has no slope");
     assert!(
-        found.log_loss_on_d_data.between_domains[0].observations.as_ref().unwrap_err().contains("one alone")
+        found.log_loss_on_d_data.between_domains[0]
+            .observations
+            .as_ref()
+            .unwrap_err()
+            .contains("at least two groups")
     );
     // Two of them have a slope, and too few to draw from.
     let found = laws(&all[..24], &options());
@@ -404,7 +408,7 @@ fn few_observations_say_why_nothing_is_fitted() {
     let said = &found.statements()[0].found;
     assert!(
         said.contains(
-            "by t, points taken for independent) per unit of d_data over 2 natural datasets, 24 points"
+            "by t, assuming independent points) per unit of d_data over 2 natural datasets, 24 points"
         ),
         "{said}"
     );
@@ -465,25 +469,25 @@ fn statements_say_what_was_found() {
     assert!(
         between
             .found
-            .starts_with("slopes 0.10 (natural), 0.30 (radiology); that they are equal has F(1, 5) = ")
+            .starts_with("slopes 0.10 (natural), 0.30 (radiology); test of equal slopes: F(1, 5) = ")
     );
     assert!(between.found.contains("F(1, 102) = "), "{}", between.found);
     assert_eq!((between.n, between.excluded.len()), (106, 2));
     find(
-        "An attack costs more loss",
+        "An attack raises the loss more",
         "loss penalty of fgsm of strength 2 against K_F over 9 dataset means: Pearson's r 0.9",
     );
     find(
-        "An attack costs more accuracy",
-        "Pearson's r -1.00 (95 % -1.00 .. -1.00), p < 0.001, by permutations p = 0.005",
+        "An attack lowers the accuracy more",
+        "Pearson's r -1.00 (95 % -1.00 .. -1.00), p < 0.001, permutation test p = 0.005",
     );
-    find("log R >~", "log loss penalty has the slope 2.00 of log K_F (95 % 2.00 .. 2.00, 1 is outside)");
+    find("log R >~", "log loss penalty has the slope 2.00 on log K_F (95 % 2.00 .. 2.00, excludes 1)");
     find(
         "The representation's dimension",
         "at most d_data in 108 of 108 trainings by twonn and mle: 100 % (95 % 96.6 .. 100)",
     );
-    find("log L <~ -(1/d_data) log N + log K_F", "of -(1/d_data) log N (95 % ");
-    find("Test loss falls with the size", "in the middle of 18 series");
+    find("log L <~ -(1/d_data) log N + log K_F", "on -(1/d_data) log N (95 % ");
+    find("Test loss falls with the size", "over 18 series");
 
     // A slope that falls has its interval turned too, and is said as what it falls by.
     let mut turned = observations(|of| 0.1 * (of.dataset.len() as f64).cos() - 0.2 * d_data(of));

@@ -96,7 +96,7 @@ fn what_is_no_store_of_this_form_is_refused() {
     other.pragma_update(None, "user_version", 7).unwrap();
     drop(other);
     let error = Store::open(&path).err().unwrap().to_string();
-    assert!(error.contains("form 7") && error.contains("form 1"), "{error}");
+    assert!(error.contains("format 7") && error.contains("format 1"), "{error}");
     let another = folder.path().join("bookmarks.sqlite");
     rusqlite::Connection::open(&another).unwrap().execute_batch("CREATE TABLE places (url TEXT)").unwrap();
     for open in [Store::open, Store::create] {

@@ -1,4 +1,4 @@
-//! How estimates scatter over many samples of one manifold, beside what each says of its own uncertainty.
+//! The spread of estimates over many samples of one manifold, compared with their own intervals.
 
 use rayon::prelude::*;
 use sharpdim::data::manifolds::{Manifold, Settings};
@@ -50,7 +50,7 @@ pub fn simulate(
     let summary = |at: usize| {
         let found: Vec<&Estimate> = samples.iter().filter_map(|sample| sample[at].as_ref().ok()).collect();
         let count = found.len() as f64;
-        let over = |of: &dyn Fn(&Estimate) -> f64| found.iter().map(|e| of(e)).sum::<f64>() / count;
+        let over = |value: &dyn Fn(&Estimate) -> f64| found.iter().map(|e| value(e)).sum::<f64>() / count;
         let mean = over(&|e| e.value);
         let sd = (over(&|e| (e.value - mean).powi(2)) * count / (count - 1.0)).sqrt();
         let covers = |what: f64| over(&|e| f64::from(u8::from(e.low <= what && what <= e.high)));

@@ -323,7 +323,7 @@ pub fn nasty_f64(n: usize, dim: usize, seed: u64) -> Vec<Set> {
     let mut random = Random::new(seed);
     let count = n * dim;
     let uniform: Vec<f64> = (0..count).map(|_| random.uniform()).collect();
-    let each = |of: &dyn Fn(f64) -> f64| -> Vec<f64> { uniform.iter().map(|v| of(*v)).collect() };
+    let each = |quantile: &dyn Fn(f64) -> f64| -> Vec<f64> { uniform.iter().map(|v| quantile(*v)).collect() };
     // Each a sample and its near-duplicate: one value differs, by `by` of it.
     let mut near_duplicates = |by: f64| {
         let mut values = each(&|v| 1e4 * v);

@@ -8,8 +8,9 @@ use crate::measure::inputs::Input;
 use crate::measure::progress::{Clock, bar, fraction_bar, show};
 use sharpdim::data::{Cache, CacheSize, Dataset, Loaded};
 use sharpdim::measure::{
-    Apart, Curation, Curve, CurveOptions, Estimate, Estimator, Group, LabelSharpness, Protocol, Spread,
-    curate_from, dimension_curves, estimates_of, few_classes, label_sharpness, sharpness_apart,
+    BetweenGroups, Curation, Curve, CurveOptions, Estimate, Estimator, Group, LabelSharpness, Protocol,
+    Spread, curate_from, dimension_curves, estimates_of, few_classes, label_sharpness,
+    sharpness_between_groups,
 };
 use sharpdim::ops::{AllPairs, Neighbours, Wanted, all_pairs};
 use sharpdim::{Device, Error, Points};
@@ -34,7 +35,7 @@ pub struct Measured<'a> {
     /// `None` where there are no labels.
     pub sharpness: Option<LabelSharpness>,
     /// Between patients; `None` where it is not known whose images they are.
-    pub apart: Option<Apart>,
+    pub apart: Option<BetweenGroups>,
     /// `None` where they are not asked for.
     pub curves: Option<Vec<Curve>>,
     /// `None` where it is not asked for, or there are no labels.
@@ -110,7 +111,7 @@ pub fn measure<'a>(
         // The paper's protocol and the released code's have draws of their own.
         labels: labels
             .filter(|_| protocol == Protocol::AllPairs || patients.is_some() || to_curate.is_some()),
-        top: if patients.is_some() { Apart::pairs_for(args.top()) } else { args.top() },
+        top: if patients.is_some() { BetweenGroups::pairs_for(args.top()) } else { args.top() },
         class_pairs: to_curate.is_some() && few_classes(&loaded.labels),
         within: &within,
     };
@@ -314,15 +315,15 @@ fn between_patients(
     labels: &[u32],
     patients: &[u32],
     pairs: &AllPairs,
-) -> sharpdim::Result<Apart> {
+) -> sharpdim::Result<BetweenGroups> {
     if let Some(Ok(found)) = &pairs.sharpness {
-        let complete = found.sharpest.len() < Apart::pairs_for(args.top());
-        if let Some(found) = Apart::among(&found.sharpest, complete, patients, args.top()) {
+        let complete = found.sharpest.len() < BetweenGroups::pairs_for(args.top());
+        if let Some(found) = BetweenGroups::among(&found.sharpest, complete, patients, args.top()) {
             return found;
         }
     }
     let bar = fraction_bar("between patients");
-    sharpness_apart(device, points, labels, patients, args.top(), &|done| show(&bar, done))
+    sharpness_between_groups(device, points, labels, patients, args.top(), &|done| show(&bar, done))
 }
 
 /// What each estimator says. One of several that has too few samples says so; where none has enough, that is an error.

@@ -2,7 +2,9 @@
 
 use crate::measure::cross::Cross;
 use crate::measure::measured::{Measured, across_and_within, what_is_left};
-use sharpdim::measure::{Against, Apart, Curation, Curve, Estimate, LabelSharpness, Protocol, Spread};
+use sharpdim::measure::{
+    Against, BetweenGroups, Curation, Curve, Estimate, LabelSharpness, Protocol, Spread,
+};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -144,7 +146,7 @@ impl Measured<'_> {
             }
         }
         if let Some(apart) = &self.apart {
-            let Apart { max, within, .. } = apart;
+            let BetweenGroups { max, within, .. } = apart;
             line(format!("  between patients   {max:.3e}, over all pairs of images of different patients"));
             if let Some(sharp) = within {
                 let [a, b] = sharp.pair.map(|i| self.named(i));

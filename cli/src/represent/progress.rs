@@ -18,17 +18,17 @@ impl Watch {
 
     pub fn show(&self, stage: Stage<'_>) {
         match stage {
-            Stage::Activations { done, of } => {
-                self.0.set_length(of as u64);
+            Stage::Activations { done, total } => {
+                self.0.set_length(total as u64);
                 self.0.set_position(done as u64);
             }
-            Stage::Measuring { layer, done, of, fraction } => {
+            Stage::Measuring { layer, done, total, fraction } => {
                 if fraction == 0.0 && done == 0 {
                     self.0.reset();
                     self.0.set_style(style("{percent} %"));
                 }
                 self.0.set_prefix(layer.to_owned());
-                self.0.set_length((of as f64 * OF_LAYER) as u64);
+                self.0.set_length((total as f64 * OF_LAYER) as u64);
                 self.0.set_position(((done as f64 + fraction) * OF_LAYER) as u64);
             }
             // A stage that this program does not know moves no bar.

@@ -57,7 +57,7 @@ fn study(args: &RunArgs) -> Result<(String, u8), Failure> {
     let summary = found?;
     let path = store_path(folder, shard);
     let store = Store::open(&path)?;
-    let status = Status::of(&store, folder)?;
+    let status = Status::read(&store, folder)?;
     let mut text = shown::status(&status, &path);
     if summary.stopped {
         text += "\nStopped: the same command goes on";
@@ -79,7 +79,7 @@ fn status(folder: &Path, json: bool) -> Result<(String, u8), Failure> {
     }
     let mut texts = Vec::new();
     for path in &stores {
-        let status = Status::of(&Store::open(path)?, folder)?;
+        let status = Status::read(&Store::open(path)?, folder)?;
         texts.push(if json { shown::status_json(&status, path) } else { shown::status(&status, path) });
     }
     Ok((texts.join(if json { "\n" } else { "\n\n" }), 0))
@@ -106,7 +106,7 @@ fn merge(args: &MergeArgs) -> Result<(String, u8), Failure> {
     for path in &stores {
         lines.push(format!("{}: {} new results", path.display(), store.merge(path)?));
     }
-    lines.push(shown::status(&Status::of(&store, folder)?, &whole));
+    lines.push(shown::status(&Status::read(&store, folder)?, &whole));
     if !args.no_figures {
         lines.push(format!("\n{}", shown::draw(&store, folder)?));
     }

@@ -53,10 +53,10 @@ impl Watch {
             Event::Skipped { dataset, tasks, reason } => {
                 self.say(&format!("skipped  {dataset}: {tasks} tasks: {reason}"));
             }
-            Event::Begun { left, of, cost } => {
+            Event::Begun { left, total, cost } => {
                 (self.cost, self.tasks, self.begun) = (*cost, *left, Instant::now());
-                if left < of {
-                    self.say(&format!("{} of {of} tasks are done already", of - left));
+                if left < total {
+                    self.say(&format!("{} of {total} tasks are done already", total - left));
                 }
             }
             Event::Started { task, epochs } => {

@@ -85,7 +85,7 @@ pub fn status_json(status: &Status, store: &Path) -> String {
 
 /// Draws all that can be drawn of the results, and says what.
 pub fn draw(store: &Store, folder: &Path) -> Result<String, Failure> {
-    let results = Results::of(store, &LawOptions::default())?;
+    let results = Results::from_store(store, &LawOptions::default())?;
     let written = write_report(store, &results, folder)?;
     let mut lines: Vec<String> = Vec::new();
     // Each claim over the most there is; over each domain it is in the report.

@@ -117,7 +117,7 @@ fn what_cannot_be_kept_or_read_is_said() {
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, &text[..text.len() - 9]).unwrap();
     let anew = json(&mut measure(images.path(), cache.path()));
-    assert!(has_note(&anew, "calibrated anew: ") && has_note(&anew, "no JSON"));
+    assert!(has_note(&anew, "calibrated anew: ") && has_note(&anew, "not JSON"));
     assert_eq!(anew["true_dimension"], whole["true_dimension"]);
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
 

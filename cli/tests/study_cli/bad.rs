@@ -24,7 +24,7 @@ fn plans() {
     refused(&with("sizes = 3"), &["unknown field `sizes`", "line"]);
     refused(&PLAN.replace("resnet18", "resnet101"), &["resnet101", "resnet18, resnet34"]);
     refused(&PLAN.replace("[24, 48]", "[24, 24]"), &["train", "twice"]);
-    refused(&PLAN.replace("[24, 48]", "[1]"), &["train", "from 2 on"]);
+    refused(&PLAN.replace("[24, 48]", "[1]"), &["train", "at least 2"]);
     refused(&PLAN.replace("test = 16", "test = 0"), &["test"]);
     refused(&PLAN.replace("size = 32", "size = 0"), &["size"]);
     refused(&PLAN.replace("epochs = 4", "epochs = 0"), &["epochs"]);
@@ -53,7 +53,7 @@ fn plans() {
     refused(&dataset("task = \"edema\""), &["task"]);
     refused(&dataset("draws = 0"), &["draws"]);
     refused(&dataset("draws = 2\nclasses = [[\"a\", \"b\"]]"), &["named or drawn"]);
-    refused(&dataset("classes = [[\"a\"]]"), &["no two to tell apart"]);
+    refused(&dataset("classes = [[\"a\"]]"), &["fewer than two"]);
     refused(&dataset("color = \"blue\""), &["blue", "gray"]);
 }
 
@@ -84,7 +84,7 @@ fn stores() {
         "results, by hand: 0.7 and 0.9, and so on, for as many bytes as a header has, and more of it",
     )
     .unwrap();
-    assert_fails(&words(&args), 1, &["study.sqlite", "no SQLite database"]);
+    assert_fails(&words(&args), 1, &["study.sqlite", "not an SQLite database"]);
     std::fs::remove_file(&store).unwrap();
     let file = place.path("file");
     std::fs::write(&file, "").unwrap();

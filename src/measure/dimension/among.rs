@@ -1,11 +1,11 @@
-//! The distances that samples' nearest neighbours have among themselves, which TLE, expected simplex skewness and local
-//! PCA read: one pass makes them for all of these.
+//! Distances among a sample's nearest neighbours, which TLE, expected simplex skewness and local PCA read: computed
+//! once for all three.
 
 use super::duplicates::refuse_twins;
 use super::estimate::mean_of_local;
+use super::intervals::{self, Halving, independent};
 use super::method::FromNeighbourhoods;
 use super::neighbourhood::Neighbourhood;
-use super::spread::{self, Halving, independent};
 use super::{Estimate, Estimator};
 use crate::ops::{Neighbours, distances_among, neighbours};
 use crate::random::Random;
@@ -15,7 +15,7 @@ use rayon::prelude::*;
 /// Pairs of neighbours whose distances are held at a time.
 const PAIRS: usize = 1 << 22;
 
-/// What `each` makes of the neighbourhoods of `k` of these samples.
+/// Applies `each` to the neighbourhoods of `k` neighbours of these samples.
 fn of_neighbourhoods<T: Send>(
     device: &Device,
     points: &Points<'_>,
@@ -28,7 +28,7 @@ fn of_neighbourhoods<T: Send>(
     let n = points.n();
     let all_pairs = n * n.saturating_sub(1) / 2;
     if all_pairs <= PAIRS.min(samples.len() * pairs_each) {
-        // Neighbourhoods share so many pairs that all there are cost less: each is computed once.
+        // Neighbourhoods share many pairs: computing all pairs once costs less.
         let all: Vec<u32> = (0..n as u32).collect();
         let squared = distances_among(device, points, &all, n)?;
         let at = |a: u32, b: u32| {
@@ -45,7 +45,7 @@ fn of_neighbourhoods<T: Send>(
     }
     let mut found = Vec::with_capacity(samples.len());
     for some in samples.chunks((PAIRS / pairs_each).max(1)) {
-        // Some pairs are in several neighbourhoods, but computing them again costs less than looking for them.
+        // Some pairs are in several neighbourhoods, but computing them again costs less than looking them up.
         let sets: Vec<u32> = some.iter().flat_map(|i| &neighbours.indices(*i)[..k]).copied().collect();
         let squared = distances_among(device, points, &sets, k)?;
         let one = |(i, among): (&usize, &[f64])| {
@@ -59,12 +59,12 @@ fn of_neighbourhoods<T: Send>(
 /// An estimator with its formula.
 pub(super) type Asked<'a> = (&'a Estimator, &'a dyn FromNeighbourhoods);
 
-/// A sample's local dimension: NaN where nothing can be said.
+/// A sample's local dimension, NaN where it is undefined.
 fn local_dim(formula: &dyn FromNeighbourhoods, near: &Neighbourhood<'_>) -> f64 {
     if near.own[0] == 0.0 { f64::NAN } else { formula.local_dim(near) }
 }
 
-/// The estimates of estimators that look at neighbours among themselves.
+/// The estimates of estimators that read distances among neighbours.
 pub(super) fn estimates(
     device: &Device,
     points: &Points<'_>,
@@ -83,7 +83,7 @@ pub(super) fn estimates(
         let local: Vec<f64> = values.iter().map(|values| values[at]).collect();
         let sharing = match halving {
             Halving::Done => sharing(device, points, &local, *asked)?,
-            Halving::LeftOut => spread::sharing(&[]),
+            Halving::LeftOut => intervals::sharing(&[]),
         };
         Ok(refuse_twins(neighbours, asked.0).and_then(|()| {
             let error = |finite: &[f64]| sharing * independent(finite);
@@ -93,15 +93,15 @@ pub(super) fn estimates(
     estimators.iter().enumerate().map(find).collect()
 }
 
-/// How often samples are halved: less often than lists of distances, as neighbourhoods cost more.
+/// Random halvings: fewer than for lists of distances, as neighbourhoods cost more.
 const HALVINGS: u64 = 30;
 
-/// How many samples are halved at most: enough for halves to hold many neighbourhoods of `k`.
+/// The most samples that are halved: enough for halves to hold many neighbourhoods of `k`.
 fn halved(k: usize) -> usize {
     (20_000 / k).max(5 * k).min(1000).max(4 * k)
 }
 
-/// What [`spread::sharing`] finds for the mean of `local`, on some random thousand of the samples at most.
+/// [`intervals::sharing`] for the mean of `local`, on a random subset of at most a thousand samples.
 fn sharing(
     device: &Device,
     points: &Points<'_>,
@@ -116,13 +116,13 @@ fn sharing(
     }
     let n = kept.len();
     if n < 2 * (k + 1) {
-        return Ok(spread::sharing(&[]));
+        return Ok(intervals::sharing(&[]));
     }
     let rows = points.gather(&kept);
     let points = rows.points()?;
-    let reach = spread::reach(k, n);
+    let reach = intervals::reach(k, n);
     let neighbours = neighbours(device, &points, reach)?;
-    let sides: Vec<Vec<bool>> = (0..HALVINGS).map(|halving| spread::sides(0, halving, n)).collect();
+    let sides: Vec<Vec<bool>> = (0..HALVINGS).map(|halving| intervals::sides(0, halving, n)).collect();
     let samples: Vec<usize> = (0..n).collect();
     // Each sample's value within its half, for each halving.
     let values = of_neighbourhoods(device, &points, &neighbours, &samples, reach, |i, near| -> Vec<f64> {
@@ -140,9 +140,10 @@ fn sharing(
         };
         sides.iter().map(within).collect()
     })?;
-    let halving =
-        |(halving, side): (usize, &Vec<bool>)| spread::halve(side, (0..n).map(|i| (i, values[i][halving])));
-    Ok(spread::sharing(&sides.iter().enumerate().filter_map(halving).collect::<Vec<_>>()))
+    let halving = |(halving, side): (usize, &Vec<bool>)| {
+        intervals::halve(side, (0..n).map(|i| (i, values[i][halving])))
+    };
+    Ok(intervals::sharing(&sides.iter().enumerate().filter_map(halving).collect::<Vec<_>>()))
 }
 
 #[cfg(test)]
@@ -160,7 +161,7 @@ mod tests {
         }
     }
 
-    /// A formula may choose its number of neighbours sample by sample, beside others that read more or fewer.
+    /// A formula may choose its number of neighbours sample by sample, together with others that read more or fewer.
     #[test]
     fn a_formula_uses_as_many_neighbours_as_each_sample_gives() {
         let sample = Manifold::SwissRoll.sample(300, &Settings::default()).unwrap();

@@ -1,8 +1,8 @@
 //! The correlation dimension (Grassberger & Procaccia 1983): how the number of pairs within a distance
 //! grows with the distance, between the typical distances of two neighbours.
 
+use super::intervals::Z95;
 use super::method::{Formula, FromCounts, Method, at_least};
-use super::spread::Z95;
 use super::{Duplicates, Estimate, Estimator, Excluded, infinite};
 use crate::ops::{Neighbours, Within, counts_within};
 use crate::{Device, Error, Points, Result};

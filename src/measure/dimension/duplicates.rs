@@ -18,7 +18,7 @@ pub enum Duplicates {
 }
 
 impl Duplicates {
-    /// As [`Method::key`](super::method::Method::key) has it.
+    /// Its word in [`Method::key`](super::method::Method::key).
     pub(super) fn key(self) -> &'static str {
         match self {
             Duplicates::Exclude => "exclude",

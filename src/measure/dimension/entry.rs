@@ -1,9 +1,9 @@
-//! Entry points: estimates of samples, from one search for neighbours or from what was found before.
+//! Entry points: estimates of samples, from a new search for neighbours or from given neighbours.
 
 use super::among::{self, Asked};
 use super::duplicates::refuse_twins;
+use super::intervals::Halving;
 use super::method::Formula;
-use super::spread::Halving;
 use super::{Estimate, Estimator};
 use crate::ops::{AllPairs, Neighbours, Progress, Wanted, Within, all_pairs};
 use crate::{Device, Error, Points, Result};
@@ -60,7 +60,7 @@ pub fn intrinsic_dims(
     estimates_from(device, points, (&pairs.neighbours, &pairs.within), estimators, Halving::Done)
 }
 
-/// The `k` nearest neighbours, and what else one pass finds for these estimators.
+/// The `k` nearest neighbours, and the counts that these estimators need, from one pass.
 pub(in crate::measure) fn searched(
     device: &Device,
     points: &Points<'_>,
@@ -89,7 +89,7 @@ pub(in crate::measure) fn estimates_from(
     let all = estimators.iter().map(|estimator| match estimator.formula() {
         Formula::Neighbourhoods(_) => found.next().expect("one for each"),
         Formula::Counts(formula) => formula.estimate(device, points, neighbours, within),
-        // Lists of no more than what the value reads have nothing to halve.
+        // Lists of only the neighbours that the value reads are not halved.
         Formula::Distances(_) if halving == Halving::LeftOut => {
             estimate(&neighbours.first(estimator.neighbours()), estimator)
         }
@@ -98,8 +98,7 @@ pub(in crate::measure) fn estimates_from(
     Ok(all.collect())
 }
 
-/// What each estimator says, of settings that were checked and with samples enough, without an interval; `None`
-/// where it says nothing.
+/// Each estimator's value without an interval, for checked settings and enough samples; `None` where there is none.
 pub(in crate::measure) fn values(
     device: &Device,
     points: &Points<'_>,
@@ -113,8 +112,8 @@ pub(in crate::measure) fn values(
     Ok(found.into_iter().map(|found| Some(found.ok()?.value)).collect())
 }
 
-/// Estimates the intrinsic dimension from neighbours that were found before; one search for the
-/// largest k serves every estimator that reads no more than distances.
+/// Estimates the intrinsic dimension from given neighbours; one search for the largest k serves every estimator that
+/// reads only distances.
 ///
 /// # Errors
 /// [`Error::Argument`] where the estimator's settings make no sense, it needs more neighbours than
@@ -147,12 +146,12 @@ pub fn estimate(neighbours: &Neighbours, estimator: &Estimator) -> Result<Estima
     match estimator.formula() {
         Formula::Distances(formula) => formula.estimate(neighbours),
         Formula::Neighbourhoods(_) | Formula::Counts(_) => Err(Error::Argument(format!(
-            "{estimator} needs the samples themselves, not only their nearest distances: ask intrinsic_dims"
+            "{estimator} needs the samples themselves, not only their nearest distances: use intrinsic_dims"
         ))),
     }
 }
 
-/// Refuses what cannot be asked of one set's distances to another.
+/// Refuses estimators that do not work on one set's distances to another.
 pub(in crate::measure) fn check_between(estimator: &Estimator) -> Result<()> {
     estimator.check()?;
     let between_sets = match estimator.formula() {
@@ -168,9 +167,9 @@ pub(in crate::measure) fn check_between(estimator: &Estimator) -> Result<()> {
     Ok(())
 }
 
-/// Estimates the intrinsic dimension of `points` by several estimators, from their neighbours that were found
-/// before: an estimate or an error for each, in their order. As [`intrinsic_dims`] where there are as many
-/// neighbours as each estimator's [`reach`](Estimator::reach).
+/// Estimates the intrinsic dimension of `points` by several estimators, from their given neighbours: an estimate or an
+/// error for each, in their order. As [`intrinsic_dims`] where there are as many neighbours as each estimator's
+/// [`reach`](Estimator::reach).
 ///
 /// # Errors
 /// [`Error::Argument`] where an estimator's settings make no sense, or `neighbours` are those of other samples or
@@ -197,8 +196,8 @@ pub fn estimates(
     given(device, points, (neighbours, &[]), estimators)
 }
 
-/// As [`estimates`], from what one pass over all pairs found before: where it was asked to [count](Estimator::within), the
-/// correlation dimension takes no other.
+/// As [`estimates`], from the result of one pass over all pairs: if it [counted](Estimator::within), the correlation
+/// dimension needs no other pass.
 ///
 /// # Errors
 /// As [`estimates`].
@@ -224,7 +223,7 @@ pub fn estimates_of(
     given(device, points, (&pairs.neighbours, &pairs.within), estimators)
 }
 
-/// The estimates from lists and counts that others found.
+/// The estimates from given lists and counts.
 fn given(
     device: &Device,
     points: &Points<'_>,
@@ -234,7 +233,7 @@ fn given(
     estimators.iter().try_for_each(Estimator::check)?;
     if neighbours.n() != points.n() || neighbours.reference().is_some() {
         return Err(Error::Argument(format!(
-            "neighbours of {} samples for {} samples: they must be of the same, among themselves",
+            "neighbours of {} samples for {} samples: they must be found among these same samples",
             neighbours.n(),
             points.n()
         )));

@@ -7,7 +7,7 @@ use crate::Result;
 use std::fmt;
 
 /// Expected simplex skewness, version a with d = 1: the area that pairs of centred neighbours span, over the
-/// product of their lengths, says how many dimensions they have. The dimension is the mean over samples.
+/// product of their lengths, gives the local dimension. The dimension is the mean over samples.
 ///
 /// ```
 /// use sharpdim::measure::{Ess, Estimator};
@@ -119,7 +119,7 @@ fn skewness(n: usize) -> f64 {
     value
 }
 
-/// Dimensions that skewness tells apart at most.
+/// The largest dimension that is looked for.
 const MOST: usize = 10_000;
 
 #[cfg(test)]

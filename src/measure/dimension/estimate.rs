@@ -1,12 +1,12 @@
-//! What an estimator says: the estimate with its interval, and what was left out and why.
+//! An estimate with its interval, and the samples left out and why.
 
 use super::Estimator;
-use super::spread::{Z95, mean};
+use super::intervals::{Z95, mean};
 use crate::ops::Neighbours;
 use crate::{Error, Result};
 use std::fmt;
 
-/// Samples that gave no value, and why.
+/// Samples without a value, and why.
 ///
 /// ```
 /// use sharpdim::{Device, Points, measure::{Estimator, Mle, intrinsic_dim}};
@@ -76,8 +76,8 @@ impl fmt::Display for Excluded {
 pub struct Estimate {
     /// The dimension.
     pub value: f64,
-    /// Lower end of its 95 % interval: about chance alone, which samples happened to be drawn. It is for
-    /// what this estimator says of such data on average, and not for its bias.
+    /// Lower end of its 95 % interval, for the estimator's expectation on such data: it covers sampling error, not
+    /// bias.
     ///
     /// Standard errors are found by halving the samples at random, 100 times: estimates within two halves
     /// differ by the variance of both. Where [lists of neighbours](Estimator::reach) or samples are too few
@@ -85,7 +85,7 @@ pub struct Estimate {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// Samples that gave no value, for having an identical twin for example.
+    /// Samples without a value, such as those with an identical twin.
     pub excluded: Excluded,
     /// Which estimator, with which convention.
     pub estimator: Estimator,
@@ -116,7 +116,7 @@ pub(super) fn infinite(whose: &str) -> Error {
 }
 
 /// The plain mean of local dimensions (NaN where a sample has a twin or gives none), with its interval from
-/// the standard error that `error` finds for those that are finite. `reason` says why one can be infinite or missing.
+/// the standard error that `error` finds for the finite ones. `reason` is why one can be infinite or missing.
 pub(super) fn mean_of_local(
     neighbours: &Neighbours,
     local: Vec<f64>,

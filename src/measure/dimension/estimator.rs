@@ -1,4 +1,4 @@
-//! The estimators as one type: the macro behind their table, and what is asked of any of them.
+//! The estimators as one type: the macro behind their table, and the methods of all.
 
 use super::Estimator;
 use super::method::Formula;
@@ -50,19 +50,19 @@ pub(super) use estimators;
 pub enum Reads {
     /// The distances to each sample's nearest neighbours.
     Distances,
-    /// The distances that a sample's neighbours have among themselves, too: far more work.
+    /// The distances among a sample's neighbours, too: far more work.
     Neighbourhoods,
     /// How many pairs of all samples are within a distance.
     Counts,
 }
 
 impl Estimator {
-    /// Short name, as command lines, plans of studies and JSON have it; [`parse`](str::parse) reads it.
+    /// Short name, as in command lines, plans of studies and JSON; [`parse`](str::parse) reads it.
     pub fn name(&self) -> &'static str {
         self.method().name()
     }
 
-    /// What it looks at, in a few words, as a list of [`all`](Estimator::all) has it.
+    /// A description of a few words, for lists of [`all`](Estimator::all).
     ///
     /// ```
     /// for estimator in sharpdim::measure::Estimator::all() {
@@ -145,8 +145,8 @@ impl Estimator {
         self.method().with_seed(seed).unwrap_or(*self)
     }
 
-    /// The neighbours within whose median distances these estimators count pairs: what
-    /// [`all_pairs`](crate::ops::all_pairs) is to be asked for, as [`Wanted::within`](crate::ops::Wanted::within).
+    /// The neighbours within whose median distances these estimators count pairs: the value of
+    /// [`Wanted::within`](crate::ops::Wanted::within) for [`all_pairs`](crate::ops::all_pairs).
     ///
     /// ```
     /// use sharpdim::measure::{Correlation, Estimator, Mle};
@@ -164,7 +164,7 @@ impl Estimator {
         all
     }
 
-    /// Its name and all its settings, as files that are kept have them: never reworded, unlike its words.
+    /// Its name and all its settings, as in cached files: never reworded, unlike `Display`.
     pub(in crate::measure) fn key(&self) -> String {
         format!("{} {}", self.name(), self.method().key())
     }

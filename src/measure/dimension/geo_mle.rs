@@ -1,8 +1,8 @@
 //! GeoMLE (Gomtsyan et al. 2019): maximum likelihood extrapolated to distance 0.
 
+use super::intervals::{self, Z95, choose, halves, independent, listed, mean, sharing};
 use super::method::{Formula, FromDistances, Method, at_least, scaled};
 use super::mle::{each, inverses, part, pooled, share_of};
-use super::spread::{self, Z95, choose, halves, independent, listed, mean, sharing};
 use super::{Duplicates, Estimate, Estimator, Excluded, MleNorm, Pooling, infinite, nothing_left};
 use crate::ops::Neighbours;
 use crate::random::Random;
@@ -10,13 +10,13 @@ use crate::{Error, Result};
 use rayon::prelude::*;
 use std::fmt;
 
-/// GeoMLE: the [`Mle`](super::Mle) for every k of a range in several bootstrap samples, each sample compared with those
-/// that were drawn; a polynomial in the mean distance to the k-th neighbour is fitted to the mean estimates,
+/// GeoMLE: the [`Mle`](super::Mle) for every k of a range in several bootstrap samples, each sample compared with the
+/// drawn ones; a polynomial in the mean distance to the k-th neighbour is fitted to the mean estimates,
 /// weighted by the inverse of their variance over bootstraps, and its value at distance 0 is the
-/// estimate: what curvature and density did is left behind.
+/// estimate, free of the effects of curvature and density.
 ///
 /// An estimate whose bias changes with k, as the paper's k - 2 norm does with the harmonic mean, would be
-/// extrapolated as if it were geometry: each norm goes with the pooling that it leaves without bias.
+/// extrapolated as if it were geometry: each norm goes with the pooling for which it is unbiased.
 ///
 /// The authors' code adds a ridge penalty, whose effect depends on the data's unit; this is plain
 /// weighted least squares.
@@ -79,7 +79,7 @@ impl Method for GeoMle {
     }
 
     fn about(&self) -> &'static str {
-        "The same, extrapolated to distance 0 (Gomtsyan et al.)"
+        "Maximum likelihood, extrapolated to distance 0 (Gomtsyan et al.)"
     }
 
     fn key(&self) -> String {
@@ -112,9 +112,9 @@ impl Method for GeoMle {
         listed(self.to, 1.0 - (-1.0f64).exp(), 6.0)
     }
 
-    /// The interval halves the samples themselves, not those that were drawn: a half is to hold `to` neighbours.
+    /// The interval halves the samples themselves, not the bootstrap samples: a half must hold `to` neighbours.
     fn reach(&self, n: usize) -> usize {
-        self.neighbours().max(spread::reach(self.to, n))
+        self.neighbours().max(intervals::reach(self.to, n))
     }
 
     fn k(&self) -> Option<usize> {
@@ -144,8 +144,9 @@ impl FromDistances for GeoMle {
             .into_par_iter()
             .map(|b| resample(neighbours, self, b))
             .collect::<Result<_>>()?;
-        let over =
-            |of: &dyn Fn(&Resampled) -> f64| resampled.iter().map(of).sum::<f64>() / self.bootstraps as f64;
+        let over = |quantity: &dyn Fn(&Resampled) -> f64| {
+            resampled.iter().map(quantity).sum::<f64>() / self.bootstraps as f64
+        };
         let fit: Vec<Fitted> = (0..=self.to - self.from)
             .map(|at| {
                 let dim = over(&|r| r.dims[at]);
@@ -172,8 +173,8 @@ impl FromDistances for GeoMle {
         }
         let dims: Vec<f64> = fit.iter().map(|fitted| fitted.dim).collect();
         let share = |squared: &[f64]| share_of(squared, self.from, self.norm(), self.pooling, &dims, &shares);
-        // A sample's part is the mean over bootstraps, which scatters less than that of its own list; how much
-        // samples share is found for the latter.
+        // A sample's influence is the mean over bootstraps, which varies less than that of its own list; the factor for
+        // shared distances is found for the latter.
         let bagged: Vec<f64> = (0..neighbours.n())
             .into_par_iter()
             .map(|i| {
@@ -187,15 +188,15 @@ impl FromDistances for GeoMle {
         Ok(Estimate::new((*self).into(), value, (value - margin, value + margin), excluded))
     }
 
-    /// It draws samples that are each other's neighbours.
+    /// Its bootstrap draws samples and neighbours from one set.
     fn between_sets(&self) -> bool {
         false
     }
 }
 
-/// What one bootstrap sample says.
+/// The estimates on one bootstrap sample.
 struct Resampled {
-    /// Each sample's distances to its nearest that were drawn, squared; empty where it has a twin.
+    /// Each sample's squared distances to its nearest drawn samples; empty where it has an identical twin.
     squared: Vec<Vec<f64>>,
     /// For each k, the dimension and the mean distance to the k-th neighbour.
     dims: Vec<f64>,
@@ -216,7 +217,7 @@ fn resample(neighbours: &Neighbours, geo: &GeoMle, bootstrap: usize) -> Result<R
         let listed = neighbours.squared_distances(i);
         let listed = &listed[..geo.neighbours().min(listed.len())];
         let mut squared = vec![0.0; geo.to];
-        // Too few of the listed were drawn: once in many millions.
+        // Too few of the listed were drawn: less than once in a million.
         if choose(neighbours.indices(i), listed, |j| drawn[j], &mut squared) < geo.to {
             squared.clear();
         }

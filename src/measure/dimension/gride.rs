@@ -1,7 +1,7 @@
 //! GRIDE (Denti et al. 2022): TwoNN's ratio of two neighbours' distances, at any scale.
 
+use super::intervals::{Z95, falling_root, standard_error};
 use super::method::{Formula, FromDistances, Method, at_least};
-use super::spread::{Z95, falling_root, standard_error};
 use super::two_nn::{log_ratio, log_ratios};
 use super::{Duplicates, Estimate, Estimator, Excluded, infinite, nothing_left};
 use crate::ops::Neighbours;

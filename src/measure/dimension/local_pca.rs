@@ -1,4 +1,4 @@
-//! Local principal components (Fukunaga & Olsen 1971): how many of a sample's neighbours' matter.
+//! Local PCA (Fukunaga & Olsen 1971): the number of large principal components of a sample's neighbours.
 
 use super::method::{Formula, FromNeighbourhoods, Method, at_least, inside};
 use super::neighbourhood::Neighbourhood;
@@ -63,7 +63,7 @@ impl Method for LocalPca {
     }
 
     fn about(&self) -> &'static str {
-        "Principal components of the neighbours that matter"
+        "Number of large principal components of the neighbours"
     }
 
     fn key(&self) -> String {

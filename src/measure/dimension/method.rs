@@ -1,7 +1,7 @@
 //! What each estimator's settings implement: its name, what it reads, its checks, and its formula.
 
 use super::neighbourhood::Neighbourhood;
-use super::{Duplicates, Estimate, Estimator, spread};
+use super::{Duplicates, Estimate, Estimator, intervals};
 use crate::ops::{Neighbours, Within};
 use crate::{Device, Error, Points, Result};
 use std::fmt;
@@ -14,8 +14,8 @@ pub(super) trait Method: fmt::Display + Sync {
     /// As [`Estimator::about`].
     fn about(&self) -> &'static str;
 
-    /// All settings, as files that are kept have them: other settings have another key, and the same ones have theirs
-    /// for good. Written field by field, so that a new field is not forgotten and a renamed one changes nothing.
+    /// All settings, as in the keys of cached files: unique to the settings, and stable between versions. Written field
+    /// by field, so that no new field is forgotten and a renamed one changes nothing.
     fn key(&self) -> String;
 
     /// Refuses settings that make no sense.
@@ -32,7 +32,7 @@ pub(super) trait Method: fmt::Display + Sync {
     /// [`neighbours`](Method::neighbours).
     fn reach(&self, n: usize) -> usize {
         match self.formula() {
-            Formula::Distances(_) => spread::reach(self.neighbours(), n),
+            Formula::Distances(_) => intervals::reach(self.neighbours(), n),
             // Their intervals do not come from lists of neighbours.
             Formula::Neighbourhoods(_) | Formula::Counts(_) => self.neighbours(),
         }
@@ -72,9 +72,9 @@ pub(super) trait FromDistances {
     }
 }
 
-/// A formula of the distances that a sample's neighbours have among themselves.
+/// A formula of the distances among a sample's neighbours.
 pub(super) trait FromNeighbourhoods: Sync {
-    /// A sample's local dimension, NaN where nothing can be said. `near` holds at least [`Method::neighbours`]
+    /// A sample's local dimension, NaN where it is undefined. `near` holds at least [`Method::neighbours`]
     /// neighbours, of which the nearest is not identical to the sample.
     fn local_dim(&self, near: &Neighbourhood<'_>) -> f64;
 }

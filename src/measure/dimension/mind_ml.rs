@@ -1,7 +1,7 @@
 //! MiND-ML (Rozza et al. 2012): the likelihood of the nearest distance over the k+1-st.
 
+use super::intervals::{Z95, falling_root, standard_error};
 use super::method::{Formula, FromDistances, Method, at_least};
-use super::spread::{Z95, falling_root, standard_error};
 use super::{Duplicates, Estimate, Estimator, Excluded, infinite, nothing_left};
 use crate::Result;
 use crate::ops::Neighbours;
@@ -115,7 +115,7 @@ impl FromDistances for MindMl {
             kept.iter().map(one).sum::<f64>()
         };
         let value = if self.whole {
-            // The likelihood has one top: a whole number beside it is the best one.
+            // The likelihood has one maximum: the best whole number is next to it.
             let (below, above) = (best.floor().max(1.0), best.floor().max(1.0) + 1.0);
             if likelihood(above) > likelihood(below) { above } else { below }
         } else {

@@ -1,8 +1,9 @@
 //! Maximum likelihood from the distances to k neighbours (Levina & Bickel 2004, averaged as MacKay &
-//! Ghahramani 2005), and what its relatives share: norms, pooling, and the sums for every k of a range.
+//! Ghahramani 2005), and the parts shared with MLE over a range and GeoMLE: norms, pooling, and the sums for every k of
+//! a range.
 
+use super::intervals::{Z95, mean, standard_error};
 use super::method::{Formula, FromDistances, Method, at_least};
-use super::spread::{Z95, mean, standard_error};
 use super::{Duplicates, Estimate, Estimator, Excluded, infinite, nothing_left};
 use crate::Result;
 use crate::ops::Neighbours;
@@ -21,7 +22,7 @@ pub enum MleNorm {
 }
 
 impl MleNorm {
-    pub(super) fn of(self, k: usize) -> f64 {
+    pub(super) fn divisor(self, k: usize) -> f64 {
         match self {
             MleNorm::KMinus2 => k as f64 - 2.0,
             MleNorm::KMinus1 => k as f64 - 1.0,
@@ -43,7 +44,7 @@ impl MleNorm {
         }
     }
 
-    /// As [`Method::key`] has it.
+    /// Its word in [`Method::key`].
     pub(super) fn key(self) -> &'static str {
         match self {
             MleNorm::KMinus2 => "k-2",
@@ -71,7 +72,7 @@ impl Pooling {
         }
     }
 
-    /// As [`Method::key`] has it.
+    /// Its word in [`Method::key`].
     pub(super) fn key(self) -> &'static str {
         match self {
             Pooling::Harmonic => "harmonic",
@@ -162,7 +163,8 @@ impl FromDistances for Mle {
     fn estimate(&self, neighbours: &Neighbours) -> Result<Estimate> {
         let inverse = |squared: &[f64]| {
             let last = squared[self.k - 1];
-            squared[..self.k - 1].iter().map(|s| 0.5 * (last / s).ln()).sum::<f64>() / self.norm.of(self.k)
+            squared[..self.k - 1].iter().map(|s| 0.5 * (last / s).ln()).sum::<f64>()
+                / self.norm.divisor(self.k)
         };
         let inverses: Vec<f64> = (0..neighbours.n())
             .map(|i| neighbours.squared_distances(i))
@@ -207,13 +209,13 @@ pub(super) fn inverses(
     for (at, distance) in squared[..to].iter().enumerate() {
         let (k, log) = (at + 1, (distance / squared[0]).ln());
         if k >= from {
-            each(k - from, 0.5 * (at as f64 * log - sum) / norm.of(k));
+            each(k - from, 0.5 * (at as f64 * log - sum) / norm.divisor(k));
         }
         sum += log;
     }
 }
 
-/// A sample's own part in what is averaged: its m_i or, for a plain mean, 1/m_i; NaN where that is infinite.
+/// A sample's term of the average: m_i or, for a plain mean, 1/m_i; NaN where that is infinite.
 pub(super) fn part(pooling: Pooling, inverse: f64) -> f64 {
     match pooling {
         Pooling::Harmonic => inverse,
@@ -227,7 +229,7 @@ pub(super) fn part(pooling: Pooling, inverse: f64) -> f64 {
     }
 }
 
-/// The dimension that the mean part says.
+/// The dimension from the mean of these terms.
 pub(super) fn pooled(pooling: Pooling, mean: f64) -> f64 {
     match pooling {
         Pooling::Harmonic => 1.0 / mean,
@@ -235,8 +237,8 @@ pub(super) fn pooled(pooling: Pooling, mean: f64) -> f64 {
     }
 }
 
-/// What a sample with its list of `squared` distances adds to the sum over k of `shares` times dimension:
-/// `dims[k]` is each k's pooled dimension.
+/// The influence of a sample with these `squared` distances on the sum over k of `shares` times dimension; `dims[k]`
+/// is the pooled dimension of each k.
 pub(super) fn share_of(
     squared: &[f64],
     from: usize,
@@ -256,7 +258,7 @@ pub(super) fn share_of(
     sum
 }
 
-/// Each sample's part of a sum over k, NaN where it has a twin.
+/// Each sample's influence on a sum over k, NaN where it has an identical twin.
 pub(super) fn each(neighbours: &Neighbours, share: impl Fn(&[f64]) -> f64 + Sync) -> Vec<f64> {
     let own = |i| {
         let squared = neighbours.squared_distances(i);

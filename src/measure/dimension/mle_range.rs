@@ -1,8 +1,8 @@
 //! Maximum likelihood averaged over a range of k (Levina & Bickel 2004).
 
+use super::intervals::{Z95, mean, standard_error};
 use super::method::{Formula, FromDistances, Method, at_least, scaled};
 use super::mle::{each, inverses, part, pooled, share_of};
-use super::spread::{Z95, mean, standard_error};
 use super::{Duplicates, Estimate, Estimator, Excluded, MleNorm, Pooling, infinite, nothing_left};
 use crate::Result;
 use crate::ops::Neighbours;
@@ -49,7 +49,7 @@ impl Method for MleRange {
     }
 
     fn about(&self) -> &'static str {
-        "The same, averaged over a range of k"
+        "Maximum likelihood, averaged over a range of k"
     }
 
     fn key(&self) -> String {

@@ -1,5 +1,5 @@
 //! Estimators of intrinsic dimension on one search for nearest neighbours, with the field's conventions as
-//! types, 95 % intervals, and what was left out and why. Each has a file, and a row of the table below.
+//! types, 95 % intervals, and the samples left out and why. Each has a file, and a row of the table below.
 
 mod among;
 mod correlation;
@@ -10,6 +10,7 @@ mod estimate;
 mod estimator;
 mod geo_mle;
 mod gride;
+mod intervals;
 mod local_pca;
 mod method;
 mod mind_ml;
@@ -17,7 +18,6 @@ mod mle;
 mod mle_range;
 mod moments;
 mod neighbourhood;
-mod spread;
 mod symmetric;
 mod tle;
 mod two_nn;
@@ -40,8 +40,8 @@ pub use two_nn::TwoNn;
 
 pub(super) use entry::{check_between, estimates_from, searched, values};
 use estimate::{infinite, nothing_left};
+pub(super) use intervals::Halving;
 use method::Method;
-pub(super) use spread::Halving;
 
 estimator::estimators! {
     /// An estimator with its convention.

@@ -1,8 +1,8 @@
 //! The method of moments (Amsaleg et al. 2015): the mean of k distances over the largest.
 
 use super::estimate::mean_of_local;
+use super::intervals::standard_error;
 use super::method::{Formula, FromDistances, Method, at_least};
-use super::spread::standard_error;
 use super::{Duplicates, Estimate, Estimator};
 use crate::Result;
 use crate::ops::Neighbours;

@@ -1,4 +1,4 @@
-//! The distances that a sample's nearest neighbours have among themselves. Centred inner products follow from them.
+//! Distances among a sample's nearest neighbours, and the Gram matrix of centred neighbours.
 
 use super::symmetric::Symmetric;
 
@@ -15,8 +15,8 @@ impl Neighbourhood<'_> {
         if low == high { 0.0 } else { self.among[high * (high - 1) / 2 + low] }
     }
 
-    /// Inner products of the first `k` neighbours, centred at their mean: by double centring, which loses
-    /// nothing that matters, as the distances themselves lost nothing.
+    /// Inner products of the first `k` neighbours, centred at their mean: by double centring, accurate as
+    /// the distances themselves are.
     pub fn gram(&self, k: usize) -> Symmetric {
         let squared = Symmetric::from_fn(k, |i, j| self.squared(i, j));
         let row: Vec<f64> = squared.rows().map(|row| row.iter().sum::<f64>() / k as f64).collect();

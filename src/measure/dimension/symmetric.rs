@@ -77,7 +77,7 @@ impl Index<[usize; 2]> for Symmetric {
 /// sequence), so that counting them takes a few passes where finding all takes hundreds.
 pub(super) struct Tridiagonal {
     diagonal: Vec<f64>,
-    /// The squares of the elements beside the diagonal.
+    /// The squares of the off-diagonal elements.
     beside: Vec<f64>,
 }
 
@@ -100,7 +100,7 @@ impl Tridiagonal {
 
     /// The largest eigenvalue, to rounding.
     pub fn largest(&self) -> f64 {
-        // Numbers that are tried at once: a pass waits for its divisions, and others' fit in between.
+        // Numbers tried at once, to hide the latency of divisions.
         const TRIED: usize = 8;
         let (mut low, mut high) = (0.0, self.bounds().1.max(0.0));
         // Each pass leaves a ninth.
@@ -132,7 +132,7 @@ impl Tridiagonal {
         self.by_steps(MOST).unwrap_or_else(|left| left.by_bisection())
     }
 
-    /// All eigenvalues by bisection, to a rounding of the largest: slow, but it has an end whatever the matrix.
+    /// All eigenvalues by bisection, to a rounding of the largest: slow, but it ends for every matrix.
     fn by_bisection(&self) -> Vec<f64> {
         let largest = |at: usize| {
             let (mut low, mut high) = self.bounds();
@@ -197,7 +197,7 @@ impl Tridiagonal {
     }
 }
 
-/// In partial sums, so that vectors do it.
+/// In partial sums, so that it vectorises.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     const WIDTH: usize = 8;
     let mut partial = [0.0; WIDTH];

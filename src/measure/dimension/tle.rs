@@ -1,4 +1,4 @@
-//! The tight local estimator (Amsaleg et al. 2019): the MLE's log ratios, also of what neighbours see of each other.
+//! The tight local estimator (Amsaleg et al. 2019): the MLE's log ratios, also of distances among neighbours.
 
 use super::method::{Formula, FromNeighbourhoods, Method, at_least, inside};
 use super::neighbourhood::Neighbourhood;
@@ -6,8 +6,8 @@ use super::{Duplicates, Estimator};
 use crate::Result;
 use std::fmt;
 
-/// The tight local estimator: the MLE's log ratios, taken also of the distances that the sample's
-/// neighbours, and their mirror images at the sample, see between themselves. The dimension is the mean over samples.
+/// The tight local estimator: the MLE's log ratios, also of the distances among the sample's
+/// neighbours and their mirror images at the sample. The dimension is the mean over samples.
 ///
 /// ```
 /// use sharpdim::measure::{Estimator, Tle};

@@ -1,7 +1,7 @@
 //! TwoNN (Facco et al. 2017), the ratio of the two nearest distances: by fit, by maximum likelihood and with a prior.
 
+use super::intervals::{Z95, gamma_quantile, halves, sharing};
 use super::method::{Formula, FromDistances, Method};
-use super::spread::{Z95, gamma_quantile, halves, sharing};
 use super::{Duplicates, Estimate, Estimator, Excluded, infinite, nothing_left};
 use crate::ops::Neighbours;
 use crate::{Error, Result};
@@ -86,8 +86,8 @@ impl Method for TwoNn {
     fn about(&self) -> &'static str {
         match self {
             TwoNn::Fit { .. } => "Ratio of the two nearest distances, fitted (Facco et al.)",
-            TwoNn::ClosedForm { .. } => "The same ratio, by maximum likelihood",
-            TwoNn::Bayes { .. } => "The same ratio, the mean of its posterior",
+            TwoNn::ClosedForm { .. } => "Ratio of the two nearest distances, by maximum likelihood",
+            TwoNn::Bayes { .. } => "Ratio of the two nearest distances, mean of the posterior",
         }
     }
 

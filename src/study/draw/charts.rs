@@ -1,4 +1,4 @@
-//! The charts themselves. Domains are marks; each chart's caption has the numbers behind it, and what was left out.
+//! The charts. Domains are marks; each caption has the numbers behind the chart, and what was left out.
 
 use super::words::{correlation, list, number, p, slope};
 use super::{Drawn, Results};
@@ -9,7 +9,7 @@ use crate::study::{Observation, Over, PenaltyOf, Published};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
 
-/// A chart that stands alone, and one of several.
+/// Sizes of a single chart, and of one of several.
 const WIDE: Size = Size { width: 620, height: 430 };
 const PANEL: Size = Size { width: 430, height: 360 };
 /// Panels in a row.
@@ -41,8 +41,8 @@ fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
 }
 
 /// Domains in the order of their names, so that a domain has the same mark in each figure.
-fn domains<'a>(of: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
-    of.map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect()
+fn domains<'a>(names: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
+    names.map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Panels in rows, or the only one.
@@ -57,22 +57,32 @@ fn panels(title: &str, panels: Vec<Figure>) -> Result<Figure> {
     }
 }
 
-/// What is drawn of a measurement of ours, and of the paper's.
+/// The value drawn of a measurement, and of the paper's.
 type Ours = fn(&crate::study::Measurement) -> Option<f64>;
 type Theirs = fn(&Published) -> f64;
 
 /// Figure 1: each dataset's dimension and label sharpness at the greatest size; means over class pairs and seeds.
 pub(super) fn datasets(results: &Results, published: &[Published]) -> Result<Drawn> {
-    let measured: Vec<_> = results.measurements.iter().filter(|of| of.estimator == "mle").collect();
+    let measured: Vec<_> = results.measurements.iter().filter(|found| found.estimator == "mle").collect();
     if measured.is_empty() {
         return Err(nothing("no dataset was measured by the estimator mle"));
     }
-    let names = distinct(measured.iter().map(|of| of.dataset.as_str()));
-    let domains = domains(measured.iter().map(|of| &of.domain));
+    let names = distinct(measured.iter().map(|found| found.dataset.as_str()));
+    let domains = domains(measured.iter().map(|found| &found.domain));
     let mut left_out = Vec::new();
     let quantities: [(&str, Axis, Ours, Theirs); 2] = [
-        ("d_data", Axis::linear("intrinsic dimension d_data (MLE)"), |of| Some(of.d_data[0]), |of| of.d_data),
-        ("K_F", Axis::log("label sharpness K_F (1 / unit of pixel value)"), |of| of.k_f, |of| of.k_f),
+        (
+            "d_data",
+            Axis::linear("intrinsic dimension d_data (MLE)"),
+            |found| Some(found.d_data[0]),
+            |paper| paper.d_data,
+        ),
+        (
+            "K_F",
+            Axis::log("label sharpness K_F (1 / unit of pixel value)"),
+            |found| found.k_f,
+            |paper| paper.k_f,
+        ),
     ];
     let mut charts = Vec::new();
     for (what, axis, value, theirs) in quantities {
@@ -81,13 +91,15 @@ pub(super) fn datasets(results: &Results, published: &[Published]) -> Result<Dra
         for domain in &domains {
             let (mut ours, mut others) = (Vec::new(), Vec::new());
             for (row, name) in names.iter().enumerate() {
-                let of_set: Vec<_> =
-                    measured.iter().filter(|of| of.dataset == *name && of.domain == *domain).collect();
-                let greatest = of_set.iter().map(|of| of.train).max();
+                let of_set: Vec<_> = measured
+                    .iter()
+                    .filter(|found| found.dataset == *name && found.domain == *domain)
+                    .collect();
+                let greatest = of_set.iter().map(|found| found.train).max();
                 let values: Vec<f64> = of_set
                     .iter()
-                    .filter(|of| Some(of.train) == greatest)
-                    .filter_map(|of| value(of))
+                    .filter(|found| Some(found.train) == greatest)
+                    .filter_map(|found| value(found))
                     .filter(|value| value.is_finite() && (!log || *value > 0.0))
                     .collect();
                 if values.is_empty() {
@@ -105,8 +117,8 @@ pub(super) fn datasets(results: &Results, published: &[Published]) -> Result<Dra
                 others.extend(
                     published
                         .iter()
-                        .filter(|of| of.dataset == *name)
-                        .map(|of| Marked::new("", theirs(of), row as f64)),
+                        .filter(|paper| paper.dataset == *name)
+                        .map(|paper| Marked::new("", theirs(paper), row as f64)),
                 );
             }
             chart = chart.group(*domain, &ours);
@@ -120,21 +132,22 @@ pub(super) fn datasets(results: &Results, published: &[Published]) -> Result<Dra
     let figure = Figure::beside("Intrinsic dimension and label sharpness of each dataset", &charts)?;
     let mean_of = |domain: &str, value: Ours| {
         let values: Vec<f64> =
-            measured.iter().filter(|of| of.domain == domain).filter_map(|of| value(of)).collect();
+            measured.iter().filter(|found| found.domain == domain).filter_map(|found| value(found)).collect();
         (!values.is_empty()).then(|| number(mean_sd(&values).0))
     };
-    let told: Vec<String> = domains
+    let statistics: Vec<String> = domains
         .iter()
         .filter_map(|domain| {
-            let (d, k) = (mean_of(domain, |of| Some(of.d_data[0]))?, mean_of(domain, |of| of.k_f)?);
+            let (d, k) =
+                (mean_of(domain, |found| Some(found.d_data[0]))?, mean_of(domain, |found| found.k_f)?);
             Some(format!("{domain}: d_data {d}, K_F {k} on average over all its measurements"))
         })
         .collect();
     let mut caption = format!(
         "Means over class pairs and seeds at each dataset's greatest number of images, with standard deviations. {}.",
-        told.join("; ")
+        statistics.join("; ")
     );
-    if published.iter().any(|of| names.contains(&of.dataset)) {
+    if published.iter().any(|paper| names.contains(&paper.dataset)) {
         caption +=
             " Open marks: the paper's values, read off its first figure to 5 %, of images of 224 x 224.";
     }
@@ -144,7 +157,7 @@ pub(super) fn datasets(results: &Results, published: &[Published]) -> Result<Dra
     Ok(Drawn { figure, caption })
 }
 
-/// What is on the x axis of a figure of test losses.
+/// The x axis of a figure of test losses.
 pub(super) struct Against {
     repr: bool,
     /// The estimator, by its name.
@@ -160,8 +173,8 @@ impl Against {
         Against { repr: true, estimator: estimator.to_owned() }
     }
 
-    fn value(&self, of: &Observation) -> Option<f64> {
-        let dims = if self.repr { &of.d_repr } else { &of.d_data };
+    fn value(&self, observation: &Observation) -> Option<f64> {
+        let dims = if self.repr { &observation.d_repr } else { &observation.d_data };
         let found = dims.iter().find(|(name, _)| *name == self.estimator).map(|(_, value)| *value);
         found.filter(|value| value.is_finite() && *value > 0.0)
     }
@@ -184,7 +197,7 @@ impl Against {
     }
 }
 
-/// The line of a fit over its points' extent, and the 95 % band of the mean around it; `to` makes of a fitted value what is drawn.
+/// The line of a fit over its points' extent, and the 95 % band of the mean around it; `to` maps fitted values to the axis.
 fn line(fit: &Linear, x: &[f64], to: fn(f64) -> f64) -> (Vec<[f64; 2]>, Vec<(f64, f64)>) {
     let (low, high) =
         x.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)));
@@ -208,27 +221,29 @@ fn line(fit: &Linear, x: &[f64], to: fn(f64) -> f64) -> (Vec<[f64; 2]>, Vec<(f64
 /// Figures 2 and 4, and those of accuracy: a point for each training; a line for each domain.
 pub(super) fn generalization(results: &Results, against: Against, accuracy: bool) -> Result<Drawn> {
     let all = &results.observations;
-    let names = domains(all.iter().map(|of| &of.domain));
-    let (mut charts, mut told) = (Vec::new(), Vec::new());
+    let names = domains(all.iter().map(|observation| &observation.domain));
+    let (mut charts, mut statistics) = (Vec::new(), Vec::new());
     let mut left_out = BTreeSet::new();
-    for model in distinct(all.iter().map(|of| of.model.as_str())) {
+    for model in distinct(all.iter().map(|observation| observation.model.as_str())) {
         let axis = if accuracy { Axis::linear("test accuracy, %") } else { Axis::log("test loss") };
         let mut chart = Scatter::new(model, against.axis(), axis);
         let mut drawn = 0;
         for domain in &names {
-            let of_domain = all.iter().filter(|of| of.model == model && of.domain == *domain);
+            let of_domain =
+                all.iter().filter(|observation| observation.model == model && observation.domain == *domain);
             let mut points: Vec<(&Observation, f64, f64)> = Vec::new();
-            for of in of_domain {
-                let y = if accuracy { 100.0 * of.test_accuracy } else { of.test_loss };
-                match against.value(of) {
+            for observation in of_domain {
+                let y = if accuracy { 100.0 * observation.test_accuracy } else { observation.test_loss };
+                match against.value(observation) {
                     Some(_) if !accuracy && y == 0.0 => {
-                        left_out.insert(format!("{} (a test loss of 0 has no logarithm)", of.dataset));
+                        left_out
+                            .insert(format!("{} (a test loss of 0 has no logarithm)", observation.dataset));
                     }
-                    Some(x) if y.is_finite() => points.push((of, x, y)),
+                    Some(x) if y.is_finite() => points.push((observation, x, y)),
                     _ => {
                         _ = left_out.insert(format!(
                             "{} (no {} by {})",
-                            of.dataset,
+                            observation.dataset,
                             against.short(),
                             against.estimator
                         ))
@@ -236,8 +251,10 @@ pub(super) fn generalization(results: &Results, against: Against, accuracy: bool
                 }
             }
             drawn += points.len();
-            let marks: Vec<Marked> =
-                points.iter().map(|(of, x, y)| Marked::new(label(of, &points), *x, *y)).collect();
+            let marks: Vec<Marked> = points
+                .iter()
+                .map(|(observation, x, y)| Marked::new(label(observation, &points), *x, *y))
+                .collect();
             chart = chart.group(*domain, &marks);
             let (x, y): (Vec<f64>, Vec<f64>) =
                 points.iter().map(|(_, x, y)| (*x, if accuracy { *y } else { y.ln() })).unzip();
@@ -246,9 +263,11 @@ pub(super) fn generalization(results: &Results, against: Against, accuracy: bool
                 Ok(fit) => {
                     let (places, band) = line(&fit, &x, if accuracy { |y| y } else { f64::exp });
                     chart = chart.fit(&places, &band);
-                    told.push(format!("{model}, {domain}: slope of {what} {}", slope(&fit)));
+                    statistics.push(format!("{model}, {domain}: slope of {what} {}", slope(&fit)));
                 }
-                Err(error) if !points.is_empty() => told.push(format!("{model}, {domain}: no line: {error}")),
+                Err(error) if !points.is_empty() => {
+                    statistics.push(format!("{model}, {domain}: no line: {error}"))
+                }
                 Err(_) => (),
             }
         }
@@ -262,7 +281,7 @@ pub(super) fn generalization(results: &Results, against: Against, accuracy: bool
     let title = format!("Test {} against {}", if accuracy { "accuracy" } else { "loss" }, against.short());
     let mut caption = format!(
         "Each mark is a training; lines are least squares for each domain with the 95 % band of the mean. {}.",
-        told.join("; ")
+        statistics.join("; ")
     );
     let dependence = match (accuracy, against.repr) {
         (false, false) => &results.laws.log_loss_on_d_data,
@@ -272,8 +291,10 @@ pub(super) fn generalization(results: &Results, against: Against, accuracy: bool
     };
     let options = &results.laws.options;
     let of_laws = if against.repr { &options.repr_estimator } else { &options.data_estimator };
-    let between = dependence.between_domains.iter().find(|of| of.model.is_none());
-    if let Some(Ok(test)) = between.filter(|_| *of_laws == against.estimator).map(|of| &of.dataset_means) {
+    let between = dependence.between_domains.iter().find(|found| found.model.is_none());
+    if let Some(Ok(test)) =
+        between.filter(|_| *of_laws == against.estimator).map(|found| &found.dataset_means)
+    {
         caption += &format!(
             " Whether the domains have one slope, over dataset means: F = {:.2}, {}.",
             test.test.f,
@@ -284,15 +305,15 @@ pub(super) fn generalization(results: &Results, against: Against, accuracy: bool
 }
 
 fn several(results: &Results) -> bool {
-    distinct(results.observations.iter().map(|of| of.model.as_str())).len() > 1
+    distinct(results.observations.iter().map(|observation| observation.model.as_str())).len() > 1
 }
 
-/// A dataset's name at its training on the most images, nothing at the others.
-fn label(of: &Observation, points: &[(&Observation, f64, f64)]) -> String {
-    let same = points.iter().filter(|(other, ..)| other.dataset == of.dataset);
+/// A dataset's name for its training on the most images, empty for the others.
+fn label(observation: &Observation, points: &[(&Observation, f64, f64)]) -> String {
+    let same = points.iter().filter(|(other, ..)| other.dataset == observation.dataset);
     let first = same.max_by_key(|(other, ..)| (other.train, std::cmp::Reverse((other.seed, &other.classes))));
     match first {
-        Some((first, ..)) if std::ptr::eq(*first, of) => of.dataset.clone(),
+        Some((first, ..)) if std::ptr::eq(*first, observation) => observation.dataset.clone(),
         _ => String::new(),
     }
 }
@@ -308,15 +329,15 @@ fn with_left_out(caption: String, left_out: BTreeSet<String>) -> String {
 /// Figure 3, and that of accuracy: a point for each dataset, a line over all.
 pub(super) fn penalties(results: &Results, accuracy: bool) -> Result<Drawn> {
     let options = &results.laws.options;
-    let of = if accuracy { PenaltyOf::Accuracy } else { PenaltyOf::Loss };
-    let (mut charts, mut told) = (Vec::new(), Vec::new());
+    let penalty = if accuracy { PenaltyOf::Accuracy } else { PenaltyOf::Loss };
+    let (mut charts, mut statistics) = (Vec::new(), Vec::new());
     let mut left_out = BTreeSet::new();
-    let models = distinct(results.observations.iter().map(|of| of.model.as_str()));
+    let models = distinct(results.observations.iter().map(|observation| observation.model.as_str()));
     let scale = if accuracy { 100.0 } else { 1.0 };
     for model in &models {
         let wanted = results.laws.robustness.iter().find(|found| {
             found.model.as_deref() == Some(*model)
-                && (found.of, found.over) == (of, Over::Datasets)
+                && (found.penalty, found.over) == (penalty, Over::Datasets)
                 && found.attack == options.attack
                 && found.epsilon == options.epsilon
         });
@@ -337,7 +358,7 @@ pub(super) fn penalties(results: &Results, accuracy: bool) -> Result<Drawn> {
             let (places, band) = line(&fit, &x, |y| y);
             chart = chart.group("least squares", &[]).fit(&places, &band);
         }
-        told.push(match (&found.pearson, &found.spearman) {
+        statistics.push(match (&found.pearson, &found.spearman) {
             (Ok(r), Ok(rho)) => {
                 format!("{model}: Pearson's r {}, Spearman's {}", correlation(r), correlation(rho))
             }
@@ -357,7 +378,7 @@ pub(super) fn penalties(results: &Results, accuracy: bool) -> Result<Drawn> {
          band of the mean. {}.",
         options.attack.to_uppercase(),
         options.epsilon,
-        told.join("; ")
+        statistics.join("; ")
     );
     let title =
         if accuracy { "Fall of the accuracy against K_F" } else { "Rise of the test loss against K_F" };
@@ -367,21 +388,21 @@ pub(super) fn penalties(results: &Results, accuracy: bool) -> Result<Drawn> {
 /// Figure 5: d_repr against d_data, each training a point, with the bound.
 pub(super) fn bound(results: &Results) -> Result<Drawn> {
     let all = &results.observations;
-    let names = domains(all.iter().map(|of| &of.domain));
+    let names = domains(all.iter().map(|observation| &observation.domain));
     let mut charts = Vec::new();
     let pairs = [(&results.laws.options.data_estimator, &results.laws.options.repr_estimator)];
     let same = ("mle".to_owned(), "mle".to_owned());
     let pairs = pairs.into_iter().chain((pairs[0] != (&same.0, &same.1)).then_some((&same.0, &same.1)));
-    let (mut told, mut exceptions) = (Vec::new(), BTreeSet::new());
+    let (mut statistics, mut exceptions) = (Vec::new(), BTreeSet::new());
     for (data, repr) in pairs {
-        let dims = |of: &Observation| {
+        let dims = |observation: &Observation| {
             let find = |dims: &[(String, f64)], name: &str| {
                 dims.iter()
                     .find(|(known, _)| known == name)
                     .map(|(_, value)| *value)
                     .filter(|d| d.is_finite())
             };
-            Some((find(&of.d_data, data)?, find(&of.d_repr, repr)?))
+            Some((find(&observation.d_data, data)?, find(&observation.d_repr, repr)?))
         };
         let mut chart = Scatter::new(
             "",
@@ -392,13 +413,17 @@ pub(super) fn bound(results: &Results) -> Result<Drawn> {
         for domain in &names {
             let points: Vec<(&Observation, f64, f64)> = all
                 .iter()
-                .filter(|of| of.domain == *domain)
-                .filter_map(|of| dims(of).map(|(x, y)| (of, x, y)))
+                .filter(|observation| observation.domain == *domain)
+                .filter_map(|observation| dims(observation).map(|(x, y)| (observation, x, y)))
                 .collect();
-            exceptions.extend(points.iter().filter(|(_, x, y)| y > x).map(|(of, ..)| of.dataset.clone()));
+            exceptions.extend(
+                points.iter().filter(|(_, x, y)| y > x).map(|(observation, ..)| observation.dataset.clone()),
+            );
             drawn += points.len();
-            let marks: Vec<Marked> =
-                points.iter().map(|(of, x, y)| Marked::new(label(of, &points), *x, *y)).collect();
+            let marks: Vec<Marked> = points
+                .iter()
+                .map(|(observation, x, y)| Marked::new(label(observation, &points), *x, *y))
+                .collect();
             chart = chart.group(*domain, &marks);
         }
         if drawn == 0 {
@@ -412,7 +437,7 @@ pub(super) fn bound(results: &Results) -> Result<Drawn> {
         if let Some(found) = found
             && let Ok(holding) = &found.holding
         {
-            told.push(format!(
+            statistics.push(format!(
                 "d_repr ({repr}) is at most d_data ({data}) in {} of {} trainings: {:.0} % (95 % {:.0} .. {:.0})",
                 holding.successes,
                 holding.n,
@@ -425,10 +450,10 @@ pub(super) fn bound(results: &Results) -> Result<Drawn> {
     if charts.is_empty() {
         return Err(nothing("no training has a d_repr yet"));
     }
-    let mut caption = format!("Each mark is a training. {}.", told.join("; "));
+    let mut caption = format!("Each mark is a training. {}.", statistics.join("; "));
     if !exceptions.is_empty() {
         caption += &format!(
-            " Exceptions, by either pair, are of {}.",
+            " Exceptions, by either pair of estimators: {}.",
             list(&exceptions.into_iter().collect::<Vec<_>>())
         );
     }
@@ -441,7 +466,9 @@ pub(super) fn strengths(results: &Results) -> Result<Drawn> {
     let mut epsilons: Vec<f64> = results
         .observations
         .iter()
-        .flat_map(|of| of.attacks.iter().filter(|of| of.attack == *attack).map(|of| of.epsilon))
+        .flat_map(|observation| {
+            observation.attacks.iter().filter(|found| found.attack == *attack).map(|found| found.epsilon)
+        })
         .collect();
     epsilons.sort_by(f64::total_cmp);
     epsilons.dedup();
@@ -451,14 +478,14 @@ pub(super) fn strengths(results: &Results) -> Result<Drawn> {
     let pooled = |epsilon: f64| {
         results.laws.robustness.iter().find(|found| {
             found.model.is_none()
-                && (found.of, found.over) == (PenaltyOf::Loss, Over::Datasets)
+                && (found.penalty, found.over) == (PenaltyOf::Loss, Over::Datasets)
                 && found.attack == *attack
                 && found.epsilon == epsilon
         })
     };
     let title = format!("{} by its strength", attack.to_uppercase());
     let mut chart = Lines::new(&title, Axis::log("epsilon (of 255)"), Axis::linear("rise of the test loss"));
-    let names = distinct(results.observations.iter().map(|of| of.dataset.as_str()));
+    let names = distinct(results.observations.iter().map(|observation| observation.dataset.as_str()));
     let mut drawn = 0;
     for name in names {
         let (x, y): (Vec<f64>, Vec<f64>) = epsilons
@@ -477,7 +504,7 @@ pub(super) fn strengths(results: &Results) -> Result<Drawn> {
         return Err(nothing("no dataset has both a penalty and a K_F"));
     }
     let mut charts = vec![chart.draw(Size { width: 560, height: 440 })?];
-    let (mut x, mut r, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut x, mut r, mut statistics) = (Vec::new(), Vec::new(), Vec::new());
     let (mut low, mut high) = (Vec::new(), Vec::new());
     for epsilon in &epsilons {
         if let Some(Ok(found)) = pooled(*epsilon).map(|found| &found.pearson) {
@@ -486,7 +513,7 @@ pub(super) fn strengths(results: &Results) -> Result<Drawn> {
             let [from, to] = found.interval.unwrap_or([found.r; 2]);
             low.push(from);
             high.push(to);
-            told.push(format!("at {epsilon}: {}", correlation(found)));
+            statistics.push(format!("at {epsilon}: {}", correlation(found)));
         }
     }
     if !x.is_empty() {
@@ -498,10 +525,13 @@ pub(super) fn strengths(results: &Results) -> Result<Drawn> {
                 .draw(Size { width: 430, height: 440 })?,
         );
     }
-    let told =
-        if told.is_empty() { "too few datasets for a correlation".to_owned() } else { told.join("; ") };
+    let statistics = if statistics.is_empty() {
+        "too few datasets for a correlation".to_owned()
+    } else {
+        statistics.join("; ")
+    };
     let caption = format!(
-        "Each line is a dataset, the mean over its trainings. Pearson's r of the rise with K_F over datasets: {told}."
+        "Each line is a dataset, the mean over its trainings. Pearson's r of the rise with K_F over datasets: {statistics}."
     );
     Ok(Drawn { figure: Figure::beside(title, &charts)?, caption })
 }
@@ -509,11 +539,12 @@ pub(super) fn strengths(results: &Results) -> Result<Drawn> {
 /// Each dataset's measured exponent against those of the laws.
 pub(super) fn exponents(results: &Results) -> Result<Drawn> {
     let found = &results.laws.exponents.found;
-    let names = domains(found.iter().map(|of| &of.domain));
-    let several = distinct(found.iter().map(|of| of.model.as_str())).len() > 1;
-    type Of = fn(&crate::study::Exponent) -> Option<f64>;
-    let laws: [(&str, Of); 2] = [("-1/d_data", |of| of.by_data), ("-1/d_repr", |of| of.by_repr)];
-    let (mut charts, mut told) = (Vec::new(), Vec::new());
+    let names = domains(found.iter().map(|exponent| &exponent.domain));
+    let several = distinct(found.iter().map(|exponent| exponent.model.as_str())).len() > 1;
+    type Exponent = fn(&crate::study::Exponent) -> Option<f64>;
+    let laws: [(&str, Exponent); 2] =
+        [("-1/d_data", |exponent| exponent.by_data), ("-1/d_repr", |exponent| exponent.by_repr)];
+    let (mut charts, mut statistics) = (Vec::new(), Vec::new());
     for (name, law) in laws {
         let axis = Axis::linear("slope of log test loss on log N");
         let mut chart = Scatter::new("", Axis::linear(format!("{name}, the law's exponent")), axis);
@@ -521,12 +552,12 @@ pub(super) fn exponents(results: &Results) -> Result<Drawn> {
         for domain in &names {
             let points: Vec<Marked> = found
                 .iter()
-                .filter(|of| of.domain == *domain)
-                .filter_map(|of| {
-                    let (x, y) = (law(of)?, of.measured()?);
+                .filter(|exponent| exponent.domain == *domain)
+                .filter_map(|exponent| {
+                    let (x, y) = (law(exponent)?, exponent.measured()?);
                     below += usize::from(y <= x);
-                    let model = if several { format!(", {}", of.model) } else { String::new() };
-                    Some(Marked::new(format!("{}{model}", of.dataset), x, y))
+                    let model = if several { format!(", {}", exponent.model) } else { String::new() };
+                    Some(Marked::new(format!("{}{model}", exponent.dataset), x, y))
                 })
                 .collect();
             drawn += points.len();
@@ -534,7 +565,7 @@ pub(super) fn exponents(results: &Results) -> Result<Drawn> {
         }
         if drawn > 0 {
             charts.push(chart.diagonal("as the law's").draw(PANEL)?);
-            told.push(format!("{below} of {drawn} fall at least as fast as {name} says"));
+            statistics.push(format!("{below} of {drawn} fall at least as fast as {name} says"));
         }
     }
     if charts.is_empty() {
@@ -542,11 +573,16 @@ pub(super) fn exponents(results: &Results) -> Result<Drawn> {
     }
     let mut caption = format!(
         "Each mark is a dataset, its classes and a network; the slope is least squares over sizes and seeds. The law bounds the loss from \
-         above: marks below the line keep it. {}.",
-        told.join("; ")
+         above: marks below the line satisfy it. {}.",
+        statistics.join("; ")
     );
-    let left_out: Vec<String> =
-        results.laws.exponents.excluded.iter().map(|of| format!("{} ({})", of.name, of.reason)).collect();
+    let left_out: Vec<String> = results
+        .laws
+        .exponents
+        .excluded
+        .iter()
+        .map(|excluded| format!("{} ({})", excluded.name, excluded.reason))
+        .collect();
     if !left_out.is_empty() {
         caption += &format!(" Left out: {}.", left_out.join("; "));
     }
@@ -562,12 +598,13 @@ pub(super) fn invariance(results: &Results) -> Result<Drawn> {
             "the plan measures no variants: as variants = [{ size = 112 }, { color = \"gray\" }]",
         ));
     }
-    let preprocessings = distinct(variants.iter().map(|of| of.preprocessing.as_str()));
-    let names = distinct(variants.iter().map(|of| of.dataset.as_str()));
+    let preprocessings = distinct(variants.iter().map(|variant| variant.preprocessing.as_str()));
+    let names = distinct(variants.iter().map(|variant| variant.dataset.as_str()));
     // Datasets that have all of them, so that each mean is over the same.
     let value = |name: &str, preprocessing: &str| {
-        let found = variants.iter().find(|of| of.dataset == name && of.preprocessing == preprocessing);
-        found.map(|of| of.k_f).filter(|k_f| *k_f > 0.0)
+        let found =
+            variants.iter().find(|variant| variant.dataset == name && variant.preprocessing == preprocessing);
+        found.map(|variant| variant.k_f).filter(|k_f| *k_f > 0.0)
     };
     let whole: Vec<&str> = names
         .iter()
@@ -608,8 +645,8 @@ pub(super) fn invariance(results: &Results) -> Result<Drawn> {
     let height = (170 + 34 * whole.len() as u32).max(240);
     let figure = chart.draw(Size { width: 720, height })?;
     let mut caption = format!(
-        "Each row is a dataset: were K_F of all datasets scaled by one constant under each preprocessing, its marks would lie on each other. \
-         The farthest from the plan's is {}: {:.0} %.",
+        "Each row is a dataset: if each preprocessing scaled K_F of all datasets by one constant, its marks would coincide. \
+         The largest deviation from the plan's preprocessing is {}: {:.0} %.",
         widest.1,
         100.0 * (f64::exp(widest.0) - 1.0)
     );

@@ -1,4 +1,4 @@
-//! The paper's figures, and its appendix's, of a study's results.
+//! The paper's figures, and its appendix's, from a study's results.
 
 mod charts;
 mod words;
@@ -9,11 +9,11 @@ use super::{Observation, PUBLISHED};
 use crate::figure::Figure;
 use crate::{Error, Result};
 
-/// All that figures are drawn of.
+/// The results that figures are drawn from.
 pub struct Results {
-    /// What was measured of images.
+    /// Measurements of images.
     pub measurements: Vec<Measurement>,
-    /// What trainings came to.
+    /// Results of trainings.
     pub observations: Vec<Observation>,
     /// Label sharpness under other preprocessings.
     pub variants: Vec<VariantResult>,
@@ -24,11 +24,11 @@ pub struct Results {
 }
 
 impl Results {
-    /// Of a study's store, its laws by these options.
+    /// Reads a study's store, and fits the laws with these options.
     ///
     /// # Errors
     /// As [`Store::observations`].
-    pub fn of(store: &Store, options: &LawOptions) -> Result<Self> {
+    pub fn from_store(store: &Store, options: &LawOptions) -> Result<Self> {
         let observations = store.observations()?;
         Ok(Results {
             measurements: store.measurements()?,
@@ -40,11 +40,11 @@ impl Results {
     }
 }
 
-/// A figure of a study, and what is to be read below it.
+/// A figure of a study with its caption.
 pub struct Drawn {
     /// The figure.
     pub figure: Figure,
-    /// What it shows, with the statistics of it.
+    /// The caption: what it shows, with statistics.
     pub caption: String,
 }
 
@@ -81,13 +81,13 @@ const fn named(name: &'static str, about: &'static str) -> FigureName {
 /// Draws a figure of [`FIGURES`], by its name.
 ///
 /// # Errors
-/// [`Error::Argument`] for a name that is not among them; [`Error::Data`] where the results have nothing to draw in it, and what would
-/// give it something.
+/// [`Error::Argument`] for a name that is not among them; [`Error::Data`] where the results have nothing to draw, with what is
+/// missing.
 ///
 /// ```no_run
 /// use sharpdim::study::{LawOptions, Results, Store, draw};
 /// let store = Store::open("study/study.sqlite".as_ref())?;
-/// let drawn = draw(&Results::of(&store, &LawOptions::default())?, "figure2")?;
+/// let drawn = draw(&Results::from_store(&store, &LawOptions::default())?, "figure2")?;
 /// drawn.figure.write("figure2.svg".as_ref())?;
 /// println!("{}", drawn.caption);
 /// # Ok::<(), sharpdim::Error>(())

@@ -1,8 +1,8 @@
-//! Numbers of figures' captions, in words.
+//! Statistics as text, for captions of figures.
 
 use crate::study::fit::{Correlation, Linear};
 
-/// A number with as many digits as say something.
+/// A number with two or three significant digits.
 pub(super) fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
@@ -22,11 +22,11 @@ pub(super) fn p(value: f64) -> String {
 pub(super) fn slope(fit: &Linear) -> String {
     let slope = &fit.coefficients[1];
     match slope.inference {
-        Some(told) => format!(
+        Some(inference) => format!(
             "{} (95 % {} .. {}; n = {})",
             number(slope.value),
-            number(told.interval[0]),
-            number(told.interval[1]),
+            number(inference.interval[0]),
+            number(inference.interval[1]),
             fit.n
         ),
         None if fit.exact => format!("{} (exact; n = {})", number(slope.value), fit.n),
@@ -34,7 +34,7 @@ pub(super) fn slope(fit: &Linear) -> String {
     }
 }
 
-/// A correlation with its interval and the p-value of permutations.
+/// A correlation with its interval and the p value of the permutation test.
 pub(super) fn correlation(found: &Correlation) -> String {
     let interval =
         found.interval.map_or(String::new(), |[low, high]| format!("95 % {low:.2} .. {high:.2}, "));

@@ -67,7 +67,7 @@ pub fn bootstrap(
         return Err(Error::Argument("0 draws: a bootstrap needs at least one".into()));
     }
     check(columns, y)?;
-    let all = Solved::of(columns, y)?.slopes();
+    let all = Solved::new(columns, y)?.slopes();
     let mut rows: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (row, group) in groups.iter().enumerate() {
         rows.entry(group).or_default().push(row);
@@ -92,7 +92,7 @@ pub fn bootstrap(
                 columns.iter().map(|(name, values)| (*name, take(values))).collect();
             let taken: Vec<(&str, &[f64])> =
                 taken.iter().map(|(name, values)| (*name, &values[..])).collect();
-            let slopes = Solved::of(&taken, &take(y)).ok()?.slopes();
+            let slopes = Solved::new(&taken, &take(y)).ok()?.slopes();
             slopes.iter().all(|slope| slope.is_finite()).then_some(slopes)
         })
         .collect();

@@ -1,11 +1,11 @@
-//! Pearson's and Spearman's correlations, with intervals and the p of permutations.
+//! Pearson's and Spearman's correlations, with intervals and permutation tests.
 
 use super::tail::{NORMAL_POINT, two_sided_r};
 use super::{Centred, dot, finite, norm, varies};
 use crate::random::Random;
 use crate::{Error, Result};
 
-/// Of so many points, all orders are gone through: 8! are 40320.
+/// Up to this many points, all permutations are tested: 8! are 40320.
 const ALL_ORDERS: usize = 8;
 
 /// Correlations that differ by less are equal but for rounding.
@@ -20,28 +20,27 @@ pub struct Correlation {
     pub r: f64,
     /// The interval of 95 %; `None` of fewer than four points.
     pub interval: Option<[f64; 2]>,
-    /// How probable a correlation at least as far from 0 is where there is none: by Student's t of n - 2 degrees of
-    /// freedom.
+    /// The p value by Student's t of n - 2 degrees of freedom.
     pub p: f64,
-    /// The same by permuting y: no distribution is assumed.
+    /// The permutation test, which assumes no distribution.
     pub permuted: Permuted,
 }
 
-/// The p of a test by permutations.
+/// The result of a permutation test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Permuted {
-    /// The part of the orders of y whose correlation is at least as far from 0. Of all orders where `exact`; else
+    /// The fraction of permutations of y whose correlation is at least as far from 0. Over all of them where `exact`; else
     /// `(1 + count) / (1 + draws)` (Phipson & Smyth 2010).
     pub p: f64,
-    /// Orders gone through.
+    /// Permutations tested.
     pub draws: usize,
-    /// Whether they are all there are.
+    /// Whether these are all permutations.
     pub exact: bool,
 }
 
 /// Pearson's correlation of x and y. Its interval is Fisher's: `tanh(atanh r +- 1.96 / sqrt(n - 3))` (Fisher 1921), as
-/// scipy's `pearsonr` gives it. Up to eight points all orders of y are gone through for the permutations' p, and
-/// `draws` of them, by `seed`, where there are more.
+/// scipy's `pearsonr` gives it. Up to eight points the permutation test takes all permutations of y, else
+/// `draws` of them, by `seed`.
 ///
 /// # Errors
 /// [`Error::Argument`] where lengths differ or there is no draw; [`Error::Data`] of fewer than three points, where a
@@ -93,7 +92,7 @@ fn check(x: &[f64], y: &[f64], draws: usize) -> Result<()> {
         finite(name, values)?;
         if !varies(values) {
             return Err(Error::Data(format!(
-                "{name} is {:?} in all {} points: nothing correlates with what does not vary",
+                "{name} is {:?} in all {} points: a constant has no correlation",
                 values[0],
                 values.len()
             )));
@@ -106,7 +105,7 @@ fn check(x: &[f64], y: &[f64], draws: usize) -> Result<()> {
 fn correlate(x: &[f64], y: &[f64], variance: impl Fn(f64) -> f64, draws: usize, seed: u64) -> Correlation {
     let n = x.len();
     let unit = |values: &[f64]| {
-        let centred = Centred::of(values).values;
+        let centred = Centred::new(values).values;
         let length = norm(&centred);
         centred.into_iter().map(|value| value / length).collect::<Vec<_>>()
     };
@@ -121,7 +120,7 @@ fn correlate(x: &[f64], y: &[f64], variance: impl Fn(f64) -> f64, draws: usize, 
     Correlation { n, r, interval, p: two_sided_r(r, n), permuted: permute(&x, y, r, draws, seed) }
 }
 
-/// Goes through orders of y; x and y are about their means and of length 1, so that products are correlations.
+/// Tests permutations of y; x and y are about their means and of length 1, so that products are correlations.
 fn permute(x: &[f64], mut y: Vec<f64>, r: f64, draws: usize, seed: u64) -> Permuted {
     let n = y.len();
     let as_far = |y: &[f64]| usize::from(dot(x, y).abs() >= r.abs() - ROUNDING);

@@ -1,4 +1,4 @@
-//! Whether the slopes of several groups are one: the F test of an analysis of covariance.
+//! Whether several groups have the same slope: the F test of an analysis of covariance.
 
 use super::linear::{Coefficient, FTest, linear};
 use super::{Centred, dot, largest};
@@ -11,7 +11,7 @@ pub struct EqualSlopes {
     pub test: FTest,
     /// Each group's slope, in order.
     pub slopes: Vec<GroupSlope>,
-    /// The slope of the model in which all have one, and intercepts of their own.
+    /// The common slope, of the model with one slope and an intercept for each group.
     pub common: f64,
     /// Points of all groups.
     pub n: usize,
@@ -28,13 +28,13 @@ pub struct GroupSlope {
     pub slope: Coefficient,
 }
 
-/// Tests whether the slopes of y on x are one in all groups of (name, x, y): the F test of the interaction, a slope and
+/// Tests whether the slope of y on x is the same in all groups of (name, x, y): the F test of the interaction, a slope and
 /// an intercept for each group against one slope and an intercept for each (Draper & Smith, *Applied Regression
 /// Analysis*, 1998, chapter 14), equal to statsmodels' `anova_lm` of both.
 ///
 /// # Errors
 /// [`Error::Argument`] where there are fewer than two groups; those of [`linear`], with the group's name;
-/// [`Error::Data`] where no freedom is left for residuals, or they are no larger than rounding.
+/// [`Error::Data`] where residuals have no degrees of freedom, or are no larger than rounding.
 ///
 /// ```
 /// let x = [0.0, 1.0, 2.0, 3.0];
@@ -47,8 +47,8 @@ pub struct GroupSlope {
 pub fn equal_slopes(groups: &[(&str, &[f64], &[f64])]) -> Result<EqualSlopes> {
     if groups.len() < 2 {
         return Err(Error::Argument(format!(
-            "slopes are compared between groups, and there {}",
-            if groups.is_empty() { "is none" } else { "is one alone" }
+            "comparing slopes needs at least two groups, not {}",
+            groups.len()
         )));
     }
     let mut slopes = Vec::new();
@@ -66,7 +66,7 @@ pub fn equal_slopes(groups: &[(&str, &[f64], &[f64])]) -> Result<EqualSlopes> {
         let slope = fit.coefficients[1].clone();
         let step = 1e-14 * (largest(y) + slope.value.abs() * largest(x));
         rounding += fit.n as f64 * step * step;
-        let (x, y) = (Centred::of(x), Centred::of(y));
+        let (x, y) = (Centred::new(x), Centred::new(y));
         sums.push((
             x.scale * x.scale * dot(&x.values, &x.values),
             x.scale * y.scale * dot(&x.values, &y.values),
@@ -82,18 +82,18 @@ pub fn equal_slopes(groups: &[(&str, &[f64], &[f64])]) -> Result<EqualSlopes> {
     }
     if residual <= rounding {
         return Err(Error::Data(
-            "every group's points are on its line: nothing tells what difference of slopes is chance".into(),
+            "every group's points lie exactly on its line: there are no residuals to test against".into(),
         ));
     }
     let common = sums.iter().map(|sum| sum.1).sum::<f64>() / sums.iter().map(|sum| sum.0).sum::<f64>();
-    // What one slope leaves more than a slope for each does.
+    // The increase of the residual sum of squares from one slope for all.
     let more: f64 =
         slopes.iter().zip(&sums).map(|(group, sum)| sum.0 * (group.slope.value - common).powi(2)).sum();
     let f = more / numerator as f64 / (residual / (n - used) as f64);
     if !(f.is_finite() && common.is_finite()) {
         return Err(Error::Data(
-            "sums of squares are beyond what 64-bit floats hold: bring x and y to like units".into(),
+            "sums of squares are beyond what 64-bit floats hold: rescale x and y".into(),
         ));
     }
-    Ok(EqualSlopes { test: FTest::of(f, [numerator, n - used]), slopes, common, n })
+    Ok(EqualSlopes { test: FTest::new(f, [numerator, n - used]), slopes, common, n })
 }

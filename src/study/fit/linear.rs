@@ -4,10 +4,10 @@ use super::tail::{t_point, two_sided_t, upper_f};
 use super::{Centred, dot, finite, largest, norm, varies};
 use crate::{Error, Result};
 
-/// What the intercept is called among the coefficients.
+/// The intercept's name among the coefficients.
 pub const INTERCEPT: &str = "intercept";
 
-/// A column whose part apart from those before it is smaller than this is said to be a combination of them.
+/// A column whose part orthogonal to those before it is smaller than this counts as a combination of them.
 const COLLINEAR: f64 = 1e-10;
 
 /// What [`linear`] finds.
@@ -28,9 +28,9 @@ pub struct Linear {
     /// The root of the residuals' sum of squares over the degrees of freedom, in units of y; `None` where no freedom
     /// is left.
     pub residual_standard_error: Option<f64>,
-    /// What y is more than the fit, point by point, in units of y.
+    /// y minus the fit, point by point, in units of y.
     pub residuals: Vec<f64>,
-    /// Whether the residuals are no larger than rounding: nothing tells then how sure a coefficient is.
+    /// Whether the residuals are no larger than rounding: coefficients then have no standard errors.
     pub exact: bool,
 }
 
@@ -41,18 +41,18 @@ pub struct Coefficient {
     pub name: String,
     /// In units of y for each unit of the column.
     pub value: f64,
-    /// How sure it is; `None` where there are as many points as coefficients, or the fit is exact.
+    /// Its standard error and test; `None` where there are as many points as coefficients, or the fit is exact.
     pub inference: Option<Inference>,
 }
 
-/// How sure a coefficient is, by normal and independent residuals of one variance.
+/// Inference for a coefficient, assuming independent normal residuals of one variance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inference {
     /// In units of the coefficient.
     pub standard_error: f64,
     /// The coefficient over its standard error.
     pub t: f64,
-    /// How probable a t at least as far from 0 is where the coefficient is 0.
+    /// The p value: the probability of a t at least as far from 0 if the coefficient is 0.
     pub p: f64,
     /// The interval of 95 %: from, to.
     pub interval: [f64; 2],
@@ -65,7 +65,7 @@ pub struct FTest {
     pub f: f64,
     /// Degrees of freedom of its numerator and denominator.
     pub degrees_of_freedom: [usize; 2],
-    /// How probable an F at least as large is.
+    /// The p value: the probability of an F at least as large.
     pub p: f64,
 }
 
@@ -81,7 +81,7 @@ impl Linear {
         self.coefficients.iter().find(|coefficient| coefficient.name == name)
     }
 
-    /// The fit's y where the columns have these values; those that lack count as 0.
+    /// The fitted y at these values of the columns; missing ones count as 0.
     ///
     /// ```
     /// let fit = sharpdim::study::fit::linear(&[("x", &[0.0, 1.0])], &[1.0, 3.0])?;
@@ -114,7 +114,7 @@ impl Linear {
 /// ```
 pub fn linear(columns: &[(&str, &[f64])], y: &[f64]) -> Result<Linear> {
     check(columns, y)?;
-    let solved = Solved::of(columns, y)?;
+    let solved = Solved::new(columns, y)?;
     let (n, count) = (y.len(), columns.len() + 1);
     let freedom = n - count;
 
@@ -131,7 +131,7 @@ pub fn linear(columns: &[(&str, &[f64])], y: &[f64]) -> Result<Linear> {
     let y_varies = varies(y);
     let r_squared = y_varies.then(|| if exact { 1.0 } else { explained / (explained + sum_of_squares) });
     let variance = (freedom > 0).then(|| sum_of_squares / freedom as f64);
-    let told = variance.filter(|_| !exact);
+    let error_variance = variance.filter(|_| !exact);
     let spreads = solved.spreads();
     let coefficients = std::iter::once(INTERCEPT)
         .chain(columns.iter().map(|&(name, _)| name))
@@ -140,7 +140,8 @@ pub fn linear(columns: &[(&str, &[f64])], y: &[f64]) -> Result<Linear> {
         .map(|((name, value), spread)| Coefficient {
             name: name.into(),
             value,
-            inference: told.map(|variance| Inference::of(value, scale * variance.sqrt() * spread, freedom)),
+            inference: error_variance
+                .map(|variance| Inference::new(value, scale * variance.sqrt() * spread, freedom)),
         })
         .collect();
     let fit = Linear {
@@ -151,28 +152,29 @@ pub fn linear(columns: &[(&str, &[f64])], y: &[f64]) -> Result<Linear> {
         adjusted_r_squared: r_squared
             .filter(|_| freedom > 0)
             .map(|r_squared| 1.0 - (1.0 - r_squared) * (n - 1) as f64 / freedom as f64),
-        f: told
-            .map(|variance| FTest::of(explained / columns.len() as f64 / variance, [columns.len(), freedom])),
+        f: error_variance.map(|variance| {
+            FTest::new(explained / columns.len() as f64 / variance, [columns.len(), freedom])
+        }),
         residual_standard_error: variance.map(|variance| scale * variance.sqrt()),
         residuals: solved.residuals.iter().map(|residual| residual * scale).collect(),
         exact,
     };
     let values = fit.coefficients.iter().flat_map(|coefficient| {
-        let told = coefficient
-            .inference
-            .map(|told| [told.standard_error, told.t, told.interval[0], told.interval[1]]);
-        std::iter::once(coefficient.value).chain(told.into_iter().flatten())
+        let inference = coefficient.inference.map(|inference| {
+            [inference.standard_error, inference.t, inference.interval[0], inference.interval[1]]
+        });
+        std::iter::once(coefficient.value).chain(inference.into_iter().flatten())
     });
     if values.chain(fit.f.map(|test| test.f)).any(|value| !value.is_finite()) {
         return Err(Error::Data(
-            "a coefficient is beyond what 64-bit floats hold: bring y and the columns to like units".into(),
+            "a coefficient is beyond what 64-bit floats hold: rescale y and the columns".into(),
         ));
     }
     Ok(fit)
 }
 
 impl Inference {
-    fn of(value: f64, standard_error: f64, freedom: usize) -> Self {
+    fn new(value: f64, standard_error: f64, freedom: usize) -> Self {
         let (t, freedom) = (value / standard_error, freedom as f64);
         let reach = t_point(freedom) * standard_error;
         Inference { standard_error, t, p: two_sided_t(t, freedom), interval: [value - reach, value + reach] }
@@ -180,7 +182,7 @@ impl Inference {
 }
 
 impl FTest {
-    pub(super) fn of(f: f64, degrees_of_freedom: [usize; 2]) -> Self {
+    pub(super) fn new(f: f64, degrees_of_freedom: [usize; 2]) -> Self {
         let [numerator, denominator] = degrees_of_freedom.map(|freedom| freedom as f64);
         FTest { f, degrees_of_freedom, p: upper_f(f, numerator, denominator) }
     }
@@ -218,7 +220,7 @@ pub(super) struct Solved {
 
 impl Solved {
     /// Solves what [`check`] let pass.
-    pub(super) fn of(columns: &[(&str, &[f64])], y: &[f64]) -> Result<Self> {
+    pub(super) fn new(columns: &[(&str, &[f64])], y: &[f64]) -> Result<Self> {
         let (n, count) = (y.len(), columns.len() + 1);
         if n < count {
             return Err(Error::Data(format!(
@@ -228,21 +230,21 @@ impl Solved {
         }
         if let Some((name, column)) = columns.iter().find(|(_, column)| !varies(column)) {
             return Err(Error::Data(format!(
-                "column {name} is {:?} in all {n} points: there is no slope on what does not vary",
+                "column {name} is {:?} in all {n} points: a constant column has no slope",
                 column[0]
             )));
         }
-        let centred: Vec<Centred> = columns.iter().map(|(_, column)| Centred::of(column)).collect();
+        let centred: Vec<Centred> = columns.iter().map(|(_, column)| Centred::new(column)).collect();
         let mut qr = Qr::default();
         for (at, (name, _)) in columns.iter().enumerate() {
             if !qr.push(&centred[at].values) {
                 let before = columns[..at].iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
                 return Err(Error::Data(format!(
-                    "column {name} is a combination of {before} in all {n} points: their slopes cannot be told apart"
+                    "column {name} is a combination of {before} in all {n} points: their slopes are not identifiable"
                 )));
             }
         }
-        let y = Centred::of(y);
+        let y = Centred::new(y);
         let along: Vec<f64> = qr.q.iter().map(|q| dot(q, &y.values)).collect();
         let scaled_slopes = qr.solve(&along);
         let axis = |at| (0..columns.len()).map(|row| f64::from(u8::from(row == at))).collect::<Vec<f64>>();
@@ -265,7 +267,7 @@ impl Solved {
         self.columns.iter().map(|column| column.mean).collect()
     }
 
-    /// What the residuals' standard deviation is to be multiplied by for each coefficient's standard error.
+    /// Each coefficient's standard error over the residuals' standard deviation.
     fn spreads(&self) -> Vec<f64> {
         let n = self.y.values.len() as f64;
         let means: Vec<f64> = self.columns.iter().map(|column| column.mean / column.scale).collect();

@@ -1,9 +1,9 @@
 //! Fits and statistics of a study's results, over plain slices: least squares, whether slopes are equal, a bootstrap
-//! over groups, correlations and proportions. Each says how many points it rests on, or in words why it cannot be made.
+//! over groups, correlations and proportions. Each has its number of points, or the reason why it is impossible.
 //!
-//! Intervals hold 95 %. Least squares, its t and F tests and the correlations' take points for independent. Those of a
-//! study are not, where one dataset gives several: [`bootstrap`] draws whole datasets, and its interval is the one to
-//! go by then.
+//! Intervals hold 95 %. Least squares, its t and F tests and the correlations' assume independent points. Those of a
+//! study are not, where one dataset gives several: use the interval of [`bootstrap`] then, which resamples whole
+//! datasets.
 
 mod bootstrap;
 mod correlation;
@@ -23,7 +23,7 @@ use crate::{Error, Result};
 /// Beyond this a square could overflow.
 const LARGEST: f64 = 1e150;
 
-/// Refuses values that no sum of squares can be made of.
+/// Refuses values whose sum of squares could overflow.
 fn finite(name: &str, values: &[f64]) -> Result<()> {
     match values.iter().position(|value| !value.is_finite() || value.abs() > LARGEST) {
         Some(row) => Err(Error::Data(format!(
@@ -63,11 +63,11 @@ struct Centred {
 }
 
 impl Centred {
-    fn of(values: &[f64]) -> Self {
+    fn new(values: &[f64]) -> Self {
         let n = values.len() as f64;
         let rough = values.iter().map(|value| value / n).sum::<f64>();
         let mut about: Vec<f64> = values.iter().map(|value| value - rough).collect();
-        // The first mean is rounded; what it left is taken away too.
+        // The first mean is rounded: a second pass removes the rest.
         let left = about.iter().sum::<f64>() / n;
         about.iter_mut().for_each(|value| *value -= left);
         let scale = Some(largest(&about)).filter(|&scale| scale > 0.0).unwrap_or(1.0);

@@ -1,4 +1,4 @@
-//! A fraction of cases, with Wilson's interval.
+//! A proportion, with Wilson's interval.
 
 use super::tail::NORMAL_POINT;
 use crate::{Error, Result};
@@ -16,11 +16,11 @@ pub struct Proportion {
     pub interval: [f64; 2],
 }
 
-/// The fraction `successes / n` with Wilson's score interval (Wilson 1927), which holds near 0 and 1 too. Cases count
-/// as independent.
+/// The fraction `successes / n` with Wilson's score interval (Wilson 1927), which is valid near 0 and 1 too. Cases are
+/// assumed independent.
 ///
 /// # Errors
-/// [`Error::Data`] where there is no case; [`Error::Argument`] where more succeed than there are.
+/// [`Error::Data`] where there is no case; [`Error::Argument`] where `successes` is above `n`.
 ///
 /// ```
 /// let found = sharpdim::study::fit::proportion(10, 10)?;
@@ -30,10 +30,12 @@ pub struct Proportion {
 /// ```
 pub fn proportion(successes: usize, n: usize) -> Result<Proportion> {
     if n == 0 {
-        return Err(Error::Data("0 cases: there is no fraction of none".into()));
+        return Err(Error::Data("0 cases: a proportion needs at least one".into()));
     }
     if successes > n {
-        return Err(Error::Argument(format!("{successes} of {n} cases: no more than all can hold")));
+        return Err(Error::Argument(format!(
+            "{successes} successes in {n} cases: there cannot be more than {n}"
+        )));
     }
     let (count, value, square) = (n as f64, successes as f64 / n as f64, NORMAL_POINT * NORMAL_POINT);
     let middle = (value + square / (2.0 * count)) / (1.0 + square / count);

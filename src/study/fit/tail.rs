@@ -1,11 +1,11 @@
-//! Tails of Student's t and of F, and what 95 % intervals are made of.
+//! Tail probabilities of Student's t and of F, and quantiles for 95 % intervals.
 
 use libm::lgamma;
 
 /// The normal distribution's 97.5 % point.
 pub(super) const NORMAL_POINT: f64 = 1.959963984540054;
 
-/// How probable a t at least as far from 0 is, on either side.
+/// The two-sided p value of a t.
 pub(super) fn two_sided_t(t: f64, freedom: f64) -> f64 {
     // Of t / (sqrt(freedom) + |t|) no square overflows.
     let (root, t) = (freedom.sqrt(), t.abs());
@@ -17,7 +17,7 @@ pub(super) fn two_sided_t(t: f64, freedom: f64) -> f64 {
     incomplete_beta(freedom / 2.0, 0.5, root * root / all, t * t / all)
 }
 
-/// How probable an F at least as large is.
+/// The upper tail probability of an F.
 pub(super) fn upper_f(f: f64, numerator: f64, denominator: f64) -> f64 {
     let (above, below) = (numerator * f, denominator);
     if above.is_infinite() {
@@ -26,12 +26,12 @@ pub(super) fn upper_f(f: f64, numerator: f64, denominator: f64) -> f64 {
     incomplete_beta(denominator / 2.0, numerator / 2.0, below / (above + below), above / (above + below))
 }
 
-/// The p of a correlation r of n points that are independent and normal: that of t = r sqrt((n - 2) / (1 - r^2)).
+/// The two-sided p value of a correlation r of n independent normal points: that of t = r sqrt((n - 2) / (1 - r^2)).
 pub(super) fn two_sided_r(r: f64, n: usize) -> f64 {
     incomplete_beta((n - 2) as f64 / 2.0, 0.5, (1.0 - r) * (1.0 + r), r * r)
 }
 
-/// The t that is exceeded on either side in 5 %.
+/// The two-sided 95 % point of t.
 pub(in crate::study) fn t_point(freedom: f64) -> f64 {
     // That of one degree of freedom, the largest, is 12.7.
     let (mut low, mut high) = (0.0, 13.0);

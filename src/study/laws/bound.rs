@@ -7,14 +7,14 @@ use crate::study::fit::{Proportion, proportion};
 /// How often d_repr <= d_data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bound {
-    /// What it is over.
+    /// The scope.
     pub scope: Scope,
     /// The estimator of d_data.
     pub data_estimator: String,
     /// The estimator of d_repr.
     pub repr_estimator: String,
-    /// The fraction of observations in which it holds, or why there is none. Its interval takes them for independent,
-    /// which those of one dataset are not: it is too narrow.
+    /// The fraction of observations in which it holds, or why there is none. Its interval assumes independence, which
+    /// observations of one dataset lack: it is too narrow.
     pub holding: Result<Proportion, String>,
     /// Those in which it does not, with both dimensions.
     pub exceptions: Vec<String>,
@@ -27,17 +27,20 @@ pub struct Bound {
 pub(super) fn bounds(observations: &[Observation], scopes: &[Scope], options: &LawOptions) -> Vec<Bound> {
     let mut pairs = vec![(&options.data_estimator, &options.repr_estimator)];
     for (name, _) in observations.iter().flat_map(|observation| &observation.d_data) {
-        let has = |observation: &Observation| observation.d_repr.iter().any(|(of, _)| of == name);
+        let has =
+            |observation: &Observation| observation.d_repr.iter().any(|(estimator, _)| estimator == name);
         if !pairs.contains(&(name, name)) && observations.iter().any(has) {
             pairs.push((name, name));
         }
     }
-    // The order in which observations have their estimators is none of the result's.
+    // The result does not depend on the order of the observations' estimators.
     pairs[1..].sort();
     let mut found = Vec::new();
     for (data_estimator, repr_estimator) in pairs {
-        let d_data = Quantity::new("d_data", |of| dimension("d_data", &of.d_data, data_estimator));
-        let d_repr = Quantity::new("d_repr", |of| dimension("d_repr", &of.d_repr, repr_estimator));
+        let d_data =
+            Quantity::new("d_data", |observation| dimension("d_data", &observation.d_data, data_estimator));
+        let d_repr =
+            Quantity::new("d_repr", |observation| dimension("d_repr", &observation.d_repr, repr_estimator));
         for scope in scopes {
             let scoped = observations.iter().filter(|observation| scope.holds(observation));
             let (points, excluded) = gather(scoped, &d_repr, &[&d_data]);

@@ -6,7 +6,7 @@ use crate::study::Observation;
 use crate::study::fit::{EqualSlopes, equal_slopes};
 use std::collections::BTreeMap;
 
-/// How test loss or accuracy goes with a dimension.
+/// The regression of test loss or accuracy on a dimension.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dependence {
     /// The regression over each scope; the column is `d_data` or `d_repr`.
@@ -20,8 +20,8 @@ pub struct Dependence {
 pub struct BetweenDomains {
     /// The model; `None` is all.
     pub model: Option<String>,
-    /// The test over all observations, or why there is none. It takes them for independent, which those of one dataset
-    /// are not: its p is too small.
+    /// The test over all observations, or why there is none. It assumes independence, which observations of one
+    /// dataset lack: its p is too small.
     pub observations: Result<EqualSlopes, String>,
     /// The test over one point for each dataset: the mean of both quantities over its sizes and seeds, then over its
     /// classes.
@@ -53,7 +53,8 @@ pub(super) fn dependence(
     let mut fits = Vec::new();
     let mut between_domains = Vec::new();
     for scope in scopes {
-        let (points, excluded) = gather(observations.iter().filter(|of| scope.holds(of)), y, &[x]);
+        let (points, excluded) =
+            gather(observations.iter().filter(|observation| scope.holds(observation)), y, &[x]);
         if scope.domain.is_none() {
             between_domains.push(BetweenDomains {
                 model: scope.model.clone(),
@@ -61,7 +62,7 @@ pub(super) fn dependence(
                 dataset_means: compare(&dataset_means(&points)),
             });
         }
-        fits.push(Regression::of(scope.clone(), &y.name, &[&x.name], points, excluded, options));
+        fits.push(Regression::fit(scope.clone(), &y.name, &[&x.name], points, excluded, options));
     }
     Dependence { fits, between_domains }
 }

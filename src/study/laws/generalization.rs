@@ -6,10 +6,10 @@ use crate::study::Observation;
 use crate::study::fit::{Linear, linear};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Fewest sizes for a slope.
+/// The fewest sizes for a slope.
 const FEWEST_SIZES: usize = 3;
 
-/// A law's regression, and its slopes beside 1.
+/// A law's regression, and its slopes compared with 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Law {
     /// The regression.
@@ -25,25 +25,26 @@ pub struct AgainstOne {
     pub column: String,
     /// The slope.
     pub value: f64,
-    /// Its interval by t, for points that are independent.
+    /// Its interval by t, assuming independent points.
     pub interval: Option<[f64; 2]>,
-    /// Whether 1 is inside.
+    /// Whether the interval contains 1.
     pub one_inside: Option<bool>,
-    /// Its interval by drawing whole datasets.
+    /// Its interval from the bootstrap over datasets.
     pub bootstrap_interval: Option<[f64; 2]>,
-    /// Whether 1 is inside that.
+    /// Whether the bootstrap interval contains 1.
     pub one_inside_bootstrap: Option<bool>,
 }
 
 impl Law {
-    pub(super) fn of(regression: Regression) -> Self {
+    pub(super) fn new(regression: Regression) -> Self {
         let inside = |[low, high]: [f64; 2]| low <= 1.0 && 1.0 <= high;
         let coefficients = regression.fit.iter().flat_map(|fit| &fit.coefficients[1..]);
         let slopes = coefficients
             .enumerate()
             .map(|(at, slope)| {
                 let interval = slope.inference.map(|told| told.interval);
-                let bootstrap_interval = regression.bootstrap.as_ref().ok().map(|of| of.slopes[at].interval);
+                let bootstrap_interval =
+                    regression.bootstrap.as_ref().ok().map(|bootstrap| bootstrap.slopes[at].interval);
                 AgainstOne {
                     column: slope.name.clone(),
                     value: slope.value,
@@ -70,8 +71,9 @@ pub(super) fn laws(
     scopes
         .iter()
         .map(|scope| {
-            let (points, excluded) = gather(observations.iter().filter(|of| scope.holds(of)), y, columns);
-            Law::of(Regression::of(scope.clone(), &y.name, &names, points, excluded, options))
+            let (points, excluded) =
+                gather(observations.iter().filter(|observation| scope.holds(observation)), y, columns);
+            Law::new(Regression::fit(scope.clone(), &y.name, &names, points, excluded, options))
         })
         .collect()
 }
@@ -104,7 +106,7 @@ pub struct Exponent {
     pub points: Vec<Point>,
     /// Observations left out.
     pub excluded: Vec<Excluded>,
-    /// -1/d_data: what the law of data dimension says; the mean over the points that have it.
+    /// -1/d_data, the exponent of the law in d_data: the mean over the points that have it.
     pub by_data: Option<f64>,
     /// -1/d_repr, likewise.
     pub by_repr: Option<f64>,
@@ -126,19 +128,20 @@ impl Exponent {
     }
 }
 
-pub(super) fn exponents(observations: &[Observation], of: &Quantities) -> Exponents {
+pub(super) fn exponents(observations: &[Observation], quantities: &Quantities) -> Exponents {
     let mut series: BTreeMap<[&str; 4], Vec<&Observation>> = BTreeMap::new();
     for observation in observations {
         let Observation { domain, dataset, classes, model, .. } = observation;
         series.entry([domain, dataset, classes, model]).or_default().push(observation);
     }
-    let (log_loss, log_n, d_data, d_repr) = (of.log_loss(), of.log_n(), of.d_data(), of.d_repr());
+    let (log_loss, log_n, d_data, d_repr) =
+        (quantities.log_loss(), quantities.log_n(), quantities.d_data(), quantities.d_repr());
     let mut found = Exponents { found: Vec::new(), excluded: Vec::new() };
     for ([domain, dataset, classes, model], all) in series {
         let (points, excluded) = gather(all.iter().copied(), &log_loss, &[&log_n]);
         let used: Vec<&Observation> = all
             .into_iter()
-            .filter(|observation| (log_loss.of)(observation).is_ok() && (log_n.of)(observation).is_ok())
+            .filter(|observation| (log_loss.value)(observation).is_ok() && (log_n.value)(observation).is_ok())
             .collect();
         let sizes: BTreeSet<usize> = used.iter().map(|observation| observation.train).collect();
         if sizes.len() < FEWEST_SIZES {
@@ -159,8 +162,10 @@ pub(super) fn exponents(observations: &[Observation], of: &Quantities) -> Expone
             continue;
         }
         let exponent = |dimension: &Quantity| {
-            let values: Vec<f64> =
-                used.iter().filter_map(|of| Some(-1.0 / (dimension.of)(of).ok()?)).collect();
+            let values: Vec<f64> = used
+                .iter()
+                .filter_map(|observation| Some(-1.0 / (dimension.value)(observation).ok()?))
+                .collect();
             Some(values.iter().map(|value| value / values.len() as f64).sum::<f64>())
                 .filter(|mean| !values.is_empty() && mean.is_finite())
         };

@@ -1,4 +1,4 @@
-//! The paper's laws on what a study's trainings came to, each with its intervals, its points and what was left out.
+//! The paper's laws fitted to a study's trainings, each with its intervals, its points and the excluded observations.
 
 mod bound;
 mod dependence;
@@ -17,20 +17,20 @@ pub use statements::Statement;
 use super::Observation;
 use regression::Quantities;
 
-/// What [`laws`] takes of the observations, and how it draws.
+/// Options of [`laws`]: which quantities, and how it resamples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LawOptions {
     /// The estimator of d_data, by its name in [`Observation::d_data`].
     pub data_estimator: String,
     /// The estimator of d_repr, by its name in [`Observation::d_repr`].
     pub repr_estimator: String,
-    /// The attack that [`Laws::statements`] speaks of.
+    /// The attack of [`Laws::statements`].
     pub attack: String,
     /// Its strength, in units of pixel value of 255; finite.
     pub epsilon: f64,
-    /// Draws of each bootstrap.
+    /// Resamples of each bootstrap.
     pub draws: usize,
-    /// Orders drawn for each correlation's p of permutations.
+    /// Permutations for each correlation's p value.
     pub permutations: usize,
     /// The seed of every draw: a seed gives the same numbers on every machine.
     pub seed: u64,
@@ -52,7 +52,7 @@ impl Default for LawOptions {
 }
 
 /// What [`laws`] finds. Logarithms are natural. Every list has a fit for each [`Scope`], those over all domains and all
-/// models first; one that cannot be made says why.
+/// models first; a fit that is impossible has the reason.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Laws {
     /// Log test loss on d_data.
@@ -77,11 +77,11 @@ pub struct Laws {
     pub bound: Vec<Bound>,
     /// Attacks left out since their strength is not finite.
     pub excluded: Vec<Excluded>,
-    /// What they were made with.
+    /// The options.
     pub options: LawOptions,
 }
 
-/// Fits the laws of Konz & Mazurowski (ICLR 2024) to what trainings came to:
+/// Fits the laws of Konz & Mazurowski (ICLR 2024) to the results of trainings:
 ///
 /// ```text
 /// generalization in data dimension:            log L <~ -(1/d_data) log N + log K_F + a
@@ -91,10 +91,10 @@ pub struct Laws {
 /// ```
 ///
 /// A point is one observation: sizes, classes, models and seeds are not averaged, unless said so, as where
-/// [`Over`] names dataset means. Observations of a dataset are alike, so intervals and p values that take
-/// points for independent are too sure; bootstraps draw whole datasets (all observations of a name), and means have one
-/// point for each. Where a quantity is missing, is not finite, or has no logarithm, as a test loss of 0, the observation
-/// is left out of that fit, and is listed with it.
+/// [`Over`] names dataset means. Observations of a dataset are not independent, so intervals and p values
+/// that assume independence are too narrow and too small; the bootstrap resamples whole datasets (all observations of a
+/// name), and means have one point for each. Where a quantity is missing, is not finite, or has no logarithm, as a test
+/// loss of 0, the observation is left out of that fit, and is listed with it.
 ///
 /// ```
 /// use sharpdim::study::{LawOptions, Observation, laws};
@@ -114,21 +114,23 @@ pub struct Laws {
 /// ```
 pub fn laws(observations: &[Observation], options: &LawOptions) -> Laws {
     let scopes = Scope::all(observations);
-    let of = Quantities { options };
+    let quantities = Quantities { options };
     let dependence = |y, x| dependence::dependence(observations, &scopes, y, x, options);
-    let law = |columns: &[&_]| generalization::laws(observations, &scopes, &of.log_loss(), columns, options);
-    let by_data = of.by_dimension("-(1/d_data) log N", of.d_data());
-    let by_repr = of.by_dimension("-(1/d_repr) log N", of.d_repr());
+    let law = |columns: &[&_]| {
+        generalization::laws(observations, &scopes, &quantities.log_loss(), columns, options)
+    };
+    let by_data = quantities.by_dimension("-(1/d_data) log N", quantities.d_data());
+    let by_repr = quantities.by_dimension("-(1/d_repr) log N", quantities.d_repr());
     let (robustness, excluded) = robustness::robustness(observations, options);
     Laws {
-        log_loss_on_d_data: dependence(&of.log_loss(), &of.d_data()),
-        log_loss_on_d_repr: dependence(&of.log_loss(), &of.d_repr()),
-        accuracy_on_d_data: dependence(&of.accuracy(), &of.d_data()),
-        accuracy_on_d_repr: dependence(&of.accuracy(), &of.d_repr()),
-        generalization_data: law(&[&by_data, &of.log_k_f()]),
+        log_loss_on_d_data: dependence(&quantities.log_loss(), &quantities.d_data()),
+        log_loss_on_d_repr: dependence(&quantities.log_loss(), &quantities.d_repr()),
+        accuracy_on_d_data: dependence(&quantities.accuracy(), &quantities.d_data()),
+        accuracy_on_d_repr: dependence(&quantities.accuracy(), &quantities.d_repr()),
+        generalization_data: law(&[&by_data, &quantities.log_k_f()]),
         generalization_data_without_k_f: law(&[&by_data]),
         generalization_repr: law(&[&by_repr]),
-        exponents: generalization::exponents(observations, &of),
+        exponents: generalization::exponents(observations, &quantities),
         robustness,
         bound: bound::bounds(observations, &scopes, options),
         excluded,

@@ -1,11 +1,11 @@
-//! A regression on observations: what each gives for y and the columns, which are left out and why, and the fit.
+//! A regression on observations: the values of y and of the columns, the excluded observations and why, and the fit.
 
 use super::LawOptions;
 use crate::study::Observation;
 use crate::study::fit::{Bootstrap, Linear, bootstrap, linear};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What observations a fit is of.
+/// The observations of a fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// The domain; `None` is all.
@@ -17,8 +17,8 @@ pub struct Scope {
 impl Scope {
     /// All models and each, by all domains and each; names in alphabetical order.
     pub(super) fn all(observations: &[Observation]) -> Vec<Scope> {
-        let names = |of: fn(&Observation) -> &String| {
-            let names: BTreeSet<&String> = observations.iter().map(of).collect();
+        let names = |field: fn(&Observation) -> &String| {
+            let names: BTreeSet<&String> = observations.iter().map(field).collect();
             std::iter::once(None).chain(names.into_iter().cloned().map(Some)).collect::<Vec<_>>()
         };
         let domains = names(|observation| &observation.domain);
@@ -52,7 +52,7 @@ pub struct Point {
     pub name: String,
     /// Its domain.
     pub domain: String,
-    /// Its dataset, which a bootstrap draws as a whole.
+    /// Its dataset, which the bootstrap resamples as a whole.
     pub dataset: String,
     /// Its two classes; empty where it is the mean over all of a dataset's.
     pub classes: String,
@@ -60,18 +60,18 @@ pub struct Point {
     pub observations: usize,
     /// The value of each column.
     pub columns: Vec<f64>,
-    /// What is fitted.
+    /// The response.
     pub y: f64,
 }
 
 /// A least-squares fit of observations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Regression {
-    /// What it is over.
+    /// The scope.
     pub scope: Scope,
-    /// What is fitted, as `log test loss`.
+    /// The response, as `log test loss`.
     pub y: String,
-    /// What it is fitted on; the fit's coefficients have these names.
+    /// The predictors; the fit's coefficients have these names.
     pub columns: Vec<String>,
     /// The points, in the order of the fit's residuals.
     pub points: Vec<Point>,
@@ -81,12 +81,12 @@ pub struct Regression {
     pub datasets: usize,
     /// The fit, or why there is none.
     pub fit: Result<Linear, String>,
-    /// The slopes' intervals by drawing whole datasets, or why there are none.
+    /// The slopes' intervals from the bootstrap over datasets, or why there are none.
     pub bootstrap: Result<Bootstrap, String>,
 }
 
 impl Regression {
-    pub(super) fn of(
+    pub(super) fn fit(
         scope: Scope,
         y: &str,
         columns: &[&str],
@@ -121,18 +121,18 @@ pub(super) fn datasets(points: &[Point]) -> usize {
     points.iter().map(|point| &point.dataset).collect::<BTreeSet<_>>().len()
 }
 
-/// What is taken of an observation, or why it cannot be.
+/// The value of a quantity for an observation, or why it has none.
 type Taken<'a> = dyn Fn(&Observation) -> Result<f64, String> + 'a;
 
 /// A quantity of observations, by name.
 pub(super) struct Quantity<'a> {
     pub(super) name: String,
-    pub(super) of: Box<Taken<'a>>,
+    pub(super) value: Box<Taken<'a>>,
 }
 
 impl<'a> Quantity<'a> {
-    pub(super) fn new(name: &str, of: impl Fn(&Observation) -> Result<f64, String> + 'a) -> Self {
-        Quantity { name: name.into(), of: Box::new(of) }
+    pub(super) fn new(name: &str, value: impl Fn(&Observation) -> Result<f64, String> + 'a) -> Self {
+        Quantity { name: name.into(), value: Box::new(value) }
     }
 }
 
@@ -152,11 +152,15 @@ impl<'a> Quantities<'a> {
     }
 
     pub(super) fn d_data(self) -> Quantity<'a> {
-        Quantity::new("d_data", move |of| dimension("d_data", &of.d_data, &self.options.data_estimator))
+        Quantity::new("d_data", move |observation| {
+            dimension("d_data", &observation.d_data, &self.options.data_estimator)
+        })
     }
 
     pub(super) fn d_repr(self) -> Quantity<'a> {
-        Quantity::new("d_repr", move |of| dimension("d_repr", &of.d_repr, &self.options.repr_estimator))
+        Quantity::new("d_repr", move |observation| {
+            dimension("d_repr", &observation.d_repr, &self.options.repr_estimator)
+        })
     }
 
     pub(super) fn k_f(self) -> Quantity<'a> {
@@ -175,7 +179,7 @@ impl<'a> Quantities<'a> {
     pub(super) fn by_dimension(self, name: &str, dimension: Quantity<'a>) -> Quantity<'a> {
         let log_n = self.log_n();
         Quantity::new(name, move |observation| {
-            finite("(1/d) log N", -(log_n.of)(observation)? / (dimension.of)(observation)?)
+            finite("(1/d) log N", -(log_n.value)(observation)? / (dimension.value)(observation)?)
         })
     }
 }
@@ -184,8 +188,8 @@ fn k_f(observation: &Observation) -> Result<f64, String> {
     finite("K_F", observation.k_f.ok_or("it has no K_F")?)
 }
 
-pub(super) fn dimension(what: &str, of: &[(String, f64)], estimator: &str) -> Result<f64, String> {
-    let found = of.iter().find(|(name, _)| name == estimator);
+pub(super) fn dimension(what: &str, dims: &[(String, f64)], estimator: &str) -> Result<f64, String> {
+    let found = dims.iter().find(|(name, _)| name == estimator);
     let value = found.ok_or_else(|| format!("it has no {what} by {estimator}"))?.1;
     if finite(what, value)? > 0.0 {
         Ok(value)
@@ -217,7 +221,7 @@ pub(super) fn task(dataset: &str, classes: &str) -> String {
     if classes.is_empty() { dataset.into() } else { format!("{dataset} ({classes})") }
 }
 
-/// A point of each observation that has all quantities; the others with the reason why not.
+/// A point for each observation with all quantities; the others with the reason.
 pub(super) fn gather<'a>(
     observations: impl IntoIterator<Item = &'a Observation>,
     y: &Quantity,
@@ -226,7 +230,7 @@ pub(super) fn gather<'a>(
     let (mut points, mut excluded) = (Vec::new(), Vec::new());
     for observation in observations {
         let values: Result<Vec<f64>, String> =
-            columns.iter().copied().chain([y]).map(|quantity| (quantity.of)(observation)).collect();
+            columns.iter().copied().chain([y]).map(|quantity| (quantity.value)(observation)).collect();
         match values {
             Ok(mut columns) => points.push(Point {
                 name: name(observation),
@@ -248,7 +252,7 @@ pub(super) fn task_means(points: &[Point]) -> Vec<Point> {
     means(points, |point| (point.domain.clone(), point.dataset.clone(), point.classes.clone()))
 }
 
-/// The mean of each dataset's [`task_means`]: classes drawn count alike.
+/// The mean of each dataset's [`task_means`]: every pair of classes has the same weight.
 pub(super) fn dataset_means(points: &[Point]) -> Vec<Point> {
     means(&task_means(points), |point| (point.domain.clone(), point.dataset.clone(), String::new()))
 }
@@ -262,8 +266,9 @@ fn means(points: &[Point], key: impl Fn(&Point) -> (String, String, String)) -> 
         .into_iter()
         .map(|((domain, dataset, classes), points)| {
             // Divided first: no sum overflows.
-            let mean =
-                |of: &dyn Fn(&Point) -> f64| points.iter().map(|p| of(p) / points.len() as f64).sum::<f64>();
+            let mean = |value: &dyn Fn(&Point) -> f64| {
+                points.iter().map(|p| value(p) / points.len() as f64).sum::<f64>()
+            };
             Point {
                 name: task(&dataset, &classes),
                 observations: points.iter().map(|point| point.observations).sum(),

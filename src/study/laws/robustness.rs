@@ -1,4 +1,4 @@
-//! What attacks cost against label sharpness: correlations, a line for figures, and the law's slope of logarithms.
+//! Attack penalties against label sharpness: correlations, a line for figures, and the law's slope of logarithms.
 
 use super::generalization::Law;
 use super::regression::{
@@ -9,7 +9,7 @@ use super::{LawOptions, Observation};
 use crate::study::Penalty;
 use crate::study::fit::{Correlation, Linear, linear, pearson, spearman};
 
-/// What an attack costs.
+/// The kind of penalty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PenaltyOf {
     /// The rise of the mean test loss.
@@ -25,11 +25,11 @@ pub enum Over {
     Datasets,
     /// A dataset with its two classes: the mean over sizes and seeds, and over models where all are taken.
     Tasks,
-    /// An observation. Those of a dataset are not independent: p values and intervals are too sure.
+    /// An observation. Those of a dataset are not independent: p values are too small, intervals too narrow.
     Observations,
 }
 
-/// What an attack costs against K_F.
+/// The penalty of an attack against K_F.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Robustness {
     /// The attack.
@@ -38,8 +38,8 @@ pub struct Robustness {
     pub epsilon: f64,
     /// The model; `None` is all.
     pub model: Option<String>,
-    /// What it costs.
-    pub of: PenaltyOf,
+    /// The kind of penalty.
+    pub penalty: PenaltyOf,
     /// What a point is.
     pub over: Over,
     /// The points: the column is K_F, y the penalty.
@@ -59,8 +59,8 @@ pub struct Robustness {
     pub law: Law,
 }
 
-/// The robustness of each attack and strength, found or asked for, by all models and each; and attacks whose strength is
-/// not a number.
+/// The robustness for each attack and strength of the observations and options, over all models and by model; and the
+/// attacks whose strength is not finite.
 pub(super) fn robustness(
     observations: &[Observation],
     options: &LawOptions,
@@ -94,9 +94,9 @@ pub(super) fn robustness(
     let mut found = Vec::new();
     for (attack, epsilon) in attacks {
         for model in &models {
-            for of in [PenaltyOf::Loss, PenaltyOf::Accuracy] {
+            for kind in [PenaltyOf::Loss, PenaltyOf::Accuracy] {
                 let scope = Scope { domain: None, model: model.clone() };
-                let penalty = penalty(of, attack, epsilon);
+                let penalty = penalty(kind, attack, epsilon);
                 let sharpness = Quantities { options }.k_f();
                 let scoped = observations.iter().filter(|observation| scope.holds(observation));
                 let (points, excluded) = gather(scoped, &penalty, &[&sharpness]);
@@ -113,7 +113,7 @@ pub(super) fn robustness(
                         attack: attack.into(),
                         epsilon,
                         model: model.clone(),
-                        of,
+                        penalty: kind,
                         over,
                         datasets: datasets(&points),
                         pearson: pearson(&x, &y, draws, seed).map_err(|error| error.to_string()),
@@ -130,16 +130,16 @@ pub(super) fn robustness(
     (found, unknown)
 }
 
-/// What an attack costs an observation.
-fn penalty<'a>(of: PenaltyOf, attack: &'a str, epsilon: f64) -> Quantity<'a> {
-    let name = match of {
+/// The penalty of an attack on an observation.
+fn penalty<'a>(kind: PenaltyOf, attack: &'a str, epsilon: f64) -> Quantity<'a> {
+    let name = match kind {
         PenaltyOf::Loss => "loss penalty",
         PenaltyOf::Accuracy => "accuracy penalty",
     };
     Quantity::new(name, move |observation| {
         let found = observation.attacks.iter().find(|p| p.attack == attack && p.epsilon == epsilon);
         let found = found.ok_or_else(|| format!("it has no {attack} of strength {epsilon}"))?;
-        match of {
+        match kind {
             PenaltyOf::Loss => finite("the loss penalty", found.loss),
             PenaltyOf::Accuracy => finite("the accuracy penalty", found.accuracy),
         }
@@ -163,5 +163,5 @@ fn of_logs(
             Err(reason) => excluded.push(Excluded { name: point.name.clone(), reason }),
         }
     }
-    Law::of(Regression::of(scope, &format!("log {penalty}"), &["log K_F"], logs, excluded, options))
+    Law::new(Regression::fit(scope, &format!("log {penalty}"), &["log K_F"], logs, excluded, options))
 }

@@ -1,30 +1,30 @@
-//! The paper's claims, each in a line, and what a study's trainings say of them, in words.
+//! The paper's claims, each in a line, with a study's result for it in words.
 
 use super::{BetweenDomains, Dependence, Excluded, Law, Laws, Over, PenaltyOf, Regression, Robustness};
 use crate::study::fit::Correlation;
 
-/// A claim, and what was found.
+/// A claim and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The paper's claim, in a line.
     pub claim: String,
-    /// What these data say, with intervals of 95 %; or why they say nothing.
+    /// The result with its 95 % interval, or why there is none.
     pub found: String,
-    /// The points that it rests on: observations, dataset means, or for exponents series of sizes.
+    /// The number of points: observations, dataset means, or for exponents series of sizes.
     pub n: usize,
     /// What was left out, each with the reason.
     pub excluded: Vec<String>,
 }
 
 impl Laws {
-    /// What the observations say of the paper's claims: of each domain where the claim is of domains, over all models.
-    /// Intervals are those of whole datasets drawn, and where they cannot be had, those of t, said so.
+    /// The result for each of the paper's claims, over all models, and by domain where the claim is about domains.
+    /// Intervals are from the bootstrap over datasets; where there is none, by t, and the text says so.
     ///
     /// ```
     /// use sharpdim::study::{LawOptions, laws};
     /// let statements = laws(&[], &LawOptions::default()).statements();
     /// assert_eq!(statements[0].claim, "Test loss rises with the dimension of the training images, d_data.");
-    /// assert_eq!(statements[0].found, "nothing: 0 points for 2 coefficients: at least as many points are needed");
+    /// assert_eq!(statements[0].found, "no result: 0 points for 2 coefficients: at least as many points are needed");
     /// ```
     pub fn statements(&self) -> Vec<Statement> {
         let mut all = Vec::new();
@@ -37,7 +37,7 @@ impl Laws {
             (
                 &self.log_loss_on_d_repr,
                 "Test loss rises with the dimension of the last hidden layer, d_repr.",
-                "The rise with d_repr is alike in all domains: its law has no K_F.",
+                "The rise with d_repr is equally steep in all domains: its law has no K_F.",
             ),
         ] {
             all.extend(by_domain(dependence).into_iter().map(|fit| slope(rises, fit)));
@@ -48,42 +48,45 @@ impl Laws {
         for (laws, claim) in [
             (
                 &self.generalization_data,
-                "log L <~ -(1/d_data) log N + log K_F + a: both slopes are 1 where it is tight.",
+                "log L <~ -(1/d_data) log N + log K_F + a: both slopes are 1 where the bound is tight.",
             ),
             (&self.generalization_data_without_k_f, "log L <~ -(1/d_data) log N + a, without K_F."),
-            (&self.generalization_repr, "log L <~ -(1/d_repr) log N + a: the slope is 1 where it is tight."),
+            (
+                &self.generalization_repr,
+                "log L <~ -(1/d_repr) log N + a: the slope is 1 where the bound is tight.",
+            ),
         ] {
             let pooled = laws.iter().filter(|law| law.regression.scope.model.is_none());
             all.extend(pooled.map(|law| of_law(claim, law)));
         }
         all.push(self.exponent());
-        let asked = |of: &&Robustness| {
-            of.attack == self.options.attack
-                && of.epsilon == self.options.epsilon
-                && of.model.is_none()
-                && of.over == Over::Datasets
+        let asked = |found: &&Robustness| {
+            found.attack == self.options.attack
+                && found.epsilon == self.options.epsilon
+                && found.model.is_none()
+                && found.over == Over::Datasets
         };
         let asked: Vec<Statement> =
             self.robustness.iter().filter(asked).flat_map(against_sharpness).collect();
         if asked.is_empty() {
-            let found = "nothing: the strength asked for is not finite".into();
+            let found = "no result: the attack's strength is not finite".into();
             all.push(statement("An attack costs more where K_F is higher.", found, 0, &self.excluded));
         }
         all.extend(asked);
         let bounds = self.bound.iter().filter(|bound| bound.scope.model.is_none());
         all.extend(bounds.map(|bound| {
-            let of =
+            let what =
                 format!("{} by {} and {}", within(&bound.scope), bound.repr_estimator, bound.data_estimator);
             let (found, n) = match &bound.holding {
-                Err(reason) => (format!("nothing{of}: {reason}"), 0),
+                Err(reason) => (format!("no result{what}: {reason}"), 0),
                 Ok(holding) => (
                     format!(
-                        "d_repr is at most d_data in {} of {} trainings{of}: {} % (95 % {}); {}",
+                        "d_repr is at most d_data in {} of {} trainings{what}: {} % (95 % {}); {}",
                         holding.successes,
                         holding.n,
                         number(100.0 * holding.value),
                         range(holding.interval.map(|bound| 100.0 * bound)),
-                        some(&bound.exceptions)
+                        first_exceptions(&bound.exceptions)
                     ),
                     holding.n,
                 ),
@@ -100,13 +103,21 @@ impl Laws {
 
     fn exponent(&self) -> Statement {
         let claim = "Test loss falls with the size of the training set at least as fast as N^(-1/d).";
-        let measured: Vec<_> =
-            self.exponents.found.iter().filter_map(|of| Some((of.measured()?, of))).collect();
+        let measured: Vec<_> = self
+            .exponents
+            .found
+            .iter()
+            .filter_map(|exponent| Some((exponent.measured()?, exponent)))
+            .collect();
         let mut excluded = self.exponents.excluded.clone();
-        excluded.extend(self.exponents.found.iter().flat_map(|of| {
-            let name = format!("{}, {}", super::regression::task(&of.dataset, &of.classes), of.model);
-            let unfit = of.fit.as_ref().err().map(|reason| Excluded { name, reason: reason.clone() });
-            of.excluded.iter().cloned().chain(unfit)
+        excluded.extend(self.exponents.found.iter().flat_map(|exponent| {
+            let name = format!(
+                "{}, {}",
+                super::regression::task(&exponent.dataset, &exponent.classes),
+                exponent.model
+            );
+            let unfit = exponent.fit.as_ref().err().map(|reason| Excluded { name, reason: reason.clone() });
+            exponent.excluded.iter().cloned().chain(unfit)
         }));
         let found = if measured.is_empty() {
             "nothing: no dataset was trained on with 3 sizes".into()
@@ -114,15 +125,18 @@ impl Laws {
             let slopes: Vec<f64> = measured.iter().map(|(slope, _)| *slope).collect();
             let (low, middle, high) = spread(slopes);
             let mut found = format!(
-                "the slope of log test loss on log N is {} in the middle of {} (from {} to {})",
+                "the slope of log test loss on log N has median {} over {} (from {} to {})",
                 number(middle),
                 count(measured.len(), "series"),
                 number(low),
                 number(high)
             );
             for (name, by) in [
-                ("-1/d_data", measured.iter().map(|(slope, of)| (*slope, of.by_data)).collect::<Vec<_>>()),
-                ("-1/d_repr", measured.iter().map(|(slope, of)| (*slope, of.by_repr)).collect()),
+                (
+                    "-1/d_data",
+                    measured.iter().map(|(slope, exponent)| (*slope, exponent.by_data)).collect::<Vec<_>>(),
+                ),
+                ("-1/d_repr", measured.iter().map(|(slope, exponent)| (*slope, exponent.by_repr)).collect()),
             ] {
                 let beside: Vec<(f64, f64)> =
                     by.into_iter().filter_map(|(slope, by)| Some((slope, by?))).collect();
@@ -133,7 +147,7 @@ impl Laws {
                 let fast = beside.iter().filter(|(slope, by)| slope <= by).count();
                 let (_, middle, _) = spread(beside.iter().map(|(_, by)| *by).collect());
                 found += &format!(
-                    "; {name} is {} in the middle, and the loss falls at least so fast in {fast} of {}",
+                    "; {name} has median {}, and the loss falls at least that fast in {fast} of {}",
                     number(middle),
                     beside.len()
                 );
@@ -144,51 +158,51 @@ impl Laws {
     }
 }
 
-/// The pooled regressions of each domain; that of all where there is none.
+/// The regression of each domain over all models; that of all domains where none is named.
 fn by_domain(dependence: &Dependence) -> Vec<&Regression> {
     let pooled = dependence.fits.iter().filter(|fit| fit.scope.model.is_none());
     let domains: Vec<&Regression> = pooled.clone().filter(|fit| fit.scope.domain.is_some()).collect();
     if domains.is_empty() { pooled.collect() } else { domains }
 }
 
-fn slope(claim: &str, of: &Regression) -> Statement {
-    let found = match &of.fit {
-        Err(reason) => format!("nothing{}: {reason}", within(&of.scope)),
+fn slope(claim: &str, regression: &Regression) -> Statement {
+    let found = match &regression.fit {
+        Err(reason) => format!("no result{}: {reason}", within(&regression.scope)),
         Ok(fit) => {
             let value = fit.coefficients[1].value;
             let sign = if value < 0.0 { -1.0 } else { 1.0 };
             format!(
                 "{} {} by {} ({}) per unit of {} over {}, {}",
-                of.y,
+                regression.y,
                 if value < 0.0 { "falls" } else { "rises" },
                 number(value.abs()),
-                interval(of, 0, sign),
-                of.columns[0],
-                datasets(of.datasets, of.scope.domain.as_deref()),
+                interval(regression, 0, sign),
+                regression.columns[0],
+                datasets(regression.datasets, regression.scope.domain.as_deref()),
                 count(fit.n, "point")
             )
         }
     };
-    statement(claim, found, of.points.len(), &of.excluded)
+    statement(claim, found, regression.points.len(), &regression.excluded)
 }
 
-fn between(claim: &str, of: &BetweenDomains, pooled: &Regression) -> Statement {
+fn between(claim: &str, tests: &BetweenDomains, pooled: &Regression) -> Statement {
     let mut parts = Vec::new();
     for (test, what) in [
-        (&of.dataset_means, "over dataset means"),
-        (&of.observations, "over all points, which are not independent"),
+        (&tests.dataset_means, "over dataset means"),
+        (&tests.observations, "over all points, which are not independent"),
     ] {
         parts.push(match test {
-            Err(reason) => format!("nothing {what}: {reason}"),
+            Err(reason) => format!("no test {what}: {reason}"),
             Ok(test) => {
                 let slopes: Vec<String> = test
                     .slopes
                     .iter()
-                    .map(|of| format!("{} ({})", number(of.slope.value), of.group))
+                    .map(|group| format!("{} ({})", number(group.slope.value), group.group))
                     .collect();
                 let [numerator, denominator] = test.test.degrees_of_freedom;
                 format!(
-                    "slopes {}; that they are equal has F({numerator}, {denominator}) = {}, {} {what}",
+                    "slopes {}; test of equal slopes: F({numerator}, {denominator}) = {}, {} {what}",
                     slopes.join(", "),
                     number(test.test.f),
                     probability(test.test.p)
@@ -200,9 +214,9 @@ fn between(claim: &str, of: &BetweenDomains, pooled: &Regression) -> Statement {
 }
 
 fn of_law(claim: &str, law: &Law) -> Statement {
-    let of = &law.regression;
-    let found = match &of.fit {
-        Err(reason) => format!("nothing{}: {reason}", within(&of.scope)),
+    let regression = &law.regression;
+    let found = match &regression.fit {
+        Err(reason) => format!("no result{}: {reason}", within(&regression.scope)),
         Ok(fit) => {
             let slopes: Vec<String> = law
                 .slopes
@@ -210,76 +224,88 @@ fn of_law(claim: &str, law: &Law) -> Statement {
                 .enumerate()
                 .map(|(at, slope)| {
                     let inside = match slope.one_inside_bootstrap.or(slope.one_inside) {
-                        Some(true) => ", 1 is inside",
-                        Some(false) => ", 1 is outside",
+                        Some(true) => ", includes 1",
+                        Some(false) => ", excludes 1",
                         None => "",
                     };
-                    format!("{} of {} ({}{inside})", number(slope.value), slope.column, interval(of, at, 1.0))
+                    format!(
+                        "{} on {} ({}{inside})",
+                        number(slope.value),
+                        slope.column,
+                        interval(regression, at, 1.0)
+                    )
                 })
                 .collect();
             let explained = fit.r_squared.map_or(String::new(), |part| format!(", r^2 {}", number(part)));
-            let datasets = datasets(of.datasets, of.scope.domain.as_deref());
+            let datasets = datasets(regression.datasets, regression.scope.domain.as_deref());
             let points = count(fit.n, "point");
-            format!("{} has the slope {} over {datasets}, {points}{explained}", of.y, slopes.join(" and "))
+            format!(
+                "{} has the slope {} over {datasets}, {points}{explained}",
+                regression.y,
+                slopes.join(" and ")
+            )
         }
     };
-    statement(claim, found, of.points.len(), &of.excluded)
+    statement(claim, found, regression.points.len(), &regression.excluded)
 }
 
-fn against_sharpness(of: &Robustness) -> [Statement; 2] {
-    let (what, claim) = match of.of {
-        PenaltyOf::Loss => ("loss", "An attack costs more loss where K_F is higher."),
-        PenaltyOf::Accuracy => ("accuracy", "An attack costs more accuracy where K_F is higher."),
+fn against_sharpness(robustness: &Robustness) -> [Statement; 2] {
+    let (what, claim) = match robustness.penalty {
+        PenaltyOf::Loss => ("loss", "An attack raises the loss more where K_F is higher."),
+        PenaltyOf::Accuracy => ("accuracy", "An attack lowers the accuracy more where K_F is higher."),
     };
-    let of_attack = format!("the {what} penalty of {} of strength {}", of.attack, of.epsilon);
+    let of_attack = format!("the {what} penalty of {} of strength {}", robustness.attack, robustness.epsilon);
     let correlation = |name: &str, found: &Result<Correlation, String>| match found {
         Err(reason) => format!("no {name}: {reason}"),
         Ok(found) => format!(
-            "{name} {} ({}), {}, by permutations {}",
+            "{name} {} ({}), {}, permutation test {}",
             number(found.r),
-            found.interval.map_or("no interval of so few".into(), |of| format!("95 % {}", range(of))),
+            found
+                .interval
+                .map_or("no interval: fewer than 4 points".into(), |ends| format!("95 % {}", range(ends))),
             probability(found.p),
             probability(found.permuted.p)
         ),
     };
     let found = format!(
         "{of_attack} against K_F over {}: {}; {}",
-        count(of.points.len(), "dataset mean"),
-        correlation("Pearson's r", &of.pearson),
-        correlation("Spearman's r", &of.spearman)
+        count(robustness.points.len(), "dataset mean"),
+        correlation("Pearson's r", &robustness.pearson),
+        correlation("Spearman's r", &robustness.spearman)
     );
     let mut law =
-        of_law(&format!("log R >~ -log K_F + log b: {what} penalty rises as K_F at most."), &of.law);
+        of_law(&format!("log R >~ -log K_F + log b: {what} penalty rises as K_F at most."), &robustness.law);
     law.found = format!("{of_attack}: {}", law.found);
-    [statement(claim, found, of.points.len(), &of.excluded), law]
+    [statement(claim, found, robustness.points.len(), &robustness.excluded), law]
 }
 
-/// The interval of a slope, times a sign, and what it is of.
-fn interval(of: &Regression, at: usize, sign: f64) -> String {
+/// The interval of a slope, times a sign, and its method.
+fn interval(regression: &Regression, at: usize, sign: f64) -> String {
     let signed = |[low, high]: [f64; 2]| if sign < 0.0 { [-high, -low] } else { [low, high] };
-    let told = of.fit.as_ref().ok().and_then(|fit| fit.coefficients[at + 1].inference);
-    match (&of.bootstrap, told) {
+    let inference = regression.fit.as_ref().ok().and_then(|fit| fit.coefficients[at + 1].inference);
+    match (&regression.bootstrap, inference) {
         (Ok(bootstrap), _) => {
             let unfitted = match bootstrap.unfitted {
                 0 => String::new(),
-                count => format!(", {count} of {} draws unfitted", bootstrap.draws),
+                count => format!(", {count} of {} resamples not fitted", bootstrap.draws),
             };
             format!("95 % {}{unfitted}", range(signed(bootstrap.slopes[at].interval)))
         }
-        (Err(_), Some(told)) => {
-            format!("95 % {} by t, points taken for independent", range(signed(told.interval)))
+        (Err(_), Some(inference)) => {
+            format!("95 % {} by t, assuming independent points", range(signed(inference.interval)))
         }
         (Err(reason), None) => format!("no interval: {reason}"),
     }
 }
 
 fn statement(claim: &str, found: String, n: usize, excluded: &[Excluded]) -> Statement {
-    let excluded = excluded.iter().map(|of| format!("{}: {}", of.name, of.reason)).collect();
+    let excluded =
+        excluded.iter().map(|left_out| format!("{}: {}", left_out.name, left_out.reason)).collect();
     Statement { claim: claim.into(), found, n, excluded }
 }
 
 /// The first exceptions by name, and how many more there are.
-fn some(exceptions: &[String]) -> String {
+fn first_exceptions(exceptions: &[String]) -> String {
     const NAMED: usize = 5;
     match exceptions.len() {
         0 => "no exceptions".into(),
@@ -289,10 +315,10 @@ fn some(exceptions: &[String]) -> String {
 }
 
 fn within(scope: &super::Scope) -> String {
-    scope.domain.as_ref().map_or(String::new(), |domain| format!(" of {domain}"))
+    scope.domain.as_ref().map_or(String::new(), |domain| format!(" on {domain} images"))
 }
 
-/// The least, the median and the largest of values that are not none.
+/// Minimum, median and maximum of one or more values.
 fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
     values.sort_by(f64::total_cmp);
     let last = values.len() - 1;
@@ -316,11 +342,11 @@ fn probability(p: f64) -> String {
     if p < 0.001 { "p < 0.001".into() } else { format!("p = {}", number(p)) }
 }
 
-/// A number of three figures, or two where it is below 1.
+/// A number with three significant digits, or two below 1.
 fn number(value: f64) -> String {
     match value.abs() {
         size if size < 1e-15 => "0".into(),
-        // Limits as rounding has them: what is rounded to 0.10 is not written as 0.100.
+        // Limits allow for rounding: 0.0996 is written as 0.10, not as 0.100.
         size if !(0.0009995..9999.5).contains(&size) => format!("{value:.1e}"),
         size if size < 0.0995 => format!("{value:.3}"),
         size if size < 9.995 => format!("{value:.2}"),

@@ -1,4 +1,4 @@
-//! Running a study: tasks, some at once, each begun where another process left it, its result written whole.
+//! Runs a study: its tasks, several at once, each resumed from its checkpoint, its result written in one transaction.
 
 mod work;
 
@@ -18,27 +18,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Where a study runs, and what of it.
+/// Options of [`run`].
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// The folder that datasets' paths are in.
+    /// The folder of all datasets.
     pub data: PathBuf,
-    /// Where decoded images are kept for the next time.
+    /// The cache of decoded images.
     pub cache: Option<Cache>,
-    /// Number and count of a shard, from 1 on: of all tasks, this part. Each shard has a store of its own.
+    /// Number (from 1) and count of shards: only this part of the tasks is done. Each shard has a store of its own.
     pub shard: Option<(usize, usize)>,
-    /// Tasks that are done at once, on the CPU, each on its part of rayon's threads; `None` chooses: a training on small
-    /// images does not keep many threads busy, so that several at once take less time. Results do not depend on it; events
-    /// of several tasks come in turns.
+    /// Tasks that run at once on the CPU, each on a share of rayon's threads. `None` chooses: trainings on small images do
+    /// not keep many threads busy, so that several at once take less time. Results do not depend on it; events of several
+    /// tasks interleave.
     pub jobs: Option<NonZero<usize>>,
-    /// Whether tasks that failed are done again. Those whose error may have passed always are.
+    /// Whether failed tasks are tried again. Those with a transient error always are.
     pub retry: bool,
-    /// Whether trainings that are done leave their checkpoints.
+    /// Whether checkpoints of finished trainings are kept.
     pub keep_checkpoints: bool,
-    /// Where this has passed since the last checkpoint, one is written at the epoch's end: see [`SaveTimer`]. Zero is after
+    /// The least time between two checkpoints, which are written at the end of an epoch: see [`SaveTimer`]. Zero: after
     /// every epoch.
     pub save_every: Duration,
-    /// Set from elsewhere, as at Ctrl-C: the study stops after the batch that is under way, and what was done is kept.
+    /// Set it to stop the study, at Ctrl-C for example: it stops after the current batch, and keeps what was done.
     pub stop: Arc<AtomicBool>,
 }
 
@@ -57,11 +57,11 @@ impl Default for RunOptions {
     }
 }
 
-/// What happens in a study.
+/// An event of a running study.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// Tasks that are left out, for their images cannot be had.
+    /// Tasks are skipped, as their images are unavailable.
     Skipped {
         /// The dataset.
         dataset: &'a str,
@@ -70,48 +70,48 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a str,
     },
-    /// The tasks that are left to do by this process or another.
+    /// The study begins.
     Begun {
-        /// Their number, of `of`.
+        /// Tasks left to do, by this process or another.
         left: usize,
         /// All tasks of this shard that can be done.
-        of: usize,
-        /// Their work: see [`Task::cost`].
+        total: usize,
+        /// The cost of those left: see [`Task::cost`].
         cost: f64,
     },
     /// A task is begun.
     Started {
         /// Which.
         task: &'a Task,
-        /// Epochs that another run of it did already.
+        /// Epochs in its checkpoint.
         epochs: u32,
     },
-    /// It goes on.
+    /// A task makes progress.
     Moved {
         /// Which.
         task: &'a Task,
-        /// What it is at, in a word or two.
+        /// The current step, in a word or two.
         what: &'a str,
         /// How much of it is done, from 0 to 1.
         fraction: f64,
     },
-    /// It is done, and its result is in the store.
+    /// A task is done, and its result is in the store.
     Finished {
         /// Which.
         task: &'a Task,
-        /// What it came to, in a line.
+        /// Its result, in a line.
         found: &'a str,
-        /// Seconds that it took here.
+        /// Seconds that it took in this run.
         seconds: f64,
     },
-    /// It failed. The study goes on.
+    /// A task failed. The study goes on.
     Failed {
         /// Which.
         task: &'a Task,
         /// Why.
         error: &'a Error,
     },
-    /// Another process does it, or has done it.
+    /// Another process runs the task, or has done it.
     Elsewhere {
         /// Which.
         task: &'a Task,
@@ -128,31 +128,31 @@ pub struct Summary {
     pub done: usize,
     /// Tasks that failed.
     pub failed: usize,
-    /// Tasks whose images cannot be had.
+    /// Tasks whose images are unavailable.
     pub skipped: usize,
-    /// Tasks that another process is at.
+    /// Tasks that another process is running.
     pub elsewhere: usize,
-    /// Whether it stopped as it was asked to.
+    /// Whether it stopped on request.
     pub stopped: bool,
 }
 
 /// The file of a study's results in its folder, or that of a shard.
 pub fn store_path(folder: &Path, shard: Option<(usize, usize)>) -> PathBuf {
     match shard {
-        Some((number, of)) => folder.join(format!("study-{number}-of-{of}.sqlite")),
+        Some((number, count)) => folder.join(format!("study-{number}-of-{count}.sqlite")),
         None => folder.join("study.sqlite"),
     }
 }
 
-/// Runs a plan in a folder: what is done there already is not done again, what was begun goes on from its checkpoint, and other
-/// processes may run the same plan in the same folder meanwhile: each task is one's alone. Results are in the folder's
+/// Runs a plan in a folder. Tasks that are done there are not repeated, and trainings resume from their checkpoints. Other
+/// processes may run the same plan in the same folder at the same time: no two run one task. Results are in the folder's
 /// [store](store_path). The same plan, data and kind of device give the same results, however often it was interrupted.
 ///
-/// A task that fails is noted with its error, and the others go on; where images cannot be had the tasks on them are skipped.
+/// A failed task is noted with its error, and the others go on; tasks whose images are unavailable are skipped.
 ///
 /// # Errors
-/// [`Error::Io`] where the folder or the store cannot be written; [`Error::Argument`] for a shard that there is not, and for
-/// more than one job on a GPU; [`Error::Device`] where the device failed in two tasks, one after the other: it is lost, probably.
+/// [`Error::Io`] where the folder or the store cannot be written; [`Error::Argument`] for a shard out of range, and for
+/// more than one job on a GPU; [`Error::Device`] where the device failed in two tasks in a row, and so is probably lost.
 ///
 /// ```
 /// use sharpdim::study::{Plan, RunOptions, Store, run, store_path};
@@ -182,24 +182,27 @@ pub fn run(
     options: &RunOptions,
     watch: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<Summary> {
-    if let Some((number, of)) = options.shard
-        && !(1..=of).contains(&number)
+    if let Some((number, count)) = options.shard
+        && !(1..=count).contains(&number)
     {
-        return Err(Error::Argument(format!("shard {number} of {of}: they are numbered from 1 to {of}")));
+        return Err(Error::Argument(format!(
+            "shard {number} of {count}: shards are numbered from 1 to {count}"
+        )));
     }
     let runs = folder.join("runs");
     fs::create_dir_all(&runs).map_err(|source| Error::io(&runs, source))?;
     if options.jobs.is_some_and(|jobs| jobs.get() > 1) && !device.is_cpu() {
         return Err(Error::Argument(format!(
-            "several jobs at once are for the CPU, and this is {device}: leave them out; for several GPUs, start the study \
+            "several jobs at once run on the CPU only, not on {device}; for several GPUs, start the study \
              once for each in the same folder"
         )));
     }
-    let (number, of) = options.shard.unwrap_or((1, 1));
-    let tasks: Vec<Task> = plan.tasks().into_iter().filter(|task| task.position % of == number - 1).collect();
+    let (number, count) = options.shard.unwrap_or((1, 1));
+    let tasks: Vec<Task> =
+        plan.tasks().into_iter().filter(|task| task.position % count == number - 1).collect();
     let mut store = Store::create(&store_path(folder, options.shard))?;
     store.add_tasks(plan, &tasks)?;
-    store.again(options.retry)?;
+    store.reset_to_pending(options.retry)?;
     let mut sources = Sources::new(plan, &options.data, options.cache.clone());
     let mut study = Running {
         device,
@@ -213,27 +216,27 @@ pub fn run(
         timer: SaveTimer::new(options.save_every),
         given_up: Arc::default(),
     };
-    study.all(&tasks, &mut sources, watch)
+    study.run_all(&tasks, &mut sources, watch)
 }
 
 struct Running<'a> {
     device: &'a Device,
-    /// As results have it: with all threads, of which a job has a part.
+    /// As in results: with all threads, of which a job has a share.
     device_name: String,
     plan: &'a Plan,
     runs: PathBuf,
     options: &'a RunOptions,
     store: Store,
     summary: Summary,
-    /// Whether the device failed in the task before.
+    /// Whether the device failed in the previous task.
     failed_before: bool,
     timer: SaveTimer,
-    /// Set where one of several jobs ended with an error: the others stop as if they were asked to.
+    /// Set where one of several jobs ended with an error: the others then stop.
     given_up: Arc<AtomicBool>,
 }
 
 impl Running<'_> {
-    fn all(&mut self, tasks: &[Task], sources: &mut Sources<'_>, watch: Watch<'_>) -> Result<Summary> {
+    fn run_all(&mut self, tasks: &[Task], sources: &mut Sources<'_>, watch: Watch<'_>) -> Result<Summary> {
         let states: std::collections::HashMap<String, State> =
             self.store.entries()?.into_iter().map(|entry| (entry.id, entry.state)).collect();
         let mut left: Vec<&Task> = Vec::new();
@@ -249,11 +252,11 @@ impl Running<'_> {
         let cost = left.iter().map(|task| task.cost).sum();
         watch(Event::Begun {
             left: left.len(),
-            of: left.len() + self.summary.done + self.summary.failed,
+            total: left.len() + self.summary.done + self.summary.failed,
             cost,
         });
         let count = jobs::count(self.device, self.plan, &left, self.options.jobs);
-        // Once more through those that others were at: they may have been killed, or only have been looking.
+        // Tries again the tasks that other processes had locked: those may have been killed.
         let mut left = left;
         loop {
             let jobs = Jobs::new(&left);
@@ -278,13 +281,13 @@ impl Running<'_> {
             let Some(task) = jobs.next().filter(|_| !self.summary.stopped) else {
                 return Ok(());
             };
-            if !self.one(task, sources, watch)? {
-                jobs.leave(task);
+            if !self.run_task(task, sources, watch)? {
+                jobs.defer(task);
             }
         }
     }
 
-    /// The same by several threads, each with a part of rayon's threads, a connection to the store and images of its own.
+    /// As [`work`](Self::work), by several jobs, each with a share of rayon's threads, its own connection and its own images.
     fn work_in_parts(
         &mut self,
         jobs: &Jobs<'_, '_>,
@@ -304,7 +307,7 @@ impl Running<'_> {
                 given_up: Arc::clone(&self.given_up),
                 ..*self
             };
-            workers.push((own, sources.beside(), jobs::pool(part)?));
+            workers.push((own, sources.for_another_thread(), jobs::pool(part)?));
         }
         let ended: Vec<(Summary, Result<()>)> = thread::scope(|scope| {
             let started: Vec<_> = workers
@@ -339,7 +342,7 @@ impl Running<'_> {
         worked
     }
 
-    /// Removes the files of tasks that are done, and what processes that were killed left of them.
+    /// Removes the files of done tasks, also those left by killed processes.
     fn clear(&self, is_done: impl Fn(&str) -> bool) -> Result<()> {
         let wrong = |source| Error::io(&self.runs, source);
         for entry in fs::read_dir(&self.runs).map_err(wrong)? {
@@ -349,14 +352,14 @@ impl Running<'_> {
             let id = name.trim_start_matches('.').split('.').next().unwrap_or_default();
             let kept = self.options.keep_checkpoints && name.ends_with(".safetensors");
             if is_done(id) && !kept {
-                // What cannot be removed is in nobody's way.
+                // A file that cannot be removed does no harm.
                 _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             }
         }
         Ok(())
     }
 
-    /// The tasks whose images can be had; the others are noted, once for each dataset and reason.
+    /// The tasks whose images are available; the others are noted, once for each dataset and reason.
     fn without_skipped<'t>(
         &mut self,
         tasks: Vec<&'t Task>,
@@ -367,12 +370,12 @@ impl Running<'_> {
         let mut skipped: Vec<(String, String, Vec<&str>)> = Vec::new();
         let mut before: Option<(&str, Option<String>)> = None;
         for task in tasks {
-            let lacking = match &before {
-                Some((images, lacking)) if *images == task.images => lacking.clone(),
-                _ => sources.lacking(task),
+            let unavailable = match &before {
+                Some((images, unavailable)) if *images == task.images => unavailable.clone(),
+                _ => sources.unavailable(task),
             };
-            before = Some((&task.images, lacking.clone()));
-            let Some(reason) = lacking else {
+            before = Some((&task.images, unavailable.clone()));
+            let Some(reason) = unavailable else {
                 kept.push(task);
                 continue;
             };
@@ -395,9 +398,9 @@ impl Running<'_> {
         self.options.stop.load(Ordering::Relaxed) || self.given_up.load(Ordering::Relaxed)
     }
 
-    /// Does a task; false where another process is at it.
-    fn one(&mut self, task: &Task, sources: &mut Sources<'_>, watch: Watch<'_>) -> Result<bool> {
-        // The system takes the lock from a process that dies, so that no task stays one's that is no more.
+    /// Does a task; false where another process is running it.
+    fn run_task(&mut self, task: &Task, sources: &mut Sources<'_>, watch: Watch<'_>) -> Result<bool> {
+        // The system releases the lock of a process that dies.
         let Some(lock) = self.lock(task)? else {
             watch(Event::Elsewhere { task });
             return Ok(false);
@@ -409,14 +412,14 @@ impl Running<'_> {
             return Ok(true);
         }
         let begun = Instant::now();
-        let mut told = begun;
+        let mut counted_from = begun;
         let done = match task.kind {
             Kind::Measure => self.measure(task, sources, watch),
-            Kind::Train => self.train(task, sources, &mut told, watch),
+            Kind::Train => self.train(task, sources, &mut counted_from, watch),
         };
         match done {
             Ok(outcome) => {
-                self.store.finish(&task.id, &outcome, told.elapsed().as_secs_f64())?;
+                self.store.finish(&task.id, &outcome, counted_from.elapsed().as_secs_f64())?;
                 self.summary.done += 1;
                 self.failed_before = false;
                 self.clear(|id| id == task.id)?;
@@ -424,7 +427,7 @@ impl Running<'_> {
                 watch(Event::Finished { task, found: &found, seconds: begun.elapsed().as_secs_f64() });
             }
             Err(Error::Stopped) => self.summary.stopped = true,
-            // A full disk, or a folder that is gone: no task would fare better. It stays to be done.
+            // A full disk or a missing folder would fail every task: this one stays pending.
             Err(Error::Io { path, source }) if path.starts_with(&self.runs) || path == self.store.path() => {
                 return Err(Error::Io { path, source });
             }
@@ -454,7 +457,7 @@ impl Running<'_> {
         }
     }
 
-    /// The file goes before the lock does. Who locked it meanwhile finds the task done.
+    /// Removes the file before the lock is released. A process that locks it meanwhile finds the task done.
     fn unlock(&self, task: &Task, lock: File) {
         _ = fs::remove_file(lock_path(&self.runs, &task.id));
         drop(lock);
@@ -470,7 +473,7 @@ pub(in crate::study) fn lock_path(runs: &Path, id: &str) -> PathBuf {
     runs.join(format!("{id}.lock"))
 }
 
-/// What a task came to, as progress tells it.
+/// A task's result in a line, for progress.
 fn in_a_line(outcome: &Outcome) -> String {
     let dimension = |layer: &str| {
         let found =
@@ -479,7 +482,7 @@ fn in_a_line(outcome: &Outcome) -> String {
     };
     let mut parts = Vec::new();
     if let Some(last) = outcome.epochs.last() {
-        parts.push(format!("test loss {:.4}, {:.1} % right", last.test_loss, 100.0 * last.test_accuracy));
+        parts.push(format!("test loss {:.4}, accuracy {:.1} %", last.test_loss, 100.0 * last.test_accuracy));
     }
     parts.extend(dimension("data").map(|d| format!("d_data {d:.1}")));
     parts.extend(outcome.sharpness.first().and_then(|found| found.value).map(|k| format!("K_F {k:.2e}")));

@@ -40,7 +40,7 @@ impl Running<'_> {
                     return Err(Error::Stopped);
                 }
                 let fraction = 0.4 + 0.6 * at as f64 / self.plan.variants.len() as f64;
-                watch(Event::Moved { task, what: "measuring otherwise", fraction });
+                watch(Event::Moved { task, what: "measuring variants", fraction });
                 let loaded = sources.variant(task, variant)?;
                 let unit = variant.scale.as_deref() == Some("unit");
                 self.measured(&loaded, &variant.in_words(), unit, &estimators, task.seed, &mut outcome)?;
@@ -77,18 +77,18 @@ impl Running<'_> {
             let dimension = dimension("data", None, preprocessing, estimator, found)?;
             outcome.dimensions.push(dimension);
         }
-        let mut told =
+        let mut result =
             MeasuredSharpness { preprocessing: preprocessing.to_owned(), ..MeasuredSharpness::default() };
         match sharpness {
             Ok(found) => {
-                told.value = Some(if found.draws.is_empty() { found.max } else { found.mean });
-                told.maximum = Some(found.max);
-                (told.contradictions, told.pairs) = (found.contradictions, found.pairs_compared);
+                result.value = Some(if found.draws.is_empty() { found.max } else { found.mean });
+                result.maximum = Some(found.max);
+                (result.contradictions, result.pairs) = (found.contradictions, found.pairs_compared);
             }
-            Err(Error::Data(reason)) => told.error = Some(reason),
+            Err(Error::Data(reason)) => result.error = Some(reason),
             Err(other) => return Err(other),
         }
-        outcome.sharpness.push(told);
+        outcome.sharpness.push(result);
         Ok(())
     }
 
@@ -96,7 +96,7 @@ impl Running<'_> {
         &mut self,
         task: &Task,
         sources: &mut Sources<'_>,
-        told: &mut Instant,
+        counted_from: &mut Instant,
         watch: Watch<'_>,
     ) -> Result<Outcome> {
         let Some(model) = task.model else { unreachable!("a training has a network") };
@@ -108,7 +108,7 @@ impl Running<'_> {
         let checkpoint = self.checkpoint(task);
         let mut trainer = Trainer::new(self.device, &prepared.train, &prepared.test, recipe)?;
         trainer.set_note(task.settings.clone());
-        // One that is damaged, as by a disk, or of other images, is begun anew: it is only a shortcut.
+        // A checkpoint that is damaged or of other images is ignored: the training starts from the beginning.
         if checkpoint.exists() && trainer.load(&checkpoint).is_err() {
             trainer = Trainer::new(self.device, &prepared.train, &prepared.test, trainer.recipe().clone())?;
             trainer.set_note(task.settings.clone());
@@ -119,7 +119,7 @@ impl Running<'_> {
         while !trainer.is_finished() {
             let progress = trainer.step()?;
             let epochs = f64::from(progress.epoch - 1) + progress.done as f64 / progress.of as f64;
-            // What comes after the training is about a tenth of the work.
+            // Attacks and measures after the training are about a tenth of the work.
             watch(Event::Moved { task, what: "training", fraction: 0.9 * epochs / f64::from(task.epochs) });
             let stopping = self.stopping() && !trainer.is_finished();
             let keeping = self.options.keep_checkpoints && trainer.is_finished();
@@ -128,9 +128,9 @@ impl Running<'_> {
                 self.store.advanced(
                     &task.id,
                     trainer.history().len() as u32,
-                    told.elapsed().as_secs_f64(),
+                    counted_from.elapsed().as_secs_f64(),
                 )?;
-                *told = Instant::now();
+                *counted_from = Instant::now();
             }
             if stopping {
                 return Err(Error::Stopped);
@@ -221,7 +221,7 @@ impl Running<'_> {
     }
 }
 
-/// The paper's draws of 1000 images; of all where there are fewer.
+/// The paper's draws of 1000 images; one draw of all where there are fewer.
 fn paper_protocol(labels: &[u32]) -> PaperProtocol {
     let mut counts = std::collections::BTreeMap::new();
     labels.iter().for_each(|label| *counts.entry(label).or_insert(0usize) += 1);
@@ -244,7 +244,7 @@ fn layers(plan: &Plan, model: Model) -> Vec<String> {
     layers
 }
 
-/// What an estimator found, or why it found nothing, which is a result too.
+/// An estimate, or why there is none, which is a result too.
 fn dimension(
     layer: &str,
     depth: Option<f64>,
@@ -265,7 +265,7 @@ fn dimension(
             excluded: found.excluded.count(),
             ..dimension
         }),
-        Ok(found) => Ok(Dimension { error: Some(format!("it came to {}", found.value)), ..dimension }),
+        Ok(found) => Ok(Dimension { error: Some(format!("the estimate is {}", found.value)), ..dimension }),
         Err(Error::Data(reason)) => Ok(Dimension { error: Some(reason), ..dimension }),
         Err(other) => Err(other),
     }

@@ -1,4 +1,4 @@
-//! Several stores' results joined in one, as those of shards.
+//! Merges the results of several stores, as of shards.
 
 use super::{ENDED, RESULTS, Store, TASK, wrong};
 use crate::{Error, Result};
@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 impl Store {
-    /// Joins another store's results to these: of a task that both have, the one that is done. The number of results that were new.
+    /// Merges another store's results into this one; of a task that both have, the finished one. Returns the number of new results.
     ///
     /// # Errors
-    /// As [`open`](Self::open), of the other store; [`Error::Data`] where both have results of a task, and of other images;
+    /// As [`open`](Self::open), of the other store; [`Error::Data`] where both have results of a task on different images;
     /// [`Error::Io`] where this one cannot be written.
     pub fn merge(&mut self, other: &Path) -> Result<usize> {
         let theirs = Store::open(other)?;
@@ -48,7 +48,7 @@ impl Store {
                     write.execute(&text, [id])?;
                 }
             }
-            // What is known of the others goes before nothing known.
+            // An error or a reason of the other store replaces a pending state.
             write.execute_batch(&format!(
                 "INSERT INTO task ({TASK}, {ENDED}) SELECT {TASK}, {ENDED} FROM other.task WHERE id NOT IN (SELECT id FROM task);
                  UPDATE task SET (state, error, error_kind) = (SELECT state, error, error_kind FROM other.task o WHERE o.id = task.id)

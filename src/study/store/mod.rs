@@ -1,4 +1,4 @@
-//! A study's results: one SQLite file, in which each result is written whole, in a transaction, or not at all.
+//! A study's results: one SQLite file, in which each result is written in one transaction.
 
 mod merge;
 mod read;
@@ -17,9 +17,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, Trans
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The number of this form of the file; another form has another one.
+/// The version of the file format.
 const FORM: i64 = 1;
-/// How long a process waits for another that is writing.
+/// How long a process waits for another's write.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const SCHEMA: &str = "
@@ -89,7 +89,7 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let mut store = Self::connect(path, flags)?;
         let wrong = wrong(path);
-        // Two processes may begin at once: the second waits, and finds it made.
+        // Two processes may start at once: the second waits, and finds the tables.
         let made =
             store.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&wrong)?;
         let form: i64 = made.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(&wrong)?;
@@ -124,9 +124,9 @@ impl Store {
         let wrong = wrong(path);
         let connection = Connection::open_with_flags(path, flags).map_err(&wrong)?;
         connection.busy_timeout(PATIENCE).map_err(&wrong)?;
-        // What was committed outlives a loss of power.
+        // Committed results survive a power failure.
         connection.pragma_update(None, "synchronous", "FULL").map_err(&wrong)?;
-        // Results without their task would be of nothing.
+        // No results without their task.
         connection.pragma_update(None, "foreign_keys", true).map_err(&wrong)?;
         Ok(Store { path: path.to_owned(), connection })
     }
@@ -147,7 +147,7 @@ impl Store {
             (_, 0) => Err(Error::format(&self.path, "is a database, but no study's store")),
             (other, _) => Err(Error::format(
                 &self.path,
-                format!("is a store of form {other}, and this version of sharpdim reads form {FORM}"),
+                format!("has store format {other}: this version of sharpdim reads format {FORM}"),
             )),
         }
     }
@@ -157,8 +157,8 @@ impl Store {
         &self.path
     }
 
-    /// Puts a plan's tasks in. Those that are there keep what they came to; those of an earlier plan that this one does not have
-    /// stay where they have results, and go where they have none.
+    /// Adds a plan's tasks. Existing tasks keep their results; tasks of an earlier plan that this one does not have
+    /// stay if they have results, else are removed.
     ///
     /// # Errors
     /// [`Error::Io`] where the store cannot be written.
@@ -166,7 +166,7 @@ impl Store {
         self.add_tasks(plan, &plan.tasks())
     }
 
-    /// As [`add`](Self::add), some of its tasks alone.
+    /// As [`add`](Self::add), for some of its tasks only.
     pub(in crate::study) fn add_tasks(&mut self, plan: &Plan, tasks: &[Task]) -> Result<()> {
         self.write(|write| {
             write.execute("DELETE FROM plan", [])?;
@@ -268,7 +268,7 @@ impl Store {
             .map_err(wrong(&self.path))
     }
 
-    /// Says how far a task's checkpoint is, and how many more seconds it took.
+    /// Notes the epochs in a task's checkpoint, and adds the seconds it took.
     pub(in crate::study) fn advanced(&mut self, id: &str, epochs: u32, seconds: f64) -> Result<()> {
         self.write(|write| {
             write.execute(
@@ -279,7 +279,7 @@ impl Store {
         })
     }
 
-    /// Writes all that a task came to, in one transaction.
+    /// Writes a task's results in one transaction.
     pub(in crate::study) fn finish(&mut self, id: &str, outcome: &Outcome, seconds: f64) -> Result<()> {
         self.write(|write| {
             for (table, _) in RESULTS {
@@ -378,8 +378,8 @@ impl Store {
         })
     }
 
-    /// Has tasks done that were skipped, or that failed of what may have passed; with `all`, those too that failed otherwise.
-    pub(in crate::study) fn again(&mut self, all: bool) -> Result<()> {
+    /// Sets skipped tasks and tasks with a transient error to pending again; with `all`, every failed task.
+    pub(in crate::study) fn reset_to_pending(&mut self, all: bool) -> Result<()> {
         self.write(|write| {
             write.execute(
                 "UPDATE task SET state = 'pending', error = NULL, error_kind = NULL
@@ -390,10 +390,10 @@ impl Store {
         })
     }
 
-    fn rows<T>(&self, text: &str, of: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
+    fn rows<T>(&self, text: &str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
         let wrong = wrong(&self.path);
         let mut query = self.connection.prepare_cached(text).map_err(&wrong)?;
-        query.query_map([], of).and_then(Iterator::collect).map_err(&wrong)
+        query.query_map([], read).and_then(Iterator::collect).map_err(&wrong)
     }
 
     fn write(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<()> {
@@ -408,15 +408,15 @@ fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
 
-/// What SQLite says, as an error of the file.
+/// An error of SQLite as an error of the file.
 fn wrong(path: &Path) -> impl Fn(rusqlite::Error) -> Error + use<> {
     let path = path.to_owned();
     move |error| {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         match error.sqlite_error_code() {
-            Some(NotADatabase) => Error::format(&path, "is no SQLite database: a study's store is one"),
+            Some(NotADatabase) => Error::format(&path, "is not an SQLite database, as a study's store is"),
             Some(DatabaseCorrupt) => Error::format(&path, format!("is damaged: {error}")),
-            // Locked for minutes, read-only, no room: of the system, not of what is in it.
+            // Locked for minutes, read-only or a full disk: not a matter of the content.
             _ => Error::io(&path, std::io::Error::other(error)),
         }
     }

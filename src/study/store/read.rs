@@ -1,4 +1,4 @@
-//! A store's results put together: what trainings came to beside what was measured of their images.
+//! Reads a store's results: trainings with the measurements of their images.
 
 use super::{LayerCurve, Measurement, RESULTS, Store, TASK, VariantResult};
 use crate::Result;
@@ -6,7 +6,7 @@ use crate::study::observation::{Observation, Penalty};
 use std::collections::{BTreeMap, HashMap};
 
 impl Store {
-    /// By what its results were made: versions, devices, precisions, and seconds in all.
+    /// Provenance of the results: versions, devices, precisions, and total seconds.
     pub(in crate::study) fn provenance(&self) -> Result<Vec<(String, String)>> {
         let mut facts = Vec::new();
         for (name, column) in [
@@ -26,7 +26,7 @@ impl Store {
         Ok(facts)
     }
 
-    /// What the trainings that are done came to, each with what was measured of its images where that is done too.
+    /// The results of finished trainings, each with the measurements of its images where those are finished too.
     ///
     /// # Errors
     /// [`Error::Format`](crate::Error::Format) where the file is damaged.
@@ -97,7 +97,7 @@ impl Store {
         Ok(order.iter().filter_map(|id| of_task.remove(id)).collect())
     }
 
-    /// The label sharpness of each dataset under each preprocessing: what the plan's variants came to.
+    /// The label sharpness of each dataset under each preprocessing of the plan's variants.
     ///
     /// # Errors
     /// [`Error::Format`](crate::Error::Format) where the file is damaged.
@@ -177,7 +177,7 @@ impl Store {
         })
     }
 
-    /// All results as text, in an order of their own: the same for the same results, however they came about.
+    /// All results as text, sorted: the same for the same results, in whatever order they were computed.
     ///
     /// # Errors
     /// [`Error::Format`](crate::Error::Format) where the file is damaged.

@@ -2,10 +2,10 @@
 
 use crate::study::task::Kind;
 
-/// Where a task stands.
+/// The state of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Not done yet; perhaps begun.
+    /// Not done yet, perhaps begun.
     Pending,
     /// Its results are in the store.
     Done,
@@ -13,17 +13,17 @@ pub enum State {
     Failed {
         /// The error.
         error: String,
-        /// Whether it may well go another time, as after a lost device or a full disk.
+        /// Whether the error is transient, as a lost device or a full disk.
         passing: bool,
     },
-    /// Its data are not there, or are too few.
+    /// Its data are missing or too few.
     Skipped {
         /// Why.
         reason: String,
     },
 }
 
-/// A dimension that was measured.
+/// A measured dimension.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dimension {
     /// `data` for the images, else the layer.
@@ -42,14 +42,14 @@ pub struct Dimension {
     pub error: Option<String>,
 }
 
-/// A label sharpness that was measured.
+/// A measured label sharpness.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MeasuredSharpness {
     /// The preprocessing in words; empty for the plan's.
     pub preprocessing: String,
-    /// K_F: as the plan's protocol has it.
+    /// K_F by the plan's protocol.
     pub value: Option<f64>,
-    /// Over all the pairs that were compared.
+    /// The maximum over all compared pairs.
     pub maximum: Option<f64>,
     /// Pairs of different classes at distance 0.
     pub contradictions: u64,
@@ -59,7 +59,7 @@ pub struct MeasuredSharpness {
     pub error: Option<String>,
 }
 
-/// What an epoch came to.
+/// The result of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EpochResult {
     /// Its number, from 1 on.
@@ -74,7 +74,7 @@ pub struct EpochResult {
     pub test_accuracy: f64,
 }
 
-/// What an attack came to.
+/// The result of an attack.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttackResult {
     /// The attack's name in the plan.
@@ -87,7 +87,7 @@ pub struct AttackResult {
     pub attacked: [f64; 2],
 }
 
-/// All that a task came to.
+/// All results of a task.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::study) struct Outcome {
     pub classes: String,
@@ -100,7 +100,7 @@ pub(in crate::study) struct Outcome {
     pub attacks: Vec<AttackResult>,
 }
 
-/// A task as the store knows it.
+/// A task in the store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// The task's identity.
@@ -115,7 +115,7 @@ pub struct Entry {
     pub dataset: String,
     /// Its domain.
     pub domain: String,
-    /// The classes, as far as they are known.
+    /// The classes, if known yet.
     pub classes: String,
     /// The network.
     pub model: Option<String>,
@@ -123,17 +123,17 @@ pub struct Entry {
     pub train: usize,
     /// The seed.
     pub seed: u64,
-    /// How much work it is: see [`Task::cost`](crate::study::Task::cost).
+    /// Its cost: see [`Task::cost`](crate::study::Task::cost).
     pub cost: f64,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
-    /// Epochs that are in its checkpoint.
+    /// Epochs in its checkpoint.
     pub epochs_done: u32,
     /// Seconds that it took so far.
     pub seconds: f64,
 }
 
-/// One dataset's figures under other preprocessings.
+/// A dataset's label sharpness under one preprocessing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VariantResult {
     /// The dataset.
@@ -146,7 +146,7 @@ pub struct VariantResult {
     pub k_f: f64,
 }
 
-/// The curve of a network's layers.
+/// The dimension of a network's layers against their depth.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerCurve {
     /// The dataset.

@@ -1,5 +1,5 @@
-//! How far estimates can be from their expectation: standard errors by random halving, and quantiles of what
-//! the closed forms follow.
+//! 95 % intervals of estimates: standard errors by random halving of the samples, and quantiles of the gamma
+//! distribution for closed forms.
 
 use crate::ops::Neighbours;
 use crate::random::Random;
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::measure) enum Halving {
     Done,
-    /// Intervals are cruder: for who wants the values.
+    /// Cruder intervals, where only the values are needed.
     LeftOut,
 }
 
@@ -19,11 +19,11 @@ pub(super) const Z95: f64 = 1.959_963_984_540_054;
 /// How often samples are halved.
 const HALVINGS: u64 = 100;
 
-/// Where samples cannot be halved, for being too few, standard errors are those of independent samples
-/// times this: about the most that halving finds for the mean of logarithms, whatever the dimension.
+/// Where samples are too few to halve, standard errors are those of independent samples times this: about the
+/// largest factor that halving finds for the mean of logarithms, whatever the dimension.
 const SHARING: f64 = 1.4;
 
-/// The mean of what is not NaN, and how many that is.
+/// The mean of the values that are not NaN, and their number.
 pub(super) fn mean(values: &[f64]) -> (f64, usize) {
     let kept = values.iter().filter(|v| !v.is_nan()).count();
     (values.iter().filter(|v| !v.is_nan()).sum::<f64>() / kept as f64, kept)
@@ -36,8 +36,8 @@ pub(super) fn listed(k: usize, share: f64, deviations: f64) -> usize {
     ((k + deviations * (k * (1.0 - share)).sqrt()) / share).ceil() as usize
 }
 
-/// The length of the lists that an interval reads, where each sample's value is of `k` neighbours: twice that and
-/// room, so that halves of the samples hold `k`.
+/// The length of the lists that an interval reads, where each sample's value is of `k` neighbours: more than twice
+/// `k`, so that halves of the samples hold `k`.
 pub(super) fn reach(k: usize, n: usize) -> usize {
     listed(k, 0.5, 4.0).min(n.saturating_sub(1)).max(k)
 }
@@ -53,11 +53,11 @@ pub(super) fn standard_error(
     sharing(&halves(neighbours, k, 0, values, value)) * independent(values)
 }
 
-/// By what factor sharing distances changes the standard error of a mean, from the samples' values within their
+/// The factor by which shared distances change the standard error of a mean, from the samples' values within their
 /// halves.
 ///
 /// Neighbours share distances, so that their values are not independent, and how much depends on the dimension
-/// and on what the values are. But two random halves of the samples are (nearly) independent samples of one
+/// and on the kind of value. But two random halves of the samples are (nearly) independent samples of one
 /// distribution: the means of their values, each sample's within its half, differ by the standard errors of both.
 pub(super) fn sharing(halvings: &[[Vec<f64>; 2]]) -> f64 {
     let (mut found, mut alone) = (0.0, 0.0);
@@ -107,8 +107,8 @@ pub(super) fn halves(
     (0..HALVINGS).into_par_iter().filter_map(halve).collect()
 }
 
-/// Writes the first of these `squared` distances whose neighbour is wanted to `near`, as many as it holds, and says how
-/// many. It takes no branch on what is wanted: where chance decides that, processors guess wrongly half of the time.
+/// Writes the first of these `squared` distances whose neighbour is `wanted` to `near`, as many as it holds, and returns
+/// how many. No branch on `wanted`: it is random, and half of the predictions would be wrong.
 pub(super) fn choose(
     indices: &[u32],
     squared: &[f64],
@@ -127,7 +127,7 @@ pub(super) fn choose(
 }
 
 /// In which half each of `n` samples is. Halves are of one size: an estimate that changes with the number of samples,
-/// as on what is curved, would else differ between halves for that reason too.
+/// as on curved manifolds, would else differ between halves for that reason too.
 pub(super) fn sides(seed: u64, halving: u64, n: usize) -> Vec<bool> {
     let mut sides: Vec<bool> = (0..n).map(|i| i % 2 == 0).collect();
     Random::stream(seed, halving).shuffle(&mut sides, n);

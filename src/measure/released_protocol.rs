@@ -1,12 +1,12 @@
-//! Label sharpness as the authors' released code computes it, for comparison with numbers that came from there:
-//! not what their paper defines. docs/measures.md says how the two differ.
+//! Label sharpness as the authors' released code computes it, to compare with numbers from that code; the paper defines
+//! it otherwise. docs/measures.md says how.
 
 use super::protocol::{LabelSharpness, Protocol, Released, ReleasedProtocol, sharpness_of_rows};
 use crate::ops::{Progress, SharpPair, one_label_each, pair_distances};
 use crate::random::Random;
 use crate::{Device, Error, Points, Result};
 
-pub(super) fn released(
+pub(super) fn released_sharpness(
     device: &Device,
     points: &Points<'_>,
     labels: &[u32],
