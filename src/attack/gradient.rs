@@ -17,7 +17,7 @@ pub enum StepSize {
 }
 
 impl StepSize {
-    fn of(self, epsilon: f32, steps: u32) -> f32 {
+    fn in_pixels(self, epsilon: f32, steps: u32) -> f32 {
         match self {
             StepSize::Pixels(step) => step,
             StepSize::Relative(factor) => factor * epsilon / steps as f32,
@@ -257,7 +257,7 @@ impl Ascent {
                 .zip(batch.numbers)
                 .map(|(epsilon, number)| Control {
                     epsilon: *epsilon,
-                    step: sign * self.step.of(*epsilon, self.steps),
+                    step: sign * self.step.in_pixels(*epsilon, self.steps),
                     momentum: self.decay.unwrap_or(0.0),
                     image: *number,
                     draw: restart,

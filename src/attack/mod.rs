@@ -23,11 +23,11 @@
 //! ```
 //! use sharpdim::Device;
 //! use sharpdim::attack::{Attack, Pgd, Target, robustness};
-//! use sharpdim::nn::{Model, Network, Plan, Settings};
+//! use sharpdim::nn::{Model, Network, NetworkPlan, Settings};
 //! let settings = Settings { batch: 4, size: [32, 32], channels: 1, ..Settings::default() };
 //! let device = Device::cpu();
 //! // Or Target::new(&Trained::read("checkpoint.safetensors".as_ref())?, &device, 64)?
-//! let state = Network::new(Plan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
+//! let state = Network::new(NetworkPlan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
 //! let mut target = Target::of_state(&device, Model::ResNet18, &settings, &state, &[1.0 / 255.0, 0.0])?;
 //! let images: Vec<f32> = (0..4 * 32 * 32).map(|i| (i * 37 % 256) as f32).collect();
 //! let report = robustness(&Pgd { steps: 3, ..Pgd::default() }, &mut target, &images, &[0, 1, 0, 1], &[2.0], 200, 0)?;

@@ -18,10 +18,10 @@ const MOST_RECORDINGS: usize = 16;
 /// ```
 /// use sharpdim::Device;
 /// use sharpdim::attack::{Attack, Fgsm, Target};
-/// use sharpdim::nn::{Model, Network, Plan, Settings};
+/// use sharpdim::nn::{Model, Network, NetworkPlan, Settings};
 /// let settings = Settings { batch: 2, size: [32, 32], channels: 1, ..Settings::default() };
 /// let device = Device::cpu();
-/// let state = Network::new(Plan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
+/// let state = Network::new(NetworkPlan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
 /// let mut target = Target::of_state(&device, Model::ResNet18, &settings, &state, &[1.0 / 255.0, 0.0])?;
 /// let images: Vec<f32> = (0..3 * 32 * 32).map(|i| (i % 256) as f32).collect();
 /// let found = Fgsm::default().run(&mut target, &images, &[0, 1, 1], &[4.0])?;
@@ -133,7 +133,7 @@ impl Target {
     ///
     /// # Errors
     /// [`Error::Argument`] for a network of one logit, which has no other class to be led to; for a scale that is not
-    /// finite, or of other channels, or a factor of 0 or below; and as [`Plan::new`](crate::nn::Plan::new),
+    /// finite, or of other channels, or a factor of 0 or below; and as [`NetworkPlan::new`](crate::nn::NetworkPlan::new),
     /// [`Network::new`] and [`Network::load_state`].
     pub fn of_state(
         device: &Device,
@@ -142,12 +142,12 @@ impl Target {
         state: &State,
         scale: &[f32],
     ) -> Result<Self> {
-        Self::of(device, &model.topology(), settings, state, scale)
+        Self::with_topology(device, &model.topology(), settings, state, scale)
     }
 
     /// As [`of_state`](Self::of_state), of any topology.
     #[doc(hidden)]
-    pub fn of(
+    pub fn with_topology(
         device: &Device,
         topology: &Topology,
         settings: &Settings,
@@ -232,12 +232,12 @@ impl Target {
     ///
     /// ```
     /// use sharpdim::attack::{Attack, Bim, Target};
-    /// use sharpdim::nn::{Model, Network, Plan, Settings};
+    /// use sharpdim::nn::{Model, Network, NetworkPlan, Settings};
     /// use sharpdim::{Device, Error};
     /// use std::ops::ControlFlow;
     /// let settings = Settings { batch: 2, size: [32, 32], channels: 1, ..Settings::default() };
     /// let device = Device::cpu();
-    /// let state = Network::new(Plan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
+    /// let state = Network::new(NetworkPlan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
     /// let mut target = Target::of_state(&device, Model::ResNet18, &settings, &state, &[1.0 / 255.0, 0.0])?;
     /// target.watch(|passes| if passes.forward < 6 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) });
     /// let stopped = Bim::default().run(&mut target, &vec![128.0; 2 * 32 * 32], &[0, 1], &[4.0]);
@@ -338,7 +338,7 @@ impl Target {
 
     /// Does these parts, in order: on a GPU as one recording.
     pub(super) fn perform(&mut self, parts: &[Part]) -> Result<()> {
-        let at = match self.recorded.iter().position(|(of, _)| of == parts) {
+        let at = match self.recorded.iter().position(|(recorded, _)| recorded == parts) {
             Some(at) => at,
             None => {
                 if self.recorded.len() == MOST_RECORDINGS {

@@ -2,7 +2,7 @@
 
 use super::memory::Room;
 use super::network::Network;
-use super::plan::{Extra, Plan};
+use super::plan::{Extra, NetworkPlan};
 use super::program::Program;
 use super::settings::{Mode, Settings};
 use super::state::State;
@@ -74,7 +74,7 @@ impl Network {
     /// A network with room for an attack, with these weights.
     ///
     /// # Errors
-    /// As [`Plan::new`], [`Network::new`] and [`Network::load_state`].
+    /// As [`NetworkPlan::new`], [`Network::new`] and [`Network::load_state`].
     pub(crate) fn attacked(
         device: &Device,
         topology: &Topology,
@@ -82,7 +82,7 @@ impl Network {
         state: &State,
     ) -> Result<Self> {
         let extra = Extra { attacked: true, ..Extra::default() };
-        let mut network = Network::new(Plan::with(device, topology, settings, &extra)?, 0)?;
+        let mut network = Network::new(NetworkPlan::with_extra(device, topology, settings, &extra)?, 0)?;
         network.load_state(state)?;
         Ok(network)
     }

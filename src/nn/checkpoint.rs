@@ -132,12 +132,12 @@ pub(super) fn load(network: &mut Network, path: &Path) -> Result<()> {
     let (mut weights, mut moments) = (State::default(), [State::default(), State::default()]);
     let mut table = None;
     for tensor in State::read(path)?.tensors {
-        let of = |prefix: &str| tensor.name.strip_prefix(prefix).map(str::to_owned);
-        if let Some(name) = of(WEIGHTS) {
+        let after = |prefix: &str| tensor.name.strip_prefix(prefix).map(str::to_owned);
+        if let Some(name) = after(WEIGHTS) {
             weights.tensors.push(StateTensor { name, ..tensor });
-        } else if let Some(name) = of(MOMENTS[0]) {
+        } else if let Some(name) = after(MOMENTS[0]) {
             moments[0].tensors.push(StateTensor { name, ..tensor });
-        } else if let Some(name) = of(MOMENTS[1]) {
+        } else if let Some(name) = after(MOMENTS[1]) {
             moments[1].tensors.push(StateTensor { name, ..tensor });
         } else if tensor.name == TABLE {
             table = Some(tensor);
@@ -155,21 +155,21 @@ pub(super) fn load(network: &mut Network, path: &Path) -> Result<()> {
         }
         _ => None,
     };
-    let optimisers = match plan.optimiser()? {
+    let moment_count = match plan.optimiser()? {
         Optimiser::Adam(_) => 2,
         Optimiser::Sgd(_) => 1,
     };
     let mut writes: Vec<(Slot, Vec<f32>)> = Vec::new();
     for (entry, place) in plan.entries.iter().zip(&plan.places).filter(|(entry, _)| entry.role.is_parameter())
     {
-        for of in 0..optimisers {
-            let values = floats(moments[of].get(&entry.name), &entry.shape)
-                .ok_or_else(|| wrong(&format!("{}{}", MOMENTS[of], entry.name)))?;
+        for moment in 0..moment_count {
+            let values = floats(moments[moment].get(&entry.name), &entry.shape)
+                .ok_or_else(|| wrong(&format!("{}{}", MOMENTS[moment], entry.name)))?;
             let ours = match entry.role {
                 Role::Filters(shape) => turned(&values, shape, false),
                 _ => values,
             };
-            writes.push((place.moments[of], ours));
+            writes.push((place.moments[moment], ours));
         }
     }
     let len = plan.data.table.len();

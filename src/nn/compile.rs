@@ -69,7 +69,8 @@ impl Compiled {
         let [batch, _, _, classes] = graph.values[logits];
         let loss = CrossEntropy::new(batch, classes)?;
         let kept = |value: usize| {
-            let tapped = |(name, of): &(String, usize)| *of == value && context.taps.contains(&name.as_str());
+            let tapped =
+                |(name, named): &(String, usize)| *named == value && context.taps.contains(&name.as_str());
             value == 0 || value == logits || graph.names.iter().any(tapped)
         };
         let tensors = graph.values.iter().enumerate().map(|(value, shape)| Tensor {
@@ -175,14 +176,14 @@ impl Making<'_> {
             Node::Dropout { layer, x } => Step::Dropout { dropout: self.dropout(layer)?, x },
         };
         self.forward.push(step);
-        let of = |entry: usize| {
+        let layer = |entry: usize| {
             let name = &self.graph.entries[entry].name;
             name.strip_suffix(".weight").unwrap_or(name).to_owned()
         };
         let before = self.layers.last().map_or("the images", String::as_str);
         self.layers.push(match *node {
-            Node::Conv { weight, .. } => of(weight),
-            Node::Norm { gamma, .. } => of(gamma),
+            Node::Conv { weight, .. } => layer(weight),
+            Node::Norm { gamma, .. } => layer(gamma),
             Node::Relu { .. } => format!("the ReLU after {before}"),
             Node::MaxPool { .. } => format!("the max pool after {before}"),
             Node::AvgPool { .. } => format!("the average pool after {before}"),
@@ -204,10 +205,10 @@ impl Making<'_> {
         gradients[logits] = Some(into);
         self.backward.push(Step::LossGradient { loss, logits, into });
         for node in self.graph.nodes.iter().rev() {
-            let of = |value: usize| gradients[value].expect("a value is read by later operations only");
+            let gradient = |value: usize| gradients[value].expect("a value is read by later operations only");
             match *node {
                 Node::Conv { conv, x, weight, bias, activation, y } => {
-                    let dy = of(y);
+                    let dy = gradient(y);
                     match activation {
                         Activation::Identity => (),
                         Activation::Relu => self.backward.push(Step::ReluGradient { y, dy }),
@@ -228,7 +229,7 @@ impl Making<'_> {
                     }
                 }
                 Node::Norm { norm, x, gamma, shortcut, activation, y } => {
-                    let dy = of(y);
+                    let dy = gradient(y);
                     let into = [gamma, gamma + 1].map(|entry| {
                         if parameters {
                             Wanted::Yes(places[entry].gradient)
@@ -259,22 +260,22 @@ impl Making<'_> {
                 }
                 Node::Relu { x, y } => {
                     // In place: nothing else reads the output's gradient.
-                    let dy = of(y);
+                    let dy = gradient(y);
                     self.backward.push(Step::ReluGradient { y, dy });
                     self.accumulate(&mut gradients, x, dy);
                 }
                 Node::MaxPool { pool, x, y } => {
-                    let (dy, dx) = (of(y), self.like(x));
+                    let (dy, dx) = (gradient(y), self.like(x));
                     self.backward.push(Step::MaxPoolGradient { pool, x, y, dy, dx });
                     self.accumulate(&mut gradients, x, dx);
                 }
                 Node::AvgPool { pool, x, y } => {
-                    let (dy, dx) = (of(y), self.like(x));
+                    let (dy, dx) = (gradient(y), self.like(x));
                     self.backward.push(Step::AvgPoolGradient { pool, dy, dx });
                     self.accumulate(&mut gradients, x, dx);
                 }
                 Node::Dropout { layer, x } => {
-                    let step = Step::Dropout { dropout: self.dropout(layer)?, x: of(x) };
+                    let step = Step::Dropout { dropout: self.dropout(layer)?, x: gradient(x) };
                     self.backward.push(step);
                 }
             }

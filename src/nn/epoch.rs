@@ -39,10 +39,10 @@ impl Epoch {
 
     /// What the epochs came to that a checkpoint speaks of.
     pub(super) fn history(about: &Value) -> Option<Vec<Self>> {
-        about.get("history")?.as_array()?.iter().map(Epoch::of).collect()
+        about.get("history")?.as_array()?.iter().map(Epoch::from_json).collect()
     }
 
-    fn of(value: &Value) -> Option<Self> {
+    fn from_json(value: &Value) -> Option<Self> {
         let number = |name: &str| value.get(name).and_then(Value::as_f64);
         Some(Epoch {
             epoch: value.get("epoch")?.as_u64()?.try_into().ok()?,

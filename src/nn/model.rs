@@ -25,7 +25,7 @@ const fn resnet(name: &'static str, layers: ResNet, batch: usize, cost: f64) -> 
 }
 
 const fn vgg(name: &'static str, stages: &'static [(usize, usize)], cost: f64) -> Row {
-    Row { name, family: Family::Vgg(Vgg::of(stages)), batch: 6, rate: 1e-4, cost }
+    Row { name, family: Family::Vgg(Vgg::with_stages(stages)), batch: 6, rate: 1e-4, cost }
 }
 
 /// Makes the enum of networks and the table of their rows.

@@ -2,7 +2,7 @@
 
 use super::graph::Role;
 use super::init;
-use super::plan::Plan;
+use super::plan::NetworkPlan;
 use super::program::Program;
 use super::settings::{Mode, Optimiser, Purpose};
 use crate::ops::cross_entropy::CrossEntropy;
@@ -17,10 +17,10 @@ pub(super) const MOST_STEPS: u32 = 1 << 24;
 ///
 /// ```
 /// use sharpdim::Device;
-/// use sharpdim::nn::{Mode, Model, Network, Plan, Purpose, Settings};
+/// use sharpdim::nn::{Mode, Model, Network, NetworkPlan, Purpose, Settings};
 /// let purpose = Purpose::InputGradient;
 /// let settings = Settings { batch: 2, size: [32, 32], purpose, ..Settings::default() };
-/// let mut network = Network::new(Plan::new(&Device::cpu(), Model::ResNet18, &settings)?, 0)?;
+/// let mut network = Network::new(NetworkPlan::new(&Device::cpu(), Model::ResNet18, &settings)?, 0)?;
 /// // One image, of a batch of up to two.
 /// network.set_images(&vec![0.5; 32 * 32 * 3])?;
 /// network.set_labels(&[1])?;
@@ -31,7 +31,7 @@ pub(super) const MOST_STEPS: u32 = 1 << 24;
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
 pub struct Network {
-    pub(super) plan: Plan,
+    pub(super) plan: NetworkPlan,
     /// On GPUs, each program's step of training, recorded when it is first taken.
     recorded: Vec<Option<Recording>>,
     /// The same of steps on images that stay on the device.
@@ -56,7 +56,7 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Device`] where there is not that much memory, [`Error::Argument`] for bf16 on the CPU.
-    pub fn new(plan: Plan, seed: u64) -> Result<Self> {
+    pub fn new(plan: NetworkPlan, seed: u64) -> Result<Self> {
         let arena = plan.layout.build(&plan.device)?;
         let norms = plan.entries.iter().filter(|entry| entry.role == Role::Batches).count();
         let mut network = Network {
@@ -84,7 +84,7 @@ impl Network {
     }
 
     /// Its plan.
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &NetworkPlan {
         &self.plan
     }
 
@@ -315,10 +315,10 @@ impl Network {
     ///
     /// ```
     /// use sharpdim::Device;
-    /// use sharpdim::nn::{Model, Network, Plan, Settings};
+    /// use sharpdim::nn::{Model, Network, NetworkPlan, Settings};
     /// let taps = vec!["layer1".into(), "last_hidden".into()];
     /// let settings = Settings { batch: 2, size: [32, 32], channels: 1, taps, ..Settings::default() };
-    /// let mut network = Network::new(Plan::new(&Device::cpu(), Model::ResNet18, &settings)?, 0)?;
+    /// let mut network = Network::new(NetworkPlan::new(&Device::cpu(), Model::ResNet18, &settings)?, 0)?;
     /// let images = vec![vec![1.0; 32 * 32]; 3];
     /// let mut last = Vec::new();
     /// network.activations(&images, |rows, name, values| {

@@ -57,16 +57,16 @@ pub(super) struct Extra {
 ///
 /// ```
 /// use sharpdim::Device;
-/// use sharpdim::nn::{Model, Plan, Settings};
+/// use sharpdim::nn::{Model, NetworkPlan, Settings};
 /// let settings = Settings { batch: 8, size: [64, 64], ..Settings::default() };
-/// let plan = Plan::new(&Device::cpu(), Model::ResNet18, &settings)?;
+/// let plan = NetworkPlan::new(&Device::cpu(), Model::ResNet18, &settings)?;
 /// assert_eq!(plan.parameters(), 11_177_538);
 /// println!("{plan}");
 /// # assert!(plan.bytes().weights >= 4 * plan.parameters() && plan.bytes().gradients == 0);
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct NetworkPlan {
     pub(super) device: Device,
     pub(super) topology: Topology,
     pub(super) settings: Settings,
@@ -97,7 +97,7 @@ pub struct Plan {
     bytes: Bytes,
 }
 
-impl Plan {
+impl NetworkPlan {
     /// Plans a network. On the CPU the workspace is for as many threads as rayon has here: run it in the same pool.
     ///
     /// # Errors
@@ -106,17 +106,17 @@ impl Plan {
     /// a dropout that is no probability below 1; and for training where some batch normalisation would see a single
     /// pixel, which has no variance.
     pub fn new(device: &Device, model: Model, settings: &Settings) -> Result<Self> {
-        Self::of(device, &model.topology(), settings)
+        Self::with_topology(device, &model.topology(), settings)
     }
 
     /// As [`new`](Self::new), of any topology.
     #[doc(hidden)]
-    pub fn of(device: &Device, topology: &Topology, settings: &Settings) -> Result<Self> {
-        Self::with(device, topology, settings, &Extra::default())
+    pub fn with_topology(device: &Device, topology: &Topology, settings: &Settings) -> Result<Self> {
+        Self::with_extra(device, topology, settings, &Extra::default())
     }
 
-    /// As [`of`](Self::of), with more than passes on batches that the host writes.
-    pub(super) fn with(
+    /// As [`with_topology`](Self::with_topology), with more than passes on batches that the host writes.
+    pub(super) fn with_extra(
         device: &Device,
         topology: &Topology,
         settings: &Settings,
@@ -192,7 +192,7 @@ impl Plan {
             .zip(parameter_starts.iter().zip(&statistic_starts))
             .map(|(entry, (start, statistic))| {
                 let len = entry.len();
-                let part = |of: Slot| if of.is_empty() { Slot::NONE } else { of.part(*start, len) };
+                let part = |slot: Slot| if slot.is_empty() { Slot::NONE } else { slot.part(*start, len) };
                 match entry.role {
                     Role::Batches => Place::NONE,
                     Role::RunningMean | Role::RunningVariance => {
@@ -239,7 +239,7 @@ impl Plan {
             workspace: programs.iter().map(|program| bytes(&[program.workspace])).max().unwrap_or(0),
         };
         all.activations = layout.bytes() - all.total();
-        Ok(Plan {
+        Ok(NetworkPlan {
             device: device.clone(),
             topology: *topology,
             settings: settings.clone(),
@@ -408,7 +408,7 @@ fn starts(entries: &[Entry], is: impl Fn(Role) -> bool) -> (Vec<usize>, usize) {
     (starts.collect(), end)
 }
 
-impl fmt::Display for Plan {
+impl fmt::Display for NetworkPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Settings { batch, last_batch, channels, classes, size: [height, width], .. } = &self.settings;
         let bytes = |bytes: usize| match bytes as f64 {

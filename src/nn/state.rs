@@ -17,9 +17,9 @@ const LISTED: usize = 4;
 ///
 /// ```
 /// use sharpdim::Device;
-/// use sharpdim::nn::{Model, Network, Plan, Settings, State};
+/// use sharpdim::nn::{Model, Network, NetworkPlan, Settings, State};
 /// let settings = Settings { size: [32, 32], channels: 1, ..Settings::default() };
-/// let network = Network::new(Plan::new(&Device::cpu(), Model::ResNet18, &settings)?, 0)?;
+/// let network = Network::new(NetworkPlan::new(&Device::cpu(), Model::ResNet18, &settings)?, 0)?;
 /// let state = network.state()?;
 /// assert_eq!(state.tensors[0].name, "conv1.weight");
 /// assert_eq!(state.tensors[0].shape, [64, 1, 7, 7]);

@@ -4,7 +4,7 @@ use super::checkpoint;
 use super::epoch::{Epoch, TRAINING_IMAGES, described};
 use super::model::Model;
 use super::network::Network;
-use super::plan::Plan;
+use super::plan::NetworkPlan;
 use super::settings::{Purpose, Settings};
 use super::state::State;
 use crate::data::Images;
@@ -74,7 +74,7 @@ impl Trained {
         let about = checkpoint::about(path)?;
         let wrong = |what: &str| Error::format(path, format!("its metadata do not say {what}"));
         let settings = about.get("settings").ok_or_else(|| wrong("its settings"))?;
-        let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).map(str::to_owned);
+        let text = |object: &Value, name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
         let number = |value: &Value| value.as_u64().and_then(|number| usize::try_from(number).ok());
         let model = text(settings, "model").ok_or_else(|| wrong("its network"))?;
         let model = model.parse().map_err(|error: Error| Error::format(path, error.to_string()))?;
@@ -108,7 +108,7 @@ impl Trained {
     /// ([`Model::activations`]). On the CPU it computes in f32, whatever it was trained in.
     ///
     /// # Errors
-    /// As [`Plan::new`], [`Network::new`] and [`Network::load_state`].
+    /// As [`NetworkPlan::new`], [`Network::new`] and [`Network::load_state`].
     pub fn network(&self, device: &Device, batch: usize, purpose: Purpose, taps: &[&str]) -> Result<Network> {
         let [height, width, channels] = self.shape;
         let settings = Settings {
@@ -121,7 +121,7 @@ impl Trained {
             taps: taps.iter().map(|tap| (*tap).to_owned()).collect(),
             ..Settings::default()
         };
-        let mut network = Network::new(Plan::new(device, self.model, &settings)?, 0)?;
+        let mut network = Network::new(NetworkPlan::new(device, self.model, &settings)?, 0)?;
         network.load_state(&self.state)?;
         Ok(network)
     }

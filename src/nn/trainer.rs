@@ -3,7 +3,7 @@
 use super::checkpoint;
 use super::epoch::{Epoch, TRAINING_IMAGES, described};
 use super::network::Network;
-use super::plan::{Extra, Plan};
+use super::plan::{Extra, NetworkPlan};
 use super::recipe::Recipe;
 use super::settings::{Mode, Purpose, Settings};
 use super::topology::Topology;
@@ -28,13 +28,13 @@ fn test_batch(images: usize, batch: usize, [height, width, _]: [usize; 3]) -> us
 /// What [`Trainer::step`] did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Progress {
+pub struct TrainingProgress {
     /// The epoch, from 1 on.
     pub epoch: u32,
     /// Batches of the epoch that are done, those of its test included.
     pub done: usize,
     /// Batches that an epoch has.
-    pub of: usize,
+    pub batches: usize,
     /// Images of the batch.
     pub images: usize,
     /// Whether it was a batch of the test.
@@ -94,16 +94,16 @@ impl Trainer {
     /// A training from random weights.
     ///
     /// # Errors
-    /// [`Error::Argument`] for settings that make no sense, as [`Plan::new`], or for images whose shapes differ;
+    /// [`Error::Argument`] for settings that make no sense, as [`NetworkPlan::new`], or for images whose shapes differ;
     /// [`Error::Data`] for a label that is no class; [`Error::Device`] where the device has not enough memory.
     pub fn new(device: &Device, train: &Images, test: &Images, recipe: Recipe) -> Result<Self> {
         let topology = recipe.model.topology();
-        Self::of(device, &topology, train, test, recipe)
+        Self::with_topology(device, &topology, train, test, recipe)
     }
 
     /// As [`new`](Self::new), of any topology.
     #[doc(hidden)]
-    pub fn of(
+    pub fn with_topology(
         device: &Device,
         topology: &Topology,
         train: &Images,
@@ -149,7 +149,7 @@ impl Trainer {
             test_batch: Some(test_batch(test.len(), batch, shape)),
             ..Extra::default()
         };
-        let plan = Plan::with(device, topology, &settings, &extra)?;
+        let plan = NetworkPlan::with_extra(device, topology, &settings, &extra)?;
         let mut network = Network::new(plan, recipe.seed)?;
         network.set_data([train.pixels(), test.pixels()], &recipe.scale(train))?;
         let images = [(TRAINING_IMAGES, train), ("test images", test)];
@@ -262,7 +262,7 @@ impl Trainer {
     /// [`Error::Argument`] where the training is finished; [`Error::Diverged`] where a loss is not finite, which on a GPU
     /// is found at the end of the epoch's steps, and then says which step it was; [`Error::Device`] where the device
     /// fails.
-    pub fn step(&mut self) -> Result<Progress> {
+    pub fn step(&mut self) -> Result<TrainingProgress> {
         if self.is_finished() {
             return Err(Error::Argument(format!(
                 "the training is finished: it had {} epochs",
@@ -294,7 +294,14 @@ impl Trainer {
         }
         let done = self.done;
         let finished = if done == self.batches() { Some(self.finish(epoch)?) } else { None };
-        Ok(Progress { epoch, done, of: self.batches(), images: choices.len(), testing, finished })
+        Ok(TrainingProgress {
+            epoch,
+            done,
+            batches: self.batches(),
+            images: choices.len(),
+            testing,
+            finished,
+        })
     }
 
     /// Whether all epochs are done, or the test loss has not fallen for as many as the recipe's patience.

@@ -112,9 +112,9 @@ mod tests {
                         let (i, j) = (at / row, at % row);
                         let before = if j >= n || accumulate { 0.5 } else { 0.0 };
                         let terms = (0..if j < n { k } else { 0 }).map(|l| {
-                            let of =
+                            let entry =
                                 |(row, column): (usize, usize), r, c| f64::from(values[r * row + c * column]);
-                            of(left, i, l) * of(right, l, j)
+                            entry(left, i, l) * entry(right, l, j)
                         });
                         let (sum, size) = terms.fold((before, 1.0), |(s, size), t| (s + t, size + t.abs()));
                         assert!(

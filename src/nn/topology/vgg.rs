@@ -20,7 +20,7 @@ pub struct Vgg {
 
 impl Vgg {
     /// The paper's linear layers after these stages.
-    pub(in crate::nn) const fn of(stages: &'static [(usize, usize)]) -> Self {
+    pub(in crate::nn) const fn with_stages(stages: &'static [(usize, usize)]) -> Self {
         Vgg { stages, pooled: 7, hidden: 4096 }
     }
 }

@@ -170,7 +170,7 @@ pub(super) fn workspace_len(conv: &Conv2d) -> usize {
     if winograd::pays(conv) {
         return blocks.max(winograd::workspace_len(conv));
     }
-    blocks + turned(conv).max(Parts::of(conv).partial(conv))
+    blocks + turned(conv).max(Parts::new(conv).partial(conv))
 }
 
 /// Values of the weights as the forward pass turns them: none where pixels are too few to pay for it.
@@ -364,7 +364,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(conv: &Conv2d) -> Self {
+    fn new(conv: &Conv2d) -> Self {
         let (patch, k) = (conv.patch(), conv.out_channels);
         let row = conv.kernel * conv.in_channels;
         let rows = if conv.is_product() { 1 } else { (COLUMNS / row).clamp(1, conv.kernel) };
@@ -401,7 +401,7 @@ pub(super) fn backward_weight(
     }
     let (patch, k) = (conv.patch(), conv.out_channels);
     // A task to some columns and filters: it alone goes through all pixels, or those of a slice, for them, in order.
-    let parts = Parts::of(conv);
+    let parts = Parts::new(conv);
     let slice = conv.pixels().div_ceil(PIXELS).div_ceil(parts.slices) * PIXELS;
     let tasks: Vec<_> = pieces(conv.pixels(), slice)
         .enumerate()

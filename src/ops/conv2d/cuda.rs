@@ -115,9 +115,9 @@ enum Pass {
 /// Which chunks of 16 bytes can be fetched as such: of the left operand, and of the right one.
 type Whole = [bool; 2];
 
-/// How a pass is cut.
+/// How a pass is cut into tiles and splits, and the kernel that computes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Plan {
+struct Tiling {
     kernel: Kernel,
     /// Lines of a tile: rows and columns.
     tile: [usize; 2],
@@ -133,7 +133,7 @@ struct Plan {
     len: usize,
 }
 
-impl Plan {
+impl Tiling {
     fn workspace_len(&self) -> usize {
         if self.splits > 1 { self.splits * self.len } else { 0 }
     }
@@ -154,7 +154,7 @@ fn largest_class(conv: &Conv2d) -> ([usize; 2], usize) {
 }
 
 /// `aligned`: which operands start at a multiple of 16 bytes.
-fn plan(conv: &Conv2d, pass: Pass, precision: Precision, aligned: Whole, multiprocessors: usize) -> Plan {
+fn tiling(conv: &Conv2d, pass: Pass, precision: Precision, aligned: Whole, multiprocessors: usize) -> Tiling {
     let chunk = 16 / precision.bytes();
     let [c, k] = [conv.in_channels, conv.out_channels].map(|channels| channels % chunk == 0);
     let (rows, columns, depth, classes, channels, len) = match pass {
@@ -184,7 +184,7 @@ fn plan(conv: &Conv2d, pass: Pass, precision: Precision, aligned: Whole, multipr
     let splits = busy.min(steps / SPLIT_STEPS).clamp(1, MOST_SPLITS);
     let stages = if copied { 4 } else { 2 };
     let shared_bytes = (stages * (tile[0] + tile[1]) * STEP_BYTES) as u32;
-    Plan {
+    Tiling {
         kernel: kernel(pass, precision, copied, wide),
         tile,
         tiles,
@@ -241,7 +241,7 @@ fn needed(conv: &Conv2d, precision: Precision, multiprocessors: usize) -> usize 
     let passes = [Pass::Forward, Pass::Input, Pass::Weight];
     let each = passes.iter().flat_map(|pass| aligned.map(|aligned| (*pass, aligned)));
     let product = each
-        .map(|(pass, aligned)| plan(conv, pass, precision, aligned, multiprocessors).workspace_len())
+        .map(|(pass, aligned)| tiling(conv, pass, precision, aligned, multiprocessors).workspace_len())
         .max();
     product.unwrap_or(0).max(bias_parts(conv, multiprocessors) * conv.out_channels)
 }
@@ -269,7 +269,7 @@ fn product(
 ) -> Result<()> {
     let addresses = [at.of(left), at.of(right)];
     let aligned = addresses.map(|address| address % 16 == 0);
-    let plan = plan(conv, pass, left.precision(), aligned, gpu.multiprocessors());
+    let tiling = tiling(conv, pass, left.precision(), aligned, gpu.multiprocessors());
     let (stride, kernel) = (conv.stride, conv.kernel);
     let [inner, outer, outer_more] = match pass {
         Pass::Forward => [conv.in_channels, kernel, 1],
@@ -277,7 +277,7 @@ fn product(
         Pass::Weight => [conv.out_width(), conv.out_height(), 1],
     }
     .map(Divisor::new);
-    let split = plan.splits > 1;
+    let split = tiling.splits > 1;
     let params = Conv2dParams {
         left: addresses[0],
         right: addresses[1],
@@ -293,25 +293,25 @@ fn product(
         kernel: kernel as u32,
         stride: stride as u32,
         padding: conv.padding as u32,
-        tiles_down: plan.tiles[0] as u32,
-        tiles_across: plan.tiles[1] as u32,
-        splits: plan.splits as u32,
-        whole: u32::from(plan.whole[0]) + 2 * u32::from(plan.whole[1]),
+        tiles_down: tiling.tiles[0] as u32,
+        tiles_across: tiling.tiles[1] as u32,
+        splits: tiling.splits as u32,
+        whole: u32::from(tiling.whole[0]) + 2 * u32::from(tiling.whole[1]),
         activation: after.activation.code(),
         add: after.add.into(),
         inner,
         outer,
         outer_more,
     };
-    let blocks = plan.classes * plan.tiles[0] * plan.tiles[1];
-    let grid = [blocks as u32, plan.splits as u32, 1];
+    let blocks = tiling.classes * tiling.tiles[0] * tiling.tiles[1];
+    let grid = [blocks as u32, tiling.splits as u32, 1];
     // SAFETY: operands and output have the sizes of `conv`, as checked before, and the workspace has an output for
     // each split; the kernel touches none but what these extents name.
     unsafe {
-        gpu.launch(plan.kernel, &params, Launch { grid, threads: 256, shared_bytes: plan.shared_bytes })?
+        gpu.launch(tiling.kernel, &params, Launch { grid, threads: 256, shared_bytes: tiling.shared_bytes })?
     };
     if split {
-        sum(gpu, at, work, plan.splits, after, conv.out_channels, out)?;
+        sum(gpu, at, work, tiling.splits, after, conv.out_channels, out)?;
     }
     Ok(())
 }
@@ -468,11 +468,11 @@ mod tests {
             {
                 let work = needed(&conv, precision, multiprocessors);
                 for aligned in [[true; 2], [true, false], [false, true], [false; 2]] {
-                    let plan = plan(&conv, pass, precision, aligned, multiprocessors);
-                    let what = format!("{conv:?} {plan:?}");
-                    assert!(plan.workspace_len() <= work, "{what}");
-                    assert!(plan.shared_bytes <= plan.kernel.most_shared_bytes(), "{what}");
-                    with_splits += usize::from(plan.splits > 1);
+                    let tiling = tiling(&conv, pass, precision, aligned, multiprocessors);
+                    let what = format!("{conv:?} {tiling:?}");
+                    assert!(tiling.workspace_len() <= work, "{what}");
+                    assert!(tiling.shared_bytes <= tiling.kernel.most_shared_bytes(), "{what}");
+                    with_splits += usize::from(tiling.splits > 1);
 
                     // Rows, columns and values of the sum, class by class, as the kernel has them.
                     let (s, r) = (conv.stride, conv.kernel);
@@ -502,28 +502,28 @@ mod tests {
                             }
                         }
                     }
-                    assert_eq!(classes.len(), plan.classes, "{what}");
+                    assert_eq!(classes.len(), tiling.classes, "{what}");
                     let values: usize = classes.iter().map(|[rows, columns, _]| rows * columns).sum();
-                    assert_eq!(values, plan.len, "{what}");
+                    assert_eq!(values, tiling.len, "{what}");
                     for class in &classes {
                         for side in 0..2 {
-                            let covered = plan.tiles[side] * plan.tile[side];
+                            let covered = tiling.tiles[side] * tiling.tile[side];
                             assert!(covered >= class[side], "{what} {class:?}");
                         }
                     }
                     for side in 0..2 {
                         let most = classes.iter().map(|class| class[side]).max().unwrap();
-                        assert!(plan.tiles[side] * plan.tile[side] < most + plan.tile[side], "{what}");
+                        assert!(tiling.tiles[side] * tiling.tile[side] < most + tiling.tile[side], "{what}");
                     }
                     // Splits of the largest class: none is empty, none too short.
                     let depth = classes.iter().map(|class| class[2]).max().unwrap();
                     let steps = (depth * precision.bytes()).div_ceil(STEP_BYTES);
-                    let at = |split: usize| steps * split / plan.splits;
-                    assert_eq!((at(0), at(plan.splits)), (0, steps), "{what}");
-                    if plan.splits > 1 {
-                        let least = (0..plan.splits).map(|split| at(split + 1) - at(split)).min();
+                    let at = |split: usize| steps * split / tiling.splits;
+                    assert_eq!((at(0), at(tiling.splits)), (0, steps), "{what}");
+                    if tiling.splits > 1 {
+                        let least = (0..tiling.splits).map(|split| at(split + 1) - at(split)).min();
                         assert!(least >= Some(SPLIT_STEPS), "{what}");
-                        let without = plan.tiles[0] * plan.tiles[1] * plan.classes;
+                        let without = tiling.tiles[0] * tiling.tiles[1] * tiling.classes;
                         assert!(without < 2 * multiprocessors, "{what}: split without need");
                     }
                 }

@@ -27,17 +27,17 @@ struct MaxPoolParams {
 }
 params!(MaxPoolParams: 72 bytes, threads at 32);
 
-/// Launches a thread for every pixel of `of` and every `width` of its channels.
+/// Launches a thread for every pixel of `shape` and every `width` of its channels.
 fn run(
     gpu: &Gpu,
     kernels: [Kernel; 2],
     pool: &MaxPool,
     precision: Precision,
-    of: [usize; 4],
+    shape: [usize; 4],
     [x, y, dy, dx]: [u64; 4],
 ) -> Result<()> {
     let width = channels_at_once(precision, pool.channels, &[x, y, dy, dx]);
-    let threads = of.iter().product::<usize>() / width;
+    let threads = shape.iter().product::<usize>() / width;
     let params = MaxPoolParams {
         x,
         y,

@@ -185,7 +185,7 @@ impl<'a> Probe<'a> {
             [queries, reference] => Rows::between(queries, reference).expect("both of one kind"),
             _ => Rows::from(&sets[0]),
         };
-        let (mut form, mut bounds) = self.coarse.of(rows);
+        let (mut form, mut bounds) = self.coarse.on_same_grid(rows);
         if rung == Rung::Fine {
             (form, bounds) = form.refined(rows.n());
         }

@@ -71,8 +71,8 @@ impl Control {
         ]
     }
 
-    /// The other way, of whatever a tensor holds: casts cut fractions off, and take NaN and what is below 0 for 0.
-    pub(super) fn of(floats: &[f32]) -> Self {
+    /// From the floats of a tensor, whatever they are: casts truncate, and make 0 of NaN and negative numbers.
+    pub(super) fn from_floats(floats: &[f32]) -> Self {
         let number = |at: usize| floats[at] as u32;
         Control {
             epsilon: floats[0],

@@ -50,7 +50,7 @@ pub(super) fn run(p: &Perturb, work: Work, tensors: Tensors<'_>, [x, other, y]: 
         };
         let told = match tensors.controls {
             [] => Control::default(),
-            controls => Control::of(&controls[part(controls)]),
+            controls => Control::from_floats(&controls[part(controls)]),
         };
         let mut image = Image {
             p,
@@ -165,8 +165,8 @@ impl Lanes {
         Lanes([0.0; LANES])
     }
 
-    /// Of values by their places.
-    fn of(values: usize, value: impl Fn(usize) -> f64) -> f64 {
+    /// The sum of `values` values, each from its index.
+    fn total(values: usize, value: impl Fn(usize) -> f64) -> f64 {
         let mut lanes = Lanes::new();
         for first in (0..values).step_by(LANES) {
             let here = LANES.min(values - first);
@@ -195,7 +195,7 @@ fn norm(values: usize, value: impl Fn(usize) -> f64) -> f64 {
         let v = value(i);
         v * v
     };
-    Lanes::of(values, squared).sqrt()
+    Lanes::total(values, squared).sqrt()
 }
 
 /// What vectors of this norm are multiplied by to lie in the ball.
@@ -257,8 +257,8 @@ impl Image<'_> {
 
     fn gradient_norms(&mut self) {
         let values = self.g.len();
-        let sum = Lanes::of(values, |i| self.gradient(i).abs());
-        let zeros = Lanes::of(values, |i| f64::from(u8::from(self.gradient(i) == 0.0)));
+        let sum = Lanes::total(values, |i| self.gradient(i).abs());
+        let zeros = Lanes::total(values, |i| f64::from(u8::from(self.gradient(i) == 0.0)));
         let norm = norm(values, |i| self.gradient(i));
         self.other.copy_from_slice(&[sum as f32, norm as f32, zeros as f32]);
     }

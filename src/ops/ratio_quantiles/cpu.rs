@@ -147,7 +147,7 @@ impl Wants for Counter<'_> {
 
     #[inline(always)]
     fn far(&self, counts: &mut Vec<u64>, _: usize, _: usize, value: f64, counted: bool) {
-        let bin = if counted { self.bins.of(value * self.unit) } else { self.bins.len };
+        let bin = if counted { self.bins.index(value * self.unit) } else { self.bins.len };
         counts[bin.min(self.bins.len)] += 1;
     }
 
@@ -156,7 +156,7 @@ impl Wants for Counter<'_> {
     }
 
     fn close(&mut self, squared: f64) {
-        if let Some(count) = self.close.get_mut(self.bins.of(squared)) {
+        if let Some(count) = self.close.get_mut(self.bins.index(squared)) {
             *count += 1;
         }
     }

@@ -242,7 +242,7 @@ impl Bins {
     }
 
     /// The bin of a positive squared distance; `len` or beyond where it is not looked into.
-    fn of(&self, squared: f64) -> usize {
+    fn index(&self, squared: f64) -> usize {
         let bits = squared.to_bits();
         let prefix = (bits >> (63 - FIRST_BITS)) as usize;
         match &self.slots {
@@ -278,22 +278,22 @@ mod tests {
     fn bins_are_narrow_and_hold_what_they_stand_for() {
         // What `Points` takes keeps squared distances from the ends of f64's range.
         for value in [5e-324, 1e-300, 0.1, 1.0, 3.0, 65_025.0, 9.8e9, 1e77, 1e88, 1e270] {
-            let prefix = Bins::first().of(value) as u32;
-            let bin = Bins::second(&[prefix]).of(value) as u32;
+            let prefix = Bins::first().index(value) as u32;
+            let bin = Bins::second(&[prefix]).index(value) as u32;
             assert!(bin < 1 << SECOND_BITS);
             let found = middle(u64::from(prefix) << SECOND_BITS | u64::from(bin), false);
             // Subnormal numbers have fewer bits.
             assert_abs_diff_eq!(found, value, epsilon = value.max(2f64.powi(-1000)) * 2f64.powi(-20));
-            assert_eq!(Bins::first().of(found) as u32, prefix);
+            assert_eq!(Bins::first().index(found) as u32, prefix);
         }
         for value in (1..1 << 20).step_by(977) {
-            let prefix = Bins::first().of(f64::from(value)) as u32;
-            let bin = Bins::second(&[prefix - 1, prefix, prefix + 1]).of(f64::from(value));
+            let prefix = Bins::first().index(f64::from(value)) as u32;
+            let bin = Bins::second(&[prefix - 1, prefix, prefix + 1]).index(f64::from(value));
             assert_eq!(bin >> SECOND_BITS, 1);
             let bin = u64::from(prefix) << SECOND_BITS | (bin as u64 & 4095);
             assert_eq!(middle(bin, true), f64::from(value));
         }
-        assert!(Bins::second(&[7]).of(1.0) >= Bins::second(&[7]).len);
+        assert!(Bins::second(&[7]).index(1.0) >= Bins::second(&[7]).len);
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Lanes {
     const ZERO: Lanes = Lanes([0.0; LANES]);
 
     #[inline(always)]
-    fn of(values: &[f32]) -> Self {
+    fn load(values: &[f32]) -> Self {
         let mut lanes = [0.0; LANES];
         lanes.copy_from_slice(&values[..LANES]);
         Lanes(lanes)
@@ -57,8 +57,8 @@ impl Lanes {
 }
 
 macro_rules! lanewise {
-    ($of:ident, $function:ident, $sign:tt) => {
-        impl $of for Lanes {
+    ($operation:ident, $function:ident, $sign:tt) => {
+        impl $operation for Lanes {
             type Output = Lanes;
 
             #[inline(always)]
@@ -301,7 +301,7 @@ fn transform_patches<A: Algorithm>(grid: Grid, x: &[f32], tiles: Range<usize>, o
         for first in (0..c).step_by(LANES) {
             for s in 0..A::IN {
                 for r in 0..A::IN {
-                    column[r] = pixels[r][s].map_or(Lanes::ZERO, |pixel| Lanes::of(&x[pixel + first..]));
+                    column[r] = pixels[r][s].map_or(Lanes::ZERO, |pixel| Lanes::load(&x[pixel + first..]));
                 }
                 let column = A::patch(&column);
                 for r in 0..A::IN {
@@ -328,7 +328,7 @@ fn transform_gradients(grid: Grid, dy: &[f32], tiles: Range<usize>, out: &mut [f
         for first in (0..k).step_by(LANES) {
             for s in 0..Large::OUT {
                 for r in 0..Large::OUT {
-                    column[r] = pixels[r][s].map_or(Lanes::ZERO, |pixel| Lanes::of(&dy[pixel + first..]));
+                    column[r] = pixels[r][s].map_or(Lanes::ZERO, |pixel| Lanes::load(&dy[pixel + first..]));
                 }
                 let column = Large::tile_back(&column);
                 for r in 0..Large::IN {
@@ -375,7 +375,7 @@ unsafe fn transform_back<A: Algorithm>(
         for lane in (0..PANEL).step_by(LANES) {
             for s in 0..A::IN {
                 for r in 0..A::IN {
-                    column[r] = Lanes::of(&products[(r * A::IN + s) * place + at * PANEL + lane..]);
+                    column[r] = Lanes::load(&products[(r * A::IN + s) * place + at * PANEL + lane..]);
                 }
                 let column = A::tile(&column);
                 for r in 0..A::OUT {
@@ -383,7 +383,7 @@ unsafe fn transform_back<A: Algorithm>(
                 }
             }
             let bias =
-                if finish.bias.is_empty() { Lanes::ZERO } else { Lanes::of(&finish.bias[first + lane..]) };
+                if finish.bias.is_empty() { Lanes::ZERO } else { Lanes::load(&finish.bias[first + lane..]) };
             for r in 0..A::OUT {
                 let row = A::tile(&half[r]);
                 for s in 0..A::OUT {
@@ -392,7 +392,7 @@ unsafe fn transform_back<A: Algorithm>(
                     let out = unsafe { y.part(pixel + first + lane, LANES) };
                     let mut values = row[s] + bias;
                     if finish.add {
-                        values = values + Lanes::of(out);
+                        values = values + Lanes::load(out);
                     }
                     finish.activation.apply(&mut values.0);
                     values.put(out);
@@ -428,7 +428,7 @@ fn transform_panel<A: Algorithm>(w: &[f32], c: usize, out: &mut [f32]) {
                 let w = &w[(filters + filter) * 9 * c..][..9 * c];
                 for r in 0..3 {
                     for s in 0..3 {
-                        g[r][s] = Lanes::of(&w[(r * 3 + s) * c + first..]);
+                        g[r][s] = Lanes::load(&w[(r * 3 + s) * c + first..]);
                     }
                 }
                 transform_filter::<A>(&g, &mut all);
@@ -460,7 +460,7 @@ fn transform_turned_panel<A: Algorithm>(w: &[f32], c: usize, first: usize, out: 
         for lane in (0..PANEL).step_by(LANES) {
             for r in 0..3 {
                 for s in 0..3 {
-                    g[r][s] = Lanes::of(&w[((2 - r) * 3 + 2 - s) * c + first + lane..]);
+                    g[r][s] = Lanes::load(&w[((2 - r) * 3 + 2 - s) * c + first + lane..]);
                 }
             }
             transform_filter::<A>(&g, &mut all);
@@ -565,7 +565,7 @@ fn transform_filter_back(sums: &[f32], place: usize, c: usize, dw: &mut [f32]) {
     for first in (0..c).step_by(LANES) {
         for s in 0..MOST {
             for r in 0..MOST {
-                column[r] = Lanes::of(&sums[(r * MOST + s) * place + first..]);
+                column[r] = Lanes::load(&sums[(r * MOST + s) * place + first..]);
             }
             let column = Large::filter_back(&column);
             for r in 0..3 {
