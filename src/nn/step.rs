@@ -7,7 +7,7 @@ use crate::ops::conv2d::{self, Conv2d};
 use crate::ops::cross_entropy::{self, CrossEntropy};
 use crate::ops::dropout::{self, Dropout};
 use crate::ops::max_pool::{self, MaxPool};
-use crate::ops::{Activation, relu};
+use crate::ops::{Activation, elementwise};
 use crate::{Arena, Device, Precision, Result, Slot};
 
 /// One call of an operation. Numbers are those of the program's tensors; slots are of weights and their gradients.
@@ -219,9 +219,9 @@ impl Step {
                 let (y, saved) = (or_none(y), at(saved));
                 batch_norm::backward(arena, &norm, statistics, at(x), y, gamma, saved, at(dy), into, work)
             }
-            Step::Relu { x, y } => relu::forward(arena, at(x), at(y)),
-            Step::ReluGradient { y, dy } => relu::backward(arena, at(y), at(dy)),
-            Step::Sum { x, y } => relu::add(arena, at(x), at(y)),
+            Step::Relu { x, y } => elementwise::relu_forward(arena, at(x), at(y)),
+            Step::ReluGradient { y, dy } => elementwise::relu_backward(arena, at(y), at(dy)),
+            Step::Sum { x, y } => elementwise::add(arena, at(x), at(y)),
             Step::MaxPool { pool, x, y } => max_pool::forward(arena, &pool, at(x), at(y)),
             Step::MaxPoolGradient { pool, x, y, dy, dx } => {
                 max_pool::backward(arena, &pool, at(x), at(y), at(dy), at(dx))

@@ -22,6 +22,8 @@ pub mod cross_entropy;
 pub mod dropout;
 mod duplicates;
 #[cfg(feature = "networks")]
+pub mod elementwise;
+#[cfg(feature = "networks")]
 mod gemm;
 #[cfg(feature = "networks")]
 pub mod guard;
@@ -39,8 +41,6 @@ pub mod perturb;
 #[cfg(feature = "networks")]
 pub(crate) mod philox;
 mod ratio_quantiles;
-#[cfg(feature = "networks")]
-pub mod relu;
 pub mod resize;
 #[cfg(feature = "networks")]
 pub mod sgd;
