@@ -3,8 +3,8 @@
 //!
 //! A [`NetworkPlan`] lays out a network's tensors and steps for images of one size in batches of one size; a [`Network`] is a
 //! plan with its memory. While it runs nothing is allocated and nothing waits for the host: passes are lists of
-//! operations of [`ops`](crate::ops), in f32 on the CPU, in f32 or bf16 on GPUs. A [`Trainer`] takes images and a
-//! [`Recipe`] to a trained network, with checkpoints to go on from.
+//! operations of [`ops`](crate::ops), in f32 on the CPU, in f32 or bf16 on GPUs. A [`Trainer`] trains a network on images by
+//! a [`Recipe`], with checkpoints to resume from.
 //!
 //! ```
 //! use sharpdim::Device;
@@ -50,7 +50,7 @@ mod weights;
 
 pub(crate) use attacked::Passes;
 pub use epoch::Epoch;
-pub(crate) use memory::Room;
+pub(crate) use memory::AttackTensors;
 pub use model::Model;
 pub use network::Network;
 pub(crate) use network::run_recorded;

@@ -67,7 +67,7 @@ pub use ratio_quantiles::{ratio_quantiles, ratio_quantiles_with};
 pub(crate) use sharpness::one_label_each;
 pub use sharpness::{SharpPair, Sharpness, sharpness, sharpness_between, sharpness_with};
 
-/// What long work reports to: called with the fraction done, 0 to 1.
+/// A progress callback of long operations: called with the fraction done, 0 to 1.
 ///
 /// ```
 /// use sharpdim::ops::{Progress, neighbours_with};

@@ -174,7 +174,7 @@ fn weights_of_other_networks() {
         let numbers = Numbers::F32(vec![1.0]);
         tensors.push(StateTensor { name: "fc.scale".into(), shape: vec![1], numbers });
     });
-    says(network.load_state(&more), &["it has fc.scale, which tiny resnet has not"]);
+    says(network.load_state(&more), &["it has fc.scale, which tiny resnet lacks"]);
     let twice = changed(&|tensors| tensors.push(tensors[0].clone()));
     says(network.load_state(&twice), &["twice"]);
     let shape = changed(&|tensors| tensors[6].shape.reverse());
@@ -185,7 +185,7 @@ fn weights_of_other_networks() {
     });
     says(network.load_state(&infinite), &["layer1.0.conv1.weight has the value NaN at position 5"]);
     let short = changed(&|tensors| tensors[6].numbers = Numbers::F32(vec![0.0]));
-    says(network.load_state(&short), &["layer1.0.conv1.weight has not the number of values"]);
+    says(network.load_state(&short), &["layer1.0.conv1.weight: the number of values does not match"]);
     let (_folder, path) = folder();
     says(short.save(&path), &["layer1.0.conv1.weight has the shape [4, 4, 3, 3], and 1 values"]);
     says(first.save(Path::new("/")), &["not the name of a file"]);

@@ -7,7 +7,7 @@ const PIECE: usize = 1 << 16;
 
 pub(super) fn relu_forward(x: &[f32], y: &mut [f32]) {
     y.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).for_each(|(y, x)| {
-        // Not `max`, which would make a number of NaN.
+        // Not `max`, which would turn NaN into a number.
         y.iter_mut().zip(x).for_each(|(y, x)| *y = if *x < 0.0 { 0.0 } else { *x });
     });
 }
