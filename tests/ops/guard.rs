@@ -197,7 +197,7 @@ fn guards_that_do_not_fit_are_named() {
             let error = refused(&mut held, optimiser, Guard { norm: weights.part(3, 1), most: 1.0, halt });
             assert_eq!(error, format!("{name}: the weights is written, and shares memory with the norm"));
             let error = refused(&mut held, optimiser, Guard { halt: m.part(0, 1), ..Guard::NONE });
-            assert!(error.ends_with("is written, and shares memory with the halt"), "{error}");
+            assert!(error.ends_with("is written, and shares memory with the halt flag"), "{error}");
         }
         for (got, want) in state(&held).iter().zip(&before) {
             same(got, want, &device.to_string());

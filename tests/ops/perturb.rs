@@ -909,7 +909,7 @@ fn what_does_not_fit_is_named() {
     }
     for range in [[1.0, 1.0], [2.0, 1.0], [f32::NAN, 1.0], [0.0, f32::INFINITY]] {
         let error = Perturb::new(1, [1, 1, 1], range).unwrap_err();
-        assert!(error.to_string().contains("the range must be finite, and not empty"), "{error}");
+        assert!(error.to_string().contains("the range must be finite and not empty"), "{error}");
     }
     let case = Case::new(2, [3, 4, 1], 0);
     let p = case.p;
