@@ -4,7 +4,7 @@ mod support;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sharpdim::attack::{Attack, Fgsm, Pgd, Target};
-use sharpdim::nn::{Model, Network, Plan, Settings};
+use sharpdim::nn::{Model, Network, NetworkPlan, Settings};
 use std::time::Duration;
 
 const BATCH: usize = 64;
@@ -20,7 +20,8 @@ fn bench(c: &mut Criterion) {
         for precision in support::precisions(&device) {
             let settings =
                 Settings { batch: BATCH, size: [32, 32], classes: 10, precision, ..Settings::default() };
-            let network = Network::new(Plan::new(&device, Model::ResNet18, &settings).expect("fits"), 0);
+            let network =
+                Network::new(NetworkPlan::new(&device, Model::ResNet18, &settings).expect("fits"), 0);
             let state = network.and_then(|network| network.state()).expect("fits");
             let mut target =
                 Target::of_state(&device, Model::ResNet18, &settings, &state, &scale).expect("fits");

@@ -4,7 +4,7 @@
 mod support;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sharpdim::nn::{Mode, Model, Network, Optimiser, Plan, Purpose, Recipe, Settings};
+use sharpdim::nn::{Mode, Model, Network, NetworkPlan, Optimiser, Purpose, Recipe, Settings};
 use sharpdim::ops::adam::Adam;
 use sharpdim::{Device, Precision};
 use std::time::Duration;
@@ -31,7 +31,7 @@ fn bench(c: &mut Criterion) {
                 };
                 let network = |purpose| {
                     let settings = Settings { batch, precision, purpose, ..Settings::default() };
-                    Network::new(Plan::new(&device, model, &settings).expect("fits"), 0).expect("fits")
+                    Network::new(NetworkPlan::new(&device, model, &settings).expect("fits"), 0).expect("fits")
                 };
                 let mut inference = network(Purpose::Inference);
                 inference.set_images(&images).expect("whole images");

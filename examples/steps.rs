@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sharpdim::attack::{Attack, Fgsm, Pgd, StepSize, Target};
-use sharpdim::nn::{Model, Network, Optimiser, Plan, Purpose, Settings};
+use sharpdim::nn::{Model, Network, NetworkPlan, Optimiser, Purpose, Settings};
 use sharpdim::ops::adam::Adam;
 use sharpdim::{Device, Error, Precision, Result};
 use std::io::BufRead;
@@ -80,7 +80,8 @@ fn run(args: &Args) -> Result<()> {
         },
         ..Settings::default()
     };
-    let mut network = Network::new(Plan::new(&Device::parse(&args.device)?, model, &settings)?, args.seed)?;
+    let mut network =
+        Network::new(NetworkPlan::new(&Device::parse(&args.device)?, model, &settings)?, args.seed)?;
     let mut random = ChaCha8Rng::seed_from_u64(args.seed);
     let images: Vec<f32> =
         (0..args.batch * args.size * args.size * 3).map(|_| random.random_range(-1.0..1.0)).collect();

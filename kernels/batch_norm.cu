@@ -50,7 +50,7 @@ struct Place {
     uint32_t step;                  // from one of its rows to the next
     uint32_t first, end;            // its rows: first, first + step, .. below end
     bool there;                     // whether there is such a channel
-    template <int W> static __device__ __forceinline__ Place of(const BatchNormParams& p) {
+    template <int W> static __device__ __forceinline__ Place of_thread(const BatchNormParams& p) {
         Place place;
         place.down = threadIdx.x / p.across, place.along = threadIdx.x % p.across;
         place.channel = (blockIdx.x * p.across + place.along) * W;
@@ -86,7 +86,7 @@ template <int W> __device__ __forceinline__ void load_floats(float (&value)[W], 
 // Statistics of each block's rows. x less its first row is summed: a large offset that all rows share is gone before
 // anything is rounded. Of ROWS rows at a time the mean, and the squares about it; then these as sets.
 template <class T, int W> __device__ __forceinline__ void moments(const BatchNormParams& p, float* shared) {
-    Place place = Place::of<W>(p);
+    Place place = Place::of_thread<W>(p);
     float pivot[W] = {}, mean[W] = {}, squares[W] = {};
     float count = 0;
     if (place.there) {
@@ -153,7 +153,7 @@ template <class T, int W> __device__ __forceinline__ void moments(const BatchNor
 
 // Of each block's rows the sums of dy (x - mean) and of dy, where ReLU let dy through.
 template <class T, int W> __device__ __forceinline__ void gradient_sums(const BatchNormParams& p, float* shared) {
-    Place place = Place::of<W>(p);
+    Place place = Place::of_thread<W>(p);
     float mean[W] = {}, gamma[W] = {}, beta[W] = {};
     if (place.there) {
         load_floats<W>(mean, at<const float>(p.saved) + place.channel);
@@ -204,7 +204,7 @@ template <class T, int W> __device__ __forceinline__ void gradient_sums(const Ba
 
 // y of each block's rows. `low` mends what the mean lost as f32: of a mean of 1000 that is up to 3e-5.
 template <class T, int W> __device__ __forceinline__ void apply(const BatchNormParams& p) {
-    Place place = Place::of<W>(p);
+    Place place = Place::of_thread<W>(p);
     if (!place.there) return;
     float mean[W], low[W] = {}, factor[W], beta[W];
     load_floats<W>(mean, at<const float>(p.saved) + place.channel);
@@ -241,7 +241,7 @@ template <class T, int W> __device__ __forceinline__ void apply(const BatchNormP
 // dx = gamma / sqrt(variance + eps) (dy - (dbeta + (x - mean) / sqrt(variance + eps) dgamma) / rows),
 // without the part from / rows on where the statistics did not depend on x.
 template <class T, int W> __device__ __forceinline__ void gradient(const BatchNormParams& p) {
-    Place place = Place::of<W>(p);
+    Place place = Place::of_thread<W>(p);
     if (!place.there) return;
     float mean[W], factor[W], constant[W] = {}, slope[W] = {};
     load_floats<W>(mean, at<const float>(p.saved) + place.channel);

@@ -296,7 +296,7 @@ struct Image {
 
     __device__ __forceinline__ Image(const PerturbParams& p) : p(p), start(size_t(blockIdx.x) * p.values) {}
 
-    __device__ __forceinline__ double of(uint64_t address, uint32_t i) const { return at<const float>(address)[start + i]; }
+    __device__ __forceinline__ double value(uint64_t address, uint32_t i) const { return at<const float>(address)[start + i]; }
     __device__ __forceinline__ double gradient(uint32_t i) const {
         float g[1];
         fetch_gradient(p, start + i, g);
@@ -320,7 +320,7 @@ struct Image {
     }
     // x - x0 after a step.
     __device__ __forceinline__ double moved(uint32_t i, double rate) const {
-        double from = __dsub_rn(of(p.x, i), of(p.origin, i));
+        double from = __dsub_rn(value(p.x, i), value(p.origin, i));
         return rate == 0.0 ? from : __dadd_rn(from, __dmul_rn(rate, gradient(i)));
     }
     __device__ __forceinline__ void leave_value(uint32_t i, float v) const {
@@ -369,7 +369,7 @@ SHARPDIM_KERNEL(512, perturb_step_l2, PerturbParams) {
     double into = factor(image.norm(shared, [&](uint32_t i) { return image.moved(i, rate); }), told.epsilon);
     for (uint32_t i = threadIdx.x; i < p.values; i += block) {
         double delta = __dmul_rn(image.moved(i, rate), into);
-        image.leave_value(i, beside(p, image.of(p.origin, i), delta));
+        image.leave_value(i, beside(p, image.value(p.origin, i), delta));
     }
 }
 
@@ -382,19 +382,19 @@ SHARPDIM_KERNEL(512, perturb_step_apgd_l2, PerturbParams) {
     double rate = image.rate(shared, told.step);
     double first = factor(image.norm(shared, [&](uint32_t i) { return image.moved(i, rate); }), told.epsilon);
     auto z = [&](uint32_t i) {
-        return beside(p, image.of(p.origin, i), __dmul_rn(image.moved(i, rate), first));
+        return beside(p, image.value(p.origin, i), __dmul_rn(image.moved(i, rate), first));
     };
     // The second move, from x0.
     auto onwards = [&](uint32_t i) {
-        double x = image.of(p.x, i), from = __dsub_rn(x, image.of(p.origin, i));
+        double x = image.value(p.x, i), from = __dsub_rn(x, image.value(p.origin, i));
         double there = __dadd_rn(from, __dmul_rn(alpha, __dsub_rn(double(z(i)), x)));
-        return __dadd_rn(there, __dmul_rn(rest, __dsub_rn(x, image.of(p.other, i))));
+        return __dadd_rn(there, __dmul_rn(rest, __dsub_rn(x, image.value(p.other, i))));
     };
     bool both = alpha != 1.0;
     double second = both ? factor(image.norm(shared, onwards), told.epsilon) : 1.0;
     for (uint32_t i = threadIdx.x; i < p.values; i += block) {
-        float next = both ? beside(p, image.of(p.origin, i), __dmul_rn(onwards(i), second)) : z(i);
-        float before[1] = {float(image.of(p.x, i))};
+        float next = both ? beside(p, image.value(p.origin, i), __dmul_rn(onwards(i), second)) : z(i);
+        float before[1] = {float(image.value(p.x, i))};
         leave(p.other, image.start + i, before);
         image.leave_value(i, next);
     }
@@ -402,11 +402,11 @@ SHARPDIM_KERNEL(512, perturb_step_apgd_l2, PerturbParams) {
 
 // Four normal numbers, of two pairs of words (Box & Muller 1958).
 struct Normals {
-    double of[4];
+    double values[4];
 
     __device__ __forceinline__ Normals(uint4 four) {
-        pair(four.x, four.y, of[0], of[1]);
-        pair(four.z, four.w, of[2], of[3]);
+        pair(four.x, four.y, values[0], values[1]);
+        pair(four.z, four.w, values[2], values[3]);
     }
     static __device__ __forceinline__ void pair(uint32_t a, uint32_t b, double& first, double& second) {
         double radius = __dsqrt_rn(__dmul_rn(-2.0, log(from_zero(a)))), sine, cosine;
@@ -426,7 +426,7 @@ SHARPDIM_KERNEL(512, perturb_noise_l2, PerturbParams) {
         Normals normal(words(p, told, four, for_ball));
 #pragma unroll
         for (uint32_t k = 0; k < 4; k++)
-            if (4 * four + k < p.values) sum = __dadd_rn(sum, __dmul_rn(normal.of[k], normal.of[k]));
+            if (4 * four + k < p.values) sum = __dadd_rn(sum, __dmul_rn(normal.values[k], normal.values[k]));
     }
     double norm = __dsqrt_rn(block_sum(sum, shared));
     // Uniform in the ball: volumes are as radii to the power of the dimension.
@@ -438,7 +438,7 @@ SHARPDIM_KERNEL(512, perturb_noise_l2, PerturbParams) {
         for (uint32_t k = 0; k < 4; k++) {
             uint32_t i = 4 * four + k;
             if (i >= p.values) break;
-            image.leave_value(i, beside(p, image.of(p.origin, i), __dmul_rn(normal.of[k], by)));
+            image.leave_value(i, beside(p, image.value(p.origin, i), __dmul_rn(normal.values[k], by)));
         }
     }
 }

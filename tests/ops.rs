@@ -17,6 +17,7 @@ mod ops {
     mod cross_entropy;
     mod dropout;
     mod duplicates;
+    mod elementwise;
     mod guard;
     mod halves;
     mod max_pool;
@@ -27,7 +28,6 @@ mod ops {
     mod points;
     mod ratio_quantiles;
     mod recordings;
-    mod relu;
     mod resize;
     mod sgd;
     mod sharpness;

@@ -1,31 +1,32 @@
-//! Auto-PGD: steps whose size finds itself.
+//! Auto-PGD: projected gradient descent with adaptive step size.
 
+use super::batchwise::{Batch, Batchwise, Perturbed};
 use super::gradient::{Starts, in_words};
-use super::one::{Batch, Batchwise, Moved};
 use super::target::{Part, Target};
 use super::{Attack, Counts, Goal, Norm, counted};
 use crate::ops::perturb::Control;
 use crate::{Error, Result};
 
-/// What auto-PGD climbs.
+/// The loss of auto-PGD.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Loss {
     /// The cross-entropy.
     #[default]
     CrossEntropy,
-    /// The difference of logits ratio, -(z_y - max of the others) / (z_π1 - z_π3), π the logits in falling order: it does
-    /// not change with the logits' scale, and its gradient does not underflow. Of three classes or more. Towards class t,
-    /// -(z_y - z_t) / (z_π1 - (z_π3 + z_π4) / 2), of four or more; nothing where t is the label.
+    /// The difference of logits ratio (DLR), -(z_y - max of the others) / (z_π1 - z_π3), where π sorts the logits in
+    /// descending order: it does not depend on the logits' scale, and its gradient does not underflow. It needs three or
+    /// more classes. Targeted at class t, -(z_y - z_t) / (z_π1 - (z_π3 + z_π4) / 2), with four or more; 0 where t is the
+    /// label.
     Dlr,
 }
 
 /// Auto-PGD (Croce & Hein, *Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free
-/// attacks*, ICML 2020, algorithm 1): steps with momentum, from 2 epsilon on, each image's halved at a checkpoint where too
-/// few of them raised its loss (condition 1), or where neither its step nor its best loss changed since the checkpoint
-/// before (condition 2); it then goes on from its best image, which is the result too. Checkpoints are after
-/// ceil(p_j steps) steps, p = 0, 0.22, and each further by 0.03 less than the one before, 0.06 at least. Of an image's
-/// restarts the one with the greatest loss is the result.
+/// attacks*, ICML 2020, algorithm 1): steps with momentum. The step size starts at 2 epsilon; at a checkpoint an image's is
+/// halved where too few steps raised its loss (condition 1), or where neither its step size nor its best loss changed since
+/// the last checkpoint (condition 2), and it continues from its best image. The best image is the result. Checkpoints come
+/// after ceil(p_j steps) steps, with p = 0, 0.22, and increments that shrink by 0.03 down to 0.06. Of an image's restarts the
+/// one with the greatest loss is the result.
 ///
 /// ```
 /// use sharpdim::attack::{Apgd, Attack, Loss};
@@ -36,21 +37,21 @@ pub enum Loss {
 pub struct Apgd {
     /// The ball's norm.
     pub norm: Norm,
-    /// What it climbs.
+    /// The loss.
     pub loss: Loss,
-    /// How many steps there are.
+    /// Number of steps.
     pub steps: u32,
-    /// The part of the steps since the last checkpoint that must have raised the loss for the step to stay.
+    /// The fraction of steps since the last checkpoint that must have raised the loss to keep the step size.
     pub rho: f32,
-    /// Alpha: the part of a step that is along the gradient, the rest going on as the step before.
+    /// Alpha: the weight of the gradient step; 1 - alpha is that of the previous step's direction.
     pub momentum: f32,
-    /// Whether it starts at a random place, uniform in the ball, or at the image.
+    /// Whether it starts at a random point, uniform in the ball, or at the image.
     pub random_start: bool,
-    /// How often it starts.
+    /// Number of starts.
     pub restarts: u32,
-    /// Which loss it climbs.
+    /// Untargeted, or the target class.
     pub goal: Goal,
-    /// Of the random places.
+    /// Seed of the random starts.
     pub seed: u64,
 }
 
@@ -71,36 +72,36 @@ impl Default for Apgd {
     }
 }
 
-/// After how many steps there is a checkpoint.
+/// The steps after which there is a checkpoint.
 fn checkpoints(steps: u32) -> Vec<u32> {
-    // In hundredths: no rounding.
+    // In hundredths, to avoid rounding.
     let (mut before, mut p) = (0, 22);
     let mut all = Vec::new();
     while p <= 100 {
         all.push((p * u64::from(steps)).div_ceil(100) as u32);
         (before, p) = (p, p + (p - before).saturating_sub(3).max(6));
     }
-    // Of few steps several may fall on one.
+    // With few steps, several may coincide.
     all.dedup();
     all
 }
 
-/// An image's way so far.
+/// The state of an image's optimisation.
 #[derive(Clone, Copy)]
-struct Way {
+struct Ascent {
     step: f32,
-    /// The loss, with the sign that makes it rise, where it is now.
+    /// The current objective: the loss, negated where the attack minimises it.
     now: f32,
     best: f32,
-    /// How many steps since the last checkpoint raised the loss.
+    /// Number of steps since the last checkpoint that raised the objective.
     raised: u32,
-    /// At the last checkpoint: the best, and whether the step was halved.
+    /// At the last checkpoint: the best objective, and whether the step was halved.
     best_then: f32,
     halved_then: bool,
 }
 
-impl Way {
-    /// What is decided at a checkpoint, `steps` after the one before: whether to halve and go back to the best.
+impl Ascent {
+    /// At a checkpoint, `steps` after the last one: whether to halve the step and restart from the best image.
     fn checkpoint(&mut self, steps: u32, rho: f32) -> bool {
         let few = f64::from(self.raised) < f64::from(rho) * f64::from(steps);
         let stuck = !self.halved_then && self.best == self.best_then;
@@ -114,7 +115,7 @@ impl Way {
     }
 }
 
-/// The difference of logits ratio of one image, away from its label or towards a class, and its gradient.
+/// The DLR loss of one image, untargeted or towards a class, and its gradient.
 fn dlr(logits: &[f32], label: u32, towards: Option<u32>, gradient: &mut [f32]) -> f32 {
     let label = label as usize;
     let z = |class: usize| f64::from(logits[class]);
@@ -126,7 +127,7 @@ fn dlr(logits: &[f32], label: u32, towards: Option<u32>, gradient: &mut [f32]) -
         Some(class) => (class as usize, &order[2..4]),
     };
     let part = 1.0 / lower.len() as f64;
-    // Logits that are all the same have no ratio: as the authors' code has it.
+    // 1e-12 as in the authors' code: the ratio of equal logits is undefined.
     let below = z(first) - lower.iter().map(|class| part * z(*class)).sum::<f64>() + 1e-12;
     let above = z(label) - z(other);
     let mut all = vec![0.0; logits.len()];
@@ -164,7 +165,7 @@ impl Apgd {
         Starts::new(self.norm, self.random_start, self.restarts, self.seed)
     }
 
-    /// Whether the loss is to rise, as 1, or to fall, as -1. The ratio towards a class rises as that class is neared.
+    /// 1 where the loss is maximised, -1 where it is minimised. The targeted DLR loss is maximised too.
     fn sign(&self) -> f32 {
         match self.loss {
             Loss::CrossEntropy => self.goal.sign(),
@@ -172,7 +173,7 @@ impl Apgd {
         }
     }
 
-    /// After `moves`, the loss of each image with the sign that makes it rise, and its gradient as the direction.
+    /// Performs `moves`, and returns each image's objective; the objective's gradient becomes the direction.
     fn climb(
         &self,
         target: &mut Target,
@@ -218,20 +219,18 @@ impl Batchwise for Apgd {
         }
         match self.loss {
             Loss::Dlr if target.classes() < 3 => Err(Error::Argument(
-                "the difference of logits ratio needs three classes or more, and the network has 2: take \
-                 Loss::CrossEntropy"
+                "the DLR loss needs three classes or more, and the network has 2: take Loss::CrossEntropy"
                     .into(),
             )),
             Loss::Dlr if self.goal != Goal::Away && target.classes() < 4 => Err(Error::Argument(
-                "the difference of logits ratio towards a class needs four classes or more, and the network has 3: \
-                 take Loss::CrossEntropy"
+                "the DLR loss towards a class needs four classes or more, and the network has 3: take Loss::CrossEntropy"
                     .into(),
             )),
             _ => Ok(()),
         }
     }
 
-    fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Moved> {
+    fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Perturbed> {
         let mut masked = vec![false; batch.labels.len()];
         let (mut images, mut best) = (Vec::new(), Vec::new());
         for restart in 0..self.restarts {
@@ -250,13 +249,12 @@ impl Batchwise for Apgd {
                 }
             }
         }
-        Ok(Moved { images, masked })
+        Ok(Perturbed { images, masked })
     }
 }
 
 impl Apgd {
-    /// All steps from one start; the target then has the best images, whose losses, with the sign that makes them rise,
-    /// are returned.
+    /// Runs all steps from one start. The target then holds the best images, whose objectives are returned.
     fn one_start(
         &self,
         target: &mut Target,
@@ -265,34 +263,34 @@ impl Apgd {
         masked: &mut [bool],
     ) -> Result<Vec<f32>> {
         let (rows, sign) = (batch.labels.len(), self.sign());
-        // The cross-entropy is the goal's class's, the ratio the label's own.
+        // The cross-entropy takes the goal's class, the DLR loss the label.
         let of_loss = |label: &u32| match self.loss {
             Loss::CrossEntropy => self.goal.class(*label, target.classes()),
             Loss::Dlr => *label,
         };
         let classes: Vec<u32> = batch.labels.iter().map(of_loss).collect();
         target.begin(batch.images, &classes)?;
-        let controls = |ways: &[Way], alpha: f32| -> Vec<Control> {
-            let told = batch.epsilons.iter().zip(batch.numbers).enumerate();
-            let told = told.map(|(at, (epsilon, number))| Control {
+        let controls = |ascents: &[Ascent], alpha: f32| -> Vec<Control> {
+            let images = batch.epsilons.iter().zip(batch.numbers).enumerate();
+            let controls = images.map(|(at, (epsilon, number))| Control {
                 epsilon: *epsilon,
-                step: ways.get(at).map_or(0.0, |way| sign * way.step),
-                // The direction is this gradient alone, in f32 whatever the network's precision.
+                step: ascents.get(at).map_or(0.0, |ascent| sign * ascent.step),
+                // No accumulation: the direction is this gradient alone, in f32 whatever the network's precision.
                 momentum: 0.0,
                 alpha,
                 image: *number,
                 draw: restart,
                 ..Control::default()
             });
-            told.collect()
+            controls.collect()
         };
-        target.tell(&controls(&[], 1.0))?;
+        target.write_controls(&controls(&[], 1.0))?;
         let losses = self.climb(target, self.starts()?.part(), &classes, masked)?;
         target.keep(&vec![true; rows])?;
-        let mut ways: Vec<Way> = losses
+        let mut ascents: Vec<Ascent> = losses
             .iter()
             .zip(batch.epsilons)
-            .map(|(loss, epsilon)| Way {
+            .map(|(loss, epsilon)| Ascent {
                 step: 2.0 * epsilon,
                 now: *loss,
                 best: *loss,
@@ -304,25 +302,25 @@ impl Apgd {
         let (checkpoints, mut last) = (checkpoints(self.steps), 0);
         for step in 1..=self.steps {
             let alpha = if step == 1 { 1.0 } else { self.momentum };
-            target.tell(&controls(&ways, alpha))?;
+            target.write_controls(&controls(&ascents, alpha))?;
             let losses = self.climb(target, Part::StepApgd(self.norm), &classes, masked)?;
             let mut better = vec![false; rows];
-            for ((way, loss), better) in ways.iter_mut().zip(&losses).zip(&mut better) {
-                way.raised += u32::from(*loss > way.now);
-                way.now = *loss;
-                if *loss > way.best {
-                    (way.best, *better) = (*loss, true);
+            for ((ascent, loss), better) in ascents.iter_mut().zip(&losses).zip(&mut better) {
+                ascent.raised += u32::from(*loss > ascent.now);
+                ascent.now = *loss;
+                if *loss > ascent.best {
+                    (ascent.best, *better) = (*loss, true);
                 }
             }
             target.keep(&better)?;
             if checkpoints.contains(&step) {
                 let halved: Vec<bool> =
-                    ways.iter_mut().map(|way| way.checkpoint(step - last, self.rho)).collect();
+                    ascents.iter_mut().map(|ascent| ascent.checkpoint(step - last, self.rho)).collect();
                 target.back_to_best(&halved)?;
                 last = step;
             }
         }
-        Ok(ways.iter().map(|way| way.best).collect())
+        Ok(ascents.iter().map(|ascent| ascent.best).collect())
     }
 }
 

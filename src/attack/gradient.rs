@@ -1,23 +1,23 @@
-//! Steps along gradients: FGSM, BIM, PGD and MI-FGSM.
+//! Gradient attacks: FGSM, BIM, PGD and MI-FGSM.
 
-use super::one::{Batch, Batchwise, Moved};
+use super::batchwise::{Batch, Batchwise, Perturbed};
 use super::target::{Part, Target};
 use super::{Attack, Counts, Goal, Norm, counted};
 use crate::ops::perturb::{Control, Noise};
 use crate::{Error, Result};
 
-/// How far an attack's step goes.
+/// The step size of an attack.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum StepSize {
-    /// So many pixel units: in each value (L∞), or in Euclidean norm (L2).
+    /// In pixel units: per value (L∞), or in Euclidean norm (L2).
     Pixels(f32),
-    /// So many times epsilon / steps.
+    /// In multiples of epsilon / steps.
     Relative(f32),
 }
 
 impl StepSize {
-    fn of(self, epsilon: f32, steps: u32) -> f32 {
+    fn in_pixels(self, epsilon: f32, steps: u32) -> f32 {
         match self {
             StepSize::Pixels(step) => step,
             StepSize::Relative(factor) => factor * epsilon / steps as f32,
@@ -43,10 +43,10 @@ impl std::fmt::Display for StepSize {
     }
 }
 
-/// Where steps start, and how often.
+/// Starting points of an attack.
 #[derive(Clone, Copy)]
 pub(super) struct Starts {
-    /// Noise about the images and its seed; the images themselves where there is none.
+    /// Noise added to the images, and its seed; `None` starts at the images themselves.
     noise: Option<(Noise, u64)>,
     pub count: u32,
 }
@@ -54,12 +54,12 @@ pub(super) struct Starts {
 impl Starts {
     const AT_IMAGES: Starts = Starts { noise: None, count: 1 };
 
-    /// At random places, uniform in the ball, or at the images.
+    /// At random points, uniform in the ball, or at the images.
     pub fn new(norm: Norm, random: bool, count: u32, seed: u64) -> Result<Self> {
         counted("restarts", count)?;
         if !random && count > 1 {
             return Err(Error::Argument(format!(
-                "{count} restarts from the image itself would all be the same: start at random, or once"
+                "{count} restarts from the image itself would all be the same: use a random start, or one restart"
             )));
         }
         let noise = match norm {
@@ -69,7 +69,7 @@ impl Starts {
         Ok(Starts { noise: random.then_some((noise, seed)), count })
     }
 
-    /// What brings images there.
+    /// The operation that moves images to a start.
     pub fn part(&self) -> Part {
         match self.noise {
             Some((noise, seed)) => Part::Noise(noise, seed),
@@ -77,7 +77,7 @@ impl Starts {
         }
     }
 
-    /// As names have it.
+    /// As part of a name.
     pub fn words(random: bool, count: u32) -> String {
         match (random, count) {
             (true, 1) => ", random start".into(),
@@ -87,7 +87,7 @@ impl Starts {
     }
 }
 
-/// As names have it.
+/// A norm's name.
 pub(super) fn in_words(norm: Norm) -> &'static str {
     match norm {
         Norm::Linf => "L∞",
@@ -96,14 +96,15 @@ pub(super) fn in_words(norm: Norm) -> &'static str {
 }
 
 /// The fast gradient sign method (Goodfellow, Shlens & Szegedy, *Explaining and harnessing adversarial examples*, ICLR
-/// 2015): x0 + epsilon sign(g), cut off at the range, g being the loss's gradient by the image; in L2 x0 + epsilon g / ||g||.
+/// 2015): x0 + epsilon sign(g), clipped to the range, g being the loss's gradient with respect to the image; in L2
+/// x0 + epsilon g / ||g||.
 ///
 /// See [`Target`] for an example.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fgsm {
     /// The ball's norm.
     pub norm: Norm,
-    /// Which loss it climbs.
+    /// Untargeted, or the target class.
     pub goal: Goal,
 }
 
@@ -115,8 +116,7 @@ impl Default for Fgsm {
 }
 
 /// The basic iterative method (Kurakin, Goodfellow & Bengio, *Adversarial examples in the physical world*, ICLR 2017
-/// workshop): steps of FGSM from the image itself, each cut off at the ball and the range. What the last step comes to is
-/// the result.
+/// workshop): steps of FGSM from the image itself, each clipped to the ball and the range. The result is the last step's.
 ///
 /// ```
 /// use sharpdim::attack::{Attack, Bim, StepSize};
@@ -128,11 +128,11 @@ impl Default for Fgsm {
 pub struct Bim {
     /// The ball's norm.
     pub norm: Norm,
-    /// How far a step goes.
+    /// Step size.
     pub alpha: StepSize,
-    /// How many there are.
+    /// Number of steps.
     pub steps: u32,
-    /// Which loss it climbs.
+    /// Untargeted, or the target class.
     pub goal: Goal,
 }
 
@@ -144,8 +144,8 @@ impl Default for Bim {
 }
 
 /// Projected gradient descent (Madry et al., *Towards deep learning models resistant to adversarial attacks*, ICLR 2018):
-/// as [`Bim`], from a random place in the ball, several times. Of an image's restarts the one whose last step has the
-/// greatest loss (targeted: the least of the goal) is the result.
+/// as [`Bim`], from a random point in the ball, with restarts. The result is the restart whose last step has the greatest
+/// loss (targeted: the smallest loss of the target class).
 ///
 /// ```
 /// use sharpdim::attack::{Attack, Norm, Pgd};
@@ -156,17 +156,17 @@ impl Default for Bim {
 pub struct Pgd {
     /// The ball's norm.
     pub norm: Norm,
-    /// How far a step goes.
+    /// Step size.
     pub step: StepSize,
-    /// How many there are from each start.
+    /// Number of steps from each start.
     pub steps: u32,
-    /// Whether it starts at a random place, uniform in the ball, or at the image.
+    /// Whether it starts at a random point, uniform in the ball, or at the image.
     pub random_start: bool,
-    /// How often it starts.
+    /// Number of starts.
     pub restarts: u32,
-    /// Which loss it climbs.
+    /// Untargeted, or the target class.
     pub goal: Goal,
-    /// Of the random places.
+    /// Seed of the random starts.
     pub seed: u64,
 }
 
@@ -197,11 +197,11 @@ impl Default for Pgd {
 pub struct MiFgsm {
     /// The ball's norm.
     pub norm: Norm,
-    /// What is kept of the sum of gradients from step to step.
+    /// Decay of the accumulated gradient at each step.
     pub decay: f32,
-    /// How many steps there are.
+    /// Number of steps.
     pub steps: u32,
-    /// Which loss it climbs.
+    /// Untargeted, or the target class.
     pub goal: Goal,
 }
 
@@ -212,12 +212,12 @@ impl Default for MiFgsm {
     }
 }
 
-/// Steps along the gradient, or along a sum of gradients: what all of these are.
+/// Steps along the gradient, or along accumulated gradients: the iteration that these attacks share.
 struct Ascent {
     norm: Norm,
     step: StepSize,
     steps: u32,
-    /// What a sum of gradients keeps of itself.
+    /// Decay of accumulated gradients, where steps follow these.
     decay: Option<f32>,
     starts: Starts,
     goal: Goal,
@@ -232,12 +232,12 @@ impl Ascent {
 
     fn passes(&self) -> Counts {
         let (steps, starts) = (u64::from(self.steps), u64::from(self.starts.count));
-        // Several starts are compared by a pass each.
+        // Each of several starts needs one more pass, for its final loss.
         let forward = starts * (steps + u64::from(starts > 1)) + 1;
         Counts { forward, backward: starts * steps }
     }
 
-    fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Moved> {
+    fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Perturbed> {
         let sign = self.goal.sign();
         let classes: Vec<u32> =
             batch.labels.iter().map(|label| self.goal.class(*label, target.classes())).collect();
@@ -257,21 +257,21 @@ impl Ascent {
                 .zip(batch.numbers)
                 .map(|(epsilon, number)| Control {
                     epsilon: *epsilon,
-                    step: sign * self.step.of(*epsilon, self.steps),
+                    step: sign * self.step.in_pixels(*epsilon, self.steps),
                     momentum: self.decay.unwrap_or(0.0),
                     image: *number,
                     draw: restart,
                     ..Control::default()
                 })
                 .collect();
-            target.tell(&controls)?;
+            target.write_controls(&controls)?;
             target.perform(&[self.starts.part()])?;
             for _ in 0..self.steps {
                 target.perform(ascend)?;
                 target.note_masked(&mut masked)?;
             }
             if self.starts.count == 1 {
-                return Ok(Moved { images: target.images()?, masked });
+                return Ok(Perturbed { images: target.images()?, masked });
             }
             target.perform(&[Part::Forward])?;
             let found = target.losses()?;
@@ -285,7 +285,7 @@ impl Ascent {
                 .for_each(|((best, found), _)| *best = *found);
             target.keep(&better)?;
         }
-        Ok(Moved { images: target.best()?, masked })
+        Ok(Perturbed { images: target.best()?, masked })
     }
 }
 
@@ -313,7 +313,7 @@ macro_rules! ascends {
                 self.ascent()?.check(target)
             }
 
-            fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Moved> {
+            fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Perturbed> {
                 self.ascent()?.batch(target, batch)
             }
         }

@@ -1,5 +1,5 @@
-//! Adversarial attacks: the worst images near given ones, for a network, and what they cost it in loss and accuracy (the
-//! other half of Konz & Mazurowski, *The Effect of Intrinsic Dataset Properties on Generalization*, ICLR 2024).
+//! Adversarial attacks on networks, and the penalties in loss and accuracy that they cause (the other half of Konz &
+//! Mazurowski, *The Effect of Intrinsic Dataset Properties on Generalization*, ICLR 2024).
 //!
 //! | attack | norms | from | passes of an image |
 //! |---|---|---|---|
@@ -14,20 +14,20 @@
 //! and one more forward pass each, which evaluates the result. Everything is in pixel units: images, epsilons and steps.
 //! Results stay in the ball and the range exactly, as [`ops::perturb`](crate::ops::perturb) has it. Random numbers are a
 //! function of seed and image number. The same seed gives the same bits on the same kind of device with a target of the
-//! same batch, whatever else is in the batch; targets of other batches round the network's sums otherwise.
+//! same batch size, whatever else is in the batch; with another batch size the network's sums round differently.
 //!
-//! **Masked gradients.** A network that is sure enough has a cross-entropy whose gradient is 0 in f32: an attack by
-//! gradients then goes nowhere, and its failure says nothing of the network. [`Attacked::masked`] counts such images; where
-//! it is not 0, [`Apgd`] with [`Loss::Dlr`], which does not underflow, or [`Square`], which takes no gradient, tells more.
+//! **Masked gradients.** The gradient of a very confident network's cross-entropy underflows to 0 in f32: a gradient attack
+//! then fails, which says nothing about robustness. [`Attacked::masked`] counts such images; where it is not 0, use [`Apgd`]
+//! with [`Loss::Dlr`], which does not underflow, or [`Square`], which needs no gradient.
 //!
 //! ```
 //! use sharpdim::Device;
 //! use sharpdim::attack::{Attack, Pgd, Target, robustness};
-//! use sharpdim::nn::{Model, Network, Plan, Settings};
+//! use sharpdim::nn::{Model, Network, NetworkPlan, Settings};
 //! let settings = Settings { batch: 4, size: [32, 32], channels: 1, ..Settings::default() };
 //! let device = Device::cpu();
 //! // Or Target::new(&Trained::read("checkpoint.safetensors".as_ref())?, &device, 64)?
-//! let state = Network::new(Plan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
+//! let state = Network::new(NetworkPlan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
 //! let mut target = Target::of_state(&device, Model::ResNet18, &settings, &state, &[1.0 / 255.0, 0.0])?;
 //! let images: Vec<f32> = (0..4 * 32 * 32).map(|i| (i * 37 % 256) as f32).collect();
 //! let report = robustness(&Pgd { steps: 3, ..Pgd::default() }, &mut target, &images, &[0, 1, 0, 1], &[2.0], 200, 0)?;
@@ -54,21 +54,21 @@ pub use robust::{Estimate, Level, Report, report, robustness, smallest_epsilon, 
 pub use square::Square;
 pub use target::{Counts, Target};
 
-/// What an attack by gradients climbs.
+/// The goal of an attack: untargeted, or a class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Goal {
-    /// The loss of an image's own label: any other class will do.
+    /// Untargeted: raises the loss of the image's label.
     #[default]
     Away,
-    /// Down the loss of this class: a targeted attack.
+    /// Targeted: lowers the loss of this class.
     Class(u32),
-    /// Down the loss of the class after the label, the first being after the last.
+    /// Targeted: lowers the loss of the class after the label, cyclically.
     Next,
 }
 
 impl Goal {
-    /// The class whose loss is taken.
+    /// The class of the loss.
     fn class(self, label: u32, classes: usize) -> u32 {
         match self {
             Goal::Away => label,
@@ -77,7 +77,7 @@ impl Goal {
         }
     }
 
-    /// Whether that loss is to rise, as 1, or to fall, as -1.
+    /// 1 where that loss is maximised, -1 where it is minimised.
     fn sign(self) -> f32 {
         if self == Goal::Away { 1.0 } else { -1.0 }
     }
@@ -85,7 +85,7 @@ impl Goal {
     fn check(self, target: &Target) -> Result<()> {
         match self {
             Goal::Class(class) if class as usize >= target.classes() => Err(Error::Argument(format!(
-                "class {class} is the goal: the network has {} classes, 0 to {}",
+                "target class {class}: the network has {} classes, 0 to {}",
                 target.classes(),
                 target.classes() - 1
             ))),
@@ -93,7 +93,7 @@ impl Goal {
         }
     }
 
-    /// In a name: nothing, or where it leads.
+    /// As part of a name: empty where untargeted.
     fn words(self) -> String {
         match self {
             Goal::Away => String::new(),
@@ -103,30 +103,30 @@ impl Goal {
     }
 }
 
-/// What an attack made of images at one epsilon, in their order.
+/// The results of an attack at one epsilon, in the order of the images.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Attacked {
-    /// Radius of the ball, in pixel units.
+    /// Radius of the ball in pixel units.
     pub epsilon: f32,
     /// The images (n, h, w, c), in pixel units.
     pub images: Vec<f32>,
-    /// The cross-entropy of each, of its own label, whatever the attack climbed.
+    /// The cross-entropy of each with its own label, whatever loss the attack used.
     pub losses: Vec<f32>,
-    /// The class that each is taken for: the first of the greatest logits.
+    /// The predicted class of each: the first of the greatest logits.
     pub predictions: Vec<u32>,
-    /// Whether that is not its label. Images that were taken for another class unattacked are among them.
+    /// Whether that is not its label, which includes images that were misclassified without an attack.
     pub success: Vec<bool>,
-    /// Images whose gradient was 0 in every value at some step of the attack, as far as f32 can tell: for them the attack
-    /// was blind there. 0 where no gradients are taken.
+    /// Images whose f32 gradient was 0 in every value at some step of the attack (gradient masking). 0 for attacks without
+    /// gradients.
     pub masked: usize,
 }
 
 impl Attacked {
-    /// The results of some of the images, by their places.
+    /// The results of some of the images, by index.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a place past the last image.
+    /// [`Error::Argument`] for an index past the last image.
     pub fn select(&self, places: &[usize]) -> Result<Self> {
         let count = self.losses.len();
         if let Some(at) = places.iter().find(|at| **at >= count) {
@@ -144,7 +144,7 @@ impl Attacked {
         })
     }
 
-    /// The mean of its losses.
+    /// The mean loss.
     pub fn mean_loss(&self) -> f64 {
         self.losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / self.losses.len() as f64
     }
@@ -156,23 +156,22 @@ impl Attacked {
 }
 
 /// An attack, with its settings.
-pub trait Attack: one::Batchwise {
-    /// Its name and what it is set to, as tables have it.
+pub trait Attack: batchwise::Batchwise {
+    /// Its name and settings, for tables.
     fn name(&self) -> String;
 
-    /// Which norm its epsilon bounds.
+    /// The norm that epsilon bounds.
     fn norm(&self) -> Norm;
 
-    /// The most passes that an image takes, the one that evaluates the result included: what a progress bar is full at.
+    /// The most passes per image, the evaluation of the result included: the length of a progress bar.
     fn passes(&self) -> Counts;
 
-    /// Attacks images (n, h, w, c), any number of them, at each epsilon by itself. An epsilon of 0 gives the images to the
-    /// bit.
+    /// Attacks any number of images (n, h, w, c) at each epsilon separately. An epsilon of 0 returns the images unchanged.
     ///
     /// # Errors
-    /// [`Error::Argument`] for values that are no whole images or not in the target's range, other than a label for each
-    /// image, 2^24 images or more, an epsilon that is NaN, below 0, or greater than the range's own extent, and settings
-    /// that make no sense; [`Error::Data`] for a label that is no class, and where a loss is not finite;
+    /// [`Error::Argument`] for values that are not whole images or outside the target's range, for a number of labels
+    /// other than that of images, 2^24 images or more, an epsilon that is NaN, below 0, or larger than the range, and
+    /// invalid settings; [`Error::Data`] for a label that is no class, and where a loss is not finite;
     /// [`Error::Device`] where the device fails; [`Error::Stopped`] where [`Target::watch`] says so.
     fn run(
         &self,
@@ -191,34 +190,34 @@ pub trait Attack: one::Batchwise {
     }
 }
 
-/// What is not for callers: an attack on a batch.
-mod one {
+/// An attack on one batch: not public.
+mod batchwise {
     use super::{Result, Target};
 
-    /// At most a target's batch of images.
+    /// Up to a batch of the target's images.
     pub struct Batch<'a> {
         pub(super) images: &'a [f32],
         pub(super) labels: &'a [u32],
-        /// Each image's own.
+        /// One per image.
         pub(super) epsilons: &'a [f32],
-        /// What random numbers are a function of.
+        /// Image numbers, which seed random numbers.
         pub(super) numbers: &'a [u32],
     }
 
-    /// What became of it.
-    pub struct Moved {
+    /// The perturbed images, and which had masked gradients.
+    pub struct Perturbed {
         pub(super) images: Vec<f32>,
         pub(super) masked: Vec<bool>,
     }
 
     pub trait Batchwise {
-        /// That its settings make sense for this network.
+        /// Checks the settings against this network.
         fn check(&self, target: &Target) -> Result<()>;
-        fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Moved>;
+        fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Perturbed>;
     }
 }
 
-/// That all is as [`Attack::run`] wants it.
+/// Checks the arguments of [`Attack::run`].
 fn ready<A: Attack + ?Sized>(
     attack: &A,
     target: &Target,
@@ -236,14 +235,13 @@ fn ready<A: Attack + ?Sized>(
     match epsilons.iter().find(|epsilon| !(0.0..=most).contains(&f64::from(**epsilon))) {
         None => Ok(()),
         Some(epsilon) => Err(Error::Argument(format!(
-            "{}: an epsilon of {epsilon}: in pixel units it must be from 0 to {most}, which is the extent of pixels from \
-             {low} to {high}",
+            "{}: an epsilon of {epsilon}: in pixel units it must be from 0 to {most}, for pixels from {low} to {high}",
             attack.name()
         ))),
     }
 }
 
-/// Attacks each image at its own epsilon. Losses and predictions are of the images that are returned.
+/// Attacks each image at its own epsilon. Losses and predictions are those of the returned images.
 fn each<A: Attack + ?Sized>(
     attack: &A,
     target: &mut Target,
@@ -258,7 +256,7 @@ fn each<A: Attack + ?Sized>(
         let rows = from..labels.len().min(from + batch);
         let found = attack.batch(
             target,
-            &one::Batch {
+            &batchwise::Batch {
                 images: &images[rows.start * image..rows.end * image],
                 labels: &labels[rows.clone()],
                 epsilons: &epsilons[rows.clone()],
@@ -268,7 +266,7 @@ fn each<A: Attack + ?Sized>(
         moved.extend(found.images);
         masked += found.masked.iter().filter(|masked| **masked).count();
     }
-    let (logits, losses) = target.look(&moved, labels)?;
+    let (logits, losses) = target.evaluate(&moved, labels)?;
     let predictions: Vec<u32> = logits.chunks_exact(target.classes()).map(first_greatest).collect();
     let success = predictions.iter().zip(labels).map(|(prediction, label)| prediction != label).collect();
     Ok(Attacked { epsilon: 0.0, images: moved, losses, predictions, success, masked })
@@ -279,7 +277,7 @@ fn first_greatest(logits: &[f32]) -> u32 {
     (0..logits.len()).reduce(greater).unwrap_or(0) as u32
 }
 
-/// That a number of steps, restarts or queries is one that random numbers can be drawn for.
+/// Checks that a number of steps, restarts or queries fits the counters of random numbers.
 fn counted(what: &str, number: u32) -> Result<()> {
     if (1..1 << 24).contains(&number) {
         return Ok(());

@@ -1,18 +1,18 @@
-//! The attacks by name: one table, which command lines, plans of studies and their documentation read.
+//! The table of attacks by name, read by command lines, study plans and docs.
 
 use super::{Apgd, Attack, Bim, Fgsm, Goal, Loss, MiFgsm, Norm, Pgd, SignNoise, Square, UniformNoise};
 use crate::{Error, Result};
 
-/// Settings of an attack that is made by name. Each attack takes those that it has.
+/// Settings of an attack made by name. Each attack uses those that apply to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The norm that epsilon bounds.
     pub norm: Norm,
-    /// Which loss the attack climbs.
+    /// Untargeted, or the target class.
     pub goal: Goal,
     /// Gradient steps; where `None`, the attack's default.
     pub steps: Option<u32>,
-    /// Random starts, of which the best is kept.
+    /// Random starts; the best result is kept.
     pub restarts: u32,
     /// Forward passes of an attack without gradients.
     pub queries: u32,
@@ -48,41 +48,45 @@ pub struct NamedAttack {
 
 /// From weak to strong.
 static ATTACKS: [NamedAttack; 9] = [
-    row("noise", "uniform noise: a control", |&Settings { norm, seed, .. }| {
+    row("noise", "uniform noise, as a control", |&Settings { norm, seed, .. }| {
         Ok(Box::new(UniformNoise { norm, seed }))
     }),
-    row("signs", "random signs of epsilon: a control", |settings| {
+    row("signs", "random signs of epsilon, as a control", |settings| {
         linf_only(settings)?;
         Ok(Box::new(SignNoise { seed: settings.seed }))
     }),
     row("fgsm", "one step along the gradient", |&Settings { norm, goal, .. }| {
         Ok(Box::new(Fgsm { norm, goal }))
     }),
-    row("bim", "steps from the image", |&Settings { norm, goal, steps, .. }| {
+    row("bim", "iterated FGSM from the image", |&Settings { norm, goal, steps, .. }| {
         let default = Bim::default();
         Ok(Box::new(Bim { norm, goal, steps: steps.unwrap_or(default.steps), ..default }))
     }),
-    row("mi-fgsm", "steps along a sum of gradients", |&Settings { norm, goal, steps, .. }| {
+    row("mi-fgsm", "iterated FGSM with momentum", |&Settings { norm, goal, steps, .. }| {
         let default = MiFgsm::default();
         Ok(Box::new(MiFgsm { norm, goal, steps: steps.unwrap_or(default.steps), ..default }))
     }),
-    row("pgd", "steps from random starts", |&Settings { norm, goal, steps, restarts, seed, .. }| {
-        let default = Pgd::default();
-        let steps = steps.unwrap_or(default.steps);
-        Ok(Box::new(Pgd { norm, goal, steps, restarts, seed, ..default }))
-    }),
-    row("apgd", "steps that find their size", |settings| Ok(Box::new(apgd(settings)))),
-    row("apgd-dlr", "the same on the ratio of logits", |settings| {
+    row(
+        "pgd",
+        "projected gradient descent from random starts",
+        |&Settings { norm, goal, steps, restarts, seed, .. }| {
+            let default = Pgd::default();
+            let steps = steps.unwrap_or(default.steps);
+            Ok(Box::new(Pgd { norm, goal, steps, restarts, seed, ..default }))
+        },
+    ),
+    row("apgd", "PGD with adaptive steps, on the cross-entropy", |settings| Ok(Box::new(apgd(settings)))),
+    row("apgd-dlr", "PGD with adaptive steps, on the DLR loss", |settings| {
         let least = if settings.goal == Goal::Away { 3 } else { 4 };
         if settings.classes < least {
             let classes = settings.classes;
             return Err(format!(
-                "the ratio of logits needs {least} classes, and the network has {classes}: take apgd"
+                "the DLR loss needs {least} classes, and the network has {classes}: take apgd"
             ));
         }
         Ok(Box::new(Apgd { loss: Loss::Dlr, ..apgd(settings) }))
     }),
-    row("square", "random search, no gradients", |settings| {
+    row("square", "random search, without gradients", |settings| {
         linf_only(settings)?;
         let &Settings { goal, queries, seed, .. } = settings;
         Ok(Box::new(Square { goal, queries, seed, ..Square::default() }))
@@ -101,17 +105,17 @@ fn apgd(&Settings { norm, goal, steps, restarts, seed, .. }: &Settings) -> Apgd 
 fn linf_only(settings: &Settings) -> Result<(), String> {
     match settings.norm {
         Norm::Linf => Ok(()),
-        Norm::L2 => Err("it has no L2 form: its norm is L∞".into()),
+        Norm::L2 => Err("it has no L2 form, only L∞".into()),
     }
 }
 
 impl NamedAttack {
-    /// All there are, from weak to strong.
+    /// All attacks, from weak to strong.
     pub fn all() -> &'static [NamedAttack] {
         &ATTACKS
     }
 
-    /// The attack of a name.
+    /// Finds an attack by name.
     ///
     /// # Errors
     /// [`Error::Argument`] for an unknown name; it lists the known ones.
@@ -130,12 +134,12 @@ impl NamedAttack {
         })
     }
 
-    /// The name, as command lines and plans have it.
+    /// The name in command lines and plans.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What it does, in a few words.
+    /// A short description.
     pub fn about(&self) -> &'static str {
         self.about
     }
@@ -143,7 +147,7 @@ impl NamedAttack {
     /// The attack with these settings.
     ///
     /// # Errors
-    /// [`Error::Argument`] where the attack has no form in that norm, or cannot attack a network of so few classes.
+    /// [`Error::Argument`] where the attack does not support that norm, or needs more classes.
     pub fn with(&self, settings: &Settings) -> Result<Box<dyn Attack>> {
         (self.make)(settings).map_err(|reason| Error::Argument(format!("attack {}: {reason}", self.name)))
     }
@@ -153,7 +157,7 @@ impl NamedAttack {
 mod tests {
     use super::*;
 
-    /// A name and what it makes: a row that makes another attack, or none, fails here.
+    /// Each row makes the attack that it names.
     #[test]
     fn each_name_makes_its_attack() {
         let settings = Settings { classes: 4, ..Settings::default() };

@@ -1,13 +1,13 @@
-//! Noise of an attack's size: what an attack is to be better than.
+//! Random noise of an attack's size, as a control.
 
+use super::batchwise::{Batch, Batchwise, Perturbed};
 use super::gradient::in_words;
-use super::one::{Batch, Batchwise, Moved};
 use super::target::{Part, Target};
 use super::{Attack, Counts, Norm};
 use crate::Result;
 use crate::ops::perturb::{Control, Noise};
 
-/// Noise that is uniform in the ball: in L∞ each value by itself from -epsilon to epsilon. No pass of the network.
+/// Uniform noise in the ball: in L∞ each value independently from -epsilon to epsilon. It needs no pass of the network.
 ///
 /// ```
 /// use sharpdim::attack::{Attack, UniformNoise};
@@ -17,7 +17,7 @@ use crate::ops::perturb::{Control, Noise};
 pub struct UniformNoise {
     /// The ball's norm.
     pub norm: Norm,
-    /// Of the random numbers.
+    /// Seed of the random numbers.
     pub seed: u64,
 }
 
@@ -28,7 +28,7 @@ impl Default for UniformNoise {
     }
 }
 
-/// Each value epsilon or -epsilon, at random: what [`Fgsm`](super::Fgsm) would be without knowing the gradient.
+/// Each value epsilon or -epsilon at random: [`Fgsm`](super::Fgsm) with random signs in place of the gradient's.
 ///
 /// ```
 /// use sharpdim::attack::{Attack, SignNoise};
@@ -36,12 +36,12 @@ impl Default for UniformNoise {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SignNoise {
-    /// Of the random numbers.
+    /// Seed of the random numbers.
     pub seed: u64,
 }
 
-/// For an image that is only evaluated.
-const TOLD: Counts = Counts { forward: 1, backward: 0 };
+/// Only the evaluation of the result.
+const EVALUATION: Counts = Counts { forward: 1, backward: 0 };
 
 impl Attack for UniformNoise {
     fn name(&self) -> String {
@@ -53,7 +53,7 @@ impl Attack for UniformNoise {
     }
 
     fn passes(&self) -> Counts {
-        TOLD
+        EVALUATION
     }
 }
 
@@ -67,7 +67,7 @@ impl Attack for SignNoise {
     }
 
     fn passes(&self) -> Counts {
-        TOLD
+        EVALUATION
     }
 }
 
@@ -76,7 +76,7 @@ impl Batchwise for UniformNoise {
         Ok(())
     }
 
-    fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Moved> {
+    fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Perturbed> {
         let kind = match self.norm {
             Norm::Linf => Noise::Uniform,
             Norm::L2 => Noise::Ball,
@@ -90,18 +90,18 @@ impl Batchwise for SignNoise {
         Ok(())
     }
 
-    fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Moved> {
+    fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Perturbed> {
         noise(target, batch, Noise::Signs, self.seed)
     }
 }
 
-fn noise(target: &mut Target, batch: &Batch<'_>, kind: Noise, seed: u64) -> Result<Moved> {
+fn noise(target: &mut Target, batch: &Batch<'_>, kind: Noise, seed: u64) -> Result<Perturbed> {
     target.begin(batch.images, batch.labels)?;
-    let told = batch.epsilons.iter().zip(batch.numbers);
-    let controls: Vec<Control> = told
+    let images = batch.epsilons.iter().zip(batch.numbers);
+    let controls: Vec<Control> = images
         .map(|(epsilon, number)| Control { epsilon: *epsilon, image: *number, ..Control::default() })
         .collect();
-    target.tell(&controls)?;
+    target.write_controls(&controls)?;
     target.perform(&[Part::Noise(kind, seed)])?;
-    Ok(Moved { images: target.images()?, masked: vec![false; batch.labels.len()] })
+    Ok(Perturbed { images: target.images()?, masked: vec![false; batch.labels.len()] })
 }

@@ -84,10 +84,10 @@ pub fn robustness<A: Attack + ?Sized>(
 /// ```
 /// use sharpdim::Device;
 /// use sharpdim::attack::{Attack, Fgsm, Target, report, unattacked};
-/// use sharpdim::nn::{Model, Network, Plan, Settings};
+/// use sharpdim::nn::{Model, Network, NetworkPlan, Settings};
 /// let settings = Settings { batch: 2, size: [32, 32], channels: 1, ..Settings::default() };
 /// let device = Device::cpu();
-/// let state = Network::new(Plan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
+/// let state = Network::new(NetworkPlan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
 /// let mut target = Target::of_state(&device, Model::ResNet18, &settings, &state, &[1.0 / 255.0, 0.0])?;
 /// let (images, labels) = (vec![128.0; 2 * 32 * 32], [0, 1]);
 /// let (fgsm, clean) = (Fgsm::default(), unattacked(&mut target, &images, &labels)?);
@@ -238,10 +238,10 @@ impl fmt::Display for Report {
 /// ```
 /// use sharpdim::Device;
 /// use sharpdim::attack::{Attack, Fgsm, Target, smallest_epsilon};
-/// use sharpdim::nn::{Model, Network, Plan, Settings};
+/// use sharpdim::nn::{Model, Network, NetworkPlan, Settings};
 /// let settings = Settings { batch: 2, size: [32, 32], channels: 1, ..Settings::default() };
 /// let device = Device::cpu();
-/// let state = Network::new(Plan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
+/// let state = Network::new(NetworkPlan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
 /// let mut target = Target::of_state(&device, Model::ResNet18, &settings, &state, &[1.0 / 255.0, 0.0])?;
 /// let images = vec![128.0; 2 * 32 * 32];
 /// // Of two images that are alike, one has the label that the network gives both.

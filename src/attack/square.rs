@@ -1,19 +1,19 @@
-//! The Square Attack: random search, by forward passes alone.
+//! The Square Attack: random search with forward passes only.
 
-use super::one::{Batch, Batchwise, Moved};
+use super::batchwise::{Batch, Batchwise, Perturbed};
 use super::target::{Part, Target};
 use super::{Attack, Counts, Goal, Norm, counted, first_greatest};
 use crate::ops::perturb::{Control, Square as Kind};
 use crate::ops::philox::{key, philox};
 use crate::{Error, Result};
 
-/// The last word of the counter that places are drawn with; 1 to 5 are [`perturb`](crate::ops::perturb)'s own.
+/// The last word of the counter for windows' positions; 1 to 5 are those of [`perturb`](crate::ops::perturb).
 const PLACES: u32 = 6;
 
 /// The Square Attack in L∞ (Andriushchenko et al., *Square Attack: a query-efficient black-box adversarial attack via
-/// random search*, ECCV 2020): stripes of epsilon and -epsilon, then windows at random, of which each is kept that lowers
-/// the margin, the label's logit less the greatest of the others, or towards a class the cross-entropy of that class. It takes
-/// no gradients, so that none can be masked. An image that is where it is to be is left as it is from then on.
+/// random search*, ECCV 2020): stripes of epsilon and -epsilon, then random windows. A window is kept if it lowers the
+/// margin (the label's logit minus the greatest of the others) or, targeted, the cross-entropy of the target class. It needs
+/// no gradients, so gradient masking does not affect it. An image is left alone once the attack on it succeeded.
 ///
 /// ```
 /// use sharpdim::attack::{Attack, Square};
@@ -21,14 +21,14 @@ const PLACES: u32 = 6;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Square {
-    /// Forward passes of an image.
+    /// Forward passes per image.
     pub queries: u32,
-    /// The part of an image that the first windows take; the paper's schedule halves it as queries go by, at 10, 50, 200,
-    /// 500, 1000, 2000, 4000, 6000 and 8000 of 10 000.
+    /// The fraction of an image that the first windows cover; the paper's schedule halves it at 10, 50, 200, 500, 1000, 2000,
+    /// 4000, 6000 and 8000 of 10 000 queries.
     pub p: f32,
-    /// Where it leads.
+    /// Untargeted, or the target class.
     pub goal: Goal,
-    /// Of the random numbers.
+    /// Seed of the random numbers.
     pub seed: u64,
 }
 
@@ -40,7 +40,7 @@ impl Default for Square {
 }
 
 impl Square {
-    /// The side of a query's windows: the paper's schedule, of a square that the image has room for.
+    /// The side of a query's windows by the paper's schedule, at most the image's smaller side.
     fn side(&self, query: u32, [height, width]: [usize; 2]) -> u32 {
         let of_ten_thousand = u64::from(query) * 10_000 / u64::from(self.queries);
         let halvings = [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000]
@@ -67,12 +67,12 @@ impl Attack for Square {
     }
 }
 
-/// A number below `end`, evenly but for one in 2^32.
+/// A number below `end`, uniform up to 2^-32.
 fn below(word: u32, end: u32) -> u32 {
     ((u64::from(word) * u64::from(end)) >> 32) as u32
 }
 
-/// The class's logit less the greatest of the others.
+/// The class's logit minus the greatest of the others.
 fn margin(logits: &[f32], class: u32) -> f32 {
     let others = logits.iter().enumerate().filter(|(other, _)| *other != class as usize);
     logits[class as usize] - others.map(|(_, logit)| *logit).fold(f32::NEG_INFINITY, f32::max)
@@ -81,7 +81,7 @@ fn margin(logits: &[f32], class: u32) -> f32 {
 /// The class's cross-entropy.
 fn cross_entropy(logits: &[f32], class: u32) -> f32 {
     let over = logits.iter().map(|z| f64::from(*z) - f64::from(logits[class as usize]));
-    // Of one that is far above, the sum is infinite, and the greatest is the logarithm itself.
+    // The greatest is factored out, so that the sum does not overflow.
     let greatest = over.clone().fold(f64::NEG_INFINITY, f64::max);
     (greatest + over.map(|z| (z - greatest).exp()).sum::<f64>().ln()) as f32
 }
@@ -94,20 +94,20 @@ impl Batchwise for Square {
             return Ok(());
         }
         Err(Error::Argument(format!(
-            "windows of {} of an image at first: it must be above 0 and at most 1",
+            "initial windows of {} of an image: it must be above 0 and at most 1",
             self.p
         )))
     }
 
-    fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Moved> {
+    fn batch(&self, target: &mut Target, batch: &Batch<'_>) -> Result<Perturbed> {
         target.begin(batch.images, batch.labels)?;
         let [height, width, _] = target.shape();
         let mut best = vec![f32::INFINITY; batch.labels.len()];
         let mut there = vec![false; batch.labels.len()];
         for query in 0..self.queries {
             let side = self.side(query, [height, width]);
-            let told = batch.epsilons.iter().zip(batch.numbers);
-            let controls: Vec<Control> = told
+            let images = batch.epsilons.iter().zip(batch.numbers);
+            let controls: Vec<Control> = images
                 .map(|(epsilon, number)| {
                     let places = philox([0, *number, query, PLACES], key(self.seed));
                     Control {
@@ -121,7 +121,7 @@ impl Batchwise for Square {
                     }
                 })
                 .collect();
-            target.tell(&controls)?;
+            target.write_controls(&controls)?;
             let kind = if query == 0 { Kind::Stripes } else { Kind::Window };
             target.perform(&[Part::Square(kind, self.seed), Part::Forward])?;
             let logits = target.logits()?;
@@ -149,7 +149,7 @@ impl Batchwise for Square {
                 break;
             }
         }
-        Ok(Moved { images: target.best()?, masked: vec![false; batch.labels.len()] })
+        Ok(Perturbed { images: target.best()?, masked: vec![false; batch.labels.len()] })
     }
 }
 

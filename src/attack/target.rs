@@ -1,27 +1,29 @@
-//! A network under attack: its passes and an attack's operations as parts, which on a GPU are recorded together.
+//! A network under attack: its passes and an attack's operations, which on a GPU are recorded together.
 
-use crate::nn::{Model, Network, Passes, Purpose, Room, Settings, State, Topology, Trained, run_recorded};
+use crate::nn::{
+    AttackTensors, Model, Network, Passes, Purpose, Settings, State, Topology, Trained, run_recorded,
+};
 use crate::ops::cross_entropy::CrossEntropy;
 use crate::ops::perturb::{self, Control, Noise, Norm, Perturb, Square};
 use crate::{Arena, Device, Error, Precision, Recording, Result, Slot};
 use std::ops::ControlFlow;
 
-/// Recordings that are kept: those of a few attacks. They hold their seeds, so that there could be any number.
+/// Recordings that are kept, enough for a few attacks: a recording contains its seed, so their number is unbounded.
 const MOST_RECORDINGS: usize = 16;
 
-/// A network whose images are attacked, with room for a batch of them: weights stay as they are, batch normalisation
-/// takes its running statistics, nothing is dropped.
+/// A network under attack, with the memory for a batch of images: weights are fixed, batch normalisation uses running
+/// statistics, and there is no dropout.
 ///
-/// Images are f32 in pixel units (n, h, w, c), from 0 to 255 if [`with_range`](Self::with_range) says nothing else; the
-/// network reads x scale\[c\] + shift\[c\] of them.
+/// Images are f32 in pixel units (n, h, w, c), from 0 to 255 unless [`with_range`](Self::with_range) changes that; the
+/// network's input is x scale\[c\] + shift\[c\].
 ///
 /// ```
 /// use sharpdim::Device;
 /// use sharpdim::attack::{Attack, Fgsm, Target};
-/// use sharpdim::nn::{Model, Network, Plan, Settings};
+/// use sharpdim::nn::{Model, Network, NetworkPlan, Settings};
 /// let settings = Settings { batch: 2, size: [32, 32], channels: 1, ..Settings::default() };
 /// let device = Device::cpu();
-/// let state = Network::new(Plan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
+/// let state = Network::new(NetworkPlan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
 /// let mut target = Target::of_state(&device, Model::ResNet18, &settings, &state, &[1.0 / 255.0, 0.0])?;
 /// let images: Vec<f32> = (0..3 * 32 * 32).map(|i| (i % 256) as f32).collect();
 /// let found = Fgsm::default().run(&mut target, &images, &[0, 1, 1], &[4.0])?;
@@ -34,7 +36,7 @@ pub struct Target {
     perturb: Perturb,
     classes: usize,
     recorded: Vec<(Vec<Part>, Option<Recording>)>,
-    /// Images of the batch that are not padding.
+    /// Images of the batch, without padding.
     rows: usize,
     passes: Counts,
     watch: Option<Watch>,
@@ -47,22 +49,22 @@ type Watch = Box<dyn FnMut(Counts) -> ControlFlow<()> + Send>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// To the logits.
+    /// Forward passes, to the logits.
     pub forward: u64,
-    /// Back to the images' gradient.
+    /// Backward passes, to the images' gradient.
     pub backward: u64,
 }
 
-/// A piece of an attack's iteration. `input` is brought up to date by whatever moves images.
+/// An operation of an attack's iteration. Those that change the images also update the network's input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Part {
-    /// Logits and cross-entropies.
+    /// Computes logits and cross-entropies.
     Forward,
-    /// The cross-entropies' gradient, and its norms.
+    /// Computes the cross-entropies' gradient, and its norms.
     Backward,
-    /// The gradient of the loss whose gradient by logits was written, and its norms.
+    /// Computes the gradient of the loss whose gradient with respect to the logits was written, and its norms.
     BackwardFromLogits,
-    /// The gradient is added to the direction.
+    /// Accumulates the gradient into the direction.
     Accumulate,
     /// A step along the gradient.
     Step(Norm),
@@ -70,17 +72,18 @@ pub(super) enum Part {
     StepAlong(Norm),
     /// Auto-PGD's step along the direction.
     StepApgd(Norm),
-    /// A start at random.
+    /// A random start.
     Noise(Noise, u64),
-    /// A candidate, in x, of the best images.
+    /// Writes candidates to x, from the best images.
     Square(Square, u64),
-    /// What the network reads of x.
+    /// Computes the network's input from x.
     Normalise,
 }
 
 impl Part {
     fn run(self, arena: &mut Arena, p: &Perturb, passes: &Passes<'_>) -> Result<()> {
-        let Room { origin, x, previous, best, direction, controls, scale, norms, .. } = passes.room;
+        let AttackTensors { origin, x, previous, best, direction, controls, scale, norms, .. } =
+            passes.tensors;
         let (y, g) = (passes.input(), passes.gradient());
         match self {
             Part::Forward => {
@@ -111,7 +114,8 @@ impl Part {
 }
 
 impl Target {
-    /// A trained network, for batches of up to `batch` images. On the CPU it computes in f32, whatever it was trained in.
+    /// A trained network, for batches of up to `batch` images. On the CPU it computes in f32, whatever the precision of its
+    /// training.
     ///
     /// # Errors
     /// As [`of_state`](Self::of_state).
@@ -128,12 +132,12 @@ impl Target {
         Self::of_state(device, trained.model, &settings, &trained.state, &trained.scale)
     }
 
-    /// A network of these weights, planned by the settings' batch, channels, classes, size and precision; `scale` has the
-    /// factor of each channel, all above 0, then the offset of each, of what the network reads of a pixel's value.
+    /// A network with these weights, planned with the settings' batch, channels, classes, size and precision. `scale` has the
+    /// factors that normalise each channel, all above 0, then the offsets.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a network of one logit, which has no other class to be led to; for a scale that is not
-    /// finite, or of other channels, or a factor of 0 or below; and as [`Plan::new`](crate::nn::Plan::new),
+    /// [`Error::Argument`] for a network with one logit, which has no second class; for a scale that is not
+    /// finite, has another number of channels, or a factor of 0 or below; and as [`NetworkPlan::new`](crate::nn::NetworkPlan::new),
     /// [`Network::new`] and [`Network::load_state`].
     pub fn of_state(
         device: &Device,
@@ -142,12 +146,12 @@ impl Target {
         state: &State,
         scale: &[f32],
     ) -> Result<Self> {
-        Self::of(device, &model.topology(), settings, state, scale)
+        Self::with_topology(device, &model.topology(), settings, state, scale)
     }
 
-    /// As [`of_state`](Self::of_state), of any topology.
+    /// As [`of_state`](Self::of_state), for any topology.
     #[doc(hidden)]
-    pub fn of(
+    pub fn with_topology(
         device: &Device,
         topology: &Topology,
         settings: &Settings,
@@ -157,7 +161,7 @@ impl Target {
         let &Settings { batch, channels, classes, size: [height, width], .. } = settings;
         if classes == 1 {
             return Err(Error::Argument(format!(
-                "{}: a network of one logit has one class, which no attack leads away from: two or more are needed",
+                "{}: the network has one logit, and so one class: an attack needs two or more",
                 topology.name
             )));
         }
@@ -167,7 +171,7 @@ impl Target {
             && scale.iter().all(|v| v.is_finite());
         if !good {
             return Err(Error::Argument(format!(
-                "a scale of {scale:?}: images of {channels} channels need {channels} factors above 0 and then as many \
+                "a scale of {scale:?}: images of {channels} channels need {channels} factors above 0, then as many \
                  offsets, all finite"
             )));
         }
@@ -179,7 +183,7 @@ impl Target {
         };
         let mut network = Network::attacked(device, topology, &settings, state)?;
         let (arena, passes) = network.parts();
-        arena.write(passes.room.scale, scale)?;
+        arena.write(passes.tensors.scale, scale)?;
         Ok(Target {
             network,
             perturb: Perturb::new(batch, [height, width, channels], [0.0, 255.0])?,
@@ -191,19 +195,19 @@ impl Target {
         })
     }
 
-    /// The same, of pixels whose values are from `low` to `high`.
+    /// The same for pixel values from `low` to `high`.
     ///
     /// # Errors
     /// [`Error::Argument`] for a range that is empty or not finite.
     pub fn with_range(mut self, low: f32, high: f32) -> Result<Self> {
         let Perturb { batch, height, width, channels, .. } = self.perturb;
         self.perturb = Perturb::new(batch, [height, width, channels], [low, high])?;
-        // They hold the old range.
+        // Recordings contain the old range.
         self.recorded.clear();
         Ok(self)
     }
 
-    /// Least and greatest value of a pixel.
+    /// Smallest and largest value of a pixel.
     pub fn range(&self) -> [f32; 2] {
         [self.perturb.low, self.perturb.high]
     }
@@ -213,31 +217,32 @@ impl Target {
         [self.perturb.height, self.perturb.width, self.perturb.channels]
     }
 
-    /// Logits of an image.
+    /// Number of classes: logits of an image.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// The most images of a batch.
+    /// Batch size.
     pub fn batch(&self) -> usize {
         self.perturb.batch
     }
 
-    /// The device that it is on.
+    /// Its device.
     pub fn device(&self) -> &Device {
         self.network.plan().device()
     }
 
-    /// Has `watch` told the passes so far, after each step of each batch: for a progress bar, say. Where it answers [`ControlFlow::Break`], what is under way ends with [`Error::Stopped`]; the target is as good as before.
+    /// Calls `watch` with the number of passes so far after each step of each batch, as for a progress bar. Where it returns
+    /// [`ControlFlow::Break`], the current attack ends with [`Error::Stopped`]; the target stays usable.
     ///
     /// ```
     /// use sharpdim::attack::{Attack, Bim, Target};
-    /// use sharpdim::nn::{Model, Network, Plan, Settings};
+    /// use sharpdim::nn::{Model, Network, NetworkPlan, Settings};
     /// use sharpdim::{Device, Error};
     /// use std::ops::ControlFlow;
     /// let settings = Settings { batch: 2, size: [32, 32], channels: 1, ..Settings::default() };
     /// let device = Device::cpu();
-    /// let state = Network::new(Plan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
+    /// let state = Network::new(NetworkPlan::new(&device, Model::ResNet18, &settings)?, 0)?.state()?;
     /// let mut target = Target::of_state(&device, Model::ResNet18, &settings, &state, &[1.0 / 255.0, 0.0])?;
     /// target.watch(|passes| if passes.forward < 6 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) });
     /// let stopped = Bim::default().run(&mut target, &vec![128.0; 2 * 32 * 32], &[0, 1], &[4.0]);
@@ -249,18 +254,18 @@ impl Target {
         self.watch = Some(Box::new(watch));
     }
 
-    /// The images' passes so far.
+    /// Number of passes so far.
     pub fn passes(&self) -> Counts {
         self.passes
     }
 
-    /// The logits (n, classes) and each image's cross-entropy (n), of any number of images.
+    /// Evaluates any number of images: logits (n, classes) and each image's cross-entropy (n).
     ///
     /// # Errors
-    /// [`Error::Argument`] for values that are no whole images, are not in the range, or other than a label for each;
+    /// [`Error::Argument`] for values that are not whole images or outside the range, or without one label for each image;
     /// [`Error::Data`] for a label that is no class, and where a loss is not finite; [`Error::Device`] where the device
     /// fails.
-    pub fn look(&mut self, images: &[f32], labels: &[u32]) -> Result<(Vec<f32>, Vec<f32>)> {
+    pub fn evaluate(&mut self, images: &[f32], labels: &[u32]) -> Result<(Vec<f32>, Vec<f32>)> {
         self.check(images, labels)?;
         let (mut logits, mut losses) = (Vec::new(), Vec::new());
         let (batch, image) = (self.batch(), self.image_len());
@@ -273,19 +278,19 @@ impl Target {
         match losses.iter().position(|loss| !loss.is_finite()) {
             None => Ok((logits, losses)),
             Some(at) => Err(Error::Data(format!(
-                "image {at}: the network's loss is {}: its weights, or the scale of its images, are too large",
+                "image {at}: the network's loss is {}: its weights, or its images' scale, are too large",
                 losses[at]
             ))),
         }
     }
 
-    /// That these are images of this network, in its range, with labels.
+    /// Checks images and labels against the network and its range.
     pub(super) fn check(&self, images: &[f32], labels: &[u32]) -> Result<()> {
         let (image, [height, width, channels], [low, high]) = (self.image_len(), self.shape(), self.range());
         let count = images.len() / image;
         if count == 0 || !images.len().is_multiple_of(image) {
             return Err(Error::Argument(format!(
-                "{} values are no whole images of {height} x {width} x {channels}, of {image} values each",
+                "{} values are not a whole number of images of {height} x {width} x {channels}, of {image} values each",
                 images.len()
             )));
         }
@@ -313,7 +318,7 @@ impl Target {
         }
     }
 
-    /// Makes these images the originals and where the attack is, and `classes` those whose loss is taken. At most a batch.
+    /// Begins an attack on up to a batch of images, with `classes` as the labels of the loss.
     pub(super) fn begin(&mut self, images: &[f32], classes: &[u32]) -> Result<()> {
         let mut padded = images.to_vec();
         padded.resize(self.batch() * self.image_len(), self.perturb.low);
@@ -322,7 +327,7 @@ impl Target {
         self.rows = classes.len();
         let loss = CrossEntropy::new(self.batch(), self.classes)?;
         let (arena, passes) = self.network.parts();
-        let Room { origin, x, best, direction, .. } = passes.room;
+        let AttackTensors { origin, x, best, direction, .. } = passes.tensors;
         for slot in [origin, x, best] {
             arena.write(slot, &padded)?;
         }
@@ -330,15 +335,15 @@ impl Target {
         loss.write_labels(arena, passes.labels(), &labels)
     }
 
-    /// Tells each image what it needs.
-    pub(super) fn tell(&mut self, controls: &[Control]) -> Result<()> {
+    /// Writes the parameters of each image.
+    pub(super) fn write_controls(&mut self, controls: &[Control]) -> Result<()> {
         let (arena, passes) = self.network.parts();
-        self.perturb.write_controls(arena, passes.room.controls, controls)
+        self.perturb.write_controls(arena, passes.tensors.controls, controls)
     }
 
-    /// Does these parts, in order: on a GPU as one recording.
+    /// Performs these operations in order: on a GPU as one recording.
     pub(super) fn perform(&mut self, parts: &[Part]) -> Result<()> {
-        let at = match self.recorded.iter().position(|(of, _)| of == parts) {
+        let at = match self.recorded.iter().position(|(recorded, _)| recorded == parts) {
             Some(at) => at,
             None => {
                 if self.recorded.len() == MOST_RECORDINGS {
@@ -360,35 +365,35 @@ impl Target {
                 Part::Noise(..) | Part::Square(..) | Part::Normalise => {}
             }
         }
-        let told = self.watch.as_mut().map(|watch| watch(self.passes));
-        if told.is_some_and(|told| told.is_break()) { Err(Error::Stopped) } else { Ok(()) }
+        let answer = self.watch.as_mut().map(|watch| watch(self.passes));
+        if answer.is_some_and(|answer| answer.is_break()) { Err(Error::Stopped) } else { Ok(()) }
     }
 
-    /// Keeps x and its direction as the best, of those images that it says.
+    /// For the selected images, keeps x and its direction as the best.
     pub(super) fn keep(&mut self, which: &[bool]) -> Result<()> {
-        self.copy(which, |room| [(room.x, room.best), (room.direction, room.best_direction)])
+        self.copy(which, |tensors| [(tensors.x, tensors.best), (tensors.direction, tensors.best_direction)])
     }
 
-    /// Goes back to the best, with its direction, of those images that it says.
+    /// For the selected images, returns to the best and its direction.
     pub(super) fn back_to_best(&mut self, which: &[bool]) -> Result<()> {
-        self.copy(which, |room| [(room.best, room.x), (room.best_direction, room.direction)])
+        self.copy(which, |tensors| [(tensors.best, tensors.x), (tensors.best_direction, tensors.direction)])
     }
 
-    fn copy(&mut self, which: &[bool], slots: impl Fn(&Room) -> [(Slot, Slot); 2]) -> Result<()> {
+    fn copy(&mut self, which: &[bool], slots: impl Fn(&AttackTensors) -> [(Slot, Slot); 2]) -> Result<()> {
         if !which.contains(&true) {
             return Ok(());
         }
         let controls: Vec<Control> =
             which.iter().map(|keep| Control { keep: *keep, ..Control::default() }).collect();
         let (arena, passes) = self.network.parts();
-        let choice = passes.room.choice;
+        let choice = passes.tensors.choice;
         self.perturb.write_controls(arena, choice, &controls)?;
-        slots(&passes.room)
+        slots(&passes.tensors)
             .into_iter()
             .try_for_each(|(from, to)| perturb::keep(arena, &self.perturb, from, to, choice))
     }
 
-    /// The loss's gradient by the logits, of the batch's images.
+    /// Writes the loss's gradient with respect to the logits.
     pub(super) fn write_logits_gradient(&mut self, gradient: &[f32]) -> Result<()> {
         let mut padded = gradient.to_vec();
         padded.resize(self.batch() * self.classes, 0.0);
@@ -406,27 +411,27 @@ impl Target {
         self.read(|passes| passes.logits())
     }
 
-    /// The images as they are now.
+    /// The current images.
     pub(super) fn images(&mut self) -> Result<Vec<f32>> {
-        self.read(|passes| passes.room.x)
+        self.read(|passes| passes.tensors.x)
     }
 
     /// The best images.
     pub(super) fn best(&mut self) -> Result<Vec<f32>> {
-        self.read(|passes| passes.room.best)
+        self.read(|passes| passes.tensors.best)
     }
 
-    /// Takes note of the images whose gradient is 0 in every value.
+    /// Marks the images whose gradient is 0 in every value.
     pub(super) fn note_masked(&mut self, masked: &mut [bool]) -> Result<()> {
         let values = self.image_len() as f32;
-        let norms = self.read(|passes| passes.room.norms)?;
+        let norms = self.read(|passes| passes.tensors.norms)?;
         for (masked, norms) in masked.iter_mut().zip(norms.chunks_exact(3)) {
             *masked |= norms[2] >= values;
         }
         Ok(())
     }
 
-    /// The first images' part of a tensor of the batch.
+    /// The values of the batch's images in a tensor, without padding.
     fn read(&mut self, slot: impl Fn(&Passes<'_>) -> Slot) -> Result<Vec<f32>> {
         let (batch, rows) = (self.batch(), self.rows);
         let (arena, passes) = self.network.parts();

@@ -35,14 +35,14 @@ impl Arena {
     /// timings on it are refused, and so is all that other threads ask of it: none of that can be recorded.
     ///
     /// ```
-    /// use sharpdim::{Device, Error, Layout, Precision, ops::relu};
+    /// use sharpdim::{Device, Error, Layout, Precision, ops::elementwise};
     /// let mut layout = Layout::new(Precision::F32);
     /// let [x, y] = [3, 3].map(|len| layout.values(len));
     /// let mut arena = layout.build(&Device::best())?;
-    /// match arena.record(|arena| relu::add(arena, x, y)) {
+    /// match arena.record(|arena| elementwise::add(arena, x, y)) {
     ///     Ok(step) => (0..100).try_for_each(|_| step.run(&mut arena))?,
     ///     // The CPU has no launches: there the operations are simply called.
-    ///     Err(Error::Unavailable { .. }) => (0..100).try_for_each(|_| relu::add(&mut arena, x, y))?,
+    ///     Err(Error::Unavailable { .. }) => (0..100).try_for_each(|_| elementwise::add(&mut arena, x, y))?,
     ///     Err(other) => return Err(other),
     /// }
     /// # Ok::<(), Error>(())

@@ -1,20 +1,20 @@
-//! Networks whose images are attacked: their passes as pieces that a recording is put together of.
+//! Networks under attack: their passes as separate pieces, from which attacks compose recordings.
 
-use super::memory::Room;
+use super::memory::AttackTensors;
 use super::network::Network;
-use super::plan::{Extra, Plan};
+use super::plan::{Extra, NetworkPlan};
 use super::program::Program;
 use super::settings::{Mode, Settings};
 use super::state::State;
 use super::topology::Topology;
 use crate::{Arena, Device, Result, Slot};
 
-/// The passes of an attacked network's batch, always in evaluation mode.
+/// The passes over a batch of an attacked network, always in evaluation mode.
 #[derive(Clone, Copy)]
 pub(crate) struct Passes<'a> {
     program: &'a Program,
     count: Slot,
-    pub room: Room,
+    pub tensors: AttackTensors,
 }
 
 impl Passes<'_> {
@@ -23,7 +23,7 @@ impl Passes<'_> {
         self.program.images
     }
 
-    /// The gradient of the losses' sum by it.
+    /// The gradient of the sum of losses with respect to the input.
     pub fn gradient(&self) -> Slot {
         self.program.gradient
     }
@@ -43,7 +43,7 @@ impl Passes<'_> {
         self.program.logits
     }
 
-    /// The gradient by the logits, to be written between [`forward`](Self::forward) and
+    /// The gradient with respect to the logits, to be written between [`forward`](Self::forward) and
     /// [`backward_from_logits`](Self::backward_from_logits).
     pub fn logits_gradient(&self) -> Slot {
         self.program.logits_gradient
@@ -59,22 +59,22 @@ impl Passes<'_> {
         self.program.loss(arena)
     }
 
-    /// The gradient of the sum of cross-entropies: each image's is what it would be alone.
+    /// The gradient of the sum of cross-entropies: each image's is independent of the others.
     pub fn backward(&self, arena: &mut Arena) -> Result<()> {
         self.program.backward(arena, Mode::Evaluation, self.count, 1)
     }
 
-    /// The same of the loss whose gradient by the logits is there.
+    /// The gradient of a loss whose gradient with respect to the logits was written.
     pub fn backward_from_logits(&self, arena: &mut Arena) -> Result<()> {
         self.program.backward_from_logits(arena, Mode::Evaluation, self.count)
     }
 }
 
 impl Network {
-    /// A network with room for an attack, with these weights.
+    /// A network with the tensors of an attack, with these weights.
     ///
     /// # Errors
-    /// As [`Plan::new`], [`Network::new`] and [`Network::load_state`].
+    /// As [`NetworkPlan::new`], [`Network::new`] and [`Network::load_state`].
     pub(crate) fn attacked(
         device: &Device,
         topology: &Topology,
@@ -82,14 +82,15 @@ impl Network {
         state: &State,
     ) -> Result<Self> {
         let extra = Extra { attacked: true, ..Extra::default() };
-        let mut network = Network::new(Plan::with(device, topology, settings, &extra)?, 0)?;
+        let mut network = Network::new(NetworkPlan::with_extra(device, topology, settings, &extra)?, 0)?;
         network.load_state(state)?;
         Ok(network)
     }
 
     /// Its memory and its passes, where it was made by [`attacked`](Self::attacked).
     pub(crate) fn parts(&mut self) -> (&mut Arena, Passes<'_>) {
-        let passes = Passes { program: &self.plan.programs[0], count: self.plan.count, room: self.plan.room };
+        let passes =
+            Passes { program: &self.plan.programs[0], count: self.plan.count, tensors: self.plan.attack };
         (&mut self.arena, passes)
     }
 }

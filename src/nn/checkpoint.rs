@@ -1,5 +1,4 @@
-//! Checkpoints: all that a training needs to go on to the same bits, in one safetensors file that is written whole or
-//! not at all.
+//! Checkpoints: all that a training needs to resume to the same bits, in one safetensors file, written atomically.
 
 use super::graph::Role;
 use super::network::Network;
@@ -14,13 +13,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// The name of what a checkpoint says of itself, a JSON object, in the file's metadata.
+/// The key of the checkpoint's description, a JSON object, in the file's metadata.
 const METADATA: &str = "sharpdim.training";
-/// Before torchvision's name of a weight or statistic.
+/// Prefix of torchvision's name of a weight or statistic.
 const WEIGHTS: &str = "model.";
-/// Before the name of a weight, what the optimiser remembers of it: Adam's m and v, SGD's buffer.
+/// Prefixes of the optimiser's moments of a weight: Adam's m and v, SGD's buffer.
 const MOMENTS: [&str; 2] = ["optimiser.first.", "optimiser.second."];
-/// What the network is given of a pixel's value: each channel's factor, then its offset.
+/// How pixels are normalised: each channel's factor, then each channel's offset.
 pub(super) const SCALE: &str = "images.scale";
 /// Results of the current epoch so far: each image's loss, then 1 where it was classified correctly.
 const TABLE: &str = "epoch.table";
@@ -28,12 +27,12 @@ const TABLE: &str = "epoch.table";
 /// Reads a tensor's bytes.
 type Read<'a> = Box<dyn Fn() -> Result<Vec<u8>> + 'a>;
 
-/// A tensor that is read off the device when it is written: only one is in memory at a time.
+/// A tensor that is read from the device when it is written: only one is in host memory at a time.
 struct Lazy<'a> {
     shape: Vec<usize>,
     dtype: Dtype,
     read: Read<'a>,
-    /// Where an error is left, as nothing can be returned.
+    /// Holds the first error, as `View` cannot return one.
     failed: &'a RefCell<Option<Error>>,
 }
 
@@ -59,7 +58,7 @@ impl View for Lazy<'_> {
     }
 }
 
-/// Writes a network, its optimiser's memory, the table of the epoch, and what `about` says.
+/// Writes a network, its optimiser's state, the table of the epoch, and the description `about`.
 pub(super) fn save<'a>(network: &'a Network, about: &Value, path: &Path) -> Result<()> {
     let (plan, arena) = (&network.plan, &network.arena);
     let failed = RefCell::new(None);
@@ -95,20 +94,21 @@ pub(super) fn save<'a>(network: &'a Network, about: &Value, path: &Path) -> Resu
             error => std::io::Error::other(error),
         })?;
         match failed.borrow_mut().take() {
-            // The file must not take the old one's place.
+            // The incomplete file must not replace the old one.
             Some(error) => Err(std::io::Error::other(error.to_string())),
             None => Ok(()),
         }
     })
 }
 
-/// What a checkpoint says of itself.
+/// A checkpoint's description.
 pub(super) fn about(path: &Path) -> Result<Value> {
     let text = tensors::metadata(path, METADATA)?.ok_or_else(|| {
-        Error::format(path, format!("is no checkpoint of a training: its metadata have no {METADATA:?}"))
+        Error::format(path, format!("is no checkpoint of a training: its metadata lack {METADATA:?}"))
     })?;
-    serde_json::from_str(&text)
-        .map_err(|error| Error::format(path, format!("its metadata {METADATA:?} are no JSON: {error}")))
+    serde_json::from_str(&text).map_err(|error| {
+        Error::format(path, format!("its metadata {METADATA:?} are not valid JSON: {error}"))
+    })
 }
 
 /// The weights of a checkpoint, and the factors and offsets of its images' channels.
@@ -127,17 +127,17 @@ pub(super) fn weights(path: &Path) -> Result<(State, Vec<f32>)> {
     }
 }
 
-/// Reads a network, its optimiser's memory and the epoch's table. Nothing is changed where something does not fit.
+/// Reads a network, its optimiser's state and the epoch's table. Nothing is changed where something does not fit.
 pub(super) fn load(network: &mut Network, path: &Path) -> Result<()> {
     let (mut weights, mut moments) = (State::default(), [State::default(), State::default()]);
     let mut table = None;
     for tensor in State::read(path)?.tensors {
-        let of = |prefix: &str| tensor.name.strip_prefix(prefix).map(str::to_owned);
-        if let Some(name) = of(WEIGHTS) {
+        let after = |prefix: &str| tensor.name.strip_prefix(prefix).map(str::to_owned);
+        if let Some(name) = after(WEIGHTS) {
             weights.tensors.push(StateTensor { name, ..tensor });
-        } else if let Some(name) = of(MOMENTS[0]) {
+        } else if let Some(name) = after(MOMENTS[0]) {
             moments[0].tensors.push(StateTensor { name, ..tensor });
-        } else if let Some(name) = of(MOMENTS[1]) {
+        } else if let Some(name) = after(MOMENTS[1]) {
             moments[1].tensors.push(StateTensor { name, ..tensor });
         } else if tensor.name == TABLE {
             table = Some(tensor);
@@ -147,29 +147,28 @@ pub(super) fn load(network: &mut Network, path: &Path) -> Result<()> {
     if let Some(reason) = weights.mismatch(plan.name(), &plan.entries) {
         return Err(Error::format(path, reason));
     }
-    let wrong =
-        |name: &str| Error::format(path, format!("lacks the tensor {name}, of the shape it should have"));
+    let wrong = |name: &str| Error::format(path, format!("lacks the tensor {name}, or its shape is wrong"));
     let floats = |tensor: Option<&StateTensor>, shape: &[usize]| match tensor {
         Some(StateTensor { shape: given, numbers: Numbers::F32(values), .. }) if given == shape => {
             Some(values.clone())
         }
         _ => None,
     };
-    let optimisers = match plan.optimiser()? {
+    let moment_count = match plan.optimiser()? {
         Optimiser::Adam(_) => 2,
         Optimiser::Sgd(_) => 1,
     };
     let mut writes: Vec<(Slot, Vec<f32>)> = Vec::new();
     for (entry, place) in plan.entries.iter().zip(&plan.places).filter(|(entry, _)| entry.role.is_parameter())
     {
-        for of in 0..optimisers {
-            let values = floats(moments[of].get(&entry.name), &entry.shape)
-                .ok_or_else(|| wrong(&format!("{}{}", MOMENTS[of], entry.name)))?;
+        for moment in 0..moment_count {
+            let values = floats(moments[moment].get(&entry.name), &entry.shape)
+                .ok_or_else(|| wrong(&format!("{}{}", MOMENTS[moment], entry.name)))?;
             let ours = match entry.role {
                 Role::Filters(shape) => turned(&values, shape, false),
                 _ => values,
             };
-            writes.push((place.moments[of], ours));
+            writes.push((place.moments[moment], ours));
         }
     }
     let len = plan.data.table.len();

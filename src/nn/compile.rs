@@ -1,5 +1,5 @@
-//! A graph as the steps of its forward and backward passes, each tensor placed by when it lives: what no later step
-//! reads gives its memory to what comes after.
+//! Compiles a graph into the steps of its forward and backward passes, and places tensors by lifetime: the memory of one
+//! that no later step reads is reused.
 
 use super::graph::{Graph, Node, Role};
 use super::memory::Place;
@@ -15,13 +15,13 @@ use crate::{Device, Layout, Precision, Result, Slot};
 #[derive(Clone, Copy, Debug)]
 struct Tensor {
     len: usize,
-    /// In 32 bits whatever the network's precision.
+    /// Stored in f32, whatever the network's precision.
     float: bool,
-    /// It outlives the passes: the host reads or writes it.
+    /// Lives beyond the passes: the host reads or writes it.
     kept: bool,
 }
 
-/// What a program reads that is not its own.
+/// What a program shares with the rest of the network.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub device: &'a Device,
@@ -29,11 +29,11 @@ pub(super) struct Context<'a> {
     pub wants: Wants,
     pub dropout: f32,
     pub seed: u64,
-    /// Modules whose activations stay.
+    /// Modules whose activations are kept.
     pub taps: &'a [&'a str],
     /// Images that stay on the device.
     pub data: usize,
-    /// The least workspace, for what runs outside the passes.
+    /// The minimum workspace, for operations outside the passes.
     pub workspace: usize,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Context<'a> {
 pub(super) struct Compiled {
     tensors: Vec<Tensor>,
     pub forward: Vec<Step>,
-    /// The layer that each step of the forward pass is of.
+    /// The layer of each step of the forward pass.
     pub layers: Vec<String>,
     pub loss: Step,
     pub backward: Vec<Step>,
@@ -49,16 +49,16 @@ pub(super) struct Compiled {
     pub gradient: Option<usize>,
 }
 
-/// What a program's steps share while it is made.
-struct Making<'a> {
+/// State of the compilation.
+struct Compiler<'a> {
     graph: &'a Graph,
     context: &'a Context<'a>,
     tensors: Vec<Tensor>,
     forward: Vec<Step>,
     backward: Vec<Step>,
-    /// The tensor that a batch normalisation saved its statistics in, by the value that it wrote.
+    /// For each value written by a batch normalisation, the tensor with its saved statistics.
     saved: Vec<Option<usize>>,
-    /// The layer that each step of the forward pass is of.
+    /// The layer of each step of the forward pass.
     layers: Vec<String>,
 }
 
@@ -69,7 +69,8 @@ impl Compiled {
         let [batch, _, _, classes] = graph.values[logits];
         let loss = CrossEntropy::new(batch, classes)?;
         let kept = |value: usize| {
-            let tapped = |(name, of): &(String, usize)| *of == value && context.taps.contains(&name.as_str());
+            let tapped =
+                |(name, named): &(String, usize)| *named == value && context.taps.contains(&name.as_str());
             value == 0 || value == logits || graph.names.iter().any(tapped)
         };
         let tensors = graph.values.iter().enumerate().map(|(value, shape)| Tensor {
@@ -77,7 +78,7 @@ impl Compiled {
             float: false,
             kept: kept(value),
         });
-        let mut making = Making {
+        let mut compiler = Compiler {
             graph,
             context,
             tensors: tensors.collect(),
@@ -87,10 +88,10 @@ impl Compiled {
             layers: Vec::new(),
         };
         for node in &graph.nodes {
-            making.forward(node)?;
+            compiler.forward(node)?;
         }
-        let gradient = making.backward(loss, logits)?;
-        let Making { mut tensors, forward, backward, layers, .. } = making;
+        let gradient = compiler.backward(loss, logits)?;
+        let Compiler { mut tensors, forward, backward, layers, .. } = compiler;
         if let Some(gradient) = gradient {
             tensors[gradient].kept = true;
         }
@@ -123,7 +124,7 @@ impl Compiled {
         }
         for (at, step) in steps.enumerate() {
             let touched = step.tensors();
-            // All of a step's tensors are placed before any is given back: they are apart.
+            // All of a step's tensors are placed before any is released, so that they do not overlap.
             for tensor in &touched {
                 if slots[*tensor].is_empty() {
                     slots[*tensor] = reserve(&tensors[*tensor], layout);
@@ -139,13 +140,13 @@ impl Compiled {
     }
 }
 
-impl Making<'_> {
+impl Compiler<'_> {
     fn tensor(&mut self, len: usize, float: bool) -> usize {
         self.tensors.push(Tensor { len, float, kept: false });
         self.tensors.len() - 1
     }
 
-    /// A tensor like another: its gradient.
+    /// A new tensor of another's length, for its gradient.
     fn like(&mut self, value: usize) -> usize {
         self.tensor(self.tensors[value].len, false)
     }
@@ -175,14 +176,14 @@ impl Making<'_> {
             Node::Dropout { layer, x } => Step::Dropout { dropout: self.dropout(layer)?, x },
         };
         self.forward.push(step);
-        let of = |entry: usize| {
+        let layer = |entry: usize| {
             let name = &self.graph.entries[entry].name;
             name.strip_suffix(".weight").unwrap_or(name).to_owned()
         };
         let before = self.layers.last().map_or("the images", String::as_str);
         self.layers.push(match *node {
-            Node::Conv { weight, .. } => of(weight),
-            Node::Norm { gamma, .. } => of(gamma),
+            Node::Conv { weight, .. } => layer(weight),
+            Node::Norm { gamma, .. } => layer(gamma),
             Node::Relu { .. } => format!("the ReLU after {before}"),
             Node::MaxPool { .. } => format!("the max pool after {before}"),
             Node::AvgPool { .. } => format!("the average pool after {before}"),
@@ -191,23 +192,23 @@ impl Making<'_> {
         Ok(())
     }
 
-    /// The steps from the loss back; returns the tensor of the images' gradient, where it is wanted.
+    /// Adds the steps of the backward pass; returns the tensor of the images' gradient, where it is wanted.
     fn backward(&mut self, loss: CrossEntropy, logits: usize) -> Result<Option<usize>> {
         let Wants { parameters, input } = self.context.wants;
         if !parameters && !input {
             return Ok(None);
         }
         let places = self.context.places;
-        // The gradient of each value, once a step wrote it: later steps add theirs.
+        // The gradient of each value, once a step wrote one: later steps accumulate into it.
         let mut gradients: Vec<Option<usize>> = vec![None; self.graph.values.len()];
         let into = self.like(logits);
         gradients[logits] = Some(into);
         self.backward.push(Step::LossGradient { loss, logits, into });
         for node in self.graph.nodes.iter().rev() {
-            let of = |value: usize| gradients[value].expect("a value is read by later operations only");
+            let gradient = |value: usize| gradients[value].expect("a value is read by later operations only");
             match *node {
                 Node::Conv { conv, x, weight, bias, activation, y } => {
-                    let dy = of(y);
+                    let dy = gradient(y);
                     match activation {
                         Activation::Identity => (),
                         Activation::Relu => self.backward.push(Step::ReluGradient { y, dy }),
@@ -228,7 +229,7 @@ impl Making<'_> {
                     }
                 }
                 Node::Norm { norm, x, gamma, shortcut, activation, y } => {
-                    let dy = of(y);
+                    let dy = gradient(y);
                     let into = [gamma, gamma + 1].map(|entry| {
                         if parameters {
                             Wanted::Yes(places[entry].gradient)
@@ -241,7 +242,7 @@ impl Making<'_> {
                     self.backward.push(Step::NormGradient {
                         norm,
                         x,
-                        // Its ReLU is undone by what it wrote.
+                        // ReLU's mask comes from its output.
                         y: match activation {
                             Activation::Identity => None,
                             Activation::Relu => Some(y),
@@ -259,22 +260,22 @@ impl Making<'_> {
                 }
                 Node::Relu { x, y } => {
                     // In place: nothing else reads the output's gradient.
-                    let dy = of(y);
+                    let dy = gradient(y);
                     self.backward.push(Step::ReluGradient { y, dy });
                     self.accumulate(&mut gradients, x, dy);
                 }
                 Node::MaxPool { pool, x, y } => {
-                    let (dy, dx) = (of(y), self.like(x));
+                    let (dy, dx) = (gradient(y), self.like(x));
                     self.backward.push(Step::MaxPoolGradient { pool, x, y, dy, dx });
                     self.accumulate(&mut gradients, x, dx);
                 }
                 Node::AvgPool { pool, x, y } => {
-                    let (dy, dx) = (of(y), self.like(x));
+                    let (dy, dx) = (gradient(y), self.like(x));
                     self.backward.push(Step::AvgPoolGradient { pool, dy, dx });
                     self.accumulate(&mut gradients, x, dx);
                 }
                 Node::Dropout { layer, x } => {
-                    let step = Step::Dropout { dropout: self.dropout(layer)?, x: of(x) };
+                    let step = Step::Dropout { dropout: self.dropout(layer)?, x: gradient(x) };
                     self.backward.push(step);
                 }
             }
@@ -282,7 +283,7 @@ impl Making<'_> {
         Ok(gradients[0])
     }
 
-    /// Accumulates the gradient of a value, of which a step wrote one.
+    /// Accumulates the gradient that a step wrote into the gradient of its value.
     fn accumulate(&mut self, gradients: &mut [Option<usize>], value: usize, gradient: usize) {
         match gradients[value] {
             Some(sum) => self.backward.push(Step::Sum { x: gradient, y: sum }),

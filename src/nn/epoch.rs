@@ -1,18 +1,18 @@
-//! What checkpoints say of a training: what its epochs came to, and which images it was on.
+//! The metadata of checkpoints: the results of epochs, and a description of the images.
 
 use crate::data::Images;
 use serde_json::{Value, json};
 
-/// The setting that says what a network was trained on.
+/// The setting that describes the training images.
 pub(super) const TRAINING_IMAGES: &str = "training images";
 
-/// What an epoch came to.
+/// Results of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Epoch {
     /// Its number, from 1 on.
     pub epoch: u32,
-    /// Mean cross-entropy of the training images, each as it was before the step that it was in.
+    /// Mean cross-entropy of the training images, each before the step on its batch.
     pub train_loss: f64,
     /// Training accuracy, likewise.
     pub train_accuracy: f64,
@@ -37,12 +37,12 @@ impl Epoch {
         })
     }
 
-    /// What the epochs came to that a checkpoint speaks of.
+    /// The results of epochs in a checkpoint's metadata.
     pub(super) fn history(about: &Value) -> Option<Vec<Self>> {
-        about.get("history")?.as_array()?.iter().map(Epoch::of).collect()
+        about.get("history")?.as_array()?.iter().map(Epoch::from_json).collect()
     }
 
-    fn of(value: &Value) -> Option<Self> {
+    fn from_json(value: &Value) -> Option<Self> {
         let number = |name: &str| value.get(name).and_then(Value::as_f64);
         Some(Epoch {
             epoch: value.get("epoch")?.as_u64()?.try_into().ok()?,
@@ -56,7 +56,7 @@ impl Epoch {
     }
 }
 
-/// Images, so that others are told from them.
+/// A description that differs between sets of images: number, shape and checksum.
 pub(super) fn described(images: &Images) -> String {
     let [height, width, channels] = images.shape();
     let mut sum = flate2::Crc::new();

@@ -1,5 +1,5 @@
-//! A network as a list of operations on numbered tensors, for images of one size in batches of one size, and the
-//! list of weights that they read, in the order of torchvision's state dict.
+//! A network as a list of operations on numbered values, for one size of images and batches, and its weights in the
+//! order of torchvision's state dict.
 
 use super::init::{Draw, Linear};
 use crate::Result;
@@ -16,17 +16,17 @@ pub(super) type Shape = [usize; 4];
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     pub name: String,
-    /// As torchvision has it: filters (k, c, r, s), matrices (outputs, inputs).
+    /// torchvision's: filters (k, c, r, s), matrices (outputs, inputs).
     pub shape: Vec<usize>,
     pub role: Role,
-    /// What its first values are drawn from.
+    /// The distribution of its initial values.
     pub draw: Draw,
 }
 
-/// What an entry is.
+/// The role of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Filters, or a matrix whose columns are the values of images: (k, c, r, s) there, (k, r, s, c) here.
+    /// Filters, or a matrix over the values of an image: (k, c, r, s) in the state dict, (k, r, s, c) on the device.
     Filters([usize; 4]),
     /// The bias of a convolution or linear layer.
     Bias,
@@ -34,12 +34,12 @@ pub(super) enum Role {
     Beta,
     RunningMean,
     RunningVariance,
-    /// How many batches the running statistics are of: nothing reads it.
+    /// Number of batches in the running statistics: no operation reads it.
     Batches,
 }
 
 impl Role {
-    /// Whether an optimiser moves it.
+    /// Whether an optimiser updates it.
     pub fn is_parameter(self) -> bool {
         !self.is_statistic() && self != Role::Batches
     }
@@ -55,7 +55,7 @@ impl Entry {
     }
 }
 
-/// An operation. `x`, `y` and `shortcut` are numbers of values, the others numbers of entries.
+/// An operation. `x`, `y` and `shortcut` are indices of values, the others indices of entries.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Node {
     Conv {
@@ -98,13 +98,13 @@ pub(super) enum Node {
 pub(super) struct Graph {
     pub entries: Vec<Entry>,
     pub nodes: Vec<Node>,
-    /// The shape of each value; value 0 are the images, the last is the logits.
+    /// The shape of each value; value 0 is the images, the last is the logits.
     pub values: Vec<Shape>,
-    /// The values that have a module's name.
+    /// Module names and their values.
     pub names: Vec<(String, usize)>,
 }
 
-/// A convolution whose weights are declared: entries come in another order than operations.
+/// A convolution whose weights are declared, but not yet its operation: entries and operations differ in order.
 #[derive(Clone, Copy)]
 pub(super) struct Filters {
     weight: usize,
@@ -116,7 +116,7 @@ pub(super) struct Filters {
 }
 
 impl Graph {
-    /// No operation on images of `input`'s extents.
+    /// A graph without operations, for images of this shape.
     pub fn empty(input: Shape) -> Self {
         Graph {
             entries: Vec::new(),
@@ -141,7 +141,7 @@ impl Graph {
         self.entries.len() - 1
     }
 
-    /// The entries of a convolution by filters (k, c, r, r), whose biases, where it has any, begin as 0.
+    /// The entries of a convolution by filters (k, c, r, r); initial biases, if any, are 0.
     pub fn filters(
         &mut self,
         name: &str,
@@ -183,17 +183,17 @@ impl Graph {
     pub fn conv(&mut self, filters: Filters, x: usize, activation: Activation) -> Result<usize> {
         let Filters { out, kernel, stride, padding, .. } = filters;
         let conv = Conv2d::new(self.values[x], out, kernel, stride, padding)?;
-        Ok(self.conv_of(conv, filters, x, activation))
+        Ok(self.push_conv(conv, filters, x, activation))
     }
 
-    /// A linear layer of all values of an image.
+    /// A linear layer on all values of an image.
     pub fn dense(&mut self, layer: Filters, x: usize, activation: Activation) -> Result<usize> {
         let [batch, height, width, channels] = self.values[x];
         let conv = Conv2d::linear(batch, height * width * channels, layer.out)?;
-        Ok(self.conv_of(conv, layer, x, activation))
+        Ok(self.push_conv(conv, layer, x, activation))
     }
 
-    fn conv_of(&mut self, conv: Conv2d, filters: Filters, x: usize, activation: Activation) -> usize {
+    fn push_conv(&mut self, conv: Conv2d, filters: Filters, x: usize, activation: Activation) -> usize {
         let y = self.value(conv.output_shape());
         self.nodes.push(Node::Conv { conv, x, weight: filters.weight, bias: filters.bias, activation, y });
         y
@@ -234,7 +234,7 @@ impl Graph {
         Ok(y)
     }
 
-    /// Dropout in place. A network's `layer`s draw apart.
+    /// Dropout in place. Each `layer` draws its own mask.
     pub fn dropout(&mut self, layer: u32, x: usize) {
         self.nodes.push(Node::Dropout { layer, x });
     }

@@ -1,5 +1,5 @@
-//! Weights at first: torchvision's distributions, drawn from numbered streams so that any number of threads draws the
-//! same.
+//! Initial weights: torchvision's distributions, drawn from numbered streams so that the result does not depend on the
+//! number of threads.
 
 use crate::random::Random;
 use rayon::prelude::*;
@@ -8,11 +8,11 @@ use std::f32::consts::TAU;
 /// Values of a stream.
 const PIECE: usize = 1 << 16;
 
-/// What a weight is drawn from.
+/// The distribution of a weight's initial values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Draw {
     Constant(f32),
-    /// Mean 0, this standard deviation.
+    /// Mean 0 and this standard deviation.
     Normal(f32),
     /// From minus this to this.
     Uniform(f32),
@@ -25,7 +25,7 @@ impl Draw {
     }
 }
 
-/// How a linear layer's weights begin.
+/// Initialisation of a linear layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Linear {
     /// Weights and biases uniform within 1 / sqrt(inputs): PyTorch's default.
@@ -35,7 +35,7 @@ pub(super) enum Linear {
 }
 
 impl Linear {
-    /// What the weights, and what the biases of a layer of so many inputs are drawn from.
+    /// The distributions of weights and biases of a layer with so many inputs.
     pub fn draws(self, inputs: usize) -> [Draw; 2] {
         match self {
             Linear::Uniform => [Draw::Uniform(1.0 / (inputs as f32).sqrt()); 2],

@@ -1,9 +1,9 @@
-//! Where a network's tensors lie that are no pass's own: weights, images that stay on the device, and what an attack keeps.
+//! Slots of the tensors that passes share: weights, images that stay on the device, and the tensors of an attack.
 
 use crate::ops::perturb::Perturb;
 use crate::{Layout, Slot};
 
-/// The images that stay on the device, and what was found of them in this epoch: all [`Slot::NONE`] where none do.
+/// The images that stay on the device, and their results in this epoch: all [`Slot::NONE`] without such images.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Data {
     /// Bytes (n, h, w, c).
@@ -12,7 +12,7 @@ pub(super) struct Data {
     pub scale: Slot,
     /// Each image's loss, then 1 where it was classified correctly.
     pub table: Slot,
-    /// Where in the table the batch begins, and how many images it has.
+    /// The batch's first row in the table, and its number of images.
     pub place: Slot,
     /// Whether a loss was not finite.
     pub halt: Slot,
@@ -38,15 +38,15 @@ impl Data {
     }
 }
 
-/// Where an entry of the state dict lies.
+/// The slots of an entry of the state dict.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     /// Its master values; none for counts of batches.
     pub value: Slot,
     pub gradient: Slot,
-    /// What products read: the bf16 copy, or the master values.
+    /// The operand of matrix products: the bf16 copy, or the master values.
     pub factor: Slot,
-    /// What the optimiser remembers of it.
+    /// The optimiser's moments.
     pub moments: [Slot; 2],
 }
 
@@ -55,24 +55,24 @@ impl Place {
         Place { value: Slot::NONE, gradient: Slot::NONE, factor: Slot::NONE, moments: [Slot::NONE; 2] };
 }
 
-/// The tensors of an attack: images (n, h, w, c) in f32 pixel units but for what is said.
+/// The tensors of an attack: images (n, h, w, c) in f32 pixel units, unless stated otherwise.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
+pub(crate) struct AttackTensors {
     /// The originals.
     pub origin: Slot,
     /// The images as they are now.
     pub x: Slot,
-    /// Those of the step before.
+    /// The images of the step before.
     pub previous: Slot,
-    /// The best so far.
+    /// The best images so far.
     pub best: Slot,
-    /// The sum of gradients, which steps go along.
+    /// The accumulated gradient, which steps follow.
     pub direction: Slot,
     /// The best images' direction.
     pub best_direction: Slot,
     /// Per-image parameters of attacks: (n, [`Perturb::CONTROLS`]).
     pub controls: Slot,
-    /// The same, of which images are kept.
+    /// Controls that select the images to keep or restore.
     pub choice: Slot,
     /// Factors, then offsets, of channels.
     pub scale: Slot,
@@ -80,9 +80,9 @@ pub(crate) struct Room {
     pub norms: Slot,
 }
 
-impl Room {
-    /// Of a network that is not attacked.
-    pub(super) const NONE: Room = Room {
+impl AttackTensors {
+    /// For a network that is not attacked.
+    pub(super) const NONE: AttackTensors = AttackTensors {
         origin: Slot::NONE,
         x: Slot::NONE,
         previous: Slot::NONE,
@@ -98,7 +98,7 @@ impl Room {
     pub(super) fn new(layout: &mut Layout, batch: usize, [height, width, channels]: [usize; 3]) -> Self {
         let images = batch * height * width * channels;
         let controls = batch * Perturb::CONTROLS;
-        Room {
+        AttackTensors {
             origin: layout.f32(images),
             x: layout.f32(images),
             previous: layout.f32(images),
@@ -113,8 +113,18 @@ impl Room {
     }
 
     pub(super) fn all(&self) -> [Slot; 10] {
-        let &Room { origin, x, previous, best, direction, best_direction, controls, choice, scale, norms } =
-            self;
+        let &AttackTensors {
+            origin,
+            x,
+            previous,
+            best,
+            direction,
+            best_direction,
+            controls,
+            choice,
+            scale,
+            norms,
+        } = self;
         [origin, x, previous, best, direction, best_direction, controls, choice, scale, norms]
     }
 }

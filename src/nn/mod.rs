@@ -1,19 +1,19 @@
 //! Networks: ResNet-18, -34 and -50 and VGG-13, -16 and -19 as torchvision defines them, their forward and backward
 //! passes, optimisers and weights, and training them.
 //!
-//! A [`Plan`] lays out a network's tensors and steps for images of one size in batches of one size; a [`Network`] is a
+//! A [`NetworkPlan`] lays out a network's tensors and steps for images of one size in batches of one size; a [`Network`] is a
 //! plan with its memory. While it runs nothing is allocated and nothing waits for the host: passes are lists of
-//! operations of [`ops`](crate::ops), in f32 on the CPU, in f32 or bf16 on GPUs. A [`Trainer`] takes images and a
-//! [`Recipe`] to a trained network, with checkpoints to go on from.
+//! operations of [`ops`](crate::ops), in f32 on the CPU, in f32 or bf16 on GPUs. A [`Trainer`] trains a network on images by
+//! a [`Recipe`], with checkpoints to resume from.
 //!
 //! ```
 //! use sharpdim::Device;
-//! use sharpdim::nn::{Model, Network, Optimiser, Plan, Purpose, Settings};
+//! use sharpdim::nn::{Model, Network, Optimiser, NetworkPlan, Purpose, Settings};
 //! use sharpdim::ops::adam::Adam;
 //! let adam = Adam { weight_decay: 1e-4, ..Adam::default() };
 //! let purpose = Purpose::Training(Optimiser::Adam(adam));
 //! let settings = Settings { batch: 4, size: [32, 32], channels: 1, purpose, ..Settings::default() };
-//! let plan = Plan::new(&Device::cpu(), Model::ResNet18, &settings)?;
+//! let plan = NetworkPlan::new(&Device::cpu(), Model::ResNet18, &settings)?;
 //! println!("{plan}");
 //! let mut network = Network::new(plan, 0)?;
 //! // Four images, NHWC, and their labels.
@@ -50,11 +50,11 @@ mod weights;
 
 pub(crate) use attacked::Passes;
 pub use epoch::Epoch;
-pub(crate) use memory::Room;
+pub(crate) use memory::AttackTensors;
 pub use model::Model;
 pub use network::Network;
 pub(crate) use network::run_recorded;
-pub use plan::{Bytes, Plan};
+pub use plan::{Bytes, NetworkPlan};
 pub use recipe::{Normalise, Recipe};
 pub use save_timer::SaveTimer;
 pub use settings::{Mode, Optimiser, Purpose, Settings};
@@ -62,4 +62,4 @@ pub use state::{Numbers, State, StateTensor};
 #[doc(hidden)]
 pub use topology::{Family, ResNet, Topology, Vgg};
 pub use trained::Trained;
-pub use trainer::{Progress, Trainer};
+pub use trainer::{Trainer, TrainingProgress};

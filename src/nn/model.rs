@@ -1,22 +1,21 @@
-//! The networks by name: one table of all that is known of each, which command lines, plans of studies and their
-//! documentation read.
+//! The table of networks: names, layers, the paper's settings and costs, read by command lines, study plans and docs.
 
 use super::topology::{Family, ResNet, Topology, Vgg};
 use crate::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
 
-/// What is known of a network.
+/// A network in the table.
 struct Row {
     /// torchvision's name.
     name: &'static str,
     /// Its layers.
     family: Family,
-    /// Images of a batch in Konz & Mazurowski 2024.
+    /// Batch size in Konz & Mazurowski 2024.
     batch: usize,
     /// Learning rate there.
     rate: f32,
-    /// Multiplications of a forward pass, ResNet-18's being 1.
+    /// Multiplications of a forward pass, relative to ResNet-18.
     cost: f64,
 }
 
@@ -25,7 +24,7 @@ const fn resnet(name: &'static str, layers: ResNet, batch: usize, cost: f64) -> 
 }
 
 const fn vgg(name: &'static str, stages: &'static [(usize, usize)], cost: f64) -> Row {
-    Row { name, family: Family::Vgg(Vgg::of(stages)), batch: 6, rate: 1e-4, cost }
+    Row { name, family: Family::Vgg(Vgg::with_stages(stages)), batch: 6, rate: 1e-4, cost }
 }
 
 /// Makes the enum of networks and the table of their rows.
@@ -86,12 +85,12 @@ impl Model {
         self.row().family.architecture().family()
     }
 
-    /// Multiplications of a forward pass, about, where those of ResNet-18 on the same images are 1.
+    /// Approximate multiplications of a forward pass, relative to ResNet-18 on the same images.
     pub const fn cost(self) -> f64 {
         self.row().cost
     }
 
-    /// Images of a batch in Konz & Mazurowski 2024.
+    /// Batch size in Konz & Mazurowski 2024.
     pub(super) const fn paper_batch(self) -> usize {
         self.row().batch
     }
@@ -101,7 +100,7 @@ impl Model {
         self.row().rate
     }
 
-    /// What it is made of.
+    /// Its layers.
     #[doc(hidden)]
     pub const fn topology(self) -> Topology {
         let Row { name, family, .. } = *self.row();

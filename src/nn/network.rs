@@ -1,8 +1,8 @@
-//! A network with its memory: batches in, logits, losses and gradients out, weights moved, saved and loaded.
+//! A network on a device: forward and backward passes, losses, gradients and optimiser steps.
 
 use super::graph::Role;
 use super::init;
-use super::plan::Plan;
+use super::plan::NetworkPlan;
 use super::program::Program;
 use super::settings::{Mode, Optimiser, Purpose};
 use crate::ops::cross_entropy::CrossEntropy;
@@ -10,17 +10,17 @@ use crate::ops::norm;
 use crate::{Arena, Error, Recording, Result, Slot};
 use std::ops::Range;
 
-/// Steps that dropout tells apart: what one f32 counts exactly.
+/// Steps with distinct dropout masks: the integers that f32 counts exactly.
 pub(super) const MOST_STEPS: u32 = 1 << 24;
 
 /// A network on a device.
 ///
 /// ```
 /// use sharpdim::Device;
-/// use sharpdim::nn::{Mode, Model, Network, Plan, Purpose, Settings};
+/// use sharpdim::nn::{Mode, Model, Network, NetworkPlan, Purpose, Settings};
 /// let purpose = Purpose::InputGradient;
 /// let settings = Settings { batch: 2, size: [32, 32], purpose, ..Settings::default() };
-/// let mut network = Network::new(Plan::new(&Device::cpu(), Model::ResNet18, &settings)?, 0)?;
+/// let mut network = Network::new(NetworkPlan::new(&Device::cpu(), Model::ResNet18, &settings)?, 0)?;
 /// // One image, of a batch of up to two.
 /// network.set_images(&vec![0.5; 32 * 32 * 3])?;
 /// network.set_labels(&[1])?;
@@ -31,32 +31,32 @@ pub(super) const MOST_STEPS: u32 = 1 << 24;
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
 pub struct Network {
-    pub(super) plan: Plan,
-    /// On GPUs, each program's step of training, recorded when it is first taken.
+    pub(super) plan: NetworkPlan,
+    /// On GPUs, each program's training step, recorded at its first run.
     recorded: Vec<Option<Recording>>,
-    /// The same of steps on images that stay on the device.
+    /// The same for steps on images that stay on the device.
     pub(super) recorded_taken: Vec<Option<Recording>>,
     pub(super) arena: Arena,
-    /// Which of the plan's programs the batch is in, how many images it has, and what was done with it.
+    /// The current batch: its program, its number of images, and what was computed.
     pub(super) program: usize,
     rows: usize,
     labelled: bool,
     pub(super) ran: Option<Mode>,
     differentiated: bool,
-    /// Weights moved since the forward pass: its logits stand, but gradients would be of neither weights.
+    /// Weights were updated since the forward pass: its logits are valid, but gradients would mix old and new weights.
     moved: bool,
     /// Steps of the optimiser.
     pub(super) steps: u32,
-    /// Batches that each normalisation's running statistics are of.
+    /// Batches in each normalisation's running statistics.
     pub(super) batches: Vec<i64>,
 }
 
 impl Network {
-    /// Allocates what was planned, and draws weights as torchvision does: the same for the same seed, on any device.
+    /// Allocates memory, and draws weights as torchvision does: the same for the same seed, on any device.
     ///
     /// # Errors
-    /// [`Error::Device`] where there is not that much memory, [`Error::Argument`] for bf16 on the CPU.
-    pub fn new(plan: Plan, seed: u64) -> Result<Self> {
+    /// [`Error::Device`] where memory does not suffice, [`Error::Argument`] for bf16 on the CPU.
+    pub fn new(plan: NetworkPlan, seed: u64) -> Result<Self> {
         let arena = plan.layout.build(&plan.device)?;
         let norms = plan.entries.iter().filter(|entry| entry.role == Role::Batches).count();
         let mut network = Network {
@@ -74,7 +74,7 @@ impl Network {
             batches: vec![0; norms],
         };
         for (at, (entry, place)) in network.plan.entries.iter().zip(&network.plan.places).enumerate() {
-            // Random values have no order to turn.
+            // Random values need no reordering from torchvision's layout.
             if entry.role != Role::Batches {
                 network.arena.write(place.value, &init::values(entry.draw, entry.len(), at, seed))?;
             }
@@ -84,21 +84,21 @@ impl Network {
     }
 
     /// Its plan.
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &NetworkPlan {
         &self.plan
     }
 
-    /// The optimiser's steps so far: Adam's t, and what dropout's random numbers are counted by.
+    /// The optimiser's steps so far: Adam's t, and the counter of dropout's random numbers.
     pub fn steps(&self) -> u32 {
         self.steps
     }
 
     /// Sets a batch: images (n, h, w, c), n being [`Settings::batch`](super::Settings::batch) or
-    /// [`last_batch`](super::Settings::last_batch). Fewer do for what is computed image by image: passes in
-    /// [`Mode::Evaluation`], and gradients of images. Labels are to be set anew.
+    /// [`last_batch`](super::Settings::last_batch). Fewer suffice for passes in [`Mode::Evaluation`] and for gradients of
+    /// images. Labels must be set again.
     ///
     /// # Errors
-    /// [`Error::Argument`] for values that are no whole images, no image, or more than a batch.
+    /// [`Error::Argument`] for values that are not a whole number of images, and for no images or more than a batch.
     pub fn set_images(&mut self, images: &[f32]) -> Result<()> {
         let image = self.image_len();
         let settings = self.plan.settings();
@@ -106,7 +106,7 @@ impl Network {
         if rows == 0 || !images.len().is_multiple_of(image) {
             let len = images.len();
             return Err(Error::Argument(format!(
-                "{}: {len} values are no whole number of images of {height} x {width} x {channels}, of {image} values",
+                "{}: {len} values are not a whole number of images of {height} x {width} x {channels}, of {image} values",
                 self.plan.name()
             )));
         }
@@ -122,13 +122,13 @@ impl Network {
         Ok(())
     }
 
-    /// Makes the next batch one of so many images, in the smallest program that has room for them.
+    /// Begins a batch of `rows` images, in the smallest program that fits them.
     pub(super) fn fit(&mut self, rows: usize) -> Result<()> {
         let fitting = self.plan.for_training().filter(|(_, program)| program.batch >= rows);
         let Some((program, _)) = fitting.min_by_key(|(_, program)| program.batch) else {
             let most = self.plan.for_training().map(|(_, program)| program.batch).max().unwrap_or(0);
             return Err(Error::Argument(format!(
-                "{}: {rows} images, its batches have {most} or fewer",
+                "{}: {rows} images: batches have {most} or fewer",
                 self.plan.name()
             )));
         };
@@ -136,7 +136,7 @@ impl Network {
         Ok(())
     }
 
-    /// Makes the next batch one of so many images in a program.
+    /// Begins a batch of `rows` images in a program.
     pub(super) fn begin(&mut self, program: usize, rows: usize) {
         (self.program, self.rows) = (program, rows);
         (self.labelled, self.ran, self.differentiated) = (false, None, false);
@@ -145,7 +145,7 @@ impl Network {
     /// Sets the labels of the batch's images.
     ///
     /// # Errors
-    /// [`Error::Argument`] for another number of labels than of images; [`Error::Data`] for one that is no class.
+    /// [`Error::Argument`] where the numbers of labels and images differ; [`Error::Data`] for a label that is no class.
     pub fn set_labels(&mut self, labels: &[u32]) -> Result<()> {
         if labels.len() != self.rows {
             let (given, rows) = (labels.len(), self.rows);
@@ -161,7 +161,7 @@ impl Network {
         Ok(())
     }
 
-    /// The logits of the batch's images. In [`Mode::Training`] the running statistics move.
+    /// Computes the logits of the batch's images. [`Mode::Training`] updates the running statistics.
     ///
     /// # Errors
     /// [`Error::Argument`] where no images are set; in [`Mode::Training`] where it is not planned, or where the batch
@@ -217,12 +217,12 @@ impl Network {
         self.rows_of(slot)
     }
 
-    /// The gradients of the mean loss over the batch, of the last forward pass.
+    /// Computes the gradients of the batch's mean loss, after a forward pass.
     ///
     /// # Errors
-    /// [`Error::Argument`] where none are planned, there was no forward pass since weights
-    /// moved or no labels are set, and where the batch
-    /// has fewer images than planned and weights' gradients are wanted; [`Error::Device`] where the device fails.
+    /// [`Error::Argument`] where none are planned, there was no forward pass since weights were updated, no labels are set,
+    /// or the batch has fewer images than planned and weights' gradients are wanted; [`Error::Device`] where the device
+    /// fails.
     pub fn backward(&mut self) -> Result<()> {
         let mode = self.mode()?;
         self.labels()?;
@@ -272,7 +272,7 @@ impl Network {
         Ok(self.arena.to_vec(self.plan.norm)?[0])
     }
 
-    /// One step of the optimiser by the gradients of the last backward pass, with a learning rate.
+    /// One step of the optimiser, with the gradients of the last backward pass and this learning rate.
     ///
     /// # Errors
     /// [`Error::Argument`] where no optimiser is planned, or there was no backward pass; [`Error::Device`] where the
@@ -286,7 +286,7 @@ impl Network {
         Ok(())
     }
 
-    /// One step of training: forward in training mode, losses, gradients, optimiser; on a GPU one CUDA graph. Returns
+    /// One training step: forward in training mode, losses, gradients, optimiser; on a GPU one CUDA graph. Returns
     /// the batch's mean loss before the step; logits and gradients can be read after it.
     ///
     /// # Errors
@@ -309,16 +309,16 @@ impl Network {
         Ok((losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / losses.len() as f64) as f32)
     }
 
-    /// Runs images (h, w, c), any number of them, through the network in evaluation mode, batch by batch, and gives
-    /// each batch's kept activations to `visit`: which images they are of, the activation's name as
-    /// [`Settings::taps`](super::Settings::taps) has it, and its values (n, h, w, c). Only one batch is in memory.
+    /// Runs any number of images (h, w, c) through the network in evaluation mode, batch by batch, and passes each
+    /// batch's kept activations to `visit`: the range of images, the activation's name in
+    /// [`Settings::taps`](super::Settings::taps), and its values (n, h, w, c). Only one batch is in memory.
     ///
     /// ```
     /// use sharpdim::Device;
-    /// use sharpdim::nn::{Model, Network, Plan, Settings};
+    /// use sharpdim::nn::{Model, Network, NetworkPlan, Settings};
     /// let taps = vec!["layer1".into(), "last_hidden".into()];
     /// let settings = Settings { batch: 2, size: [32, 32], channels: 1, taps, ..Settings::default() };
-    /// let mut network = Network::new(Plan::new(&Device::cpu(), Model::ResNet18, &settings)?, 0)?;
+    /// let mut network = Network::new(NetworkPlan::new(&Device::cpu(), Model::ResNet18, &settings)?, 0)?;
     /// let images = vec![vec![1.0; 32 * 32]; 3];
     /// let mut last = Vec::new();
     /// network.activations(&images, |rows, name, values| {
@@ -387,23 +387,23 @@ impl Network {
         &self.plan.programs[self.program]
     }
 
-    /// The first images' part of a tensor of the batch.
+    /// The values of the batch's images in a tensor, without padding.
     fn rows_of(&self, slot: Slot) -> Result<Vec<f32>> {
         let one = slot.len() / self.passes().batch;
         self.arena.to_vec(slot.part(0, one * self.rows))
     }
 
-    /// That the batch has as many images as were planned.
+    /// Fails where the batch has fewer images than planned.
     pub(super) fn whole(&self, what: &str) -> Result<()> {
         let (rows, planned) = (self.rows, self.passes().batch);
-        // Batches of tests have no passes back.
+        // Test batches have no backward pass.
         if rows == planned && Some(self.program) != self.plan.tests {
             return Ok(());
         }
         let sizes: Vec<String> =
             self.plan.for_training().map(|(_, program)| program.batch.to_string()).collect();
         Err(Error::Argument(format!(
-            "{}: {what} wants a whole batch, of {} images, not {rows}: plan one with settings.last_batch",
+            "{}: {what} needs a whole batch, of {} images, not {rows}: plan one with settings.last_batch",
             self.plan.name(),
             sizes.join(" or ")
         )))
@@ -446,7 +446,7 @@ impl Network {
     }
 }
 
-/// Work on the batch: on a GPU taken down when it is first done, and one CUDA graph from then on.
+/// Runs work on the batch: on a GPU it is recorded at its first run, and replayed as one CUDA graph from then on.
 pub(crate) fn run_recorded(
     recorded: &mut Option<Recording>,
     arena: &mut Arena,
@@ -455,7 +455,7 @@ pub(crate) fn run_recorded(
     if recorded.is_none() {
         match arena.record(&work) {
             Ok(recording) => *recorded = Some(recording),
-            // The CPU launches nothing, and so has nothing to record.
+            // The CPU launches no kernels to record.
             Err(Error::Unavailable { .. }) => return work(arena),
             Err(other) => return Err(other),
         }

@@ -1,9 +1,8 @@
-//! What comes of settings before anything is allocated: where each tensor lies, the steps of every pass, and how much
-//! memory it all takes.
+//! Planning a network before anything is allocated: the memory layout, the steps of each pass, and the bytes they need.
 
 use super::compile::Context;
 use super::graph::{Entry, Graph, Node, Role};
-use super::memory::{Data, Place, Room};
+use super::memory::{AttackTensors, Data, Place};
 use super::model::Model;
 use super::program::Program;
 use super::settings::{Mode, Optimiser, Purpose, Settings, Wants};
@@ -13,11 +12,11 @@ use crate::ops::{adam, convert, norm, sgd};
 use crate::{Arena, Device, Error, Layout, Precision, Result, Slot};
 use std::fmt;
 
-/// Each weight begins at a multiple of so many values in the one tensor of all weights, the rest being 0: any vector
-/// load, and the 128 bytes of a cache line in bf16 too.
+/// Weights lie in one tensor, each aligned to this many values and padded with 0: enough for any vector load, and for
+/// the 128 bytes of a cache line in bf16 too.
 const STEP: usize = 64;
 
-/// Bytes of a network's memory, by what they are for.
+/// Bytes of a network's memory, by purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bytes {
@@ -25,48 +24,48 @@ pub struct Bytes {
     pub weights: usize,
     /// Gradients of weights.
     pub gradients: usize,
-    /// The optimiser's memory.
+    /// The optimiser's state.
     pub optimiser: usize,
     /// Images that stay on the device, those of an attack included.
     pub data: usize,
     /// Batches of images, activations and their gradients.
     pub activations: usize,
-    /// What operations scribble on.
+    /// Scratch memory of operations.
     pub workspace: usize,
 }
 
 impl Bytes {
-    /// All of them.
+    /// Their sum.
     pub fn total(&self) -> usize {
         self.weights + self.gradients + self.optimiser + self.data + self.activations + self.workspace
     }
 }
 
-/// What is planned beside the passes.
+/// What is planned in addition to the passes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Extra {
-    /// So many images stay on the device, 8 bits a value, for batches to be taken from.
+    /// Images kept on the device, 8 bits a value, from which batches are taken.
     pub images: usize,
     /// Tests take batches of this size.
     pub test_batch: Option<usize>,
-    /// There is room for an attack on the images.
+    /// Whether to plan the tensors of an attack.
     pub attacked: bool,
 }
 
-/// A network's shapes, steps and memory on a device: nothing is allocated yet.
+/// A network's shapes, steps and memory on a device, before anything is allocated.
 ///
 /// ```
 /// use sharpdim::Device;
-/// use sharpdim::nn::{Model, Plan, Settings};
+/// use sharpdim::nn::{Model, NetworkPlan, Settings};
 /// let settings = Settings { batch: 8, size: [64, 64], ..Settings::default() };
-/// let plan = Plan::new(&Device::cpu(), Model::ResNet18, &settings)?;
+/// let plan = NetworkPlan::new(&Device::cpu(), Model::ResNet18, &settings)?;
 /// assert_eq!(plan.parameters(), 11_177_538);
 /// println!("{plan}");
 /// # assert!(plan.bytes().weights >= 4 * plan.parameters() && plan.bytes().gradients == 0);
 /// # Ok::<(), sharpdim::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct NetworkPlan {
     pub(super) device: Device,
     pub(super) topology: Topology,
     pub(super) settings: Settings,
@@ -74,7 +73,7 @@ pub struct Plan {
     pub(super) places: Vec<Place>,
     /// One for each size of batches.
     pub(super) programs: Vec<Program>,
-    /// Which of them is for a training's tests: evaluation only, and no other batch is put into it.
+    /// Which of them runs the test batches of a training, in evaluation mode only.
     pub(super) tests: Option<usize>,
     /// All weights, padding between them.
     pub(super) weights: Slot,
@@ -89,34 +88,34 @@ pub struct Plan {
     pub(super) rate: Slot,
     /// The norm of all gradients.
     pub(super) norm: Slot,
-    /// What batches are taken from, and where their results go.
+    /// The images kept on the device, and the results of batches.
     pub(super) data: Data,
-    /// What an attack keeps.
-    pub(super) room: Room,
+    /// The tensors of an attack.
+    pub(super) attack: AttackTensors,
     pub(super) layout: Layout,
     bytes: Bytes,
 }
 
-impl Plan {
-    /// Plans a network. On the CPU the workspace is for as many threads as rayon has here: run it in the same pool.
+impl NetworkPlan {
+    /// Plans a network. On the CPU the workspace is sized for the current rayon pool: run it in the same pool.
     ///
     /// # Errors
     /// [`Error::Argument`] for a batch, channels or classes of 0; for images smaller than
-    /// [`Model::least_size`]; for tensors of 2^31 values or more; for an activation that the model does not have; for
-    /// a dropout that is no probability below 1; and for training where some batch normalisation would see a single
-    /// pixel, which has no variance.
+    /// [`Model::least_size`]; for tensors of 2^31 values or more; for an unknown activation; for a dropout that is
+    /// not a probability below 1; and for training where some batch normalisation would see a single pixel, which has no
+    /// variance.
     pub fn new(device: &Device, model: Model, settings: &Settings) -> Result<Self> {
-        Self::of(device, &model.topology(), settings)
+        Self::with_topology(device, &model.topology(), settings)
     }
 
-    /// As [`new`](Self::new), of any topology.
+    /// As [`new`](Self::new), for any topology.
     #[doc(hidden)]
-    pub fn of(device: &Device, topology: &Topology, settings: &Settings) -> Result<Self> {
-        Self::with(device, topology, settings, &Extra::default())
+    pub fn with_topology(device: &Device, topology: &Topology, settings: &Settings) -> Result<Self> {
+        Self::with_extra(device, topology, settings, &Extra::default())
     }
 
-    /// As [`of`](Self::of), with more than passes on batches that the host writes.
-    pub(super) fn with(
+    /// As [`with_topology`](Self::with_topology), with what [`Extra`] asks for.
+    pub(super) fn with_extra(
         device: &Device,
         topology: &Topology,
         settings: &Settings,
@@ -185,14 +184,17 @@ impl Plan {
             0 => Data::NONE,
             images => Data::new(&mut layout, images, [height, width, channels]),
         };
-        let room =
-            if attacked { Room::new(&mut layout, batch, [height, width, channels]) } else { Room::NONE };
+        let attack = if attacked {
+            AttackTensors::new(&mut layout, batch, [height, width, channels])
+        } else {
+            AttackTensors::NONE
+        };
         let places: Vec<Place> = entries
             .iter()
             .zip(parameter_starts.iter().zip(&statistic_starts))
             .map(|(entry, (start, statistic))| {
                 let len = entry.len();
-                let part = |of: Slot| if of.is_empty() { Slot::NONE } else { of.part(*start, len) };
+                let part = |slot: Slot| if slot.is_empty() { Slot::NONE } else { slot.part(*start, len) };
                 match entry.role {
                     Role::Batches => Place::NONE,
                     Role::RunningMean | Role::RunningVariance => {
@@ -218,7 +220,7 @@ impl Plan {
             data: images,
             workspace: if wants.parameters { norm::workspace_len(device, parameters) } else { 0 },
         };
-        // Batches of either size use the same memory, one at a time.
+        // Batches of all sizes share memory: one runs at a time.
         let shared = layout.clone();
         let mut programs = Vec::new();
         for (at, graph) in graphs.iter().enumerate() {
@@ -234,12 +236,12 @@ impl Plan {
             weights: bytes(&[weights, statistics, copy]),
             gradients: bytes(&[gradient]),
             optimiser: bytes(&moments),
-            data: bytes(&[data.images]) + bytes(&room.all()),
+            data: bytes(&[data.images]) + bytes(&attack.all()),
             activations: 0,
             workspace: programs.iter().map(|program| bytes(&[program.workspace])).max().unwrap_or(0),
         };
         all.activations = layout.bytes() - all.total();
-        Ok(Plan {
+        Ok(NetworkPlan {
             device: device.clone(),
             topology: *topology,
             settings: settings.clone(),
@@ -255,18 +257,18 @@ impl Plan {
             rate,
             norm,
             data,
-            room,
+            attack,
             layout,
             bytes: all,
         })
     }
 
-    /// What it was planned for.
+    /// The settings it was planned with.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The device that it is for.
+    /// Its device.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -276,7 +278,7 @@ impl Plan {
         self.topology.name
     }
 
-    /// How many weights it has, running statistics apart.
+    /// The number of weights, without running statistics.
     pub fn parameters(&self) -> usize {
         self.entries.iter().filter(|entry| entry.role.is_parameter()).map(Entry::len).sum()
     }
@@ -286,7 +288,7 @@ impl Plan {
         self.entries.iter().map(|entry| (entry.name.as_str(), entry.shape.as_slice()))
     }
 
-    /// The memory that it takes.
+    /// The memory it needs.
     pub fn bytes(&self) -> Bytes {
         self.bytes
     }
@@ -299,7 +301,7 @@ impl Plan {
         self.tap(0, name).map(|(shape, _)| shape)
     }
 
-    /// Shape and place of an activation that stays.
+    /// Shape and slot of a kept activation.
     pub(super) fn tap(&self, program: usize, name: &str) -> Result<([usize; 3], Slot)> {
         let module = self.topology.module(name);
         let taps = &self.programs[program].taps;
@@ -314,24 +316,24 @@ impl Plan {
         }
     }
 
-    /// Images that a batch of a training's tests has, where one is planned.
+    /// The size of test batches in a training, where one is planned.
     pub(super) fn test_batch(&self) -> Option<usize> {
         self.tests.map(|tests| self.programs[tests].batch)
     }
 
-    /// The programs but that of a training's tests, and which they are.
+    /// All programs except that of test batches, with their indices.
     pub(super) fn for_training(&self) -> impl Iterator<Item = (usize, &Program)> {
         self.programs.iter().enumerate().filter(|(at, _)| Some(*at) != self.tests)
     }
 
-    /// Brings the bf16 weights up to date with the master ones.
+    /// Updates the bf16 weights from the master weights.
     pub(super) fn round(&self, arena: &mut Arena) -> Result<()> {
         if self.copy.is_empty() { Ok(()) } else { convert::copy(arena, self.weights, self.copy) }
     }
 
-    /// One step of training on a batch that is in place: forward, losses, gradients of the mean loss, and the
-    /// optimiser. It calls operations and nothing else, so that it can be recorded once and run again; what changes
-    /// from step to step (images, labels, the step's number, the optimiser's scalars) is written before.
+    /// One training step on the current batch: forward, losses, gradients of the mean loss, and the optimiser. It only
+    /// calls operations, so that it can be recorded once and replayed; what changes from step to step (images, labels,
+    /// the step's number, the optimiser's scalars) is written before.
     pub(super) fn training_step(&self, arena: &mut Arena, program: usize) -> Result<()> {
         let passes = &self.programs[program];
         passes.forward(arena, Mode::Training, self.count)?;
@@ -340,8 +342,8 @@ impl Plan {
         self.update(arena, program)
     }
 
-    /// As [`training_step`](Self::training_step), on images that are taken from those that stay on the device. What
-    /// was found goes into the table; from a loss on that is not finite, weights stay as they are.
+    /// As [`training_step`](Self::training_step), on images taken from those on the device. Losses and predictions go
+    /// into the table; after a loss that is not finite, weights no longer change.
     pub(super) fn taken_step(&self, arena: &mut Arena, program: usize) -> Result<()> {
         let passes = &self.programs[program];
         passes.take(arena, &self.data)?;
@@ -352,7 +354,7 @@ impl Plan {
         self.update(arena, program)
     }
 
-    /// A batch in evaluation mode, taken likewise.
+    /// A test batch in evaluation mode, taken the same way.
     pub(super) fn taken_test(&self, arena: &mut Arena, program: usize) -> Result<()> {
         let passes = &self.programs[program];
         passes.take(arena, &self.data)?;
@@ -388,14 +390,14 @@ impl Plan {
         }
     }
 
-    /// The error that something was not asked for.
+    /// The error for something that was not planned.
     pub(super) fn not_planned(&self, what: &str) -> Error {
         let words = self.settings.purpose.words();
         Error::Argument(format!("{}: this network is planned for {words}, not for {what}", self.name()))
     }
 }
 
-/// Where each entry that `is` asks for starts in one tensor of them all, and how long that is.
+/// The start of each entry for which `is` holds in one tensor of them all, and the tensor's length.
 fn starts(entries: &[Entry], is: impl Fn(Role) -> bool) -> (Vec<usize>, usize) {
     let mut end = 0;
     let starts = entries.iter().map(|entry| {
@@ -408,7 +410,7 @@ fn starts(entries: &[Entry], is: impl Fn(Role) -> bool) -> (Vec<usize>, usize) {
     (starts.collect(), end)
 }
 
-impl fmt::Display for Plan {
+impl fmt::Display for NetworkPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Settings { batch, last_batch, channels, classes, size: [height, width], .. } = &self.settings;
         let bytes = |bytes: usize| match bytes as f64 {

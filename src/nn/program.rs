@@ -1,4 +1,4 @@
-//! The passes over batches of one size: their steps, and where their tensors lie.
+//! The passes over batches of one size: their steps, and the slots of their tensors.
 
 use super::compile::{Compiled, Context};
 use super::graph::Graph;
@@ -23,20 +23,20 @@ pub(super) struct Program {
     pub losses: Slot,
     /// The images' gradient, or [`Slot::NONE`].
     pub gradient: Slot,
-    /// The logits' gradient, which the pass back begins with, or [`Slot::NONE`]. Its memory is other tensors' at other
-    /// times: it holds what is written between the forward pass and the pass back.
+    /// The logits' gradient, with which the backward pass begins, or [`Slot::NONE`]. It shares memory with other tensors: it
+    /// is valid only between the forward and the backward pass.
     pub logits_gradient: Slot,
     pub workspace: Slot,
-    /// Names, shapes of one image's values, and slots of what stays.
+    /// Names, shapes per image, and slots of kept activations.
     pub taps: Vec<(String, [usize; 3], Slot)>,
-    /// Where images stay on the device: how batches are taken of them, what is taken, and how results are kept.
+    /// For images that stay on the device: how batches are taken, the images chosen, and how results are recorded.
     data: Option<(TakeImages, Slot, Tally)>,
-    /// The layer that each step of the forward pass is of.
+    /// The layer of each step of the forward pass.
     layers: Vec<String>,
 }
 
 impl Program {
-    /// The steps of a graph, and its tensors in `layout`, which holds what all programs share.
+    /// Compiles a graph, and places its tensors in `layout`, after those that all programs share.
     pub fn new(graph: &Graph, context: &Context<'_>, layout: &mut Layout) -> Result<Self> {
         let compiled = Compiled::new(graph, context)?;
         let logits = graph.values.len() - 1;
@@ -83,37 +83,37 @@ impl Program {
         })
     }
 
-    /// Logits of the images.
+    /// Computes the logits of the images.
     pub fn forward(&self, arena: &mut Arena, mode: Mode, step: Slot) -> Result<()> {
         let pass = self.pass(mode, step, 0.0);
         arena.in_pool(|arena| self.forward.iter().try_for_each(|one| one.run(arena, &pass)))
     }
 
-    /// Which images the next batch is of, and what is done to them.
+    /// Writes which images the next batch takes, and their crops and flips.
     pub fn choose(&self, arena: &mut Arena, choices: &[Choice]) -> Result<()> {
-        let (take, slot, _) = self.of_data();
+        let (take, slot, _) = self.resident();
         take.write_choices(arena, *slot, choices)
     }
 
-    /// The chosen images, from those that stay on the device.
+    /// Takes the chosen images from those on the device.
     pub fn take(&self, arena: &mut Arena, data: &Data) -> Result<()> {
-        let (take, choices, _) = self.of_data();
+        let (take, choices, _) = self.resident();
         take_images::take(arena, take, data.images, *choices, data.scale, self.images)
     }
 
     /// Writes losses and correct predictions into the table.
     pub fn tally(&self, arena: &mut Arena, data: &Data) -> Result<()> {
-        let (.., tally) = self.of_data();
+        let (.., tally) = self.resident();
         let (logits, labels, losses) = (self.logits, self.labels, self.losses);
         tally::record(arena, tally, logits, labels, losses, data.place, data.table, data.halt)
     }
 
-    fn of_data(&self) -> &(TakeImages, Slot, Tally) {
+    fn resident(&self) -> &(TakeImages, Slot, Tally) {
         self.data.as_ref().expect("planned with images that stay on the device")
     }
 
-    /// The layer whose output is the first, in a forward pass on the current images, to have a value that is
-    /// not finite; `None` where all are.
+    /// The first layer, in a forward pass on the current images, whose output has a value that is not finite; `None`
+    /// where all are finite.
     pub fn first_not_finite(&self, arena: &mut Arena, mode: Mode, count: Slot) -> Result<Option<String>> {
         for (step, layer) in self.forward.iter().zip(&self.layers) {
             step.run(arena, &self.pass(mode, count, 0.0))?;
@@ -125,18 +125,18 @@ impl Program {
         Ok(None)
     }
 
-    /// Each image's loss.
+    /// Computes each image's loss.
     pub fn loss(&self, arena: &mut Arena) -> Result<()> {
         self.loss.run(arena, &self.pass(Mode::Evaluation, Slot::NONE, 0.0))
     }
 
-    /// Gradients of the mean loss of the first `rows` images, after a forward pass in the same mode.
+    /// Computes gradients of the mean loss of the first `rows` images, after a forward pass in the same mode.
     pub fn backward(&self, arena: &mut Arena, mode: Mode, step: Slot, rows: usize) -> Result<()> {
         let pass = self.pass(mode, step, 1.0 / rows as f32);
         arena.in_pool(|arena| self.backward.iter().try_for_each(|one| one.run(arena, &pass)))
     }
 
-    /// The same of another loss, whose gradient by the logits was written to `logits_gradient` after the forward pass.
+    /// The same for another loss, whose gradient with respect to the logits is in `logits_gradient`.
     pub fn backward_from_logits(&self, arena: &mut Arena, mode: Mode, step: Slot) -> Result<()> {
         let pass = self.pass(mode, step, 1.0);
         let mut steps = self.backward.iter().skip(1);

@@ -1,4 +1,4 @@
-//! How a network is trained: every setting, with the paper's as defaults.
+//! Settings of a training, with the paper's as defaults.
 
 use super::model::Model;
 use super::settings::Optimiser;
@@ -9,11 +9,11 @@ use crate::random::Random;
 use crate::{Device, Error, Precision, Result};
 use serde_json::{Map, Value, json};
 
-/// Draws of a crop until it fits, as torchvision does it.
+/// Attempts to draw a crop that fits, as in torchvision.
 const CROP_DRAWS: usize = 10;
-/// Ratios of width to height that a crop may have, torchvision's.
+/// Range of a crop's aspect ratio (width to height), torchvision's.
 const RATIOS: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
-/// Streams of random numbers, by what they are for; an epoch has one of each.
+/// Random streams by purpose; each epoch has one of each.
 const ORDER: u64 = 1 << 32;
 const AUGMENTATION: u64 = 2 << 32;
 
@@ -31,35 +31,34 @@ pub struct Recipe {
     pub model: Model,
     /// Classes: logits of an image.
     pub classes: usize,
-    /// Times that each training image is seen.
+    /// Passes over the training images.
     pub epochs: u32,
-    /// Images in a batch. An epoch's last batch has those that are left.
+    /// Images in a batch. An epoch's last batch has the rest.
     pub batch: usize,
-    /// How weights are moved.
+    /// How weights are updated.
     pub optimiser: Optimiser,
     /// Learning rate.
     pub rate: f32,
-    /// Probability of a value to fall in VGG's classifier.
+    /// Dropout probability in VGG's classifier.
     pub dropout: f32,
-    /// bf16, on GPUs, is mixed precision: master weights and sums are f32.
+    /// bf16, on GPUs only, is mixed precision: master weights and sums are f32.
     pub precision: Precision,
-    /// What is made of pixels.
+    /// Normalisation of pixels.
     pub normalise: Normalise,
-    /// Whether every second training image, at random, is mirrored.
+    /// Whether training images are mirrored with probability 1/2.
     pub flip: bool,
-    /// The least and greatest part of a training image's area that is cut out at random, of a ratio of width to height
-    /// from 3/4 to 4/3, and enlarged to the image's size; torchvision's `RandomResizedCrop` has 0.08 and 1. It is
-    /// enlarged bilinearly, without antialiasing.
+    /// Random crops: the least and greatest fraction of the area, with aspect ratios from 3/4 to 4/3, resized bilinearly
+    /// without antialiasing to the image's size; torchvision's `RandomResizedCrop` has 0.08 and 1.
     pub crop: Option<[f32; 2]>,
-    /// The greatest norm of all weights' gradients together.
+    /// Gradient clipping: the largest norm of all weights' gradients together.
     pub clip: Option<f32>,
-    /// Training stops when the test loss has not fallen for so many epochs.
+    /// Early stopping: training ends when the test loss has not fallen for so many epochs.
     pub patience: Option<u32>,
-    /// Of first weights, order, dropout and augmentation.
+    /// Seed of initial weights, order, dropout and augmentation.
     pub seed: u64,
 }
 
-/// What a network gets of a pixel's value v, 0 to 255.
+/// How a pixel's value v, 0 to 255, is normalised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Normalise {
@@ -68,7 +67,7 @@ pub enum Normalise {
     /// v / 255: from 0 to 1.
     #[default]
     Unit,
-    /// (v - mean) / standard deviation, of all training images, for each channel.
+    /// (v - mean) / standard deviation of the training images, per channel.
     Standard,
 }
 
@@ -96,7 +95,7 @@ impl Recipe {
         }
     }
 
-    /// What the plan of a network does not check.
+    /// Checks what the plan of a network does not.
     pub(super) fn check(&self) -> Result<()> {
         let bad = |why: String| Err(Error::Argument(why));
         if !(self.rate.is_finite() && self.rate > 0.0) {
@@ -110,13 +109,13 @@ impl Recipe {
         }
         match self.crop {
             Some([least, most]) if !(0.0 < least && least <= most && most <= 1.0) => bad(format!(
-                "crops of {least} to {most} of the area: they must be above 0, rising, and at most 1"
+                "crops of {least} to {most} of the area: they must be above 0, ascending, and at most 1"
             )),
             _ => Ok(()),
         }
     }
 
-    /// By name, what a training that goes on must have in common with the one that it continues.
+    /// The settings, by name, that a resumed training must share with the original.
     pub(super) fn settings(&self, name: &str) -> Map<String, Value> {
         let optimiser = match self.optimiser {
             Optimiser::Adam(Adam { beta1, beta2, eps, weight_decay, decoupled }) => json!({
@@ -144,14 +143,14 @@ impl Recipe {
         }
     }
 
-    /// Factors, then offsets, of each channel.
+    /// The factors of all channels, then their offsets.
     pub(super) fn scale(&self, images: &Images) -> Vec<f32> {
         let channels = images.shape()[2];
         match self.normalise {
             Normalise::None => [vec![1.0; channels], vec![0.0; channels]].concat(),
             Normalise::Unit => [vec![1.0 / 255.0; channels], vec![0.0; channels]].concat(),
             Normalise::Standard => {
-                // Exact: 2^32 pixels of 255^2 have room in 64 bits.
+                // Exact: 2^32 pixels of 255^2 fit 64 bits.
                 let (mut sums, mut squares) = (vec![0u64; channels], vec![0u64; channels]);
                 for pixel in images.pixels().chunks_exact(channels) {
                     for ((value, sum), square) in pixel.iter().zip(&mut sums).zip(&mut squares) {
@@ -163,7 +162,7 @@ impl Recipe {
                 let moments = sums.iter().zip(&squares).map(|(sum, square)| {
                     let mean = *sum as f64 / count;
                     let variance = (*square as f64 / count - mean * mean).max(0.0);
-                    // A channel that does not vary becomes 0.
+                    // A constant channel becomes 0.
                     (mean, if variance > 0.0 { variance.sqrt() } else { 1.0 })
                 });
                 let (scale, shift) =
@@ -205,7 +204,7 @@ fn crop(random: &mut Random, [height, width]: [usize; 2], [least, most]: [f64; 2
             return [top, left, h, w].map(|v| v as f32);
         }
     }
-    // The greatest part in the middle that has an allowed ratio.
+    // The largest central crop of an allowed ratio.
     let (w, h) = match columns / rows {
         ratio if ratio < RATIOS[0] => (columns, (columns / RATIOS[0]).round()),
         ratio if ratio > RATIOS[1] => ((rows * RATIOS[1]).round(), rows),
@@ -230,7 +229,7 @@ mod tests {
                 mean += h * w / (rows * columns) as f64 / 2000.0;
             }
             if rows == columns && rows > 1 {
-                // Uniform from 0.3 to 0.9; those that do not fit are large ones.
+                // Uniform from 0.3 to 0.9; the crops that do not fit are large ones.
                 assert!((0.5..0.62).contains(&mean), "{mean}");
             }
         }

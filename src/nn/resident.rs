@@ -1,4 +1,4 @@
-//! Passes of a network on images that stay on the device: what a training is made of.
+//! Training and test steps on images that stay on the device.
 
 use super::network::{MOST_STEPS, Network, run_recorded};
 use super::settings::Mode;
@@ -6,7 +6,7 @@ use crate::Result;
 use crate::ops::take_images::Choice;
 
 impl Network {
-    /// The images that stay on the device, in parts, and the factors and offsets of their channels.
+    /// Writes the images that stay on the device, in two parts, and the factors and offsets of their channels.
     pub(super) fn set_data(&mut self, parts: [&[u8]; 2], scale: &[f32]) -> Result<()> {
         let mut from = 0;
         for part in parts {
@@ -16,8 +16,8 @@ impl Network {
         self.arena.write(self.plan.data.scale, scale)
     }
 
-    /// A step of training on images that stay on the device: which, their labels, and where in the table their
-    /// results go. Nothing is read back: on a GPU the step is launched, and not waited for.
+    /// A training step on the chosen images, with their labels; results go into the table from row `from` on. Nothing
+    /// is read back: on a GPU the step is launched asynchronously.
     pub(super) fn train_taken(
         &mut self,
         choices: &[Choice],
@@ -37,13 +37,13 @@ impl Network {
         Ok(())
     }
 
-    /// Writes the losses of images on the device, and whether they are classified correctly, into the table.
+    /// Writes the losses of the chosen images, and whether they are classified correctly, into the table.
     pub(super) fn test_taken(&mut self, choices: &[Choice], labels: &[u32], from: usize) -> Result<()> {
         self.choose(choices, labels, from, Mode::Evaluation)?;
         self.plan.taken_test(&mut self.arena, self.program)
     }
 
-    /// The layer whose output is the first that is not finite, on a batch of images that stay on the device.
+    /// The first layer whose weights or output are not finite, on a batch of images on the device.
     pub(super) fn first_not_finite(
         &mut self,
         choices: &[Choice],

@@ -1,15 +1,15 @@
-//! When a training's checkpoint is written: by time, so that little is lost at a kill and little time goes into writing.
+//! When to write a training's checkpoint: by time, so that a kill loses little and writing takes little time.
 
 use super::trainer::Trainer;
 use crate::Result;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// For one second of writing, this many of training: checkpoints take at most a fiftieth of the time.
+/// Seconds of training for each second of writing: checkpoints take at most a fiftieth of the time.
 const COST: u32 = 50;
 
-/// Says when the next checkpoint is due: an interval after the last one, or after the start, and not before 50 times as long
-/// as the last one took to write. One timer may serve training after training.
+/// Says when the next checkpoint is due: an interval after the last one or the start, and at least 50 times as long after as
+/// the last one took to write. One timer may serve several trainings.
 ///
 /// ```
 /// use sharpdim::nn::SaveTimer;
@@ -34,7 +34,7 @@ impl SaveTimer {
         SaveTimer { interval, since: Instant::now(), took: Duration::ZERO }
     }
 
-    /// Counts from now on, as where another training begins.
+    /// Counts from now on, for another training.
     pub fn restart(&mut self) {
         self.since = Instant::now();
     }
@@ -71,7 +71,7 @@ mod tests {
             let [interval, took, elapsed] = [interval, took, elapsed].map(Duration::from_secs_f64);
             is_due(interval, took, elapsed)
         };
-        // None was written yet, or fast: the interval decides.
+        // None was written yet, or quickly: the interval decides.
         assert!(!due(30.0, 0.0, 29.9) && due(30.0, 0.0, 30.0));
         assert!(!due(30.0, 0.6, 29.9) && due(30.0, 0.6, 30.0));
         // It took two seconds: 2 % of 100.

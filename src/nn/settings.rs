@@ -1,19 +1,19 @@
-//! What a network is asked for: images, passes, precision and what moves its weights.
+//! Settings of a network: images, passes, precision and optimiser.
 
 use crate::Precision;
 use crate::ops::adam::Adam;
 use crate::ops::sgd::Sgd;
 
-/// Whether batch normalisation takes the batch's statistics and dropout drops, or neither.
+/// Whether batch normalisation uses the batch's statistics and dropout is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// The batch's statistics, which move the running ones, and dropout: PyTorch's `train()`.
+    /// The batch's statistics, which update the running ones, and dropout: PyTorch's `train()`.
     Training,
     /// The running statistics and no dropout: PyTorch's `eval()`.
     Evaluation,
 }
 
-/// How weights are moved.
+/// How weights are updated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Optimiser {
@@ -23,13 +23,13 @@ pub enum Optimiser {
     Sgd(Sgd),
 }
 
-/// Which passes are planned: memory is set aside for these only.
+/// Which passes are planned: memory is reserved for these only.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Purpose {
-    /// Forward passes in evaluation mode. Activations give their memory to later ones.
+    /// Forward passes in evaluation mode. The memory of activations is reused.
     Inference,
-    /// The same, and the gradient of the loss by the images: what attacks need. Weights get none.
+    /// The same, and the gradient of the loss with respect to the images, which attacks need; none of weights.
     InputGradient,
     /// Forward passes in either mode, and the gradients of all weights and of the images.
     Gradients,
@@ -48,7 +48,7 @@ impl Purpose {
         Wants { parameters, input }
     }
 
-    /// As messages have it: "for training".
+    /// For messages: "planned for ...".
     pub(super) fn words(self) -> &'static str {
         match self {
             Purpose::Inference => "inference",
@@ -63,9 +63,9 @@ impl Purpose {
 /// What a network is planned for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Images in a batch. Passes in evaluation mode that compute no gradients of weights take fewer as well.
+    /// Images in a batch. Passes in evaluation mode without gradients of weights also accept fewer.
     pub batch: usize,
-    /// A second size of batches, for an epoch's last one: it shares the weights, and the memory of the first.
+    /// A second batch size, for an epoch's last batch: it shares the weights and memory of the first.
     pub last_batch: Option<usize>,
     /// Channels of an image.
     pub channels: usize,
@@ -73,18 +73,17 @@ pub struct Settings {
     pub classes: usize,
     /// Height and width of images.
     pub size: [usize; 2],
-    /// What activations and the weights in products are stored as; master weights are f32 always.
+    /// Precision of activations and of weights in matrix products; master weights are always f32.
     pub precision: Precision,
     /// Which passes are planned.
     pub purpose: Purpose,
-    /// Activations that stay until the next forward pass, of [`Model::activations`](super::Model::activations).
+    /// Activations to keep until the next forward pass, out of [`Model::activations`](super::Model::activations).
     pub taps: Vec<String>,
-    /// Probability of a value to fall in VGG's classifier, in training mode.
+    /// Dropout probability in VGG's classifier, in training mode.
     pub dropout: f32,
     /// Dropout's seed.
     pub seed: u64,
-    /// The greatest norm of all weights' gradients together: longer ones are shortened to it before a step, as
-    /// PyTorch's `clip_grad_norm_` does.
+    /// Gradient clipping: the largest norm of all weights' gradients together, as PyTorch's `clip_grad_norm_`.
     pub clip: Option<f32>,
 }
 

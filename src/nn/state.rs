@@ -10,16 +10,16 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// How many names a message lists.
+/// Most names that a message lists.
 const LISTED: usize = 4;
 
-/// The weights of a network, by name, in an order.
+/// The weights of a network, named and in order.
 ///
 /// ```
 /// use sharpdim::Device;
-/// use sharpdim::nn::{Model, Network, Plan, Settings, State};
+/// use sharpdim::nn::{Model, Network, NetworkPlan, Settings, State};
 /// let settings = Settings { size: [32, 32], channels: 1, ..Settings::default() };
-/// let network = Network::new(Plan::new(&Device::cpu(), Model::ResNet18, &settings)?, 0)?;
+/// let network = Network::new(NetworkPlan::new(&Device::cpu(), Model::ResNet18, &settings)?, 0)?;
 /// let state = network.state()?;
 /// assert_eq!(state.tensors[0].name, "conv1.weight");
 /// assert_eq!(state.tensors[0].shape, [64, 1, 7, 7]);
@@ -94,12 +94,12 @@ impl State {
         self.tensors.iter().find(|tensor| tensor.name == name)
     }
 
-    /// Writes a safetensors file that PyTorch's `load_state_dict` takes as it is. What was at the path stays until all
-    /// of the new file is on disk.
+    /// Writes a safetensors file that PyTorch's `load_state_dict` accepts. An earlier file at the path is replaced only once
+    /// the new one is complete.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be written; [`Error::Argument`] for a path that is no file's name, and for a tensor
-    /// whose shape is not that of its values.
+    /// [`Error::Io`] where it cannot be written; [`Error::Argument`] for a path that is not the name of a file, and for a tensor
+    /// whose shape does not match its values.
     pub fn save(&self, path: &Path) -> Result<()> {
         for StateTensor { name, shape, numbers } in &self.tensors {
             if shape.iter().product::<usize>() != numbers.len() {
@@ -119,7 +119,7 @@ impl State {
     /// Reads any safetensors file: floats of 64, 32 and 16 bits of either kind become f32, integers i64.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be read; [`Error::Format`] for a file that is cut short or whose header does not
+    /// [`Error::Io`] where it cannot be read; [`Error::Format`] for a file that is truncated or whose header does not
     /// describe it, and for a tensor of another type, or of values that are not finite in f32.
     pub fn read(path: &Path) -> Result<Self> {
         let mut state = State::default();
@@ -146,7 +146,7 @@ impl State {
         Ok(state)
     }
 
-    /// What keeps this state from being that of a network of these entries; the first such thing.
+    /// Why this state does not fit a network with these entries, if it does not: the first reason.
     pub(super) fn mismatch(&self, network: &str, entries: &[Entry]) -> Option<String> {
         let given: BTreeMap<&str, &StateTensor> =
             self.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
@@ -177,7 +177,7 @@ impl State {
             reasons.push(format!("it lacks {}", listed(&missing)));
         }
         if !unexpected.is_empty() {
-            reasons.push(format!("it has {}, which {network} has not", listed(&unexpected)));
+            reasons.push(format!("it has {}, which {network} lacks", listed(&unexpected)));
         }
         if !shapes.is_empty() {
             let shapes: Vec<String> = shapes
@@ -192,13 +192,13 @@ impl State {
             return Some(format!("these are not the weights of this {network}: {}", reasons.join("; ")));
         }
         if given.len() < self.tensors.len() {
-            return Some("a tensor is there twice".into());
+            return Some("a tensor is listed twice".into());
         }
         self.tensors.iter().find_map(|tensor| {
             let counts = wanted[tensor.name.as_str()].role == Role::Batches;
             match &tensor.numbers {
                 _ if tensor.numbers.len() != tensor.shape.iter().product::<usize>() => Some(format!(
-                    "{} has not the number of values of its shape {:?}",
+                    "{}: the number of values does not match its shape {:?}",
                     tensor.name, tensor.shape
                 )),
                 Numbers::I64(_) if !counts => {
@@ -220,7 +220,7 @@ impl State {
     }
 }
 
-/// Where only the first or the last layer's shapes differ: images of other channels, or other classes.
+/// The reason where only the first or the last layer differs: another number of channels or classes.
 fn other_ends(network: &str, entries: &[Entry], shapes: &[(&StateTensor, &Entry)]) -> Option<String> {
     let first = entries.first()?;
     let (weight, bias) = match entries {

@@ -1,4 +1,4 @@
-//! The steps of a network's passes: calls of operations on a program's tensors.
+//! The steps of a network's passes: each calls an operation on a program's tensors.
 
 use super::settings::Mode;
 use crate::ops::avg_pool::{self, AvgPool};
@@ -7,10 +7,10 @@ use crate::ops::conv2d::{self, Conv2d};
 use crate::ops::cross_entropy::{self, CrossEntropy};
 use crate::ops::dropout::{self, Dropout};
 use crate::ops::max_pool::{self, MaxPool};
-use crate::ops::{Activation, relu};
+use crate::ops::{Activation, elementwise};
 use crate::{Arena, Device, Precision, Result, Slot};
 
-/// One call of an operation. Numbers are those of the program's tensors; slots are of weights and their gradients.
+/// A call of an operation. Numbers are indices of the program's tensors; slots are those of weights and their gradients.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     Conv {
@@ -53,7 +53,7 @@ pub(super) enum Step {
         dy: usize,
         dx: usize,
         shortcut: Option<usize>,
-        /// Gradients of gamma and beta: wanted ones, or tensors that nothing reads.
+        /// Gradients of gamma and beta: weights' gradients, or scratch tensors.
         into: [Wanted; 2],
     },
     Relu {
@@ -112,10 +112,10 @@ pub(super) enum Wanted {
     No(usize),
 }
 
-/// What the steps of a pass have in common.
+/// What all steps of a pass share.
 #[derive(Clone, Copy)]
 pub(super) struct Pass<'a> {
-    /// Where the program's tensors lie.
+    /// The slots of the program's tensors.
     pub slots: &'a [Slot],
     pub labels: Slot,
     pub losses: Slot,
@@ -123,7 +123,7 @@ pub(super) struct Pass<'a> {
     pub mode: Mode,
     /// The step's number, for dropout.
     pub count: Slot,
-    /// What the losses' gradients are multiplied by.
+    /// Factor of the losses' gradients.
     pub scale: f32,
 }
 
@@ -169,7 +169,7 @@ impl Step {
         }
     }
 
-    /// The tensor that it writes its output to, or its gradient of images; `None` where that goes elsewhere.
+    /// The tensor of its output, or of its input's gradient; `None` for other outputs.
     pub fn written(&self) -> Option<usize> {
         match *self {
             Step::Conv { y, .. } | Step::Norm { y, .. } | Step::Relu { y, .. } | Step::Sum { y, .. } => {
@@ -219,9 +219,9 @@ impl Step {
                 let (y, saved) = (or_none(y), at(saved));
                 batch_norm::backward(arena, &norm, statistics, at(x), y, gamma, saved, at(dy), into, work)
             }
-            Step::Relu { x, y } => relu::forward(arena, at(x), at(y)),
-            Step::ReluGradient { y, dy } => relu::backward(arena, at(y), at(dy)),
-            Step::Sum { x, y } => relu::add(arena, at(x), at(y)),
+            Step::Relu { x, y } => elementwise::relu_forward(arena, at(x), at(y)),
+            Step::ReluGradient { y, dy } => elementwise::relu_backward(arena, at(y), at(dy)),
+            Step::Sum { x, y } => elementwise::add(arena, at(x), at(y)),
             Step::MaxPool { pool, x, y } => max_pool::forward(arena, &pool, at(x), at(y)),
             Step::MaxPoolGradient { pool, x, y, dy, dx } => {
                 max_pool::backward(arena, &pool, at(x), at(y), at(dy), at(dx))

@@ -1,10 +1,10 @@
-//! Trained networks: what a checkpoint is of, and a network with its weights.
+//! Trained networks: reading a checkpoint, and building a network with its weights.
 
 use super::checkpoint;
 use super::epoch::{Epoch, TRAINING_IMAGES, described};
 use super::model::Model;
 use super::network::Network;
-use super::plan::Plan;
+use super::plan::NetworkPlan;
 use super::settings::{Purpose, Settings};
 use super::state::State;
 use crate::data::Images;
@@ -12,7 +12,7 @@ use crate::{Device, Error, Precision, Result};
 use serde_json::Value;
 use std::path::Path;
 
-/// A trained network, as a [`Trainer`](super::Trainer) has it, or a checkpoint of one.
+/// A trained network, from a [`Trainer`](super::Trainer) or a checkpoint.
 ///
 /// ```
 /// use sharpdim::Device;
@@ -50,31 +50,31 @@ pub struct Trained {
     pub class_names: Vec<String>,
     /// Height, width and channels of its images.
     pub shape: [usize; 3],
-    /// What it was trained in.
+    /// The precision it was trained in.
     pub precision: Precision,
-    /// What the network gets of a pixel's value v, 0 to 255: v times the channel's factor, plus its offset; all factors, then
-    /// all offsets.
+    /// The network's input for a pixel's value v, 0 to 255, is v times the channel's factor plus its offset: all factors,
+    /// then all offsets.
     pub scale: Vec<f32>,
-    /// What its epochs came to.
+    /// The results of its epochs.
     pub history: Vec<Epoch>,
-    /// What [`Trainer::set_note`](super::Trainer::set_note) said.
+    /// The note of [`Trainer::set_note`](super::Trainer::set_note).
     pub note: String,
     /// Its weights and running statistics.
     pub state: State,
-    /// What it says of the images that it was trained on.
+    /// The description of its training images.
     pub(super) images: String,
 }
 
 impl Trained {
-    /// Reads a checkpoint. Its weights are those of the moment when it was written.
+    /// Reads a checkpoint, with the weights at the time it was written.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be read; [`Error::Format`] where it is cut short, or no checkpoint of a known network.
+    /// [`Error::Io`] where it cannot be read; [`Error::Format`] where it is truncated, or no checkpoint of a known network.
     pub fn read(path: &Path) -> Result<Self> {
         let about = checkpoint::about(path)?;
-        let wrong = |what: &str| Error::format(path, format!("its metadata do not say {what}"));
+        let wrong = |what: &str| Error::format(path, format!("its metadata lack {what}"));
         let settings = about.get("settings").ok_or_else(|| wrong("its settings"))?;
-        let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).map(str::to_owned);
+        let text = |object: &Value, name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
         let number = |value: &Value| value.as_u64().and_then(|number| usize::try_from(number).ok());
         let model = text(settings, "model").ok_or_else(|| wrong("its network"))?;
         let model = model.parse().map_err(|error: Error| Error::format(path, error.to_string()))?;
@@ -88,7 +88,10 @@ impl Trained {
             shape.and_then(|shape| shape.try_into().ok()).ok_or_else(|| wrong("its images' shape"))?;
         let (state, scale) = checkpoint::weights(path)?;
         if scale.len() != 2 * shape[2] {
-            return Err(Error::format(path, format!("{} has not two values a channel", checkpoint::SCALE)));
+            return Err(Error::format(
+                path,
+                format!("{} does not have two values per channel", checkpoint::SCALE),
+            ));
         }
         Ok(Trained {
             model,
@@ -97,7 +100,7 @@ impl Trained {
             shape,
             precision: precision.ok_or_else(|| wrong("its precision"))?,
             scale,
-            history: Epoch::history(&about).ok_or_else(|| wrong("what its epochs came to"))?,
+            history: Epoch::history(&about).ok_or_else(|| wrong("its history of epochs"))?,
             note: text(&about, "note").unwrap_or_default(),
             images: text(settings, TRAINING_IMAGES).unwrap_or_default(),
             state,
@@ -105,10 +108,10 @@ impl Trained {
     }
 
     /// A network with these weights, for batches of up to `batch` images, that keeps the activations `taps`
-    /// ([`Model::activations`]). On the CPU it computes in f32, whatever it was trained in.
+    /// ([`Model::activations`]). On the CPU it computes in f32, whatever the precision of its training.
     ///
     /// # Errors
-    /// As [`Plan::new`], [`Network::new`] and [`Network::load_state`].
+    /// As [`NetworkPlan::new`], [`Network::new`] and [`Network::load_state`].
     pub fn network(&self, device: &Device, batch: usize, purpose: Purpose, taps: &[&str]) -> Result<Network> {
         let [height, width, channels] = self.shape;
         let settings = Settings {
@@ -121,7 +124,7 @@ impl Trained {
             taps: taps.iter().map(|tap| (*tap).to_owned()).collect(),
             ..Settings::default()
         };
-        let mut network = Network::new(Plan::new(device, self.model, &settings)?, 0)?;
+        let mut network = Network::new(NetworkPlan::new(device, self.model, &settings)?, 0)?;
         network.load_state(&self.state)?;
         Ok(network)
     }
@@ -131,7 +134,7 @@ impl Trained {
         self.images == described(images)
     }
 
-    /// What the network gets of pixels (n, h, w, c).
+    /// The network's input for pixels (n, h, w, c).
     pub fn normalised(&self, pixels: &[u8]) -> Vec<f32> {
         let channels = self.shape[2];
         let (factors, offsets) = self.scale.split_at(channels);

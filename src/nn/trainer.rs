@@ -1,9 +1,9 @@
-//! Training: images that stay on the device, epochs of steps and tests, and going on where another run stopped.
+//! Training: images on the device, epochs of training steps and test batches, and resuming from checkpoints.
 
 use super::checkpoint;
 use super::epoch::{Epoch, TRAINING_IMAGES, described};
 use super::network::Network;
-use super::plan::{Extra, Plan};
+use super::plan::{Extra, NetworkPlan};
 use super::recipe::Recipe;
 use super::settings::{Mode, Purpose, Settings};
 use super::topology::Topology;
@@ -15,11 +15,11 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::time::Instant;
 
-/// Pixels of a test's batch, where a batch of training has fewer: in small batches of small images, reading the weights
-/// is most of the work.
+/// Pixels in a test batch, where a training batch has fewer: in small batches of small images, reading the weights is
+/// most of the work.
 const TEST_PIXELS: usize = 128 * 32 * 32;
 
-/// Images that a batch of the test has: all batches as many, as far as that goes.
+/// Images in a test batch: the batches are of equal size, as far as possible.
 fn test_batch(images: usize, batch: usize, [height, width, _]: [usize; 3]) -> usize {
     let most = (TEST_PIXELS / (height * width)).max(batch);
     images.div_ceil(images.div_ceil(most))
@@ -28,26 +28,26 @@ fn test_batch(images: usize, batch: usize, [height, width, _]: [usize; 3]) -> us
 /// What [`Trainer::step`] did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Progress {
+pub struct TrainingProgress {
     /// The epoch, from 1 on.
     pub epoch: u32,
-    /// Batches of the epoch that are done, those of its test included.
+    /// Finished batches of the epoch, test batches included.
     pub done: usize,
-    /// Batches that an epoch has.
-    pub of: usize,
+    /// Batches of an epoch.
+    pub batches: usize,
     /// Images of the batch.
     pub images: usize,
-    /// Whether it was a batch of the test.
+    /// Whether it was a test batch.
     pub testing: bool,
-    /// What the epoch came to, where this was its last batch.
+    /// The epoch's results, after its last batch.
     pub finished: Option<Epoch>,
 }
 
 /// Trains a network: its images stay on the device as 8-bit values and are normalised there, and a step on a GPU is one
 /// CUDA graph, of which nothing is read back before the epoch's end.
 ///
-/// The same recipe, images and kind of device give the same bits, whether a training ran in one piece or went on from
-/// [checkpoints](Self::save).
+/// The same recipe, images and kind of device give the same bits, whether a training ran in one piece or was resumed
+/// from [checkpoints](Self::save).
 ///
 /// ```
 /// use sharpdim::Device;
@@ -72,16 +72,16 @@ pub struct Progress {
 pub struct Trainer {
     network: Network,
     recipe: Recipe,
-    /// Of the training images, then of those of the test.
+    /// Labels of the training images, then of the test images.
     labels: Vec<u32>,
     train: usize,
     shape: [usize; 3],
-    /// What both sets of images are, for checkpoints.
+    /// Descriptions of both sets of images, for checkpoints.
     images: Map<String, Value>,
     history: Vec<Epoch>,
-    /// Batches of the epoch that are done.
+    /// Finished batches of the epoch.
     done: usize,
-    /// Seconds that the epoch's training took before `since`, when the stretch began that is not counted yet.
+    /// Seconds of the epoch's training before `since`; the time since then is not counted yet.
     seconds: f64,
     since: Option<Instant>,
     /// The training images in the epoch's order; made when it begins.
@@ -94,16 +94,16 @@ impl Trainer {
     /// A training from random weights.
     ///
     /// # Errors
-    /// [`Error::Argument`] for settings that make no sense, as [`Plan::new`], or for images whose shapes differ;
+    /// [`Error::Argument`] for invalid settings, as [`NetworkPlan::new`], or images whose shapes differ;
     /// [`Error::Data`] for a label that is no class; [`Error::Device`] where the device has not enough memory.
     pub fn new(device: &Device, train: &Images, test: &Images, recipe: Recipe) -> Result<Self> {
         let topology = recipe.model.topology();
-        Self::of(device, &topology, train, test, recipe)
+        Self::with_topology(device, &topology, train, test, recipe)
     }
 
-    /// As [`new`](Self::new), of any topology.
+    /// As [`new`](Self::new), for any topology.
     #[doc(hidden)]
-    pub fn of(
+    pub fn with_topology(
         device: &Device,
         topology: &Topology,
         train: &Images,
@@ -115,7 +115,7 @@ impl Trainer {
         if test.shape() != shape {
             let words = |[height, width, channels]: [usize; 3]| format!("{height} x {width} x {channels}");
             return Err(Error::Argument(format!(
-                "training images are {}, test images {}: they must be alike; resize them, or make all gray or RGB",
+                "training images are {}, test images {}: they must have one shape; resize them, or convert all to gray or RGB",
                 words(shape),
                 words(test.shape())
             )));
@@ -149,7 +149,7 @@ impl Trainer {
             test_batch: Some(test_batch(test.len(), batch, shape)),
             ..Extra::default()
         };
-        let plan = Plan::with(device, topology, &settings, &extra)?;
+        let plan = NetworkPlan::with_extra(device, topology, &settings, &extra)?;
         let mut network = Network::new(plan, recipe.seed)?;
         network.set_data([train.pixels(), test.pixels()], &recipe.scale(train))?;
         let images = [(TRAINING_IMAGES, train), ("test images", test)];
@@ -173,15 +173,15 @@ impl Trainer {
         })
     }
 
-    /// Goes on where a checkpoint stopped. More epochs, and another patience, may be asked for than were then; all
-    /// else must be the same.
+    /// Resumes from a checkpoint. Epochs and patience may differ from the checkpoint's; all other settings must be the
+    /// same.
     ///
     /// # Errors
-    /// [`Error::Io`] where the file cannot be read; [`Error::Format`] where it is cut short, no checkpoint, or one of other
-    /// images or settings, and which; then the training is as it was.
+    /// [`Error::Io`] where the file cannot be read; [`Error::Format`] for a truncated file, one that is no checkpoint, or one
+    /// of other images or settings, which it names. The training then stays as it was.
     pub fn load(&mut self, path: &Path) -> Result<()> {
         let about = checkpoint::about(path)?;
-        let wrong = |what: &str| Error::format(path, format!("its metadata do not say {what}"));
+        let wrong = |what: &str| Error::format(path, format!("its metadata lack {what}"));
         let theirs = about.get("settings").and_then(Value::as_object).ok_or_else(|| wrong("its settings"))?;
         let ours = self.settings();
         let differing: Vec<String> = ours
@@ -201,11 +201,11 @@ impl Trainer {
         let number = |name: &str| about.get(name).and_then(Value::as_u64);
         let steps =
             number("steps").and_then(|steps| u32::try_from(steps).ok()).ok_or_else(|| wrong("its steps"))?;
-        // A test that was under way is begun anew: its batches may have been of another size.
+        // An unfinished test starts again: its batches may have had another size.
         let done = number("batches").map(|done| (done as usize).min(self.training_batches()));
-        let done = done.ok_or_else(|| wrong("where in its epoch it is"))?;
-        let seconds = about.get("seconds").and_then(Value::as_f64).ok_or_else(|| wrong("its time"))?;
-        let history = Epoch::history(&about).ok_or_else(|| wrong("what its epochs came to"))?;
+        let done = done.ok_or_else(|| wrong("the position in its epoch"))?;
+        let seconds = about.get("seconds").and_then(Value::as_f64).ok_or_else(|| wrong("its seconds"))?;
+        let history = Epoch::history(&about).ok_or_else(|| wrong("its history of epochs"))?;
         checkpoint::load(&mut self.network, path)?;
         self.network.steps = steps;
         (self.history, self.done, self.seconds, self.since) = (history, done, seconds, None);
@@ -213,11 +213,11 @@ impl Trainer {
         Ok(())
     }
 
-    /// Writes a checkpoint. What was at the path stays until all of the new file is on disk.
+    /// Writes a checkpoint. An earlier file at the path is replaced only once the new one is complete.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be written; [`Error::Diverged`] where the training came to a loss that is not
-    /// finite: such a state is not written; [`Error::Device`] where the device fails.
+    /// [`Error::Io`] where it cannot be written; [`Error::Diverged`] where a loss was not finite: such a
+    /// state is not written; [`Error::Device`] where the device fails.
     pub fn save(&mut self, path: &Path) -> Result<()> {
         self.check()?;
         self.pause()?;
@@ -235,10 +235,10 @@ impl Trainer {
         checkpoint::save(&self.network, &about, path)
     }
 
-    /// The network as it is now, by itself: what [`Trained::read`] reads of a [checkpoint](Self::save) written now.
+    /// The network as it is now: what [`Trained::read`] would read from a [checkpoint](Self::save) written now.
     ///
     /// # Errors
-    /// As [`save`](Self::save), but for those of files.
+    /// As [`save`](Self::save), without file errors.
     pub fn trained(&mut self) -> Result<Trained> {
         self.check()?;
         Ok(Trained {
@@ -255,14 +255,14 @@ impl Trainer {
         })
     }
 
-    /// Trains on the next batch, or, at an epoch's end, tests on the next one. On a GPU it waits for the device at an
-    /// epoch's end only.
+    /// Trains on the next batch, or, at the end of an epoch, evaluates the next test batch. On a GPU it waits for the device
+    /// at the end of an epoch only.
     ///
     /// # Errors
-    /// [`Error::Argument`] where the training is finished; [`Error::Diverged`] where a loss is not finite, which on a GPU
-    /// is found at the end of the epoch's steps, and then says which step it was; [`Error::Device`] where the device
+    /// [`Error::Argument`] where the training is finished; [`Error::Diverged`] where a loss is not finite, with its
+    /// step, which on a GPU is noticed at the end of the epoch's steps only; [`Error::Device`] where the device
     /// fails.
-    pub fn step(&mut self) -> Result<Progress> {
+    pub fn step(&mut self) -> Result<TrainingProgress> {
         if self.is_finished() {
             return Err(Error::Argument(format!(
                 "the training is finished: it had {} epochs",
@@ -283,7 +283,7 @@ impl Trainer {
             self.network.train_taken(&choices, &labels, from, self.recipe.rate)?;
         }
         self.done += 1;
-        // The CPU has nothing to wait for.
+        // Reading the CPU's results needs no waiting.
         let cpu = self.network.plan().device().is_cpu();
         let phase_ends = self.done == self.training_batches() || self.done == self.batches();
         if cpu || phase_ends {
@@ -294,7 +294,14 @@ impl Trainer {
         }
         let done = self.done;
         let finished = if done == self.batches() { Some(self.finish(epoch)?) } else { None };
-        Ok(Progress { epoch, done, of: self.batches(), images: choices.len(), testing, finished })
+        Ok(TrainingProgress {
+            epoch,
+            done,
+            batches: self.batches(),
+            images: choices.len(),
+            testing,
+            finished,
+        })
     }
 
     /// Whether all epochs are done, or the test loss has not fallen for as many as the recipe's patience.
@@ -307,17 +314,17 @@ impl Trainer {
             || self.recipe.patience.is_some_and(|patience| waited >= patience as usize)
     }
 
-    /// Has checkpoints say this too, as where the images are from: [`Trained::note`](super::Trained::note) gives it back.
+    /// Stores a note in checkpoints, such as where the images are from; [`Trained::note`](super::Trained::note) returns it.
     pub fn set_note(&mut self, note: impl Into<String>) {
         self.note = note.into();
     }
 
-    /// What each finished epoch came to.
+    /// The results of each finished epoch.
     pub fn history(&self) -> &[Epoch] {
         &self.history
     }
 
-    /// Its settings.
+    /// The recipe.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
     }
@@ -327,17 +334,17 @@ impl Trainer {
         &self.network
     }
 
-    /// The network as it is now, to be used further.
+    /// The network as it is now, by value.
     pub fn into_network(self) -> Network {
         self.network
     }
 
-    /// Batches that an epoch has, of training and of its test.
+    /// Batches of an epoch, training and test.
     pub fn batches(&self) -> usize {
         self.training_batches() + (self.labels.len() - self.train).div_ceil(self.test_batch())
     }
 
-    /// Images that a batch of the test has.
+    /// Images in a test batch.
     fn test_batch(&self) -> usize {
         self.network.plan().test_batch().expect("planned with tests")
     }
@@ -346,7 +353,7 @@ impl Trainer {
         self.train.div_ceil(self.network.plan().settings().batch)
     }
 
-    /// The images of a batch of the epoch, and where in its table they begin.
+    /// The images of a batch of the epoch, and their first row in its table.
     fn batch(&self, at: usize) -> (Vec<Choice>, usize) {
         match at.checked_sub(self.training_batches()) {
             None => {
@@ -364,7 +371,7 @@ impl Trainer {
         }
     }
 
-    /// Counts the time of training up to now: nothing is under way after it.
+    /// Waits for the device, and adds the time since the last pause.
     fn pause(&mut self) -> Result<()> {
         if let Some(since) = self.since.take() {
             self.network.arena.synchronise()?;
@@ -373,7 +380,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// Mean loss and accuracy of some images of the table.
+    /// Mean loss and accuracy of a range of images in the table.
     fn found(&self, from: usize, len: usize) -> Result<(f64, f64)> {
         let table = self.network.plan.data.table;
         let mean = |from: usize| -> Result<f64> {
@@ -396,7 +403,7 @@ impl Trainer {
         Ok(finished)
     }
 
-    /// That no loss was not finite; else which was the first, and where it came from.
+    /// Fails where a loss was not finite, with the first such step and the layer it came from.
     fn check(&mut self) -> Result<()> {
         let data = self.network.plan.data;
         if self.network.arena.to_vec(data.halt)?[0] == 0.0 {
@@ -410,7 +417,7 @@ impl Trainer {
             };
             let training = self.training_batches();
             let mode = if at < training { Mode::Training } else { Mode::Evaluation };
-            // Steps that came after the loss changed no weight, but were counted.
+            // Steps after that loss changed no weight, but were counted.
             let before = self.network.steps() - self.done.min(training) as u32 + at.min(training) as u32;
             let layer = self.network.first_not_finite(&choices, mode, before)?;
             let rate = self.recipe.rate;
@@ -428,7 +435,7 @@ impl Trainer {
         unreachable!("the table has the loss that stopped the optimiser")
     }
 
-    /// By name, what a checkpoint must have in common with this training.
+    /// The settings that a checkpoint must share with this training, by name.
     fn settings(&self) -> Map<String, Value> {
         let mut settings = self.recipe.settings(self.network.plan().name());
         settings.extend(self.images.clone());

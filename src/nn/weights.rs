@@ -1,4 +1,4 @@
-//! A network's weights: read, loaded, saved.
+//! Reading, loading and saving a network's weights.
 
 use super::graph::{Entry, Role};
 use super::memory::Place;
@@ -50,8 +50,8 @@ impl Network {
         Ok(State { tensors: tensors.collect::<Result<_>>()? })
     }
 
-    /// Takes another's weights and running statistics. Nothing is changed where they do not fit. The optimiser's
-    /// memory stays as it is.
+    /// Loads weights and running statistics. Nothing is changed where they do not fit. The optimiser's state stays as it
+    /// is.
     ///
     /// # Errors
     /// [`Error::Argument`] for tensors that are missing, not expected, of another shape, or not finite;
@@ -95,7 +95,7 @@ impl Network {
     /// [`load_state`](Self::load_state).
     ///
     /// # Errors
-    /// As [`State::read`]; [`Error::Format`] for those of another network.
+    /// As [`State::read`]; [`Error::Format`] for the weights of another network.
     pub fn load(&mut self, path: &Path) -> Result<()> {
         let state = State::read(path)?;
         match state.mismatch(self.plan.name(), &self.plan.entries) {

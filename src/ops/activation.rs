@@ -1,4 +1,4 @@
-//! What operations can apply to their output as they write it.
+//! Activations that operations fuse into writing their output.
 
 /// An activation that is fused into the operation before it: [`conv2d`](super::conv2d) and
 /// [`batch_norm`](super::batch_norm) take one.
@@ -13,12 +13,12 @@ pub enum Activation {
     /// None.
     #[default]
     Identity,
-    /// The positive part.
+    /// ReLU: max(x, 0).
     Relu,
 }
 
 impl Activation {
-    /// As kernels know it: `Activation` of kernels/common/activation.cuh.
+    /// The kernels' code: `Activation` of kernels/common/activation.cuh.
     #[cfg(gpu)]
     pub(crate) const fn code(self) -> u32 {
         match self {
@@ -32,7 +32,7 @@ impl Activation {
     pub(crate) fn apply(self, values: &mut [f32]) {
         match self {
             Activation::Identity => (),
-            // Not `max`, which would make a number of NaN.
+            // Not `max`, which would turn NaN into a number.
             Activation::Relu => values.iter_mut().for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v }),
         }
     }

@@ -1,5 +1,5 @@
-//! Products of f32 matrices, by the `gemm` crates' kernels for the instruction set in use, and by kernels of our own where
-//! these would copy more than they multiply.
+//! Products of f32 matrices: by the `gemm` crates' kernels for the instruction set in use, or by own kernels where those would
+//! spend more time on packing than on multiplying.
 
 #[cfg(target_arch = "x86_64")]
 mod rows;
@@ -11,7 +11,7 @@ use gemm_common::simd::{MixedSimd, Scalar};
 #[cfg(target_arch = "x86_64")]
 use gemm_common::simd::{V3, V4};
 
-/// An operand: its first value, and how far the next row and the next column lie from it.
+/// An operand: its first value, and the strides of rows and columns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operand {
     pub first: *const f32,
@@ -19,8 +19,8 @@ pub(crate) struct Operand {
     pub column: usize,
 }
 
-/// `left` `right`, of m x k by k x n, to m x n values whose first is at `target` and whose rows are `row` apart;
-/// accumulates into them where `accumulate`. On the calling thread.
+/// The product `left` `right`, m x k by k x n, written to `target` with row stride `row`, or accumulated into it where
+/// `accumulate`. On the calling thread.
 ///
 /// # Safety
 /// All entries of both operands must be readable, those of the target writable, and nobody else may use the target
@@ -37,7 +37,7 @@ pub(crate) unsafe fn gemm(
         // SAFETY: as this function's own promise.
         return unsafe { rows::multiply([m, k, n], left, right, (target, row), accumulate) };
     }
-    // The kernels want columns of the target; its rows are contiguous, so that the transposed product is made.
+    // The kernels expect a target with contiguous columns; its rows are contiguous, so the transposed product is computed.
     macro_rules! multiply {
         ($simd:ty, $kernels:path, $lanes:literal) => {{
             use $kernels::{H_M, H_N, H_UKR, MR_DIV_N, NR, UKR};
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use approx::abs_diff_eq;
 
-    /// Against sums in f64, in all orders of operands, with and without an earlier content; values around the target stay.
+    /// Against sums in f64, in all layouts of operands, with and without accumulation; values around the target stay.
     #[test]
     fn products_equal_sums_in_f64() {
         let value = |at: usize| ((at * 7919 + 13) % 257) as f32 / 64.0 - 2.0;
@@ -112,9 +112,9 @@ mod tests {
                         let (i, j) = (at / row, at % row);
                         let before = if j >= n || accumulate { 0.5 } else { 0.0 };
                         let terms = (0..if j < n { k } else { 0 }).map(|l| {
-                            let of =
+                            let entry =
                                 |(row, column): (usize, usize), r, c| f64::from(values[r * row + c * column]);
-                            of(left, i, l) * of(right, l, j)
+                            entry(left, i, l) * entry(right, l, j)
                         });
                         let (sum, size) = terms.fold((before, 1.0), |(s, size), t| (s + t, size + t.abs()));
                         assert!(

@@ -22,6 +22,8 @@ pub mod cross_entropy;
 pub mod dropout;
 mod duplicates;
 #[cfg(feature = "networks")]
+pub mod elementwise;
+#[cfg(feature = "networks")]
 mod gemm;
 #[cfg(feature = "networks")]
 pub mod guard;
@@ -39,8 +41,6 @@ pub mod perturb;
 #[cfg(feature = "networks")]
 pub(crate) mod philox;
 mod ratio_quantiles;
-#[cfg(feature = "networks")]
-pub mod relu;
 pub mod resize;
 #[cfg(feature = "networks")]
 pub mod sgd;
@@ -67,7 +67,7 @@ pub use ratio_quantiles::{ratio_quantiles, ratio_quantiles_with};
 pub(crate) use sharpness::one_label_each;
 pub use sharpness::{SharpPair, Sharpness, sharpness, sharpness_between, sharpness_with};
 
-/// What long work reports to: called with the fraction done, 0 to 1.
+/// A progress callback of long operations: called with the fraction done, 0 to 1.
 ///
 /// ```
 /// use sharpdim::ops::{Progress, neighbours_with};

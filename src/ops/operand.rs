@@ -1,9 +1,9 @@
-//! What the operations of networks check of their operands before anything is read or written.
+//! Checks of the operands of networks' operations: shapes, precisions, overlaps and workspaces.
 
 use crate::{Error, Precision, Result, Slot};
 use std::fmt;
 
-/// The extents of a tensor, as messages have them: `2 x 7 x 7 x 512`.
+/// Displays a shape: `2 x 7 x 7 x 512`.
 pub(crate) struct Extents<'a>(pub(crate) &'a [usize]);
 
 impl fmt::Display for Extents<'_> {
@@ -13,12 +13,12 @@ impl fmt::Display for Extents<'_> {
     }
 }
 
-/// One operation's operands, under its name.
+/// Checks of one operation, whose name begins its messages.
 #[derive(Clone, Copy)]
 pub(crate) struct Check(pub(crate) &'static str);
 
 impl Check {
-    /// That `slot`, the operand `what`, has the values that its shape asks for.
+    /// Checks that `slot`, the operand `what`, has as many values as its shape.
     pub(crate) fn shape(self, what: &str, slot: Slot, shape: &[usize]) -> Result<()> {
         let wanted: usize = shape.iter().product();
         if slot.len() == wanted {
@@ -28,19 +28,19 @@ impl Check {
         Err(Error::Argument(format!("{name}: {what} has {len} values, its shape {shape} needs {wanted}")))
     }
 
-    /// As `shape`, where the operand may be left out.
+    /// As `shape`, for an optional operand.
     pub(crate) fn optional(self, what: &str, slot: Slot, shape: &[usize]) -> Result<()> {
         if slot.is_empty() { Ok(()) } else { self.shape(what, slot, shape) }
     }
 
-    /// That operands are stored alike; those left out take no part.
+    /// Checks that operands have one precision, and returns it; operands left out are skipped.
     pub(crate) fn alike(self, slots: &[(&str, Slot)]) -> Result<Precision> {
-        let mut there = slots.iter().filter(|(_, slot)| !slot.is_empty());
-        let Some((first, one)) = there.next() else { return Ok(Precision::F32) };
-        match there.find(|(_, slot)| slot.precision() != one.precision()) {
+        let mut present = slots.iter().filter(|(_, slot)| !slot.is_empty());
+        let Some((first, one)) = present.next() else { return Ok(Precision::F32) };
+        match present.find(|(_, slot)| slot.precision() != one.precision()) {
             None => Ok(one.precision()),
             Some((second, other)) => Err(Error::Argument(format!(
-                "{}: {first} is {} and {second} {}: they must be alike",
+                "{}: {first} is {} and {second} {}: they must have the same precision",
                 self.0,
                 one.precision().name(),
                 other.precision().name()
@@ -48,7 +48,7 @@ impl Check {
         }
     }
 
-    /// That operands are 32-bit floats.
+    /// Checks that operands are f32.
     pub(crate) fn floats(self, slots: &[(&str, Slot)]) -> Result<()> {
         match slots.iter().find(|(_, slot)| !slot.is_empty() && slot.precision() != Precision::F32) {
             None => Ok(()),
@@ -60,7 +60,7 @@ impl Check {
         }
     }
 
-    /// That a workspace has the floats that this shape needs.
+    /// Checks that a workspace is large enough.
     pub(crate) fn workspace(self, work: Slot, needed: usize) -> Result<()> {
         let (name, given) = (self.0, work.len());
         if given >= needed {
@@ -69,7 +69,7 @@ impl Check {
         Err(Error::Argument(format!("{name}: a workspace of {given} values, this shape needs {needed}")))
     }
 
-    /// That no operand that is written shares memory with another operand.
+    /// Checks that no written operand overlaps another operand.
     pub(crate) fn apart(self, reads: &[(&str, Slot)], writes: &[(&str, Slot)]) -> Result<()> {
         for (at, (what, slot)) in writes.iter().enumerate() {
             if let Some((other, _)) =
@@ -85,7 +85,7 @@ impl Check {
     }
 }
 
-/// An operand: its name in messages, where it is, and what it must be.
+/// An operand: its name in messages, its slot, and what is required of it.
 #[derive(Clone, Copy)]
 pub(crate) struct Operand<'a> {
     what: &'static str,
@@ -95,29 +95,29 @@ pub(crate) struct Operand<'a> {
     stored: Stored,
 }
 
-/// How an operand's values are stored.
+/// The precision required of an operand.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stored {
-    /// As those of the operation's others.
+    /// The same as the operation's other operands.
     Alike,
-    /// In 32 bits.
+    /// f32.
     Float,
-    /// In either precision.
+    /// Either precision.
     Any,
 }
 
 impl<'a> Operand<'a> {
-    /// One that is stored as the operation's others are.
+    /// An operand with the precision of the others.
     pub(crate) const fn new(what: &'static str, slot: Slot, shape: &'a [usize]) -> Self {
         Operand { what, slot, shape, optional: false, stored: Stored::Alike }
     }
 
-    /// One of 32-bit floats.
+    /// An f32 operand.
     pub(crate) const fn float(what: &'static str, slot: Slot, shape: &'a [usize]) -> Self {
         Operand { stored: Stored::Float, ..Operand::new(what, slot, shape) }
     }
 
-    /// One of either precision, whatever the others are.
+    /// An operand of either precision, whatever the others have.
     pub(crate) const fn any(what: &'static str, slot: Slot, shape: &'a [usize]) -> Self {
         Operand { stored: Stored::Any, ..Operand::new(what, slot, shape) }
     }
@@ -126,7 +126,7 @@ impl<'a> Operand<'a> {
         self.slot
     }
 
-    /// It may be [`Slot::NONE`].
+    /// Allows [`Slot::NONE`].
     pub(crate) const fn optional(self) -> Self {
         Operand { optional: true, ..self }
     }
@@ -134,16 +134,16 @@ impl<'a> Operand<'a> {
 
 /// All operands of an operation.
 pub(crate) struct Operands<'a> {
-    /// The operation.
+    /// The operation's name.
     pub(crate) name: &'static str,
     pub(crate) reads: &'a [Operand<'a>],
     pub(crate) writes: &'a [Operand<'a>],
-    /// What is written and not read afterwards, and the least floats that it has.
+    /// The workspace, and the number of floats that it needs.
     pub(crate) work: Option<(Slot, usize)>,
 }
 
 impl Operands<'_> {
-    /// That each has its shape and is stored as it should be, and that none which is written shares memory with another.
+    /// Checks shapes and precisions, and that no written operand overlaps another.
     pub(crate) fn check(&self) -> Result<()> {
         let check = Check(self.name);
         let all = || self.reads.iter().chain(self.writes);
@@ -165,8 +165,8 @@ impl Operands<'_> {
     }
 }
 
-/// How many neighbouring channels a thread of a GPU takes: as many as 16 bytes hold, or 1 where a pixel or one of the
-/// tensors at these addresses does not start at a multiple of 16 bytes.
+/// Number of adjacent channels per GPU thread: those in 16 bytes, or 1 where pixels or one of the tensors at these addresses
+/// are not aligned to 16 bytes.
 #[cfg(gpu)]
 pub(crate) fn channels_at_once(precision: Precision, channels: usize, addresses: &[u64]) -> usize {
     let wide = 16 / precision.bytes();

@@ -1,5 +1,5 @@
-//! Counted random numbers, Philox 4x32-10: words that are a function of a counter and a key alone, the same on every
-//! device (kernels/common/philox.cuh).
+//! Counter-based random numbers, Philox 4x32-10: words are a function of counter and key alone, the same on every device
+//! (kernels/common/philox.cuh).
 
 /// Four random words for a counter and a key: Salmon et al., *Parallel random numbers: as easy as 1, 2, 3*, SC 2011.
 pub(crate) fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {

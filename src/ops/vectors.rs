@@ -1,5 +1,5 @@
-//! How operations on each value by itself are shared out on a GPU: a thread takes a vector of neighbouring values,
-//! which it reads and writes by 16 bytes, or one value of those that are left. Kernels: kernels/common/vectors.cuh.
+//! Launches of elementwise kernels: a thread takes a vector of adjacent values, read and written by 16 bytes, or one value
+//! of the tail. Kernels: kernels/common/vectors.cuh.
 
 use crate::device::Launch;
 use crate::{Error, Precision, Result, Slot};
@@ -10,35 +10,34 @@ const THREADS: u32 = 256;
 /// Vector length and launch configuration of an elementwise kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Vectors {
-    /// Values in all.
+    /// Number of values.
     pub len: u64,
-    /// Vectors among them, from the first value on; the other values are taken one by one.
+    /// Number of vectors, from the first value on; the tail is processed value by value.
     pub vectors: u64,
     grid: u32,
 }
 
 impl Vectors {
-    /// `len` values in vectors of `each`, of operands at these addresses with values of so many bytes. One that does
-    /// not lie at a multiple of its vector's bytes (or of 16, if that is less) leaves no vectors: tensors do, unless
-    /// they are parts of others.
+    /// `len` values in vectors of `each`, for operands given by address and bytes per value. There are no vectors where an
+    /// operand is not aligned to its vector's bytes (or to 16, if that is less), which happens only to parts of tensors.
     pub(crate) fn new(len: usize, each: usize, operands: &[(u64, usize)]) -> Result<Self> {
         let aligned = |&(address, bytes): &(u64, usize)| address % (each * bytes).min(16) as u64 == 0;
         let vectors = if operands.iter().all(aligned) { len / each } else { 0 };
         let threads = vectors + (len - vectors * each);
         let blocks = threads.div_ceil(THREADS as usize);
-        // A grid's first extent ends there.
+        // The limit of a grid's first extent.
         let grid = i32::try_from(blocks)
             .map_err(|_| Error::Argument(format!("a tensor of {len} values is too long for one launch")))?;
         Ok(Vectors { len: len as u64, vectors: vectors as u64, grid: grid as u32 })
     }
 
-    /// A thread to a vector or a value.
+    /// One thread per vector or value.
     pub(crate) fn launch(self) -> Launch {
         Launch { grid: [self.grid, 1, 1], threads: THREADS, shared_bytes: 0 }
     }
 }
 
-/// The copy of updated weights, as kernels have it.
+/// The kernels' code for the copy of updated weights.
 pub(crate) fn copy_kind(copy: Slot) -> u32 {
     match copy.precision() {
         _ if copy.is_empty() => 0,

@@ -66,7 +66,7 @@ pub(super) fn count(device: &Device, plan: &Plan, left: &[&Task], asked: Option<
             ..Settings::default()
         };
         // A network that cannot be planned fails in its own task, with the reason.
-        if let Ok(planned) = nn::Plan::new(device, model, &settings) {
+        if let Ok(planned) = nn::NetworkPlan::new(device, model, &settings) {
             memory = planned.bytes().total().max(memory);
         }
     }

@@ -44,7 +44,7 @@ fn attacks_in_bf16() {
     for (topology, size) in [(plain(), [8, 6]), (residual(), [9, 9])] {
         let (images, labels) = pixels(3, size, 3);
         let mut cpu = target(&Device::cpu(), &topology, &settings(2, size, 3));
-        let (_, clean) = cpu.look(&images, &labels).unwrap();
+        let (_, clean) = cpu.evaluate(&images, &labels).unwrap();
         let bf16 = Settings { precision: Precision::Bf16, ..settings(2, size, 3) };
         let (bim, l2) = (Bim::default(), Pgd { norm: Norm::L2, ..Pgd::default() });
         let attacks: [(&dyn Attack, f32); 2] = [(&bim, 4.0), (&l2, 60.0)];
@@ -80,7 +80,7 @@ fn attacks_in_bf16() {
                     };
                     assert!(radius <= f64::from(epsilon) && radius > 0.0, "{name}: {radius}");
                 }
-                let (_, attacked) = cpu.look(&pair[1].images, &labels).unwrap();
+                let (_, attacked) = cpu.evaluate(&pair[1].images, &labels).unwrap();
                 for (attacked, clean) in attacked.iter().zip(&clean) {
                     assert!(attacked > clean, "{name}: in f32 {attacked} after {clean}");
                 }

@@ -20,7 +20,7 @@ fn target(weights: f32, biases: [f32; 3]) -> Target {
             }
         }
     }
-    Target::of(&Device::cpu(), &plain(), &settings, &state, &scale()).unwrap()
+    Target::with_topology(&Device::cpu(), &plain(), &settings, &state, &scale()).unwrap()
 }
 
 #[test]

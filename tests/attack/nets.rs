@@ -6,7 +6,7 @@ use sharpdim::attack::{
     Apgd, Attack, Bim, Fgsm, Goal, Loss, MiFgsm, Norm, Pgd, SignNoise, Square, Target, UniformNoise,
 };
 use sharpdim::data::{Dataset, Images, Preprocess};
-use sharpdim::nn::{Family, Model, Plan, Recipe, ResNet, Settings, State, Topology, Trainer, Vgg};
+use sharpdim::nn::{Family, Model, NetworkPlan, Recipe, ResNet, Settings, State, Topology, Trainer, Vgg};
 use std::sync::OnceLock;
 
 pub fn plain() -> Topology {
@@ -34,7 +34,7 @@ pub fn settings(batch: usize, size: [usize; 2], classes: usize) -> Settings {
 
 /// The weights of the hash.
 pub fn state(topology: &Topology, settings: &Settings) -> State {
-    made::state(&Plan::of(&Device::cpu(), topology, settings).unwrap(), 5)
+    made::state(&NetworkPlan::with_topology(&Device::cpu(), topology, settings).unwrap(), 5)
 }
 
 /// What a plain network reads of pixels: from -1 to 1.
@@ -49,7 +49,7 @@ const STEEP: [f32; 6] = [0.125, 0.125, 0.125, -16.0, -16.0, -16.0];
 /// A network of hashed weights.
 pub fn target(device: &Device, topology: &Topology, settings: &Settings) -> Target {
     let scale = if *topology == plain() { scale() } else { STEEP };
-    Target::of(device, topology, settings, &state(topology, settings), &scale).unwrap()
+    Target::with_topology(device, topology, settings, &state(topology, settings), &scale).unwrap()
 }
 
 /// Images of whole pixel values, and labels by turns.
@@ -122,7 +122,7 @@ impl Learned {
             seed,
             ..Recipe::paper(Model::ResNet18, &device)
         };
-        let mut trainer = Trainer::of(&device, &learner(), &train, &test, recipe).unwrap();
+        let mut trainer = Trainer::with_topology(&device, &learner(), &train, &test, recipe).unwrap();
         // Until it has learned: the accuracy swings from epoch to epoch with batch normalisation's statistics.
         while trainer.history().last().is_none_or(|epoch| epoch.test_accuracy < LEARNED) {
             trainer.step().expect("it has learned before the last epoch");
@@ -139,6 +139,7 @@ impl Learned {
 
     pub fn target(&self, batch: usize) -> Target {
         let settings = Settings { batch, ..self.settings.clone() };
-        Target::of(&Device::cpu(), &learner(), &settings, &self.state, &[1.0 / 255.0, 0.0]).unwrap()
+        Target::with_topology(&Device::cpu(), &learner(), &settings, &self.state, &[1.0 / 255.0, 0.0])
+            .unwrap()
     }
 }

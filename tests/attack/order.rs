@@ -88,7 +88,7 @@ fn targeted(net: &Learned) -> Vec<Promise> {
     let probability = |logits: &[f32]| -> Vec<f64> {
         logits.chunks(2).map(|z| 1.0 / (1.0 + f64::from(z[0] - z[1]).exp())).collect()
     };
-    let (logits, _) = target.look(&net.images, &net.labels).unwrap();
+    let (logits, _) = target.evaluate(&net.images, &net.labels).unwrap();
     let before = probability(&logits);
     let attacks: [Box<dyn Attack>; 7] = [
         Box::new(Fgsm { goal, ..Fgsm::default() }),
@@ -103,7 +103,7 @@ fn targeted(net: &Learned) -> Vec<Promise> {
     for attack in attacks {
         let epsilon = if attack.norm() == Norm::L2 { 60.0 } else { EPSILON };
         let found = attack.run(&mut target, &net.images, &net.labels, &[epsilon]).unwrap().remove(0);
-        let (logits, _) = target.look(&found.images, &net.labels).unwrap();
+        let (logits, _) = target.evaluate(&found.images, &net.labels).unwrap();
         let raised =
             probability(&logits).iter().zip(&before).filter(|(after, before)| after > before).count();
         let saturated = before.iter().filter(|p| **p > 1.0 - 1e-6).count();
@@ -113,7 +113,7 @@ fn targeted(net: &Learned) -> Vec<Promise> {
     // It searches until an image is of the class, whatever becomes of those that are.
     let square = Square { goal, queries: 100, ..Square::default() };
     let found = square.run(&mut target, &net.images, &net.labels, &[EPSILON]).unwrap().remove(0);
-    let after = probability(&target.look(&found.images, &net.labels).unwrap().0);
+    let after = probability(&target.evaluate(&found.images, &net.labels).unwrap().0);
     let others: Vec<usize> = (0..before.len()).filter(|at| before[*at] < 0.5).collect();
     let part = |count: usize| count as f64 / others.len() as f64;
     let raised = others.iter().filter(|at| after[**at] > before[**at]).count();

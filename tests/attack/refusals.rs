@@ -92,7 +92,7 @@ fn networks() {
     );
     let of = |classes: usize, scale: &[f32]| {
         let settings = settings(2, SIZE, classes);
-        Target::of(&Device::cpu(), &plain(), &settings, &state(&plain(), &settings), scale)
+        Target::with_topology(&Device::cpu(), &plain(), &settings, &state(&plain(), &settings), scale)
     };
     says(of(1, &scale()), &["tiny vgg", "one logit", "two or more"]);
     for scale in [&[1.0; 4][..], &[], &[0.0, 1.0, 1.0, 0.0, 0.0, 0.0], &[1.0, 1.0, 1.0, 0.0, f32::NAN, 0.0]] {

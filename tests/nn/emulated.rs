@@ -5,10 +5,11 @@ use super::same::{adam, tiny_plain, tiny_residual};
 use crate::support::devices;
 use sharpdim::Device;
 use sharpdim::Precision;
-use sharpdim::nn::{Family, Mode, Network, Plan, Purpose, Settings, Topology};
+use sharpdim::nn::{Family, Mode, Network, NetworkPlan, Purpose, Settings, Topology};
 
 fn of(device: &Device, topology: &Topology, settings: &Settings) -> Network {
-    let mut network = Network::new(Plan::of(device, topology, settings).unwrap(), 0).unwrap();
+    let mut network =
+        Network::new(NetworkPlan::with_topology(device, topology, settings).unwrap(), 0).unwrap();
     network.load_state(&state(network.plan(), 5)).unwrap();
     network
 }

@@ -2,7 +2,7 @@
 //! has the formulas.
 
 use rayon::prelude::*;
-use sharpdim::nn::{Network, Numbers, Plan, State, StateTensor};
+use sharpdim::nn::{Network, NetworkPlan, Numbers, State, StateTensor};
 use std::sync::{Mutex, MutexGuard};
 
 const IMAGES: u64 = 10_000;
@@ -37,7 +37,7 @@ fn uniform(seed: u64, tensor: u64, count: usize, value: impl Fn(f64) -> f64 + Sy
 }
 
 /// A state dict for a plan's names and shapes.
-pub fn state(plan: &Plan, seed: u64) -> State {
+pub fn state(plan: &NetworkPlan, seed: u64) -> State {
     let entries: Vec<(&str, &[usize])> = plan.entries().collect();
     let is_norm = |layer: &str| entries.iter().any(|(name, _)| *name == format!("{layer}.running_mean"));
     let tensors = entries.iter().zip(0..).map(|((name, shape), tensor)| {

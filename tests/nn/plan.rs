@@ -2,11 +2,11 @@
 
 use super::same::{adam, tiny_plain};
 use sharpdim::Device;
-use sharpdim::nn::{Model, Optimiser, Plan, Purpose, Settings};
+use sharpdim::nn::{Model, NetworkPlan, Optimiser, Purpose, Settings};
 use sharpdim::ops::sgd::Sgd;
 
-fn plan(model: Model, settings: Settings) -> Plan {
-    Plan::new(&Device::cpu(), model, &settings).unwrap()
+fn plan(model: Model, settings: Settings) -> NetworkPlan {
+    NetworkPlan::new(&Device::cpu(), model, &settings).unwrap()
 }
 
 #[test]
@@ -59,9 +59,9 @@ fn images_of_the_least_size() {
         let least = model.least_size();
         assert_eq!(least, if model.name().starts_with("vgg") { 32 } else { 1 });
         let size = |h, w| Settings { size: [h, w], ..Settings::default() };
-        assert!(Plan::new(&Device::cpu(), model, &size(least, least)).is_ok());
+        assert!(NetworkPlan::new(&Device::cpu(), model, &size(least, least)).is_ok());
         for [h, w] in [[least - 1, least], [least, least - 1]] {
-            let error = Plan::new(&Device::cpu(), model, &size(h, w)).unwrap_err().to_string();
+            let error = NetworkPlan::new(&Device::cpu(), model, &size(h, w)).unwrap_err().to_string();
             let wanted = format!("{model} takes images of {least} x {least} or more, not of {h} x {w}");
             assert_eq!(error, wanted);
         }
@@ -76,10 +76,14 @@ fn every_small_plan() {
             for size in [[0, 3], [1, 1], [3, 4], [5, 31]] {
                 for channels in [0, 1, 5] {
                     let settings = Settings { batch, size, channels, purpose, ..Settings::default() };
-                    let planned = Plan::of(&Device::cpu(), &tiny_plain(), &settings);
+                    let planned = NetworkPlan::with_topology(&Device::cpu(), &tiny_plain(), &settings);
                     let right = batch > 0 && channels > 0 && size.iter().all(|extent| *extent >= 4);
                     assert_eq!(planned.is_ok(), right, "{settings:?}");
-                    _ = Plan::of(&Device::cpu(), &super::same::tiny_residual(true), &settings);
+                    _ = NetworkPlan::with_topology(
+                        &Device::cpu(),
+                        &super::same::tiny_residual(true),
+                        &settings,
+                    );
                 }
             }
         }

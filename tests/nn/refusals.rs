@@ -2,7 +2,7 @@
 
 use super::made::images;
 use super::same::{adam, network, tiny_plain, tiny_residual};
-use sharpdim::nn::{Mode, Model, Network, Plan, Purpose, Settings};
+use sharpdim::nn::{Mode, Model, Network, NetworkPlan, Purpose, Settings};
 use sharpdim::{Device, Precision};
 
 #[track_caller]
@@ -26,7 +26,7 @@ fn names() {
 
 #[test]
 fn plans() {
-    let plan = |settings: Settings| Plan::new(&Device::cpu(), Model::ResNet34, &settings);
+    let plan = |settings: Settings| NetworkPlan::new(&Device::cpu(), Model::ResNet34, &settings);
     let or = Settings::default;
     says(plan(Settings { channels: 0, ..or() }), &["resnet34: channels is 0"]);
     says(plan(Settings { classes: 0, ..or() }), &["resnet34: classes is 0"]);
@@ -44,7 +44,7 @@ fn plans() {
         &["batches of 1 image of 32 x 32", "variance"],
     );
     let vgg = Settings { dropout: 1.0, ..or() };
-    says(Plan::new(&Device::cpu(), Model::Vgg13, &vgg), &["dropout: a probability of 1"]);
+    says(NetworkPlan::new(&Device::cpu(), Model::Vgg13, &vgg), &["dropout: a probability of 1"]);
     let halves = plan(Settings { precision: Precision::Bf16, size: [32, 32], ..or() }).unwrap();
     says(Network::new(halves, 0), &["bf16 needs a GPU"]);
 }

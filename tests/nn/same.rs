@@ -6,7 +6,8 @@ use crate::support::on_threads;
 use approx::{abs_diff_eq, assert_abs_diff_eq};
 use sharpdim::Device;
 use sharpdim::nn::{
-    Family, Mode, Model, Network, Numbers, Optimiser, Plan, Purpose, ResNet, Settings, State, Topology, Vgg,
+    Family, Mode, Model, Network, NetworkPlan, Numbers, Optimiser, Purpose, ResNet, Settings, State,
+    Topology, Vgg,
 };
 use sharpdim::ops::adam::Adam;
 use sharpdim::ops::sgd::Sgd;
@@ -25,7 +26,8 @@ pub fn tiny_residual(bottleneck: bool) -> Topology {
 }
 
 pub fn network(topology: &Topology, settings: &Settings) -> Network {
-    let mut network = Network::new(Plan::of(&Device::cpu(), topology, settings).unwrap(), 0).unwrap();
+    let mut network =
+        Network::new(NetworkPlan::with_topology(&Device::cpu(), topology, settings).unwrap(), 0).unwrap();
     network.load_state(&state(network.plan(), 5)).unwrap();
     network
 }
@@ -52,7 +54,7 @@ fn training_gives_the_same_bits_on_any_number_of_threads() {
     let settings = Settings { batch: 4, size: [33, 40], purpose: adam(), ..Settings::default() };
     let (images, labels) = images(2, [4, 33, 40, 3], 2);
     let train = || {
-        let plan = Plan::new(&Device::cpu(), Model::ResNet18, &settings).unwrap();
+        let plan = NetworkPlan::new(&Device::cpu(), Model::ResNet18, &settings).unwrap();
         let mut network = Network::new(plan, 9).unwrap();
         for _ in 0..2 {
             network.train(&images, &labels, 1e-3).unwrap();
@@ -69,7 +71,7 @@ fn training_gives_the_same_bits_on_any_number_of_threads() {
 fn seeds_set_the_first_weights() {
     let settings = Settings { size: [16, 16], ..Settings::default() };
     let first = |seed| {
-        let plan = Plan::of(&Device::cpu(), &tiny_residual(true), &settings).unwrap();
+        let plan = NetworkPlan::with_topology(&Device::cpu(), &tiny_residual(true), &settings).unwrap();
         all_bits(&Network::new(plan, seed).unwrap().state().unwrap())
     };
     assert_eq!(first(1), first(1));

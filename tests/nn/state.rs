@@ -4,7 +4,7 @@ use super::made::{images, state};
 use super::same::{adam, network, tiny_plain, tiny_residual};
 use approx::abs_diff_eq;
 use safetensors::tensor::{Dtype, TensorView};
-use sharpdim::nn::{Mode, Model, Network, Numbers, Plan, Settings, State, StateTensor};
+use sharpdim::nn::{Mode, Model, Network, NetworkPlan, Numbers, Settings, State, StateTensor};
 use sharpdim::{Device, bf16, f16};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,9 @@ fn saved_and_loaded_to_the_bit() {
         trained.save(&path).unwrap();
         let state = trained.state().unwrap();
 
-        let mut loaded = Network::new(Plan::of(&Device::cpu(), &topology, &small()).unwrap(), 77).unwrap();
+        let mut loaded =
+            Network::new(NetworkPlan::with_topology(&Device::cpu(), &topology, &small()).unwrap(), 77)
+                .unwrap();
         loaded.load(&path).unwrap();
         assert!(loaded.state().unwrap() == state);
         let logits = [&mut trained, &mut loaded].map(|network| {
@@ -79,7 +81,7 @@ fn files_in_torchvisions_layout() {
     let (_folder, path) = folder();
     let settings = Settings { channels: 1, size: [32, 32], ..Settings::default() };
     let mut network =
-        Network::new(Plan::new(&Device::cpu(), Model::ResNet18, &settings).unwrap(), 0).unwrap();
+        Network::new(NetworkPlan::new(&Device::cpu(), Model::ResNet18, &settings).unwrap(), 0).unwrap();
     let made = state(network.plan(), 3);
     write(&path, &made, Dtype::F32);
     network.load(&path).unwrap();
@@ -134,8 +136,9 @@ fn other_types_are_converted() {
 fn weights_of_other_networks() {
     let mut network = network(&tiny_residual(false), &small());
     let first = network.state().unwrap();
-    let of =
-        |topology, settings: Settings| state(&Plan::of(&Device::cpu(), &topology, &settings).unwrap(), 0);
+    let of = |topology, settings: Settings| {
+        state(&NetworkPlan::with_topology(&Device::cpu(), &topology, &settings).unwrap(), 0)
+    };
 
     let classes = of(tiny_residual(false), Settings { classes: 7, ..small() });
     says(
@@ -171,7 +174,7 @@ fn weights_of_other_networks() {
         let numbers = Numbers::F32(vec![1.0]);
         tensors.push(StateTensor { name: "fc.scale".into(), shape: vec![1], numbers });
     });
-    says(network.load_state(&more), &["it has fc.scale, which tiny resnet has not"]);
+    says(network.load_state(&more), &["it has fc.scale, which tiny resnet lacks"]);
     let twice = changed(&|tensors| tensors.push(tensors[0].clone()));
     says(network.load_state(&twice), &["twice"]);
     let shape = changed(&|tensors| tensors[6].shape.reverse());
@@ -182,7 +185,7 @@ fn weights_of_other_networks() {
     });
     says(network.load_state(&infinite), &["layer1.0.conv1.weight has the value NaN at position 5"]);
     let short = changed(&|tensors| tensors[6].numbers = Numbers::F32(vec![0.0]));
-    says(network.load_state(&short), &["layer1.0.conv1.weight has not the number of values"]);
+    says(network.load_state(&short), &["layer1.0.conv1.weight: the number of values does not match"]);
     let (_folder, path) = folder();
     says(short.save(&path), &["layer1.0.conv1.weight has the shape [4, 4, 3, 3], and 1 values"]);
     says(first.save(Path::new("/")), &["not the name of a file"]);

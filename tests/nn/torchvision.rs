@@ -4,7 +4,7 @@
 use super::made::{images, large, nchw, parameters, products, state};
 use safetensors::SafeTensors;
 use sharpdim::Device;
-use sharpdim::nn::{Mode, Model, Network, Numbers, Optimiser, Plan, Purpose, Settings};
+use sharpdim::nn::{Mode, Model, Network, NetworkPlan, Numbers, Optimiser, Purpose, Settings};
 use sharpdim::ops::adam::Adam;
 
 /// How far a tensor may be from torchvision's, of its norm.
@@ -110,7 +110,7 @@ fn tried(model: Model, channels: usize, mode: Mode, attempt: u64) -> Result<(), 
     rounded(&mut images, attempt);
 
     let purpose = Purpose::Gradients;
-    let plan = Plan::new(&Device::cpu(), model, &Settings { purpose, ..settings.clone() }).unwrap();
+    let plan = NetworkPlan::new(&Device::cpu(), model, &Settings { purpose, ..settings.clone() }).unwrap();
     let mut network = Network::new(plan, 0).unwrap();
     network.load_state(&state(network.plan(), seed)).unwrap();
     network.set_images(&images).unwrap();
@@ -162,7 +162,7 @@ fn tried(model: Model, channels: usize, mode: Mode, attempt: u64) -> Result<(), 
     // A large eps: with the usual one a gradient of 0 but for rounding moves a weight a whole step.
     let adam = Adam { weight_decay: 1e-4, eps: 1e-3, ..Adam::default() };
     let purpose = Purpose::Training(Optimiser::Adam(adam));
-    let plan = Plan::new(&Device::cpu(), model, &Settings { purpose, ..settings }).unwrap();
+    let plan = NetworkPlan::new(&Device::cpu(), model, &Settings { purpose, ..settings }).unwrap();
     let first = state(&plan, seed);
     let mut network = Network::new(plan, 0).unwrap();
     network.load_state(&first).unwrap();
@@ -232,7 +232,7 @@ fn names_shapes_and_counts() {
     let tensors: [usize; Model::ALL.len()] = [122, 218, 320, 26, 32, 38];
     for (model, (count, tensors)) in Model::ALL.into_iter().zip(counts.into_iter().zip(tensors)) {
         let settings = Settings { classes: 1000, ..Settings::default() };
-        let plan = Plan::new(&Device::cpu(), model, &settings).unwrap();
+        let plan = NetworkPlan::new(&Device::cpu(), model, &settings).unwrap();
         assert_eq!(plan.parameters(), count, "{model}");
         let entries: Vec<(&str, &[usize])> = plan.entries().collect();
         assert_eq!(entries.len(), tensors, "{model}");

@@ -5,8 +5,8 @@ use crate::support::devices;
 use approx::{abs_diff_eq, assert_abs_diff_eq};
 use sharpdim::data::{Color, Dataset, Images, Preprocess};
 use sharpdim::nn::{
-    Epoch, Mode, Model, Network, Normalise, Optimiser, Plan, Purpose, Recipe, Settings, State, Topology,
-    Trained, Trainer,
+    Epoch, Mode, Model, Network, NetworkPlan, Normalise, Optimiser, Purpose, Recipe, Settings, State,
+    Topology, Trained, Trainer,
 };
 use sharpdim::ops::adam::Adam;
 use sharpdim::ops::sgd::Sgd;
@@ -28,7 +28,7 @@ fn recipe() -> Recipe {
 
 fn trainer(device: &Device, topology: &Topology, recipe: Recipe) -> Trainer {
     let (train, test) = (generated(10, 33, 3, 0), generated(6, 33, 3, 1));
-    Trainer::of(device, topology, &train, &test, recipe).unwrap()
+    Trainer::with_topology(device, topology, &train, &test, recipe).unwrap()
 }
 
 fn run(trainer: &mut Trainer) {
@@ -78,7 +78,8 @@ fn an_epoch_is_a_step_and_a_test() {
         (tiny_plain(), Normalise::Unit),
     ] {
         let recipe = Recipe { batch: 8, epochs: 2, dropout: 0.0, normalise, ..recipe() };
-        let mut trainer = Trainer::of(&Device::cpu(), &topology, &train, &test, recipe.clone()).unwrap();
+        let mut trainer =
+            Trainer::with_topology(&Device::cpu(), &topology, &train, &test, recipe.clone()).unwrap();
         assert_eq!(trainer.batches(), 1 + 3);
         run(&mut trainer);
 
@@ -89,7 +90,7 @@ fn an_epoch_is_a_step_and_a_test() {
             purpose: Purpose::Training(recipe.optimiser),
             ..Settings::default()
         };
-        let plan = Plan::of(&Device::cpu(), &topology, &settings).unwrap();
+        let plan = NetworkPlan::with_topology(&Device::cpu(), &topology, &settings).unwrap();
         let mut network = Network::new(plan, recipe.seed).unwrap();
         let floats = |images: &Images| -> Vec<f32> {
             let all = train.pixels();
@@ -178,7 +179,7 @@ fn going_on_from_a_checkpoint_gives_the_same_bits() {
             // 3 batches of training; on the CPU 2 of the test, elsewhere one, as these take long.
             let (cpu, train) = (device.is_cpu(), generated(10, 33, 3, 0));
             let test = generated(if cpu { 122 } else { 6 }, 33, 3, 1);
-            let new = || Trainer::of(&device, &topology, &train, &test, settings.clone()).unwrap();
+            let new = || Trainer::with_topology(&device, &topology, &train, &test, settings.clone()).unwrap();
             let mut whole = new();
             run(&mut whole);
             whole.save(&path).unwrap();
@@ -442,7 +443,7 @@ mod margins {
 fn what_does_not_fit_is_refused() {
     let (train, test) = (generated(10, 33, 3, 0), generated(6, 33, 3, 1));
     let new = |train: &Images, test: &Images, recipe: Recipe| {
-        Trainer::of(&Device::cpu(), &tiny_plain(), train, test, recipe)
+        Trainer::with_topology(&Device::cpu(), &tiny_plain(), train, test, recipe)
     };
     let with = |recipe: Recipe| new(&train, &test, recipe);
     says(new(&train, &generated(6, 33, 1, 1), recipe()), &["33 x 33 x 3", "33 x 33 x 1", "gray or RGB"]);
@@ -487,11 +488,11 @@ fn checkpoints_of_other_trainings_are_refused() {
     let mut of_others = trainer(&Device::cpu(), &tiny_residual(false), recipe());
     says(of_others.load(&path), &["model: tiny vgg there, tiny resnet here"]);
     let (train, test) = (generated(10, 33, 1, 0), generated(6, 33, 1, 1));
-    let mut gray = Trainer::of(&Device::cpu(), &tiny_plain(), &train, &test, recipe()).unwrap();
+    let mut gray = Trainer::with_topology(&Device::cpu(), &tiny_plain(), &train, &test, recipe()).unwrap();
     says(gray.load(&path), &["training images: 10 of 33 x 33 x 3", "there, 10 of 33 x 33 x 1"]);
     let train = generated(10, 33, 3, 7);
     let test = generated(6, 33, 3, 1);
-    let mut others = Trainer::of(&Device::cpu(), &tiny_plain(), &train, &test, recipe()).unwrap();
+    let mut others = Trainer::with_topology(&Device::cpu(), &tiny_plain(), &train, &test, recipe()).unwrap();
     says(others.load(&path), &["training images", "checksum"]);
 
     // Cut short anywhere, it is an error and nothing else.

@@ -491,7 +491,7 @@ fn bad_operands_are_named() {
             y,
             gamma,
             work,
-            "what is saved has 3 values, its shape 2 x 3 needs 6",
+            "the saved statistics has 3 values, its shape 2 x 3 needs 6",
         );
         let wrong = Weights { mean: saved, ..weights };
         forward(&norm, x, wrong, none, y, saved, work, "the running mean has 6 values, its shape 3 needs 3");

@@ -187,17 +187,17 @@ fn guards_that_do_not_fit_are_named() {
             for most in [0.0, -1.0, f32::NAN, f32::INFINITY] {
                 let error = refused(&mut held, optimiser, Guard { halt, norm, most });
                 let want =
-                    format!("{name}: gradients of a norm of at most {most}: it must be positive and finite");
+                    format!("{name}: gradients clipped to a norm of {most}: it must be positive and finite");
                 assert_eq!(error, want);
             }
             let error = refused(&mut held, optimiser, Guard { halt: gradient, ..Guard::NONE });
-            assert_eq!(error, format!("{name}: the halt has 8 values, its shape 1 needs 1"));
+            assert_eq!(error, format!("{name}: the halt flag has 8 values, its shape 1 needs 1"));
             let error = refused(&mut held, optimiser, Guard { norm: gradient, most: 1.0, ..Guard::NONE });
             assert_eq!(error, format!("{name}: the norm has 8 values, its shape 1 needs 1"));
             let error = refused(&mut held, optimiser, Guard { norm: weights.part(3, 1), most: 1.0, halt });
             assert_eq!(error, format!("{name}: the weights is written, and shares memory with the norm"));
             let error = refused(&mut held, optimiser, Guard { halt: m.part(0, 1), ..Guard::NONE });
-            assert!(error.ends_with("is written, and shares memory with the halt"), "{error}");
+            assert!(error.ends_with("is written, and shares memory with the halt flag"), "{error}");
         }
         for (got, want) in state(&held).iter().zip(&before) {
             same(got, want, &device.to_string());
@@ -209,7 +209,7 @@ fn guards_that_do_not_fit_are_named() {
             let mut arena: Arena = layout.build(&device).unwrap();
             let guard = Guard { halt: half, ..Guard::NONE };
             let error = sgd::update(&mut arena, &SGD, w, g, b, rate, Slot::NONE, guard).unwrap_err();
-            assert_eq!(error.to_string(), "sgd: the halt is bf16, it must be f32");
+            assert_eq!(error.to_string(), "sgd: the halt flag is bf16, it must be f32");
         }
     }
 }

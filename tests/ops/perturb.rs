@@ -909,7 +909,7 @@ fn what_does_not_fit_is_named() {
     }
     for range in [[1.0, 1.0], [2.0, 1.0], [f32::NAN, 1.0], [0.0, f32::INFINITY]] {
         let error = Perturb::new(1, [1, 1, 1], range).unwrap_err();
-        assert!(error.to_string().contains("the range must be finite, and not empty"), "{error}");
+        assert!(error.to_string().contains("the range must be finite and not empty"), "{error}");
     }
     let case = Case::new(2, [3, 4, 1], 0);
     let p = case.p;
@@ -920,8 +920,14 @@ fn what_does_not_fit_is_named() {
         let arena = &mut held.arena;
         let told = Control { epsilon: 1.0, ..Control::default() };
         for (controls_given, want) in [
-            (vec![], "perturb: 0 controls for a batch of 2: from 1 on, and no more than it has"),
-            (vec![told; 3], "perturb: 3 controls for a batch of 2: from 1 on, and no more than it has"),
+            (
+                vec![],
+                "perturb: 0 controls for a batch of 2: at least 1 is needed, and no more than the batch has",
+            ),
+            (
+                vec![told; 3],
+                "perturb: 3 controls for a batch of 2: at least 1 is needed, and no more than the batch has",
+            ),
             (
                 vec![told, Control { epsilon: -1.0, ..told }],
                 "perturb: control 1 has an epsilon of -1: it must be finite, and 0 or more",
@@ -952,7 +958,7 @@ fn what_does_not_fit_is_named() {
             ),
             (
                 vec![Control { row: 1, column: 2, side: 3, ..told }],
-                "perturb: control 0 has a window of 3 x 3 pixels from (1, 2) on: it must lie inside 3 x 4",
+                "perturb: control 0 has a window of 3 x 3 pixels at (1, 2): it must lie inside 3 x 4",
             ),
         ] {
             let error = p.write_controls(arena, controls, &controls_given).unwrap_err();

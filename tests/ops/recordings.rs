@@ -3,8 +3,8 @@
 use crate::support::devices;
 use sharpdim::ops::adam::{self, Adam};
 use sharpdim::ops::dropout::{self, Dropout};
+use sharpdim::ops::elementwise;
 use sharpdim::ops::guard::Guard;
-use sharpdim::ops::relu;
 use sharpdim::ops::sgd::{self, Sgd};
 use sharpdim::ops::take_images::{self, Choice, TakeImages};
 use sharpdim::ops::tally::{self, Tally};
@@ -48,10 +48,10 @@ impl Step {
 
     fn work(&self, arena: &mut Arena) -> Result<()> {
         arena.clear(self.y)?;
-        relu::add(arena, self.weights, self.y)?;
+        elementwise::add(arena, self.weights, self.y)?;
         let dropout = Dropout::new(0.3, 5, 1)?;
         dropout::apply(arena, &dropout, self.y, self.number, self.y)?;
-        relu::add(arena, self.x, self.y)?;
+        elementwise::add(arena, self.x, self.y)?;
         let adam = Adam { weight_decay: 0.01, ..Adam::default() };
         adam::update(arena, &adam, self.weights, self.y, self.m, self.v, self.rates, Slot::NONE, Guard::NONE)
     }
@@ -178,7 +178,7 @@ fn an_error_inside_ends_the_recording() {
     for device in gpus() {
         let error = refused(&device, |step, arena| {
             step.work(arena)?;
-            relu::add(arena, step.rates, step.y)
+            elementwise::add(arena, step.rates, step.y)
         });
         assert!(matches!(&error, Error::Argument(text) if text.starts_with("add: the sum")), "{error}");
     }
@@ -244,7 +244,7 @@ fn a_recording_holds_and_runs_on_its_own_arena_only() {
         assert!(recording.run(&mut next).is_err());
 
         for work in [
-            (|step, arena| relu::add(arena, step.x, step.y)) as fn(&Step, &mut Arena) -> Result<()>,
+            (|step, arena| elementwise::add(arena, step.x, step.y)) as fn(&Step, &mut Arena) -> Result<()>,
             |step, arena| arena.clear(step.x),
         ] {
             let error = next.record(|_| work(&step, &mut other)).unwrap_err();

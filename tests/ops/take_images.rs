@@ -258,16 +258,22 @@ fn what_does_not_fit_is_named() {
         let arena = &mut held.arena;
         let whole = Choice::whole(0, 3, 4);
         for (choices, want) in [
-            (vec![], "take_images: 0 choices for a batch of 2: from 1 on, and no more than it has"),
-            (vec![whole; 3], "take_images: 3 choices for a batch of 2: from 1 on, and no more than it has"),
+            (
+                vec![],
+                "take_images: 0 choices for a batch of 2: at least 1 is needed, and no more than the batch has",
+            ),
+            (
+                vec![whole; 3],
+                "take_images: 3 choices for a batch of 2: at least 1 is needed, and no more than the batch has",
+            ),
             (
                 vec![whole, Choice { row: 10, ..whole }],
-                "take_images: choice 1 is image 10: the set has 10, from 0 on",
+                "take_images: choice 1 is image 10: the set has 10, counted from 0",
             ),
             (
                 vec![Choice { top: 0.5, ..whole }],
-                "take_images: choice 0 is a box of 3 x 4 pixels from (0.5, 0) on: it must have 1 or more in either \
-                 direction, and lie inside 3 x 4",
+                "take_images: choice 0 is a box of 3 x 4 pixels at (0.5, 0): it must be 1 or more pixels high and \
+                 wide, and lie inside 3 x 4",
             ),
         ] {
             let error = op.write_choices(arena, slot, &choices).unwrap_err();

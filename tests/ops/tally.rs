@@ -210,12 +210,12 @@ fn operands_that_do_not_fit_are_named() {
             (0, logits.part(0, 5), "tally: the logits has 5 values, its shape 2 x 3 needs 6"),
             (1, losses.part(0, 1), "tally: the labels has 1 values, its shape 2 needs 2"),
             (2, halt, "tally: the losses has 1 values, its shape 2 needs 2"),
-            (3, halt, "tally: the place has 1 values, its shape 2 needs 2"),
+            (3, halt, "tally: the rows has 1 values, its shape 2 needs 2"),
             (4, table.part(0, 7), "tally: the table has 7 values, its shape 2 x 4 needs 8"),
-            (5, place, "tally: the halt has 2 values, its shape 1 needs 1"),
-            (5, place.part(0, 1), "tally: the halt is written, and shares memory with the place"),
+            (5, place, "tally: the halt flag has 2 values, its shape 1 needs 1"),
+            (5, place.part(0, 1), "tally: the halt flag is written, and shares memory with the rows"),
             (2, table.part(0, 2), "tally: the table is written, and shares memory with the losses"),
-            (5, table.part(0, 1), "tally: the table is written, and shares memory with the halt"),
+            (5, table.part(0, 1), "tally: the table is written, and shares memory with the halt flag"),
         ] {
             let mut all = slots;
             all[which] = given;

@@ -2,7 +2,7 @@
 
 use crate::bar::say;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use sharpdim::nn::{Progress, Trainer};
+use sharpdim::nn::{Trainer, TrainingProgress};
 use std::time::{Duration, Instant};
 
 pub struct Watch {
@@ -43,14 +43,14 @@ impl Watch {
         (self.begun, self.last) = (Instant::now(), Instant::now());
     }
 
-    pub fn show(&mut self, progress: &Progress) {
+    pub fn show(&mut self, progress: &TrainingProgress) {
         self.done += 1;
         let took = self.last.elapsed().as_secs_f64();
         self.last = Instant::now();
         if !progress.testing {
             self.trained = (self.trained.0 + progress.images, self.trained.1 + took);
         }
-        let position = u64::from(progress.epoch - 1) * progress.of as u64 + progress.done as u64;
+        let position = u64::from(progress.epoch - 1) * progress.batches as u64 + progress.done as u64;
         let left = self.begun.elapsed().as_secs_f64() / self.done as f64 * (self.batches - position) as f64;
         let left = HumanDuration(Duration::from_secs_f64(left));
         let speed = self.trained.0 as f64 / self.trained.1.max(1e-9);

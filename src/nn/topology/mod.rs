@@ -1,4 +1,4 @@
-//! Topologies: a network's layers, its family's way of building them, and the names that its activations have.
+//! Topologies: a network's layers by family, how they are built, and the names of activations.
 
 mod resnet;
 mod vgg;
@@ -9,12 +9,12 @@ pub use vgg::Vgg;
 use super::graph::{Graph, Shape};
 use crate::{Error, Result};
 
-/// A network's layers, whatever the shape of its images and its number of classes. Tests make small ones.
+/// A network's layers, for any shape of images and number of classes. Tests make small ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Topology {
     /// The network's name: `resnet18`.
     pub name: &'static str,
-    /// How many layers of which kind.
+    /// Number and kind of layers.
     pub family: Family,
 }
 
@@ -27,20 +27,19 @@ pub enum Family {
     Vgg(Vgg),
 }
 
-/// What a family knows of its networks.
+/// Builds the networks of a family.
 pub(super) trait Architecture {
     /// The family's name: `ResNet`.
     fn family(&self) -> &'static str;
 
-    /// The least height and width of images.
+    /// The smallest height and width of images.
     fn least_size(&self) -> usize;
 
     /// The module whose output is `last_hidden`, by torchvision's name.
     fn last_hidden(&self) -> &'static str;
 
-    /// Adds all layers to a graph that has images only, and names the values whose activations can be kept. The last
-    /// value is the logits. Where a module is among `apart` and ReLU follows it, ReLU is an operation of its own, so that
-    /// the module's own output stays.
+    /// Adds all layers to an empty graph, and names the values whose activations can be kept. The last value is the
+    /// logits. For modules in `apart`, a ReLU that follows is not fused, so that the module's own output can be kept.
     fn build(&self, graph: &mut Graph, classes: usize, apart: &[&str]) -> Result<()>;
 }
 
@@ -58,7 +57,7 @@ impl Topology {
         self.family.architecture().least_size()
     }
 
-    /// The network for images of `input`'s extents; see [`Architecture::build`].
+    /// The network for images of shape `input`; see [`Architecture::build`].
     pub(super) fn graph(&self, input: Shape, classes: usize, apart: &[&str]) -> Result<Graph> {
         let [_, height, width, _] = input;
         let least = self.least_size();
@@ -81,7 +80,7 @@ impl Topology {
         modules.chain(["last_hidden".to_owned()]).collect()
     }
 
-    /// The module that an activation's name stands for.
+    /// The module of an activation's name.
     pub(super) fn module<'a>(&self, name: &'a str) -> &'a str {
         if name == "last_hidden" { self.family.architecture().last_hidden() } else { name }
     }

@@ -10,7 +10,7 @@ use crate::ops::Activation::{Identity, Relu};
 /// A ResNet's layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResNet {
-    /// Whether blocks are 1 x 1, 3 x 3, 1 x 1 with four times the width at their end, or 3 x 3 twice.
+    /// Whether blocks are bottlenecks (1 x 1, 3 x 3, 1 x 1 with four times the width) or basic (3 x 3 twice).
     pub bottleneck: bool,
     /// Channels of the stem.
     pub stem: usize,
@@ -19,13 +19,13 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    /// The paper's widths, with so many blocks of 3 x 3 twice in each stage.
+    /// The paper's widths, with so many basic blocks in each stage.
     pub(in crate::nn) const fn basic([a, b, c, d]: [usize; 4]) -> Self {
         let stages = [(64, a), (128, b), (256, c), (512, d)];
         ResNet { bottleneck: false, stem: 64, stages }
     }
 
-    /// The same of bottleneck blocks.
+    /// The same with bottleneck blocks.
     pub(in crate::nn) const fn bottleneck(blocks: [usize; 4]) -> Self {
         ResNet { bottleneck: true, ..ResNet::basic(blocks) }
     }

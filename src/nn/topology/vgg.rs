@@ -12,15 +12,15 @@ use crate::ops::Activation::{Identity, Relu};
 pub struct Vgg {
     /// Width and number of convolutions of each stage.
     pub stages: &'static [(usize, usize)],
-    /// Rows and columns that images are averaged to before the first linear layer.
+    /// Rows and columns after average pooling, before the first linear layer.
     pub pooled: usize,
     /// Width of the two hidden linear layers.
     pub hidden: usize,
 }
 
 impl Vgg {
-    /// The paper's linear layers after these stages.
-    pub(in crate::nn) const fn of(stages: &'static [(usize, usize)]) -> Self {
+    /// These stages, with the paper's linear layers.
+    pub(in crate::nn) const fn with_stages(stages: &'static [(usize, usize)]) -> Self {
         Vgg { stages, pooled: 7, hidden: 4096 }
     }
 }
@@ -54,7 +54,7 @@ impl Architecture for Vgg {
             module += 1;
         }
         let [_, height, width, channels] = graph.values[x];
-        // The pool to the size that the images have anyhow is the identity.
+        // Pooling to the size that images already have is the identity.
         if [height, width] != [pooled, pooled] {
             x = graph.avg_pool(x, [pooled, pooled])?;
         }
@@ -72,7 +72,7 @@ impl Architecture for Vgg {
             if alone {
                 x = graph.relu(x);
             }
-            // In place: what falls is 0, and gets no gradient from ReLU either.
+            // In place: dropped values are 0, and so get no gradient from ReLU.
             graph.dropout(at as u32, x);
         }
         Ok(())

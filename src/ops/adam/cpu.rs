@@ -8,20 +8,20 @@ use rayon::prelude::*;
 /// Values in a task.
 const PIECE: usize = 1 << 14;
 
-/// What a step does to every value alike.
+/// Coefficients of a step.
 #[derive(Clone, Copy)]
 struct Step {
     betas: [f32; 2],
     eps: f32,
-    /// What gradients are shortened by.
+    /// Clipping factor of the gradients.
     factor: f32,
-    /// Weight decay that goes into the gradient.
+    /// Weight decay added to the gradient.
     coupled: f32,
-    /// What decoupled weight decay leaves of a weight.
+    /// Factor of a weight after decoupled weight decay.
     shrunk: f32,
-    /// The learning rate over the correction of m.
+    /// The learning rate over the bias correction of m.
     size: f32,
-    /// The root of the correction of v.
+    /// The root of the bias correction of v.
     root: f32,
 }
 

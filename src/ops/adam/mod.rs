@@ -35,7 +35,7 @@ pub struct Adam {
     pub beta1: f32,
     /// Decay of the mean squared gradient.
     pub beta2: f32,
-    /// Added to the root.
+    /// Added to the denominator.
     pub eps: f32,
     /// Weight decay.
     pub weight_decay: f32,
@@ -50,7 +50,7 @@ impl Default for Adam {
 }
 
 impl Adam {
-    /// What changes from step to step, for the operand `step`: the learning rate, and 1 - beta^t of both betas.
+    /// The operand `step`, which changes at each step: the learning rate, and 1 - beta^t of both betas.
     pub fn step(&self, rate: f32, t: u32) -> [f32; 3] {
         let unbias = |beta: f32| (1.0 - f64::from(beta).powf(f64::from(t))) as f32;
         [rate, unbias(self.beta1), unbias(self.beta2)]
@@ -58,12 +58,12 @@ impl Adam {
 }
 
 /// One step: weights, gradient, m and v f32 of one length, `step` from [`Adam::step`]. `copy` gets the new weights in
-/// bf16, for the next step's products; [`Slot::NONE`] where none is wanted. `guard` may hold the step back or shorten the
+/// bf16, for the next step's products; [`Slot::NONE`] where none is wanted. `guard` may skip the step or clip
 /// gradients; [`Guard::NONE`] does neither.
 ///
 /// # Errors
 /// [`Error::Argument`](crate::Error::Argument) for operands of different sizes, of another precision, or that share
-/// memory, or a guard's `most` that is no norm; [`Error::Device`](crate::Error::Device) where the device fails.
+/// memory, or an invalid `most` of the guard; [`Error::Device`](crate::Error::Device) where the device fails.
 #[allow(clippy::too_many_arguments, reason = "an operation's operands")]
 pub fn update(
     arena: &mut Arena,

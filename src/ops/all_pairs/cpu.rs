@@ -1,5 +1,5 @@
-//! `all_pairs` on the CPU: the readers of `neighbours`, `sharpness` and `class_pairs`, and one that counts pairs within
-//! distances, look at the same blocks.
+//! `all_pairs` on the CPU: the readers of `neighbours`, `sharpness` and `class_pairs`, and a counter of pairs within
+//! distances, read the same blocks.
 
 use super::within::Counter;
 use super::{Found, Readers};
@@ -11,7 +11,7 @@ use crate::ops::pairs::Rows;
 use crate::ops::pairs::pass::Pass;
 use crate::ops::sharpness::cpu as sharp;
 
-/// At most `most` pairs are kept for counting. `None` where values are bounded by nothing.
+/// At most `most` pairs are kept for counting. `None` where values have no error bounds.
 pub(super) fn all_pairs(
     rows: &Rows<'_>,
     k: usize,

@@ -1,5 +1,5 @@
-//! `all_pairs`: nearest neighbours, label sharpness, what classes say of each other and correlation sums, from one pass
-//! over all pairs: the product of two samples is computed once, and whoever wants to know of the pair reads it there.
+//! `all_pairs`: nearest neighbours, label sharpness, pairs of classes and correlation sums from one pass over all pairs: each
+//! product of two samples is computed once, and all readers use it.
 
 mod cpu;
 #[cfg(gpu)]
@@ -16,7 +16,7 @@ use super::sharpness::{self, LabelPairs, Sharpness, one_label_each, sharpness_wi
 use crate::{Device, Error, Points, Result};
 use within::Bracket;
 
-/// What [`all_pairs`] is to find.
+/// The measures that [`all_pairs`] computes.
 ///
 /// ```
 /// use sharpdim::ops::Wanted;
@@ -28,18 +28,18 @@ use within::Bracket;
 pub struct Wanted<'a> {
     /// Nearest neighbours of each sample.
     pub k: usize,
-    /// One class index for each sample; `None` where there are none, and label sharpness is not wanted.
+    /// One class index for each sample; `None` without labels, or where label sharpness is not wanted.
     pub labels: Option<&'a [u32]>,
     /// The number of sharpest pairs to keep.
     pub top: usize,
     /// Whether every two classes are to be compared too.
     pub class_pairs: bool,
-    /// For each k here, at least 1 and at most [`k`](Self::k), the samples nearer to each than the median distance to the
-    /// k-th neighbour are to be counted, where this pass can: see [`AllPairs::within`].
+    /// For each k here, from 1 to [`k`](Self::k), counts each sample's others within the median distance to the k-th neighbour,
+    /// where this pass can: see [`AllPairs::within`].
     pub within: &'a [usize],
 }
 
-/// How many others each sample has within the median distance to a neighbour, as [`all_pairs`] counts them on its way.
+/// The number of other samples within the median distance to the k-th neighbour, for each sample, from [`all_pairs`].
 ///
 /// ```
 /// use sharpdim::{Device, Points, ops::{Wanted, Within, all_pairs, counts_within}};
@@ -54,15 +54,15 @@ pub struct Wanted<'a> {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Within {
-    /// Which neighbour.
+    /// The neighbour's rank.
     pub k: usize,
     /// The square of the median over samples of the distance to the `k`-th neighbour, in the data's units squared.
     pub squared: f64,
-    /// Of each sample, what [`counts_within`](super::counts_within) counts at that squared radius.
+    /// For each sample, the count of [`counts_within`](super::counts_within) at that squared radius.
     pub counts: Vec<u64>,
 }
 
-/// What [`all_pairs`] found.
+/// The results of [`all_pairs`].
 ///
 /// ```
 /// use sharpdim::{Device, Points, ops::{AllPairs, Wanted, all_pairs}};
@@ -78,20 +78,20 @@ pub struct Within {
 pub struct AllPairs {
     /// The nearest neighbours of each sample, as [`neighbours`](super::neighbours()) finds them.
     pub neighbours: Neighbours,
-    /// The label sharpness, as [`sharpness`](super::sharpness()) finds it, or why there is none: one class alone, for
-    /// example. `None` where no labels were given.
+    /// The label sharpness, as from [`sharpness`](super::sharpness()), or why there is none, such as a single class. `None`
+    /// without labels.
     pub sharpness: Option<Result<Sharpness>>,
-    /// What [`class_pairs`](super::class_pairs()) finds; empty where that is not wanted.
+    /// The result of [`class_pairs`](super::class_pairs()); empty where not wanted.
     pub class_pairs: Vec<ClassPair>,
-    /// Of [`Wanted::within`] those that this pass counted, in their order. The medians are known only after the pass, so
-    /// it counts around what a search of a few samples expects. Missing are all of fewer than 2000 samples, and where more
-    /// than 8 388 608 pairs, on a GPU half as many, were too near the expected ones; and one that was not near what was
-    /// expected. [`counts_within`](super::counts_within) counts those, in another pass.
+    /// The counts of [`Wanted::within`] that this pass could make, in order. The medians are known only after the pass, so it
+    /// uses brackets from a search of a few samples. All are missing for fewer than 2000 samples, and where more than
+    /// 8 388 608 pairs (on a GPU half as many) fall into the brackets; one is missing where its median misses the bracket.
+    /// [`counts_within`](super::counts_within) counts these in another pass.
     pub within: Vec<Within>,
 }
 
-/// Finds all that is wanted of the pairs of `points` in one pass over them; each as the function of its own finds it,
-/// and for floats with the same bounds on errors.
+/// Computes all wanted measures in one pass over the pairs of `points`. Each result is that of its own function, for floats
+/// with the same error bounds.
 ///
 /// Where samples are such that a pass of products tells too little
 /// of them (floats whose range leaves that of f32), and on a GPU where more neighbours or pairs are wanted than its lists
@@ -100,8 +100,8 @@ pub struct AllPairs {
 /// # Errors
 /// As [`neighbours`](super::neighbours()); [`Error::Argument`] where there is not one label for each sample or `top` is
 /// 0, or where a number in [`Wanted::within`] is 0 or above k; as [`class_pairs`](super::class_pairs()) where that is
-/// wanted. That labels tell of no sharpness is no error here:
-/// [`AllPairs::sharpness`] says so.
+/// wanted. Labels without a sharpness are no error here:
+/// [`AllPairs::sharpness`] holds the reason.
 pub fn all_pairs(
     device: &Device,
     points: &Points<'_>,
@@ -111,7 +111,7 @@ pub fn all_pairs(
     check_k(points, wanted.k)?;
     if let Some(k) = wanted.within.iter().find(|k| !(1..=wanted.k).contains(*k)) {
         return Err(Error::Argument(format!(
-            "pairs within the distance to neighbour {k} of {}: it must be from 1 to as many as are sought",
+            "pairs within the distance to neighbour {k} of {}: k must be from 1 to the number of neighbours",
             wanted.k
         )));
     }
@@ -119,7 +119,7 @@ pub fn all_pairs(
         one_label_each(points, labels)?;
     }
     let brackets = within::brackets(device, points, wanted)?;
-    // On a CPU neighbours alone have screens of their own, which cost less for some floats.
+    // On a CPU, neighbours alone have their own screens, which are cheaper for some floats.
     let several = wanted.labels.is_some() || !brackets.is_empty();
     if several && let Some(found) = together(device, points, wanted, &brackets, progress)? {
         return Ok(found);
@@ -145,7 +145,7 @@ pub fn all_pairs(
     Ok(AllPairs { neighbours, sharpness: Some(sharpness), class_pairs, within: Vec::new() })
 }
 
-/// In one pass; `None` where its products would tell too little.
+/// In one pass; `None` where its products would be too imprecise.
 fn together(
     device: &Device,
     points: &Points<'_>,
@@ -176,7 +176,7 @@ fn together(
     #[cfg(not(gpu))]
     let found = cpu::all_pairs(&rows, wanted.k, &readers, within::MOST_KEPT, progress);
     let Some(Found { neighbours, sharpness, classes: compared, within }) = found else { return Ok(None) };
-    // What a GPU has left to the CPU is found by itself.
+    // What the GPU left to the CPU is computed separately.
     let sharpness = match (pairs, sharpness, wanted.labels) {
         (Some(Ok(pairs)), Some(found), _) => Some(Ok(pairs.sharpness(found))),
         (Some(Ok(_)), None, Some(labels)) => {
@@ -193,14 +193,14 @@ fn together(
     Ok(Some(AllPairs { neighbours, sharpness, class_pairs, within }))
 }
 
-/// What is wanted beside neighbours.
+/// The measures wanted beside neighbours.
 struct Readers<'a> {
     task: Option<&'a sharpness::Task<'a>>,
     classes: Option<&'a class_pairs::Classes<'a>>,
     brackets: &'a [Bracket],
 }
 
-/// What a pass found. What was wanted and is `None` the device could not find on its way.
+/// Results of a pass. Wanted measures that are `None` need a pass of their own.
 struct Found {
     neighbours: Neighbours,
     sharpness: Option<sharpness::Found>,

@@ -1,10 +1,9 @@
-//! How many others each sample has within the median distance to the k-th neighbour, counted by the pass that finds the
+//! Counts of each sample's others within the median distance to the k-th neighbour, made by the pass that finds the
 //! neighbours.
 //!
-//! The median is known only after the pass. A pilot search of a few samples brackets it: pairs surely below the bracket
-//! are counted as they come, pairs inside it are kept until the median is known, and all others never count. Where the
-//! median falls outside its bracket, or too many pairs were inside, nothing is said, and `counts_within` must look at
-//! all pairs again.
+//! The median is known only after the pass. A pilot search of a few samples brackets it: pairs certainly below the
+//! bracket are counted at once, pairs inside it are kept until the median is known, and all others never count. Where the
+//! median misses its bracket, or too many pairs fall into it, there is no result, and `counts_within` needs another pass.
 
 use super::{Wanted, Within};
 use crate::ops::neighbours::{Neighbours, neighbours_between};
@@ -18,21 +17,21 @@ use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// The fewest samples for which a pilot search is made: of fewer, it costs more than a quarter of the pass that it spares.
+/// The fewest samples for a pilot search: below, it costs more than a quarter of the pass that it saves.
 pub(super) const LEAST: usize = 2000;
 
-/// The pilot takes one of so many samples, which makes it cost 1/32 of a pass over all pairs ...
+/// The pilot takes one in so many samples, at 1/32 of the cost of a pass over all pairs ...
 const ONE_IN: usize = 64;
-/// ... but at least so many, that its quantiles say something, and at most so many, that it stays small.
+/// ... but at least so many, for usable quantiles, and at most so many, to stay cheap.
 const PILOT: std::ops::RangeInclusive<usize> = 256..=4096;
 
-/// Half the bracket's width, in standard errors of the rank of a median: one bracket of 16 000 misses.
+/// Half the bracket's width, in standard errors of the rank of a median: one bracket in 16 000 misses.
 const ERRORS: f64 = 4.0;
 
-/// Pairs that are kept at most: of 16 bytes each, 128 MiB.
+/// The most pairs kept: 16 bytes each, 128 MiB.
 pub(super) const MOST_KEPT: usize = 8 << 20;
 
-/// Where the median over samples of the squared distance to the `k`-th neighbour is expected: both ends may be it.
+/// The closed interval in which the median squared distance to the `k`-th neighbour is expected.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Bracket {
     pub k: usize,
@@ -46,7 +45,7 @@ pub(super) fn pilot(n: usize) -> Vec<usize> {
     Random::stream(0, 0).subset(n, count)
 }
 
-/// Brackets the medians that are wanted; none where that does not pay.
+/// Brackets of the wanted medians; none where that does not pay.
 pub(super) fn brackets(device: &Device, points: &Points<'_>, wanted: &Wanted<'_>) -> Result<Vec<Bracket>> {
     let Some(&most) = wanted.within.iter().max() else {
         return Ok(Vec::new());
@@ -55,10 +54,10 @@ pub(super) fn brackets(device: &Device, points: &Points<'_>, wanted: &Wanted<'_>
         return Ok(Vec::new());
     }
     let few = points.gather(&pilot(points.n()));
-    // Nothing is nearer to a sample than itself: its k-th neighbour stands at place k.
+    // The nearest to a sample is itself: its k-th neighbour has index k.
     let nearest = neighbours_between(device, &few.points()?, points, most + 1, &|_| ())?;
-    // A quantile of few samples has a binomial rank, however distances are distributed: a bracket between two of them
-    // holds ties and gaps as well.
+    // The rank of a sample quantile is binomial, whatever the distribution of distances: a bracket between two quantiles
+    // holds with ties and gaps too.
     let (m, middle) = (nearest.n(), (nearest.n() - 1) as f64 / 2.0);
     let half = ERRORS * (m as f64).sqrt() / 2.0;
     let (low, high) = ((middle - half).floor().max(0.0) as usize, (middle + half).ceil() as usize);
@@ -70,12 +69,12 @@ pub(super) fn brackets(device: &Device, points: &Points<'_>, wanted: &Wanted<'_>
     Ok(wanted.within.iter().map(bracket).collect())
 }
 
-/// The squared medians that brackets are of.
+/// The squared medians of brackets.
 pub(super) fn radii(brackets: &[Bracket], neighbours: &Neighbours) -> Vec<f64> {
     brackets.iter().map(|bracket| neighbours.squared_median(bracket.k)).collect()
 }
 
-/// What was counted, `counts` holding each sample's for one radius after the other; without brackets that missed.
+/// The counts, from `counts` with all samples for each radius in turn, without brackets that missed.
 pub(super) fn held(brackets: &[Bracket], radii: &[f64], counts: &[u64]) -> Vec<Within> {
     let held = brackets.iter().zip(radii).enumerate();
     held.filter(|(_, (bracket, radius))| (bracket.low..=bracket.high).contains(*radius))
@@ -93,13 +92,13 @@ pub(super) struct Counter<'a> {
     bounds: &'a Bounds,
     row: &'a [f64],
     col: &'a [f64],
-    /// The same terms, where they and all values are 32-bit integers.
+    /// The terms as 32-bit integers, where all values are such.
     integers: Option<[Vec<i32>; 2]>,
     /// The upper end of the widest bracket: pairs beyond it never count.
     top: f64,
-    /// For each sample and each bracket the pairs surely below it.
+    /// For each sample and bracket, the pairs certainly below it.
     counts: Vec<AtomicU32>,
-    /// Pairs inside a bracket, which are counted for none yet, and their values.
+    /// Pairs inside a bracket, not yet counted, and their values.
     kept: Mutex<Vec<(u32, u32, f64)>>,
     most: usize,
     given_up: AtomicBool,
@@ -123,7 +122,7 @@ impl<'a> Counter<'a> {
         }
     }
 
-    /// What the neighbours that were found say: a bracket that missed gives nothing.
+    /// Finishes with the medians of the neighbours found: a bracket that missed has no result.
     pub(super) fn finish(self, rows: &Rows<'_>, neighbours: &Neighbours) -> Vec<Within> {
         if self.given_up.into_inner() {
             return Vec::new();
@@ -156,18 +155,18 @@ impl<'a> Counter<'a> {
         held(self.brackets, &radii, &counts)
     }
 
-    /// The block's pairs that may be within the widest bracket, and a few more: row and column within the block, and value.
+    /// The block's pairs that may lie within the widest bracket, and a few more: row and column within the block, and value.
     fn near<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) -> Vec<(usize, usize, f64)> {
         let cols = tile.cols.start + block.cols.start..tile.cols.start + block.cols.end;
         let first = tile.rows.start + block.rows.start;
         let (across, groups) = (cols.len(), cols.len().next_multiple_of(LANES));
-        // Each pair once, right of the diagonal; what lies before a row's own group of columns is not made there.
+        // Each pair once, right of the diagonal; columns before a row's own group are not computed.
         let run = |i: usize| (i.saturating_sub(cols.start) / LANES * LANES).min(groups)..groups;
         let wanted = |r: usize, c: usize| c < across && first + r < cols.start + c;
         if let Some([row, col]) = &self.integers {
             let mut terms = [0; BLOCK];
             terms[..across].copy_from_slice(&col[cols.clone()]);
-            // One too many does no harm.
+            // An extra pair does no harm.
             let limit = (self.top / self.bounds.unit() + 1.0) as i32;
             let mut lists = [(); 2].map(|()| IntHits::default());
             for r in 0..block.rows.len() {

@@ -1,4 +1,4 @@
-//! `avg_pool` on the CPU: a task to a row of pixels, of the output forward, of the images backward.
+//! `avg_pool` on the CPU: a task is a row of pixels, of the output in the forward pass, of the images in the backward pass.
 
 use super::{AvgPool, window, windows};
 use crate::simd::vectorized;
@@ -15,7 +15,7 @@ pub(super) fn forward(pool: &AvgPool, x: &[f32], y: &mut [f32]) {
     );
 }
 
-/// Row `p` of an image's output. Pixels of one row are added first, in `along`, so that less is rounded away.
+/// Row `p` of an image's output. Pixels of one row are summed first, in `along`, to reduce rounding errors.
 #[apply(vectorized)]
 fn means(pool: &AvgPool, p: usize, image: &[f32], along: &mut [f32], y: &mut [f32]) {
     let c = pool.channels;

@@ -1,4 +1,4 @@
-//! `avg_pool` on a GPU: a thread to some channels of a pixel.
+//! `avg_pool` on a GPU: a thread takes one or more channels of a pixel.
 
 use super::AvgPool;
 use crate::device::{Addresses, Gpu, Kernel, Launch, params};
@@ -23,7 +23,7 @@ struct AvgPoolParams {
 }
 params!(AvgPoolParams: 48 bytes, threads at 16);
 
-/// Launches a thread for every pixel of `to` and every `width` of its channels.
+/// Launches a thread for every pixel of `to` and each group of `width` channels.
 fn run(gpu: &Gpu, at: Addresses, kernels: [Kernel; 2], pool: &AvgPool, from: Slot, to: Slot) -> Result<()> {
     let kernel = kernels[usize::from(to.precision() == Precision::Bf16)];
     let (len, precision) = (to.len(), to.precision());

@@ -1,5 +1,4 @@
-//! Adaptive average pooling over NHWC images, and its gradient: any image to one of a given size. To 1 x 1 it is global
-//! average pooling.
+//! Adaptive average pooling of NHWC images to a given size, and its gradient. To 1 x 1 it is global average pooling.
 
 mod cpu;
 #[cfg(gpu)]
@@ -59,7 +58,7 @@ impl AvgPool {
             return Ok(pool);
         }
         Err(Error::Argument(format!(
-            "avg_pool: images {} to {out_height} x {out_width}: no extent may be 0, no tensor have 2^31 values",
+            "avg_pool: images {} to {out_height} x {out_width}: no extent may be 0, and no tensor may have 2^31 values or more",
             Extents(&pool.input_shape())
         )))
     }
@@ -80,7 +79,7 @@ fn window(at: usize, windows: usize, extent: usize) -> Range<usize> {
     at * extent / windows..((at + 1) * extent).div_ceil(windows)
 }
 
-/// Windows that hold row (or column) `at` of the image.
+/// Windows that contain row (or column) `at` of the image.
 fn windows(at: usize, windows: usize, extent: usize) -> Range<usize> {
     at * windows / extent..((at + 1) * windows).div_ceil(extent)
 }

@@ -1,5 +1,5 @@
-//! `batch_norm` on the CPU. Sums run in 64 bits over blocks of rows, whose sums are added in order: their size does not
-//! depend on the number of threads, and so neither do the results.
+//! `batch_norm` on the CPU. Sums are f64 over blocks of rows, added in order: block sizes, and so results, do not depend on
+//! the number of threads.
 
 use super::{BatchNorm, Statistics};
 use crate::ops::Activation;
@@ -7,14 +7,14 @@ use crate::simd::vectorized;
 use macro_rules_attribute::apply;
 use rayon::prelude::*;
 
-/// Values in a block of rows, about.
+/// Approximate values in a block of rows.
 const BLOCK: usize = 1 << 16;
 
 fn rows_in_block(channels: usize) -> usize {
     (BLOCK / channels).max(1)
 }
 
-/// Two sums for each channel over all rows: `add` puts what values `from .. to` have to give to them.
+/// Two sums per channel over all rows; `add` accumulates a range of values into them.
 fn two_sums(
     norm: &BatchNorm,
     add: impl Fn(std::ops::Range<usize>, &mut [f64], &mut [f64]) + Sync,
@@ -36,8 +36,8 @@ fn two_sums(
     all
 }
 
-/// The batch's mean and 1 / sqrt(variance + eps), and the running statistics moved towards it. Returns what the means
-/// lost when they were rounded to 32 bits.
+/// Computes the batch's mean and 1 / sqrt(variance + eps), and updates the running statistics. Returns the rounding errors
+/// of the means in f32.
 pub(super) fn statistics(
     norm: &BatchNorm,
     x: &[f32],
@@ -46,7 +46,7 @@ pub(super) fn statistics(
     saved: &mut [f32],
 ) -> Vec<f32> {
     let c = norm.channels;
-    // Less the first row, so that channels that do not vary have a variance of exactly 0, and large offsets go.
+    // The first row is subtracted, so that constant channels have a variance of exactly 0, and large offsets cancel.
     let pivot = &x[..c];
     let sums = two_sums(norm, |at, sum, squares| add_moments(&x[at], pivot, sum, squares));
     let (rows, momentum) = (norm.rows as f64, f64::from(norm.momentum));
@@ -54,7 +54,7 @@ pub(super) fn statistics(
     for channel in 0..c {
         let (from_pivot, squares) = (sums[channel] / rows, sums[c + channel] / rows);
         let batch_mean = f64::from(pivot[channel]) + from_pivot;
-        // 64 bits hold the squares of 32-bit values with what is lost in the difference to spare; NaN stays NaN.
+        // f64 represents the squares of f32 values precisely enough for this difference; NaN stays NaN.
         let mut batch = squares - from_pivot * from_pivot;
         if batch < 0.0 {
             batch = 0.0;
@@ -80,7 +80,7 @@ fn add_moments(x: &[f32], pivot: &[f32], sum: &mut [f64], squares: &mut [f64]) {
     }
 }
 
-/// The running statistics, as `statistics` saves a batch's.
+/// Saves the running statistics, as `statistics` does a batch's.
 pub(super) fn running(norm: &BatchNorm, mean: &[f32], variance: &[f32], saved: &mut [f32]) {
     let (saved_mean, scale) = saved.split_at_mut(norm.channels);
     saved_mean.copy_from_slice(mean);
@@ -89,7 +89,7 @@ pub(super) fn running(norm: &BatchNorm, mean: &[f32], variance: &[f32], saved: &
     }
 }
 
-/// y from what is saved, and `low`, what the saved means lost: empty for nothing.
+/// y from the saved statistics and `low`, the rounding errors of the means: empty for 0.
 #[allow(clippy::too_many_arguments, reason = "an operation's operands")]
 pub(super) fn normalise(
     norm: &BatchNorm,
@@ -151,7 +151,7 @@ pub(super) fn sums(
 ) {
     let c = norm.channels;
     let (mean, scale) = saved.split_at(c);
-    // Without ReLU, nothing of y is looked at: any values will do.
+    // Without ReLU, y is not read: any values will do.
     let sums = two_sums(norm, |at, gamma, beta| {
         if y.is_empty() {
             add_sums::<false>(&x[at.clone()], &x[at.clone()], &dy[at], mean, gamma, beta)
@@ -221,8 +221,8 @@ pub(super) fn backward(
     }
 }
 
-/// factor (dy - (constant + (x - mean) slope)), with the [mean, constant, slope, factor] of each channel; dy itself to
-/// the shortcut.
+/// factor (dy - (constant + (x - mean) slope)), with the [mean, constant, slope, factor] of each channel; the shortcut gets
+/// dy itself.
 #[apply(vectorized)]
 fn gradient_rows<const RELU: bool>(
     coefficients: [&[f32]; 4],

@@ -1,5 +1,5 @@
-//! `batch_norm` on a GPU: blocks sum their rows into the workspace, a second kernel adds those sums in order, a third
-//! goes over the images again.
+//! `batch_norm` on a GPU: blocks sum their rows into the workspace, a second kernel adds these sums in order, and a third
+//! processes the images.
 
 use super::{BatchNorm, Gradients, Statistics, Weights};
 use crate::device::{Addresses, Gpu, Kernel, Launch, params};
@@ -9,9 +9,9 @@ use crate::{Precision, Result, Slot};
 use bytemuck::NoUninit;
 
 const THREADS: usize = 256;
-/// Blocks that a multiprocessor runs at a time, about.
+/// Approximate blocks resident on a multiprocessor.
 const BLOCKS: usize = 4;
-/// Channels whose sums a block of the second kernels adds: `THREADS / ADDERS` of kernels/batch_norm.cu.
+/// Channels per block of the second kernels: `THREADS / ADDERS` of kernels/batch_norm.cu.
 const ADDED_CHANNELS: usize = 32;
 
 /// Mirrors `BatchNormParams` of kernels/batch_norm.cu.
@@ -48,16 +48,16 @@ struct BatchNormParams {
 }
 params!(BatchNormParams: 168 bytes, rows at 128);
 
-/// How rows and channels are dealt to blocks.
+/// How rows and channels are distributed to blocks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Grid {
-    /// Channels to a thread.
+    /// Channels per thread.
     width: usize,
-    /// Groups of so many channels to a block, a power of two.
+    /// Groups of `width` channels per block, a power of two.
     across: usize,
     /// Blocks along the channels.
     blocks: usize,
-    /// Rows to a block.
+    /// Rows per block.
     split_rows: usize,
     /// Blocks along the rows.
     splits: usize,
@@ -80,8 +80,8 @@ impl Grid {
     }
 }
 
-/// A mean's low part, a pivot, and two sums of each block along the rows, for each channel. The number of blocks depends
-/// on how many channels a thread has, which is not known here: the most count.
+/// Workspace: for each channel the mean's low part, a pivot, and two sums per block along the rows. The number of blocks
+/// depends on the channels per thread, which are not known here: the maximum is taken.
 fn floats(rows: usize, channels: usize, multiprocessors: usize) -> usize {
     let splits = |width| Grid::new(rows, channels, width, multiprocessors).splits;
     let widths = [1, 4, 8].into_iter().filter(|width| channels.is_multiple_of(*width));
@@ -92,7 +92,7 @@ pub(super) fn workspace_len(gpu: &Gpu, norm: &BatchNorm) -> usize {
     floats(norm.rows, norm.channels, gpu.multiprocessors())
 }
 
-/// Of each kernel over images the one for a storage type.
+/// The kernel of a precision.
 fn kernel(precision: Precision, f32: Kernel, bf16: Kernel) -> Kernel {
     match precision {
         Precision::F32 => f32,
@@ -100,7 +100,7 @@ fn kernel(precision: Precision, f32: Kernel, bf16: Kernel) -> Kernel {
     }
 }
 
-/// What all launches of a pass share: its operands over images are those at `addresses`.
+/// The grid and parameters that all launches of a pass share; `addresses` are those of its images.
 fn prepare(
     gpu: &Gpu,
     norm: &BatchNorm,
@@ -128,7 +128,7 @@ fn prepare(
     (grid, params)
 }
 
-/// A second kernel's launch: so many channels to a block.
+/// The launch of a second kernel: so many channels per block.
 fn by_channel(norm: &BatchNorm, channels: usize, shared_bytes: usize) -> Launch {
     let grid = [norm.channels.div_ceil(channels) as u32, 1, 1];
     Launch { grid, threads: THREADS as u32, shared_bytes: shared_bytes as u32 }
@@ -165,8 +165,8 @@ pub(super) fn forward_training(
     let moments = kernel(precision, Kernel::BatchNormMomentsF32, Kernel::BatchNormMomentsBf16);
     let apply = kernel(precision, Kernel::BatchNormApplyF32, Kernel::BatchNormApplyBf16);
     let sums = (2 * grid.width + 1) * THREADS * 4;
-    // SAFETY: all operands lie in the arena and have the shapes that the kernels take them for; the workspace has what
-    // `floats` says that this grid needs.
+    // SAFETY: all operands lie in the arena and have the shapes that the kernels expect; the workspace has the length
+    // of `floats`, enough for this grid.
     unsafe {
         gpu.launch(moments, &params, grid.launch(sums))?;
         gpu.launch(Kernel::BatchNormStatistics, &params, by_channel(norm, ADDED_CHANNELS, 24 * THREADS))?;
@@ -202,7 +202,7 @@ pub(super) fn forward_inference(
         ..shared
     };
     let apply = kernel(precision, Kernel::BatchNormApplyF32, Kernel::BatchNormApplyBf16);
-    // SAFETY: all operands lie in the arena and have the shapes that the kernels take them for; neither kernel reads
+    // SAFETY: all operands lie in the arena and have the shapes that the kernels expect; neither kernel reads
     // the workspace.
     unsafe {
         gpu.launch(Kernel::BatchNormRunning, &params, by_channel(norm, THREADS, 0))?;
@@ -243,8 +243,8 @@ pub(super) fn backward(
     };
     let sums = kernel(precision, Kernel::BatchNormGradientSumsF32, Kernel::BatchNormGradientSumsBf16);
     let gradient = kernel(precision, Kernel::BatchNormGradientF32, Kernel::BatchNormGradientBf16);
-    // SAFETY: all operands lie in the arena and have the shapes that the kernels take them for; the workspace has what
-    // `floats` says that this grid needs.
+    // SAFETY: all operands lie in the arena and have the shapes that the kernels expect; the workspace has the length
+    // of `floats`, enough for this grid.
     unsafe {
         gpu.launch(sums, &params, grid.launch(2 * grid.width * THREADS * 4))?;
         gpu.launch(Kernel::BatchNormSums, &params, by_channel(norm, ADDED_CHANNELS, 16 * THREADS))?;

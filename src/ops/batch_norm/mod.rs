@@ -1,5 +1,5 @@
-//! Batch normalisation of NHWC images over all but their channels (Ioffe & Szegedy 2015), with what follows it in a
-//! residual network in the same pass: the sum with a shortcut, and ReLU. And its gradients.
+//! Batch normalisation of NHWC images over all but their channels (Ioffe & Szegedy 2015), fused with a residual network's
+//! sum with a shortcut and ReLU; and its gradients.
 
 mod cpu;
 #[cfg(gpu)]
@@ -10,9 +10,9 @@ use crate::device::On;
 use crate::ops::Activation;
 use crate::{Arena, Device, Error, Result, Slot};
 
-/// Batch normalisation of `rows` pixels (all images' together) of `channels` values:
+/// Batch normalisation of `rows` pixels, of all images together, with `channels` values each:
 ///
-/// y = gamma (x - mean) / sqrt(variance + eps) + beta, then + shortcut, then an [`Activation`], where these are asked for.
+/// y = gamma (x - mean) / sqrt(variance + eps) + beta, then + shortcut, then an [`Activation`], both optional.
 ///
 /// ```
 /// use sharpdim::ops::Activation;
@@ -42,7 +42,7 @@ pub struct BatchNorm {
     pub channels: usize,
     /// Added to the variance.
     pub eps: f32,
-    /// How far the running statistics go towards a batch's.
+    /// Weight of a batch's statistics in the update of the running statistics.
     pub momentum: f32,
 }
 
@@ -62,22 +62,22 @@ pub struct Weights {
 /// The gradients that [`backward`] writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Gradients {
-    /// Of the images, (rows, channels).
+    /// Gradient of the images, (rows, channels).
     pub x: Slot,
-    /// Of the factor, f32.
+    /// Gradient of the factor, f32.
     pub gamma: Slot,
-    /// Of the offset, f32.
+    /// Gradient of the offset, f32.
     pub beta: Slot,
-    /// Of the shortcut, (rows, channels): [`Slot::NONE`] where there is none.
+    /// Gradient of the shortcut, (rows, channels): [`Slot::NONE`] without a shortcut.
     pub shortcut: Slot,
 }
 
-/// Where the statistics were from.
+/// The statistics that a forward pass used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statistics {
-    /// From the batch itself: they depend on x.
+    /// The batch's own, which depend on x.
     Batch,
-    /// Running ones: constants.
+    /// Running statistics, which are constants.
     Running,
 }
 
@@ -90,7 +90,7 @@ impl BatchNorm {
         match rows.checked_mul(channels) {
             Some(1..0x8000_0000) => Ok(BatchNorm { rows, channels, eps: 1e-5, momentum: 0.1 }),
             _ => Err(Error::Argument(format!(
-                "batch_norm: {rows} pixels of {channels} channels: neither may be 0, nor both together 2^31 or more"
+                "batch_norm: {rows} pixels of {channels} channels: neither may be 0, nor their product 2^31 or more"
             ))),
         }
     }
@@ -110,7 +110,7 @@ impl BatchNorm {
     }
 }
 
-/// Normalises by the batch's own statistics, and moves the running ones. x, y and `shortcut` (or [`Slot::NONE`])
+/// Normalises by the batch's own statistics, and updates the running statistics. x, y and `shortcut` (or [`Slot::NONE`])
 /// (rows, channels); `saved` (2, channels) f32 gets the mean and 1 / sqrt(variance + eps), for [`backward`]; `work` of
 /// [`BatchNorm::workspace_len`] floats.
 ///
@@ -152,10 +152,10 @@ pub fn forward_training(
     }
 }
 
-/// Normalises by the running statistics, which stay as they are. Operands as for [`forward_training`].
+/// Normalises by the running statistics, which do not change. Operands as for [`forward_training`].
 ///
 /// # Errors
-/// As [`forward_training`], but that a single row will do.
+/// As [`forward_training`], but a single row is valid.
 #[allow(clippy::too_many_arguments, reason = "an operation's operands")]
 pub fn forward_inference(
     arena: &mut Arena,
@@ -205,7 +205,7 @@ fn check_forward(
     ];
     let writes = &[
         Operand::new("the output", y, &all),
-        Operand::float("what is saved", saved, &two),
+        Operand::float("the saved statistics", saved, &two),
         Operand::float("the running mean", weights.mean, &one),
         Operand::float("the running variance", weights.variance, &one),
     ];
@@ -214,8 +214,8 @@ fn check_forward(
 }
 
 /// The gradients of x, gamma, beta and the shortcut, from dy and what [`forward_training`] (`Statistics::Batch`) or
-/// [`forward_inference`] (`Statistics::Running`) saved. `y`, its output, says where ReLU let values through;
-/// [`Slot::NONE`] where there was none.
+/// [`forward_inference`] (`Statistics::Running`) saved. `y`, its output, gives ReLU's mask;
+/// [`Slot::NONE`] without ReLU.
 ///
 /// # Errors
 /// As [`forward_training`].
@@ -238,7 +238,7 @@ pub fn backward(
         Operand::new("the output", y, &all).optional(),
         Operand::new("the output's gradient", dy, &all),
         Operand::float("gamma", gamma, &one),
-        Operand::float("what is saved", saved, &two),
+        Operand::float("the saved statistics", saved, &two),
     ];
     let writes = &[
         Operand::new("the images' gradient", into.x, &all),

@@ -1,5 +1,5 @@
-//! `class_pairs` on the CPU, fused with the blocks of pairs. Each block has a table of its own classes; tables are added
-//! up in order, whatever the thread count.
+//! `class_pairs` on the CPU, fused with the blocks of pairs. Each block has a table of its own classes; tables are
+//! summed in order, whatever the number of threads.
 
 use super::{Classes, Found, place};
 use crate::Points;
@@ -12,7 +12,7 @@ use crate::simd::vectorized;
 use macro_rules_attribute::apply;
 use std::sync::{Mutex, PoisonError};
 
-/// Pairs that may be the closest of two classes, kept at most.
+/// The most candidates kept for the closest pair of two classes.
 const MOST_CANDIDATES: usize = 64;
 
 pub(super) fn class_pairs(task: &Classes<'_>, progress: Progress<'_>) -> Vec<Found> {
@@ -25,16 +25,15 @@ pub(super) fn class_pairs(task: &Classes<'_>, progress: Progress<'_>) -> Vec<Fou
     table.finish()
 }
 
-/// What is known of two classes so far.
+/// The result for two classes so far.
 #[derive(Clone, Debug)]
 struct Cell {
-    /// Of 1 / distance.
+    /// Sum of 1 / distance.
     sum: f64,
     pairs: u64,
-    /// The least of all greatest possible squared distances.
+    /// The smallest upper bound of a squared distance.
     upper: f64,
-    /// Pairs that may be the closest, and their least possible squared distances; a single one where values
-    /// are exact.
+    /// Candidates for the closest pair, with lower bounds of their squared distances; a single one where values are exact.
     found: Vec<(f64, (u32, u32))>,
 }
 
@@ -71,7 +70,7 @@ impl Cell {
         self.sum += other.sum;
         self.pairs += other.pairs;
         for (low, pair) in other.found {
-            // The bound that matters came with one of these: for the others any bound no less will do.
+            // The smallest upper bound belongs to one of these: for the others any larger bound will do.
             let high = if exact { low } else { other.upper.max(low.next_up()) };
             self.offer(points, (low, high), pair);
         }
@@ -90,19 +89,19 @@ fn about(squared: f64) -> (f64, f64) {
     (squared * (1.0 - 1e-12), squared * (1.0 + 1e-12))
 }
 
-/// Reads blocks of pairs; what the tiles so far say.
+/// Reads blocks of pairs, and accumulates the results of tiles.
 pub(in crate::ops) struct Table<'a> {
     task: &'a Classes<'a>,
     bounds: &'a Bounds,
     row: &'a [f64],
     col: &'a [f64],
-    /// Of the tile's blocks.
+    /// Results of the tile's blocks.
     parts: Mutex<Vec<Part>>,
-    /// Of classes a <= b at b (b + 1) / 2 + a.
+    /// Classes a <= b are at b (b + 1) / 2 + a.
     cells: Vec<Cell>,
 }
 
-/// What a block says: where it is, of each two classes a cell, and the pairs that are to be recomputed.
+/// A block's result: its position, a cell for every two classes, and the pairs to recompute.
 type Part = ([usize; 2], Vec<([u32; 2], Cell)>, Vec<(u32, u32)>);
 
 impl Reader for Table<'_> {
@@ -110,12 +109,12 @@ impl Reader for Table<'_> {
         let task = self.task;
         let (near, norms) = self.bounds.near(self.row);
         let unit = self.bounds.unit();
-        // A value that is not near is off by no more than a NEARth: what is further than that from the
-        // closest need not be looked at twice.
+        // The error of a value that is not near is at most 1 / NEAR of it: pairs beyond the closest by more than that
+        // are no candidates.
         let least = if self.bounds.exact() { unit } else { unit * (1.0 - 1.01 / NEAR) };
         let rows = tile.rows.start + block.rows.start..tile.rows.start + block.rows.end;
         let cols = tile.cols.start + block.cols.start..tile.cols.start + block.cols.end;
-        // The classes of this block, counted anew: a small table for both.
+        // The classes of this block, renumbered, for a small table.
         let (of_rows, of_cols) =
             (Local::new(&task.classes[rows.clone()]), Local::new(&task.classes[cols.clone()]));
         let across = of_cols.classes.len();
@@ -156,7 +155,7 @@ impl Reader for Table<'_> {
     }
 }
 
-/// The classes of some samples, each once, and the place of each sample's among them.
+/// The distinct classes of some samples, and each sample's index among them.
 struct Local {
     classes: Vec<u32>,
     places: Vec<usize>,
@@ -180,7 +179,7 @@ impl<'a> Table<'a> {
         Table { task, bounds: pass.bounds(), row, col, parts: Mutex::default(), cells }
     }
 
-    /// Adds what the blocks of a tile say, in one order, whichever was done first.
+    /// Adds the results of a tile's blocks in a fixed order.
     pub(in crate::ops) fn settle(&mut self) {
         let (task, exact) = (self.task, self.bounds.exact());
         let mut parts = std::mem::take(self.parts.get_mut().unwrap_or_else(PoisonError::into_inner));

@@ -1,5 +1,5 @@
-//! `class_pairs`: how near each class lies to each other one, and to itself: the closest pair, and the mean of
-//! 1 / distance over all pairs, for every two classes at once.
+//! `class_pairs`: distances between and within classes: for every two classes, the closest pair and the mean of 1 / distance
+//! over all pairs.
 
 pub(super) mod cpu;
 #[cfg(gpu)]
@@ -10,26 +10,26 @@ use super::{Progress, SharpPair, duplicates};
 use crate::{Device, Error, Points, Result};
 use std::collections::HashMap;
 
-/// Classes that there may be: their pairs are kept in memory.
+/// The most classes: a table of their pairs is kept in memory.
 pub(crate) const MOST_CLASSES: usize = 2048;
 
-/// What the pairs of samples of two classes, or within one, say.
+/// The pairs of samples between two classes, or within one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassPair {
     /// The two classes' labels, the lower first; the same twice for the pairs within a class.
     pub classes: [u32; 2],
-    /// The closest pair that is apart; of ties that of the lowest indices.
+    /// The closest pair at a positive distance; ties go to the lowest indices.
     pub sharpest: SharpPair,
-    /// The mean of 1 / distance over the pairs that are apart.
+    /// The mean of 1 / distance over pairs at a positive distance.
     pub mean: f64,
-    /// Pairs that are apart, which is what the above is about.
+    /// The number of pairs at a positive distance.
     pub pairs: u64,
     /// Pairs of identical samples: contradictions between classes, duplicates within one.
     pub identical: u64,
 }
 
-/// Compares every two classes: an entry for each two that have a pair of samples apart, sorted by their labels,
-/// and one for each class itself where it has.
+/// Compares every two classes, and each class with itself: one entry where there is a pair at a positive distance, sorted by
+/// labels.
 ///
 /// `labels` holds one class index for each sample. Distances of closest pairs are exact for 8-bit data, and
 /// within 1e-12 relative of the truth for floats; means are exact for 8-bit data, and right to about 1e-5
@@ -52,7 +52,7 @@ pub fn class_pairs(device: &Device, points: &Points<'_>, labels: &[u32]) -> Resu
     class_pairs_with(device, points, labels, &|_| ())
 }
 
-/// As [`class_pairs`], telling `progress` how far it is.
+/// As [`class_pairs`], with a progress callback.
 ///
 /// ```
 /// use sharpdim::{Device, Points, ops::{ClassPair, class_pairs_with}};
@@ -77,13 +77,13 @@ pub fn class_pairs_with(
     Ok(classes.named(cpu::class_pairs(&classes, progress)))
 }
 
-/// The place of what is known of classes `a` and `b`, in a list of every two.
+/// The index of classes `a` and `b` in a list of every two.
 fn place(a: u32, b: u32) -> usize {
     let (a, b) = (a.min(b) as usize, a.max(b) as usize);
     b * (b + 1) / 2 + a
 }
 
-/// The number of identical pairs of each two classes that have any.
+/// The number of identical pairs of every two classes that have any.
 fn identical(groups: &[u32], classes: &[u32]) -> HashMap<[u32; 2], u64> {
     let mut members: HashMap<u32, HashMap<u32, u64>> = HashMap::new();
     for (group, class) in groups.iter().zip(classes) {
@@ -101,7 +101,7 @@ fn identical(groups: &[u32], classes: &[u32]) -> HashMap<[u32; 2], u64> {
     pairs
 }
 
-/// What the devices' code works on, checked.
+/// Checked input of all devices.
 pub(super) struct Classes<'a> {
     points: &'a Points<'a>,
     /// Each sample's class, counted from 0.
@@ -131,7 +131,7 @@ impl<'a> Classes<'a> {
         Ok(Classes { points, classes, names, groups: duplicates(points) })
     }
 
-    /// What was found, by the classes' labels.
+    /// The results, by the classes' labels.
     pub(super) fn named(&self, found: Vec<Found>) -> Vec<ClassPair> {
         let identical = identical(&self.groups, &self.classes);
         let named = found.into_iter().map(|found| ClassPair {
@@ -145,7 +145,7 @@ impl<'a> Classes<'a> {
     }
 }
 
-/// What was found of two classes.
+/// The result for two classes.
 pub(super) struct Found {
     classes: [u32; 2],
     sharpest: SharpPair,

@@ -1,5 +1,5 @@
-//! `conv2d` on the CPU: blocks of the matrix of patches, each multiplied as soon as it is gathered. How the work is
-//! cut depends on the shape alone, so that results do not depend on the number of threads.
+//! `conv2d` on the CPU: blocks of the matrix of patches (im2col), each multiplied as soon as it is gathered. Tasks depend on
+//! the shape only, so that results do not depend on the number of threads.
 
 mod few;
 mod winograd;
@@ -12,20 +12,20 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Mutex;
 
-/// Output pixels in a block: enough that packing the weights for each block costs little beside the product.
+/// Output pixels in a block: enough to amortise packing the weights for each block.
 const PIXELS: usize = 512;
-/// Output channels in a task, where blocks of pixels alone are too few.
+/// Output channels in a task, where there are too few blocks of pixels.
 const CHANNELS: usize = 64;
 /// Columns of the weights' gradient in a task.
 const COLUMNS: usize = 512;
-/// Tasks that keep a usual number of threads busy to the end.
+/// Tasks that balance the load over a usual number of threads.
 const TASKS: usize = 64;
-/// Bands of rows of all images, in their gradient: fewer, as neighbouring bands both want the patches in between.
+/// Bands of image rows in the images' gradient: fewer, as adjacent bands both compute the patches between them.
 const BANDS: usize = 32;
-/// Rows that a band has at least.
+/// Least rows of a band.
 const ROWS: usize = 8;
 
-/// A matrix: where it starts, and how far apart its rows and columns are.
+/// A matrix: its first value, and the strides of its rows and columns.
 #[derive(Clone, Copy)]
 struct Matrix<'a> {
     values: &'a [f32],
@@ -33,7 +33,7 @@ struct Matrix<'a> {
     column: usize,
 }
 
-/// A tensor that tasks write, each its own values. It is borrowed meanwhile: nobody else uses it.
+/// A tensor to which tasks write disjoint values. It is mutably borrowed meanwhile.
 struct Shared<'a> {
     start: *mut f32,
     len: usize,
@@ -61,8 +61,8 @@ impl<'a> Shared<'a> {
         unsafe { std::slice::from_raw_parts_mut(self.start.add(at), len) }
     }
 
-    /// `left` `right`, of m x k by k x n, to the m x n values whose first is at `at` and whose rows are `row`
-    /// apart; accumulated into the output where `add`.
+    /// The product `left` `right`, m x k by k x n, written at `at` with row stride `row`; accumulated into the output where
+    /// `add`.
     ///
     /// # Safety
     /// No other task may read or write any of them.
@@ -94,13 +94,12 @@ impl<'a> Shared<'a> {
 }
 
 impl Conv2d {
-    /// Whether the images are the matrix of patches as they stand.
+    /// Whether the images themselves are the matrix of patches.
     fn is_product(&self) -> bool {
         self.kernel == 1 && self.stride == 1 && self.padding == 0
     }
 
-    /// Columns of a row of filters that lie inside the image for output column `q`, and where the first is in the
-    /// image.
+    /// The filter columns that lie inside the image for output column `q`, and the image column of the first.
     fn inside(&self, at: usize, extent: usize) -> (Range<usize>, usize) {
         let first = at * self.stride;
         let from = self.padding.saturating_sub(first).min(self.kernel);
@@ -115,7 +114,7 @@ impl Conv2d {
     }
 }
 
-/// Rows `pixels` of the matrix of patches, of filter rows `rows`: one after another in `out`.
+/// Gathers rows `pixels` of the matrix of patches, for filter rows `rows`, into `out`.
 fn gather(conv: &Conv2d, x: &[f32], pixels: Range<usize>, rows: Range<usize>, out: &mut [f32]) {
     let (c, width) = (conv.in_channels, conv.kernel * conv.in_channels);
     for (pixel, out) in pixels.zip(out.chunks_mut(rows.len() * width)) {
@@ -136,12 +135,12 @@ fn gather(conv: &Conv2d, x: &[f32], pixels: Range<usize>, rows: Range<usize>, ou
     }
 }
 
-/// Pieces of a range, of `most` each but the last.
+/// Splits a range into pieces of `most`; the last may be shorter.
 fn pieces(len: usize, most: usize) -> impl Iterator<Item = Range<usize>> + Clone {
     (0..len).step_by(most).map(move |from| from..(from + most).min(len))
 }
 
-/// Workspaces that tasks borrow: one for each thread that may run at once.
+/// Workspaces that tasks borrow: one per concurrent thread.
 struct Spaces<'a>(Mutex<Vec<&'a mut [f32]>>);
 
 impl<'a> Spaces<'a> {
@@ -162,7 +161,7 @@ fn block(conv: &Conv2d) -> usize {
 }
 
 pub(super) fn workspace_len(conv: &Conv2d) -> usize {
-    // The images' gradient wants a block for patches' gradients, even where the forward pass gathers none.
+    // The images' gradient needs a block for patches' gradients, even where the forward pass gathers none.
     let blocks = block(conv) * rayon::current_num_threads();
     if few::pays(conv) {
         return 0;
@@ -170,15 +169,15 @@ pub(super) fn workspace_len(conv: &Conv2d) -> usize {
     if winograd::pays(conv) {
         return blocks.max(winograd::workspace_len(conv));
     }
-    blocks + turned(conv).max(Parts::of(conv).partial(conv))
+    blocks + turned(conv).max(Parts::new(conv).partial(conv))
 }
 
-/// Values of the weights as the forward pass turns them: none where pixels are too few to pay for it.
+/// Values of the weights transposed for the forward pass: 0 where pixels are too few for that to pay.
 fn turned(conv: &Conv2d) -> usize {
     if conv.pixels() > 2 * PIXELS { conv.weight_len() } else { 0 }
 }
 
-/// `turned`\[column\]\[filter\] = `w`\[filter\]\[column\]: the order in which `gemm` copies them fast, for each block anew.
+/// `turned`\[column\]\[filter\] = `w`\[filter\]\[column\]: the order from which `gemm` packs them fast, for each block.
 fn turn(w: &[f32], patch: usize, turned: &mut [f32]) {
     const LINES: usize = 16;
     let k = w.len() / patch;
@@ -191,7 +190,7 @@ fn turn(w: &[f32], patch: usize, turned: &mut [f32]) {
     });
 }
 
-/// Neighbouring filters' outputs, of which the first is `first`, with their bias, or none where that is empty, and the activation.
+/// Applies bias, if any, and activation to the outputs of adjacent filters from `first` on.
 fn finish(out: &mut [f32], bias: &[f32], first: usize, activation: Activation) {
     if !bias.is_empty() {
         out.iter_mut().zip(&bias[first..]).for_each(|(out, b)| *out += b);
@@ -217,7 +216,7 @@ pub(super) fn forward(
     }
     let (patch, k) = (conv.patch(), conv.out_channels);
     let blocks: Vec<Range<usize>> = pieces(conv.pixels(), PIXELS).collect();
-    // Few pixels: filters are divided too, though each part gathers the patches again.
+    // With few pixels filters are divided too, although each part gathers the patches again.
     let most = if blocks.len() < TASKS { k.div_ceil(TASKS.div_ceil(blocks.len())).max(CHANNELS) } else { k };
     let tasks: Vec<(Range<usize>, Range<usize>)> =
         blocks.iter().flat_map(|block| pieces(k, most).map(|filters| (block.clone(), filters))).collect();
@@ -296,8 +295,8 @@ pub(super) fn backward_input(
         });
         return;
     }
-    // The patches' gradient, block by block, each added where its patch lies: a task to a band of an image's rows, in
-    // whose gradient blocks come in order.
+    // The patches' gradients, block by block, are accumulated into the image (col2im): a task is a band of an image's rows,
+    // which adds its blocks in order.
     let bands = BANDS.div_ceil(conv.batch).min(conv.height.div_ceil(ROWS));
     let tasks: Vec<(usize, Range<usize>)> = (0..conv.batch)
         .flat_map(|image| pieces(conv.height, conv.height.div_ceil(bands)).map(move |rows| (image, rows)))
@@ -334,7 +333,7 @@ pub(super) fn backward_input(
     });
 }
 
-/// Adds gradients of an image's patches to those of some of its rows.
+/// Accumulates gradients of an image's patches into some of its rows (col2im).
 fn scatter(conv: &Conv2d, patches: &[f32], pixels: Range<usize>, band: Range<usize>, dx: &mut [f32]) {
     let (c, width) = (conv.in_channels, conv.kernel * conv.in_channels);
     for (pixel, patch) in pixels.zip(patches.chunks_exact(conv.patch())) {
@@ -352,19 +351,19 @@ fn scatter(conv: &Conv2d, patches: &[f32], pixels: Range<usize>, band: Range<usi
     }
 }
 
-/// How the weights' gradient is cut.
+/// How the weights' gradient is divided into tasks.
 struct Parts {
-    /// Filter rows in a task, all of them where a product takes the images as they stand.
+    /// Filter rows in a task; all of them where the images are the matrix of patches.
     rows: usize,
     /// Columns of the matrix of patches in a task.
     columns: usize,
     filters: usize,
-    /// Slices of the pixels, each with sums of its own, where the weights are too few for enough tasks.
+    /// Slices of the pixels, with separate sums, where the weights alone give too few tasks.
     slices: usize,
 }
 
 impl Parts {
-    fn of(conv: &Conv2d) -> Self {
+    fn new(conv: &Conv2d) -> Self {
         let (patch, k) = (conv.patch(), conv.out_channels);
         let row = conv.kernel * conv.in_channels;
         let rows = if conv.is_product() { 1 } else { (COLUMNS / row).clamp(1, conv.kernel) };
@@ -376,7 +375,7 @@ impl Parts {
         Parts { rows, columns, filters, slices }
     }
 
-    /// Values of the slices' sums.
+    /// Values of all slices' sums.
     fn partial(&self, conv: &Conv2d) -> usize {
         if self.slices > 1 { self.slices * conv.weight_len() } else { 0 }
     }
@@ -400,8 +399,8 @@ pub(super) fn backward_weight(
         return winograd::backward_weight(conv, x, dy, dw, work);
     }
     let (patch, k) = (conv.patch(), conv.out_channels);
-    // A task to some columns and filters: it alone goes through all pixels, or those of a slice, for them, in order.
-    let parts = Parts::of(conv);
+    // A task takes some columns and filters, and goes through all pixels, or those of a slice, in order.
+    let parts = Parts::new(conv);
     let slice = conv.pixels().div_ceil(PIXELS).div_ceil(parts.slices) * PIXELS;
     let tasks: Vec<_> = pieces(conv.pixels(), slice)
         .enumerate()
@@ -451,7 +450,7 @@ pub(super) fn backward_weight(
     }
 }
 
-/// The sum of all rows, in 64 bits and in their order.
+/// The sum of all rows, in f64 and in order.
 fn sum_rows(rows: &[f32], out: &mut [f32]) {
     const AT_ONCE: usize = 64;
     let k = out.len();

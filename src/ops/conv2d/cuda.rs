@@ -1,5 +1,5 @@
-//! `conv2d` on a GPU: which kernel a pass takes, into how many tiles and splits it is cut, and its launches. All of it
-//! follows from the shape and the number of multiprocessors, so that nothing is asked of the device meanwhile.
+//! `conv2d` on a GPU: the kernel, tiles and splits of each pass, and its launches. All of it follows from the shape and the
+//! number of multiprocessors, without queries to the device.
 
 use super::Conv2d;
 use crate::device::{Addresses, Gpu, Kernel, Launch, params};
@@ -7,19 +7,19 @@ use crate::ops::Activation;
 use crate::{Precision, Result, Slot};
 use bytemuck::NoUninit;
 
-/// Lines of a tile on its longer side.
+/// Rows or columns of a tile on its longer side.
 const TILE: usize = 128;
-/// Lines on the other side, but in wide tiles.
+/// Rows or columns on the shorter side, except in wide tiles.
 const NARROW: usize = 64;
-/// Bytes of one line in a step of the sum.
+/// Bytes of one row or column in a step of the sum.
 const STEP_BYTES: usize = 64;
-/// Steps that a split has at least: filling and draining the pipeline takes three.
+/// Least steps of a split: filling and draining the pipeline takes three.
 const SPLIT_STEPS: usize = 4;
-/// Pixels that a part of the bias' gradient has at least.
+/// Least pixels in a part of the bias' gradient.
 const PART_PIXELS: usize = 64;
-/// Filters of a block of the bias' gradient.
+/// Filters per block of the bias' gradient.
 const BIAS_FILTERS: usize = 32;
-/// What a grid's second extent allows.
+/// The limit of a grid's second extent.
 const MOST_SPLITS: usize = 65_535;
 
 /// Mirrors `Divisor` of kernels/conv2d.cu: n / d for n below 2^31 is the upper half of n `multiplier`, shifted.
@@ -112,18 +112,18 @@ enum Pass {
     Weight,
 }
 
-/// Which chunks of 16 bytes can be fetched as such: of the left operand, and of the right one.
+/// Whether the left and the right operand can be read in chunks of 16 bytes.
 type Whole = [bool; 2];
 
-/// How a pass is cut.
+/// How a pass is cut into tiles and splits, and the kernel that computes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Plan {
+struct Tiling {
     kernel: Kernel,
-    /// Lines of a tile: rows and columns.
+    /// Rows and columns of a tile.
     tile: [usize; 2],
-    /// Tiles of a class: down and across.
+    /// Tiles per class: down and across.
     tiles: [usize; 2],
-    /// Classes of pixels, of the input's gradient.
+    /// Classes of pixels in the input's gradient, by position modulo the stride.
     classes: usize,
     splits: usize,
     whole: Whole,
@@ -133,17 +133,17 @@ struct Plan {
     len: usize,
 }
 
-impl Plan {
+impl Tiling {
     fn workspace_len(&self) -> usize {
         if self.splits > 1 { self.splits * self.len } else { 0 }
     }
 }
 
-/// Of the input's gradient: the rows of pixels and pixels in a row of the first class, which is the largest; and the
-/// most taps that any class has, in all.
+/// For the input's gradient: rows and columns of the first class of pixels, which is the largest, and the largest number of
+/// filter taps of any class.
 fn largest_class(conv: &Conv2d) -> ([usize; 2], usize) {
     let (stride, extents) = (conv.stride, [conv.height, conv.width]);
-    // An image smaller than the stride lacks classes, and maybe the one with the most taps.
+    // An image smaller than the stride lacks classes, possibly the one with the most taps.
     let taps = extents.map(|extent| {
         let taps = |class: usize| {
             conv.kernel / stride + usize::from((class + conv.padding) % stride < conv.kernel % stride)
@@ -154,7 +154,7 @@ fn largest_class(conv: &Conv2d) -> ([usize; 2], usize) {
 }
 
 /// `aligned`: which operands start at a multiple of 16 bytes.
-fn plan(conv: &Conv2d, pass: Pass, precision: Precision, aligned: Whole, multiprocessors: usize) -> Plan {
+fn tiling(conv: &Conv2d, pass: Pass, precision: Precision, aligned: Whole, multiprocessors: usize) -> Tiling {
     let chunk = 16 / precision.bytes();
     let [c, k] = [conv.in_channels, conv.out_channels].map(|channels| channels % chunk == 0);
     let (rows, columns, depth, classes, channels, len) = match pass {
@@ -169,7 +169,7 @@ fn plan(conv: &Conv2d, pass: Pass, precision: Precision, aligned: Whole, multipr
     };
     let whole = [channels[0] && aligned[0], channels[1] && aligned[1]];
     let copied = whole == [true; 2];
-    // The side of the channels is the one that is narrow.
+    // The side of the channels may be narrow.
     let across = if pass == Pass::Weight { rows } else { columns };
     let wide = copied && across > NARROW;
     let tile = match (wide, pass) {
@@ -178,13 +178,13 @@ fn plan(conv: &Conv2d, pass: Pass, precision: Precision, aligned: Whole, multipr
         (false, _) => [TILE, NARROW],
     };
     let tiles = [rows.div_ceil(tile[0]), columns.div_ceil(tile[1])];
-    // Two blocks fit a multiprocessor.
+    // Two blocks are resident on a multiprocessor.
     let steps = (depth * precision.bytes()).div_ceil(STEP_BYTES);
     let busy = (2 * multiprocessors).div_ceil(tiles[0] * tiles[1] * classes);
     let splits = busy.min(steps / SPLIT_STEPS).clamp(1, MOST_SPLITS);
     let stages = if copied { 4 } else { 2 };
     let shared_bytes = (stages * (tile[0] + tile[1]) * STEP_BYTES) as u32;
-    Plan {
+    Tiling {
         kernel: kernel(pass, precision, copied, wide),
         tile,
         tiles,
@@ -224,9 +224,9 @@ fn kernel(pass: Pass, precision: Precision, copied: bool, wide: bool) -> Kernel 
     }
 }
 
-/// Parts of the pixels whose sums of dy are made apart.
+/// Parts of the pixels with separate sums of dy.
 fn bias_parts(conv: &Conv2d, multiprocessors: usize) -> usize {
-    // Eight blocks fit a multiprocessor.
+    // Eight blocks are resident on a multiprocessor.
     let busy = (8 * multiprocessors).div_ceil(conv.out_channels.div_ceil(BIAS_FILTERS));
     busy.min(conv.pixels() / PART_PIXELS).clamp(1, MOST_SPLITS)
 }
@@ -236,26 +236,26 @@ pub(super) fn workspace_len(gpu: &Gpu, conv: &Conv2d, precision: Precision) -> u
 }
 
 fn needed(conv: &Conv2d, precision: Precision, multiprocessors: usize) -> usize {
-    // Wherever operands start.
+    // The maximum over all alignments of the operands.
     let aligned = [[false; 2], [false, true], [true, false], [true; 2]];
     let passes = [Pass::Forward, Pass::Input, Pass::Weight];
     let each = passes.iter().flat_map(|pass| aligned.map(|aligned| (*pass, aligned)));
     let product = each
-        .map(|(pass, aligned)| plan(conv, pass, precision, aligned, multiprocessors).workspace_len())
+        .map(|(pass, aligned)| tiling(conv, pass, precision, aligned, multiprocessors).workspace_len())
         .max();
     product.unwrap_or(0).max(bias_parts(conv, multiprocessors) * conv.out_channels)
 }
 
-/// What becomes of sums, beside being written.
+/// The epilogue: what is applied to sums before they are written.
 #[derive(Clone, Copy, Default)]
-struct After {
-    /// Where the bias is, or 0.
+struct Epilogue {
+    /// Address of the bias, or 0.
     bias: u64,
     activation: Activation,
     add: bool,
 }
 
-/// Runs one pass: `left` and `right` to `out`.
+/// Runs one pass: the product of `left` and `right` to `out`.
 #[allow(clippy::too_many_arguments, reason = "an operation's operands")]
 fn product(
     gpu: &Gpu,
@@ -263,13 +263,13 @@ fn product(
     conv: &Conv2d,
     pass: Pass,
     [left, right]: [Slot; 2],
-    after: After,
+    epilogue: Epilogue,
     out: Slot,
     work: Slot,
 ) -> Result<()> {
     let addresses = [at.of(left), at.of(right)];
     let aligned = addresses.map(|address| address % 16 == 0);
-    let plan = plan(conv, pass, left.precision(), aligned, gpu.multiprocessors());
+    let tiling = tiling(conv, pass, left.precision(), aligned, gpu.multiprocessors());
     let (stride, kernel) = (conv.stride, conv.kernel);
     let [inner, outer, outer_more] = match pass {
         Pass::Forward => [conv.in_channels, kernel, 1],
@@ -277,11 +277,11 @@ fn product(
         Pass::Weight => [conv.out_width(), conv.out_height(), 1],
     }
     .map(Divisor::new);
-    let split = plan.splits > 1;
+    let split = tiling.splits > 1;
     let params = Conv2dParams {
         left: addresses[0],
         right: addresses[1],
-        bias: after.bias,
+        bias: epilogue.bias,
         out: at.of(if split { work } else { out }),
         batch: conv.batch as u32,
         height: conv.height as u32,
@@ -293,48 +293,48 @@ fn product(
         kernel: kernel as u32,
         stride: stride as u32,
         padding: conv.padding as u32,
-        tiles_down: plan.tiles[0] as u32,
-        tiles_across: plan.tiles[1] as u32,
-        splits: plan.splits as u32,
-        whole: u32::from(plan.whole[0]) + 2 * u32::from(plan.whole[1]),
-        activation: after.activation.code(),
-        add: after.add.into(),
+        tiles_down: tiling.tiles[0] as u32,
+        tiles_across: tiling.tiles[1] as u32,
+        splits: tiling.splits as u32,
+        whole: u32::from(tiling.whole[0]) + 2 * u32::from(tiling.whole[1]),
+        activation: epilogue.activation.code(),
+        add: epilogue.add.into(),
         inner,
         outer,
         outer_more,
     };
-    let blocks = plan.classes * plan.tiles[0] * plan.tiles[1];
-    let grid = [blocks as u32, plan.splits as u32, 1];
+    let blocks = tiling.classes * tiling.tiles[0] * tiling.tiles[1];
+    let grid = [blocks as u32, tiling.splits as u32, 1];
     // SAFETY: operands and output have the sizes of `conv`, as checked before, and the workspace has an output for
-    // each split; the kernel touches none but what these extents name.
+    // each split; the kernel stays within these extents.
     unsafe {
-        gpu.launch(plan.kernel, &params, Launch { grid, threads: 256, shared_bytes: plan.shared_bytes })?
+        gpu.launch(tiling.kernel, &params, Launch { grid, threads: 256, shared_bytes: tiling.shared_bytes })?
     };
     if split {
-        sum(gpu, at, work, plan.splits, after, conv.out_channels, out)?;
+        sum(gpu, at, work, tiling.splits, epilogue, conv.out_channels, out)?;
     }
     Ok(())
 }
 
-/// The sum of `splits` outputs that lie one after another in the workspace.
+/// Sums `splits` partial outputs, stored one after another in the workspace.
 fn sum(
     gpu: &Gpu,
     at: Addresses,
     work: Slot,
     splits: usize,
-    after: After,
+    epilogue: Epilogue,
     channels: usize,
     out: Slot,
 ) -> Result<()> {
     let params = Conv2dSumParams {
         partial: at.of(work),
-        bias: after.bias,
+        bias: epilogue.bias,
         out: at.of(out),
         len: out.len() as u32,
         channels: channels as u32,
         splits: splits as u32,
-        activation: after.activation.code(),
-        add: after.add.into(),
+        activation: epilogue.activation.code(),
+        add: epilogue.add.into(),
         unused: 0,
     };
     let kernel = match out.precision() {
@@ -342,8 +342,8 @@ fn sum(
         Precision::Bf16 => Kernel::Conv2dSumBf16,
     };
     let grid = [out.len().div_ceil(256) as u32, 1, 1];
-    // SAFETY: the workspace has `splits` times the output's values, as its length was checked for; the bias, where
-    // there is one, has `channels`.
+    // SAFETY: the workspace has `splits` times the output's values, as was checked; the bias, where there is one, has
+    // `channels`.
     unsafe { gpu.launch(kernel, &params, Launch { grid, threads: 256, shared_bytes: 0 }) }
 }
 
@@ -359,8 +359,8 @@ pub(super) fn forward(
     y: Slot,
     work: Slot,
 ) -> Result<()> {
-    let after = After { bias: at.of(bias), activation, add: false };
-    product(gpu, at, conv, Pass::Forward, [x, w], after, y, work)
+    let epilogue = Epilogue { bias: at.of(bias), activation, add: false };
+    product(gpu, at, conv, Pass::Forward, [x, w], epilogue, y, work)
 }
 
 #[allow(clippy::too_many_arguments, reason = "an operation's operands")]
@@ -374,8 +374,8 @@ pub(super) fn backward_input(
     dx: Slot,
     work: Slot,
 ) -> Result<()> {
-    let after = After { add, ..After::default() };
-    product(gpu, at, conv, Pass::Input, [dy, w], after, dx, work)
+    let epilogue = Epilogue { add, ..Epilogue::default() };
+    product(gpu, at, conv, Pass::Input, [dy, w], epilogue, dx, work)
 }
 
 #[allow(clippy::too_many_arguments, reason = "an operation's operands")]
@@ -389,7 +389,7 @@ pub(super) fn backward_weight(
     db: Slot,
     work: Slot,
 ) -> Result<()> {
-    product(gpu, at, conv, Pass::Weight, [dy, x], After::default(), dw, work)?;
+    product(gpu, at, conv, Pass::Weight, [dy, x], Epilogue::default(), dw, work)?;
     if db.is_empty() {
         return Ok(());
     }
@@ -411,7 +411,7 @@ pub(super) fn backward_weight(
     // SAFETY: dy has `pixels` times `filters` values; the workspace `parts` times `filters`, and db one of them.
     unsafe { gpu.launch(kernel, &params, Launch { grid, threads: 256, shared_bytes: 0 })? };
     if parts > 1 {
-        sum(gpu, at, work, parts, After::default(), conv.out_channels, db)?;
+        sum(gpu, at, work, parts, Epilogue::default(), conv.out_channels, db)?;
     }
     Ok(())
 }
@@ -438,7 +438,7 @@ mod tests {
         }
     }
 
-    /// Small convolutions of every kind.
+    /// Small convolutions of all kinds.
     fn small() -> Vec<Conv2d> {
         let mut all = Vec::new();
         for [batch, height, width] in [[1, 1, 1], [1, 5, 4], [2, 7, 19], [3, 24, 24]] {
@@ -468,11 +468,11 @@ mod tests {
             {
                 let work = needed(&conv, precision, multiprocessors);
                 for aligned in [[true; 2], [true, false], [false, true], [false; 2]] {
-                    let plan = plan(&conv, pass, precision, aligned, multiprocessors);
-                    let what = format!("{conv:?} {plan:?}");
-                    assert!(plan.workspace_len() <= work, "{what}");
-                    assert!(plan.shared_bytes <= plan.kernel.most_shared_bytes(), "{what}");
-                    with_splits += usize::from(plan.splits > 1);
+                    let tiling = tiling(&conv, pass, precision, aligned, multiprocessors);
+                    let what = format!("{conv:?} {tiling:?}");
+                    assert!(tiling.workspace_len() <= work, "{what}");
+                    assert!(tiling.shared_bytes <= tiling.kernel.most_shared_bytes(), "{what}");
+                    with_splits += usize::from(tiling.splits > 1);
 
                     // Rows, columns and values of the sum, class by class, as the kernel has them.
                     let (s, r) = (conv.stride, conv.kernel);
@@ -502,28 +502,28 @@ mod tests {
                             }
                         }
                     }
-                    assert_eq!(classes.len(), plan.classes, "{what}");
+                    assert_eq!(classes.len(), tiling.classes, "{what}");
                     let values: usize = classes.iter().map(|[rows, columns, _]| rows * columns).sum();
-                    assert_eq!(values, plan.len, "{what}");
+                    assert_eq!(values, tiling.len, "{what}");
                     for class in &classes {
                         for side in 0..2 {
-                            let covered = plan.tiles[side] * plan.tile[side];
+                            let covered = tiling.tiles[side] * tiling.tile[side];
                             assert!(covered >= class[side], "{what} {class:?}");
                         }
                     }
                     for side in 0..2 {
                         let most = classes.iter().map(|class| class[side]).max().unwrap();
-                        assert!(plan.tiles[side] * plan.tile[side] < most + plan.tile[side], "{what}");
+                        assert!(tiling.tiles[side] * tiling.tile[side] < most + tiling.tile[side], "{what}");
                     }
                     // Splits of the largest class: none is empty, none too short.
                     let depth = classes.iter().map(|class| class[2]).max().unwrap();
                     let steps = (depth * precision.bytes()).div_ceil(STEP_BYTES);
-                    let at = |split: usize| steps * split / plan.splits;
-                    assert_eq!((at(0), at(plan.splits)), (0, steps), "{what}");
-                    if plan.splits > 1 {
-                        let least = (0..plan.splits).map(|split| at(split + 1) - at(split)).min();
+                    let at = |split: usize| steps * split / tiling.splits;
+                    assert_eq!((at(0), at(tiling.splits)), (0, steps), "{what}");
+                    if tiling.splits > 1 {
+                        let least = (0..tiling.splits).map(|split| at(split + 1) - at(split)).min();
                         assert!(least >= Some(SPLIT_STEPS), "{what}");
-                        let without = plan.tiles[0] * plan.tiles[1] * plan.classes;
+                        let without = tiling.tiles[0] * tiling.tiles[1] * tiling.classes;
                         assert!(without < 2 * multiprocessors, "{what}: split without need");
                     }
                 }

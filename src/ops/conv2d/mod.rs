@@ -1,5 +1,5 @@
-//! Two-dimensional convolution over NHWC images, and its gradients: implicit matrix products, in which the matrix
-//! of patches is never stored whole. A linear layer is the convolution of 1 x 1 images.
+//! Two-dimensional convolution over NHWC images, and its gradients, as implicit matrix products (implicit GEMM): the matrix
+//! of patches is never stored as a whole. A linear layer is a convolution of 1 x 1 images.
 
 mod cpu;
 #[cfg(gpu)]
@@ -46,7 +46,7 @@ pub struct Conv2d {
     pub out_channels: usize,
     /// Rows and columns of a filter.
     pub kernel: usize,
-    /// Pixels from one output pixel's patch to the next one's.
+    /// Step from one output pixel's patch to the next, in pixels.
     pub stride: usize,
     /// Rows and columns of zeros around the image.
     pub padding: usize,
@@ -88,7 +88,7 @@ impl Conv2d {
             conv.weight_shape().iter().try_fold(1usize, |all, e| all.checked_mul(*e)),
         ];
         if sizes.iter().any(|size| size.is_none_or(|size| size >= 1 << 31)) {
-            return bad(format!("images {} make tensors of 2^31 values or more", Extents(&images)));
+            return bad(format!("images {}: a tensor would have 2^31 values or more", Extents(&images)));
         }
         Ok(conv)
     }
@@ -141,7 +141,7 @@ impl Conv2d {
         self.weight_shape().iter().product()
     }
 
-    /// Multiplications and additions of one pass, with those of padding.
+    /// Multiplications and additions of one pass, padding included.
     pub fn operations(&self) -> f64 {
         2.0 * self.output_len() as f64 * (self.kernel * self.kernel * self.in_channels) as f64
     }
@@ -205,7 +205,7 @@ pub fn forward(
     }
 }
 
-/// The gradient of the images: dx from dy (n, p, q, k) and w, added to what is in dx where `add`.
+/// The gradient of the images: dx from dy (n, p, q, k) and w, accumulated into dx where `add`.
 ///
 /// # Errors
 /// As [`forward`].
@@ -240,7 +240,7 @@ pub fn backward_input(
 }
 
 /// The gradients of the weights and of the bias, from x and dy; `dw` and `db` are f32, `db` may be [`Slot::NONE`].
-/// Sums run in an order that only the shape sets.
+/// The order of sums depends on the shape only.
 ///
 /// # Errors
 /// As [`forward`].

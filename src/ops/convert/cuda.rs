@@ -17,7 +17,7 @@ struct ConvertParams {
 params!(ConvertParams: 32 bytes, len at 16);
 
 pub(super) fn copy(gpu: &Gpu, at: Addresses, x: Slot, y: Slot) -> Result<()> {
-    // Values of a thread: as many as 16 bytes hold of the narrower.
+    // Values per thread: those of the narrower type in 16 bytes.
     let (kernel, each) = match (x.precision(), y.precision()) {
         (Precision::F32, Precision::F32) => (Kernel::ConvertF32F32, 4),
         (Precision::F32, Precision::Bf16) => (Kernel::ConvertF32Bf16, 8),

@@ -1,4 +1,4 @@
-//! A tensor's values to another's precision: weights to bf16, before a step multiplies by them.
+//! Conversion of a tensor to another precision, such as weights to bf16 before matrix products.
 
 #[cfg(gpu)]
 mod cuda;

@@ -1,5 +1,5 @@
 //! `counts_within` on the CPU, fused with the tiles of pairs: exact products for 8-bit data, a GEMM for floats,
-//! whose pairs too near a radius to tell are recomputed from the samples themselves.
+//! whose pairs too near a radius to decide are recomputed from the samples themselves.
 
 use crate::ops::Progress;
 use crate::ops::pairs::direct::squared_distances;
@@ -30,12 +30,12 @@ struct Counter<'a, const R: usize> {
     squared: [f64; R],
     row: &'a [f64],
     col: &'a [f64],
-    /// A value is off by at most `eta` times the square of both samples' norms added, and `unit` is its unit.
+    /// The error of a value is at most `eta` (norm_i + norm_j)^2, in units of `unit`.
     eta: f64,
     unit: f64,
     norm: &'a [f64],
     counts: Vec<[AtomicU64; R]>,
-    /// Pairs whose bounds hold a radius.
+    /// Pairs whose bounds contain a radius.
     unsure: Mutex<Vec<(u32, u32)>>,
 }
 
@@ -44,21 +44,21 @@ impl<'a, const R: usize> Counter<'a, R> {
         let (eta, unit, norm) = match bounds {
             Bounds::Exact { unit } => (0.0, *unit, row),
             Bounds::Rounded { eta, unit, norm, .. } => (*eta, *unit, &norm[..]),
-            // Nothing is known of these values: the errors are infinite.
+            // Nothing is known about these values: their error bounds are infinite.
             Bounds::Quantised { error, .. } => (1.0, 1.0, &error[..]),
         };
         let counts = row.iter().map(|_| [const { AtomicU64::new(0) }; R]).collect();
         Counter { squared, row, col, eta, unit, norm, counts, unsure: Mutex::default() }
     }
 
-    /// Adds to a sample's counts. A sum of integers is the same in any order.
+    /// Adds to a sample's counts. Integer sums do not depend on the order.
     fn add(&self, i: usize, within: impl Fn(usize) -> u64) {
         for (which, count) in self.counts[i].iter().enumerate() {
             count.fetch_add(within(which), Ordering::Relaxed);
         }
     }
 
-    /// Recomputes the pairs that bounds left open.
+    /// Recomputes the pairs that bounds leave undecided.
     fn settle(&mut self, samples: &Rows<'_>) {
         let mut pairs = std::mem::take(self.unsure.get_mut().unwrap_or_else(PoisonError::into_inner));
         pairs.sort_unstable();
@@ -78,7 +78,7 @@ impl<const R: usize> Reader for Counter<'_, R> {
     fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
         let first = tile.cols.start + block.cols.start;
         let there = first..first + block.cols.len();
-        // Of what is not there to fill a group of lanes: NaN, which is within nothing.
+        // Padding of a group of lanes: NaN, which is within no radius.
         let (mut terms, mut norms) = ([f64::NAN; BLOCK], [f64::NAN; BLOCK]);
         terms[..there.len()].copy_from_slice(&self.col[there.clone()]);
         norms[..there.len()].copy_from_slice(&self.norm[there.clone()]);
@@ -87,7 +87,7 @@ impl<const R: usize> Reader for Counter<'_, R> {
         let (mut open, mut unsure) = (Vec::new(), Vec::new());
         for r in 0..block.rows.len() {
             let i = tile.rows.start + block.rows.start + r;
-            // On the diagonal what lies before this group of columns is not made.
+            // On the diagonal, columns before this group are not computed.
             let own = (i + 1).saturating_sub(first);
             let from = if tile.diagonal { own / LANES * LANES } else { 0 };
             if from >= groups {
@@ -122,14 +122,14 @@ struct RowValues<'a> {
     norm: f64,
     terms: &'a [f64],
     norms: &'a [f64],
-    /// Columns at the start that are not this row's to count.
+    /// Columns at the start that this row does not count.
     skipped: usize,
     eta: f64,
     unit: f64,
 }
 
-/// How many columns are surely nearer than each radius; adds 1 to each of these columns' counts. Pairs whose
-/// bounds hold any radius count for none, and their columns are appended to `open`.
+/// Counts the columns certainly nearer than each radius, and adds 1 to these columns' counts. Pairs whose bounds contain a
+/// radius are not counted; their columns are appended to `open`.
 #[apply(vectorized)]
 fn row_counts<S: Sum, const R: usize>(
     row: &RowValues<'_>,

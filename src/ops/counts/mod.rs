@@ -1,5 +1,5 @@
-//! `counts_within`: how many other samples are nearer to each sample than some distances; and `pair_distances`:
-//! the distances of listed pairs.
+//! `counts_within`: for each sample, the number of other samples within given distances; and `pair_distances`: the distances
+//! of listed pairs.
 
 mod cpu;
 #[cfg(gpu)]
@@ -14,10 +14,10 @@ use crate::{Device, Error, Points, Result};
 use rayon::prelude::*;
 
 /// The squared Euclidean distances of `pairs` of samples, in the data's units squared: exact integers for
-/// 8-bit data, within 1e-12 relative of the truth for floats. Pairs that are sorted are found faster.
+/// 8-bit data, within 1e-12 relative of the truth for floats. Sorted pairs are computed faster.
 ///
 /// # Errors
-/// [`Error::Argument`] where a pair names a sample that is not there; [`Error::Device`] where the device fails.
+/// [`Error::Argument`] for a pair with an index out of range; [`Error::Device`] where the device fails.
 ///
 /// ```
 /// use sharpdim::{Device, Points, ops::pair_distances};
@@ -28,7 +28,7 @@ use rayon::prelude::*;
 pub fn pair_distances(device: &Device, points: &Points<'_>, pairs: &[(u32, u32)]) -> Result<Vec<f64>> {
     if let Some((i, j)) = pairs.iter().find(|(i, j)| *i.max(j) as usize >= points.n()) {
         return Err(Error::Argument(format!(
-            "the pair ({i}, {j}) names a sample that is not there: there are {}",
+            "the pair ({i}, {j}) is out of range: the number of samples is {}",
             points.n()
         )));
     }
@@ -41,8 +41,8 @@ pub fn pair_distances(device: &Device, points: &Points<'_>, pairs: &[(u32, u32)]
     Ok(squared_distances(points, pairs))
 }
 
-/// The squared distances among the samples of each set, `size` of which follow one another in `sets`: of its samples (1, 0),
-/// (2, 0), (2, 1), (3, 0), ... As exact as those of [`pair_distances`].
+/// The squared distances within each set of `size` consecutive entries of `sets`, in the order of pairs (1, 0), (2, 0),
+/// (2, 1), (3, 0), ... As exact as those of [`pair_distances`].
 pub(crate) fn distances_among(
     device: &Device,
     points: &Points<'_>,
@@ -60,9 +60,8 @@ pub(crate) fn distances_among(
 }
 
 /// For each sample, the number of other samples whose squared distance to it is below each of up to 8 `squared`
-/// radii. Exact: floats' pairs too near a radius to tell are recomputed as sums of squared differences in f64, so that
-/// a distance that [`neighbours`](super::neighbours()) gave is not below itself. The matrix of all distances is never
-/// held. `progress` receives the fraction done.
+/// radii. Exact: float pairs too near a radius to decide are recomputed as sums of squared differences in f64, so that
+/// a distance from [`neighbours`](super::neighbours()) is not below itself. The matrix of all distances is never stored. `progress` receives the fraction done.
 ///
 /// This is the correlation integral of Grassberger and Procaccia (1983), sample by sample.
 ///

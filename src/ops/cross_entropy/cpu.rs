@@ -1,4 +1,4 @@
-//! `cross_entropy` on the CPU, in 64 bits: its work is nothing beside a network's.
+//! `cross_entropy` on the CPU, in f64: its cost is negligible in a network.
 
 use super::CrossEntropy;
 
@@ -8,7 +8,7 @@ fn sum(logits: &[f32]) -> (f64, f64) {
     (most, logits.iter().map(|z| (f64::from(*z) - most).exp()).sum())
 }
 
-/// The class that a label names, if there is one.
+/// The class of a label, if it is valid.
 fn class(label: f32, classes: usize) -> Option<usize> {
     let class = label as usize;
     (class as f32 == label && class < classes).then_some(class)

@@ -5,7 +5,7 @@ use crate::device::{Addresses, Gpu, Kernel, Launch, params};
 use crate::{Error, Precision, Result, Slot};
 use bytemuck::NoUninit;
 
-/// Images of a block: a warp to each.
+/// Images per block: one warp each.
 const IMAGES: usize = 8;
 
 /// Mirrors `CrossEntropyParams` of kernels/cross_entropy.cu.

@@ -46,7 +46,7 @@ impl CrossEntropy {
         )))
     }
 
-    /// Sets a batch's labels, which an arena keeps as floats.
+    /// Writes a batch's labels, as floats.
     ///
     /// # Errors
     /// [`Error::Data`] for a label that is no class, by image; as [`Arena::write`].
@@ -65,7 +65,7 @@ impl CrossEntropy {
 }
 
 /// Each image's loss, ln(sum over j of exp(z_j)) - z_label: `logits` (batch, classes), `labels` and `losses` (batch) f32.
-/// NaN where a label is no class, which [`CrossEntropy::write_labels`] would have refused.
+/// NaN where a label is no class, which [`CrossEntropy::write_labels`] refuses.
 ///
 /// # Errors
 /// [`Error::Argument`] for an operand of another size or precision, or that shares memory with the losses;

@@ -4,7 +4,7 @@ use super::Dropout;
 use crate::ops::philox::{key, philox};
 use rayon::prelude::*;
 
-/// Values in a task: a multiple of the four that a counter gives.
+/// Values in a task: a multiple of the four words per counter.
 const PIECE: usize = 1 << 14;
 
 pub(super) fn apply(dropout: &Dropout, step: f32, values: &mut [f32]) {

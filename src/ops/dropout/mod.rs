@@ -1,5 +1,5 @@
-//! Dropout (Srivastava et al. 2014) by counted random numbers: which values fall is a function of a seed, the layer,
-//! the step and the value's place, the same on every device, so that nothing need be kept for the gradient.
+//! Dropout (Srivastava et al. 2014) with counter-based random numbers: the mask is a function of seed, layer, step and the
+//! value's index, the same on every device, so that it need not be stored for the gradient.
 
 mod cpu;
 #[cfg(gpu)]
@@ -11,8 +11,8 @@ use crate::{Arena, Error, Result, Slot};
 
 /// Dropout of one layer: a value becomes 0 with probability `probability`, else it is divided by 1 - `probability`.
 ///
-/// Random words are Philox 4x32-10's (Salmon et al. 2011): key (seed's low and high word), counter (place / 4, layer,
-/// step, 0). A value falls where its word is below `probability` 2^32.
+/// Random words are Philox 4x32-10's (Salmon et al. 2011): key (seed's low and high word), counter (index / 4, layer,
+/// step, 0). A value is dropped where its word is below `probability` 2^32.
 ///
 /// ```
 /// use sharpdim::ops::dropout::{self, Dropout};
@@ -29,11 +29,11 @@ use crate::{Arena, Error, Result, Slot};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
-    /// Probability of a value to fall, from 0 to below 1.
+    /// Probability that a value is dropped, from 0 to below 1.
     pub probability: f32,
     /// The network's seed.
     pub seed: u64,
-    /// The layer's number: different ones drop different values.
+    /// The layer's number: layers have different masks.
     pub layer: u32,
 }
 
@@ -47,23 +47,23 @@ impl Dropout {
         Err(Error::Argument(format!("dropout: a probability of {probability}: it must be from 0 to below 1")))
     }
 
-    /// A word below this means that a value falls.
+    /// A value is dropped where its word is below this.
     fn threshold(&self) -> u32 {
         // 0..1 times 2^32, exact in 64 bits; below 2^32 as the probability is below 1 by at least 2^-24.
         (f64::from(self.probability) * 4_294_967_296.0) as u32
     }
 
-    /// What the values that stay are multiplied by.
+    /// Factor of the values that are kept.
     fn factor(&self) -> f32 {
         1.0 / (1.0 - self.probability)
     }
 }
 
-/// y = x with values dropped; of gradients, the gradient: the same values fall. `step` (one f32: an integer below
-/// 2^24) says which step this is; x and y may be the same tensor.
+/// y = x with values dropped. Applied to the output's gradient it gives the input's: the mask is the same. `step` is one
+/// f32, an integer below 2^24; x and y may be the same tensor.
 ///
 /// # Errors
-/// [`Error::Argument`] for operands of different sizes or precisions, or that share memory in part;
+/// [`Error::Argument`] for operands of different sizes or precisions, or that overlap in part;
 /// [`Error::Device`] where the device fails.
 pub fn apply(arena: &mut Arena, dropout: &Dropout, x: Slot, step: Slot, y: Slot) -> Result<()> {
     let check = Check("dropout");

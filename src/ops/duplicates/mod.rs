@@ -22,7 +22,7 @@ pub fn duplicates(points: &Points<'_>) -> Vec<u32> {
 /// For each row, the lowest number of a row with the same values, of either set.
 pub(super) fn identical(rows: &Rows<'_>) -> Vec<u32> {
     let hashes: Vec<u64> = (0..rows.n()).into_par_iter().map(|i| hash(rows, i)).collect();
-    // Samples that share a hash are compared in full with one of each kind seen before.
+    // Samples with the same hash are compared in full with one of each group seen before.
     let mut seen: HashMap<u64, Vec<u32>> = HashMap::new();
     let mut first = Vec::with_capacity(rows.n());
     for (i, hash) in hashes.into_iter().enumerate() {
@@ -55,7 +55,7 @@ fn hash(rows: &Rows<'_>, i: usize) -> u64 {
     for columns in blocks(0..rows.dim(), bytes.len() / 4) {
         rows.row(i, columns).with_floats(|values| {
             for (bytes, value) in bytes.chunks_exact_mut(4).zip(values) {
-                // Adding 0 turns -0 into 0, which equals it.
+                // Adding 0 turns -0 into 0, which is equal to it.
                 bytes.copy_from_slice(&(value + 0.0).to_ne_bytes());
             }
             hasher.write(&bytes[..4 * values.len()]);

@@ -1,5 +1,5 @@
-//! Products of the rows of two f32 matrices where one of them is used little: a linear layer's weights, for a few images.
-//! Both are read as they lie, since copying such weights into panels, as general products do, takes longer than the product.
+//! Products of the rows of two f32 matrices, for few rows of one of them: a linear layer's weights and a few images. Neither is
+//! packed: packing such weights into panels, as general products do, would take longer than the product.
 
 use super::Operand;
 use crate::simd::Simd;
@@ -7,14 +7,14 @@ use std::arch::x86_64::*;
 
 /// Columns that a micro-kernel sums over; sums are then added in f32.
 const DEPTH: usize = 512;
-/// Rows of the right matrix that stay in the first-level cache (16 KiB) while all rows of the left pass.
+/// Rows of the right matrix that stay in the L1 cache (16 KiB) while all rows of the left are processed.
 const BLOCK: usize = 8;
-/// Rows of the right matrix, columns of the target, in a micro-kernel.
+/// Rows of the right matrix (columns of the target) in a micro-kernel.
 const COLS: usize = 4;
-/// Rows of the left matrix up to which this takes less time than copying the right.
+/// Rows of the left matrix up to which this is faster than packing the right.
 const MOST: usize = 128;
 
-/// Whether these products are such.
+/// Whether these kernels are faster for such a product.
 pub(super) fn pays([m, k, _]: [usize; 3], left: Operand, right: Operand) -> bool {
     left.column == 1
         && right.row == 1
@@ -72,8 +72,7 @@ pub(super) unsafe fn multiply(
     }
 }
 
-/// What a micro-kernel multiplies: some rows of either matrix, as their first value and how far apart they lie, and where
-/// their products go.
+/// The operands of a micro-kernel: some rows of either matrix, given by first value and stride, and the target.
 struct Tile {
     left: (*const f32, usize),
     right: (*const f32, usize),
@@ -85,7 +84,7 @@ struct Tile {
 }
 
 impl Tile {
-    /// The rows of the right matrix: the last one again where there are fewer.
+    /// The rows of the right matrix, the last one repeated where there are fewer.
     fn columns(&self) -> [*const f32; COLS] {
         std::array::from_fn(|c| self.right.0.wrapping_add(c.min(self.cols - 1) * self.right.1))
     }

@@ -1,5 +1,5 @@
-//! `max_pool` on the CPU: a task to a row of pixels, of the output forward. Backward the maxima's places are found, again
-//! by rows of the output, and each row of the images gathers from the windows that hold it.
+//! `max_pool` on the CPU: in the forward pass a task is a row of the output. In the backward pass the positions of the maxima
+//! are found, again by rows of the output, and each row of the images gathers from the windows that contain it.
 
 use super::MaxPool;
 use crate::simd::vectorized;
@@ -13,7 +13,7 @@ fn window(pool: &MaxPool, at: usize, extent: usize) -> Range<usize> {
     first.saturating_sub(pool.padding)..(first + pool.kernel - pool.padding).min(extent)
 }
 
-/// Windows that hold row (or column) `at` of the image.
+/// Windows that contain row (or column) `at` of the image.
 fn windows(pool: &MaxPool, at: usize, count: usize) -> Range<usize> {
     let at = at + pool.padding;
     let first = (at + 1).saturating_sub(pool.kernel).div_ceil(pool.stride);
@@ -28,7 +28,7 @@ pub(super) fn forward(pool: &MaxPool, x: &[f32], y: &mut [f32]) {
     });
 }
 
-/// A row of the output, of windows over these rows of an image.
+/// A row of the output, from windows over these rows of an image.
 #[apply(vectorized)]
 fn maxima(pool: &MaxPool, image: &[f32], rows: Range<usize>, y: &mut [f32]) {
     let c = pool.channels;
@@ -44,7 +44,7 @@ fn maxima(pool: &MaxPool, image: &[f32], rows: Range<usize>, y: &mut [f32]) {
     }
 }
 
-/// The same, and the place of each maximum among the image's pixels: the first of equal ones, the last NaN.
+/// The same, with the pixel index of each maximum: the first of equal ones, the last NaN.
 #[apply(vectorized)]
 fn places(pool: &MaxPool, image: &[f32], rows: Range<usize>, most: &mut [f32], places: &mut [u32]) {
     let c = pool.channels;
@@ -83,7 +83,7 @@ pub(super) fn backward(pool: &MaxPool, x: &[f32], dy: &[f32], dx: &mut [f32]) {
     });
 }
 
-/// Row `h` of an image's gradient from its windows' gradients and the places of their maxima.
+/// Row `h` of an image's gradient from its windows' gradients and the positions of their maxima.
 #[apply(vectorized)]
 fn gather(pool: &MaxPool, h: usize, places: &[u32], dy: &[f32], dx: &mut [f32]) {
     let (c, [_, p, q, _]) = (pool.channels, pool.output_shape());

@@ -1,4 +1,4 @@
-//! `max_pool` on a GPU: a thread to some channels of a pixel.
+//! `max_pool` on a GPU: a thread takes one or more channels of a pixel.
 
 use super::MaxPool;
 use crate::device::{Addresses, Gpu, Kernel, Launch, params};
@@ -27,17 +27,17 @@ struct MaxPoolParams {
 }
 params!(MaxPoolParams: 72 bytes, threads at 32);
 
-/// Launches a thread for every pixel of `of` and every `width` of its channels.
+/// Launches a thread for every pixel of `shape` and each group of `width` channels.
 fn run(
     gpu: &Gpu,
     kernels: [Kernel; 2],
     pool: &MaxPool,
     precision: Precision,
-    of: [usize; 4],
+    shape: [usize; 4],
     [x, y, dy, dx]: [u64; 4],
 ) -> Result<()> {
     let width = channels_at_once(precision, pool.channels, &[x, y, dy, dx]);
-    let threads = of.iter().product::<usize>() / width;
+    let threads = shape.iter().product::<usize>() / width;
     let params = MaxPoolParams {
         x,
         y,
@@ -50,7 +50,7 @@ fn run(
         out_height: pool.out_height() as u32,
         out_width: pool.out_width() as u32,
         kernel: pool.kernel as u32,
-        // Beyond any image there is one window, whatever the stride.
+        // A stride beyond any image gives one window, whatever its value.
         stride: pool.stride.min(1 << 31) as u32,
         padding: pool.padding as u32,
         wide: u32::from(width > 1),

@@ -10,7 +10,7 @@ use crate::device::On;
 use crate::{Arena, Error, Result, Slot};
 
 /// A max pool's shape: images (n, h, w, c) to (n, p, q, c), windows of `kernel` x `kernel`, `stride` apart, over images
-/// with `padding` rows and columns around them that never are a maximum.
+/// padded by `padding` rows and columns that are never a maximum.
 ///
 /// ```
 /// use sharpdim::ops::max_pool::{self, MaxPool};
@@ -39,9 +39,9 @@ pub struct MaxPool {
     pub channels: usize,
     /// Rows and columns of a window.
     pub kernel: usize,
-    /// Pixels from one window to the next.
+    /// Step from one window to the next, in pixels.
     pub stride: usize,
-    /// Rows and columns around the image, at most half a window.
+    /// Rows and columns of padding, at most half a window.
     pub padding: usize,
 }
 
@@ -79,8 +79,8 @@ impl MaxPool {
         // With padding, there may be more windows than pixels.
         if !small(images) || kernel >= 1 << 31 || !small(pool.output_shape()) {
             return Err(Error::Argument(format!(
-                "max_pool: images {}, windows of {kernel} x {kernel}: no tensor may have 2^31 values, nor a window \
-                 as many rows",
+                "max_pool: images {}, windows of {kernel} x {kernel}: no tensor may have 2^31 values or more, \
+                 nor a window as many rows",
                 Extents(&images)
             )));
         }

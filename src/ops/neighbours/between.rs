@@ -5,12 +5,12 @@ use crate::ops::Progress;
 use crate::ops::pairs::Rows;
 use crate::{Device, Error, Points, Result};
 
-/// Finds the `k` nearest of `reference` for each of `queries`, never holding the matrix of all their distances.
+/// Finds the `k` nearest of `reference` for each of `queries`, without storing the matrix of distances.
 ///
 /// Nothing is excluded: a reference sample identical to a query is its neighbour at distance 0, so a set searched
 /// for in itself gives each sample itself first (an identical sample of lower index before it). Exact as
 /// [`neighbours`](super::neighbours()) is: 8-bit data give integer squared distances, for floats candidates'
-/// distances are recomputed as sums of squared differences in f64. `progress` follows the search.
+/// distances are recomputed as sums of squared differences in f64. `progress` receives the fraction done.
 ///
 /// # Errors
 /// [`Error::Argument`] where the sets differ in their number of values or their type, or `k` is 0;

@@ -1,12 +1,12 @@
-//! `neighbours` on the CPU: screen all pairs with 8-bit products, certify the few that may count.
+//! `neighbours` on the CPU: all pairs are screened by 8-bit products, and the few candidates recomputed.
 //!
 //! 1. Every tile of pairs is filled by the integer engine, exactly for 8-bit data. Each sample keeps
 //!    the pairs whose least possible distance does not exceed the k-th smallest greatest one.
 //! 2. Floats: those pairs are recomputed as sums of squared differences; the k smallest win.
-//! 3. Where 256 steps are too coarse for many samples, these are screened on 65 536 steps, where that costs less than
-//!    products of floats, else (and where those are too coarse: heavy tails) by products of floats. A probe of a few
-//!    samples tells which rungs would be in vain.
-//! 4. Samples that even that leaves open are compared with all others directly.
+//! 3. Where 256 steps are too coarse for many samples, these are screened on 65 536 steps, if that costs less than
+//!    products of floats, else (or where those are too coarse too: heavy tails) by products of floats. A probe of a few
+//!    samples predicts which screens would not help.
+//! 4. Samples that remain undecided are compared with all others directly.
 
 use super::exact::Exact;
 use super::limits::look_ahead;
@@ -50,7 +50,7 @@ fn neighbours_on(points: &Rows<'_>, k: usize, simd: Simd, progress: Progress<'_>
     climb(points, (&coarse, &bounds), k, &rungs, simd, progress)
 }
 
-/// Screens all pairs of floats on one rung after another, until few samples are left open.
+/// Screens all pairs of floats by increasingly precise screens, until few samples are undecided.
 fn climb(
     points: &Rows<'_>,
     (coarse, bounds): (&Quantised<'_>, &Bounds),
@@ -62,7 +62,7 @@ fn climb(
     let mut keepers = keepers(points);
     keepers.iter_mut().for_each(|keeper| keeper.loose = !keeper.closed);
     for &(rung, rate) in rungs {
-        // Samples that are open can be compared with all others directly: few of them cost less than a screen.
+        // Undecided samples can be compared with all others directly: for few that costs less than a screen.
         let open = keepers.iter().filter(|keeper| keeper.loose).count() as f64;
         if DIRECT * open * points.partners().len() as f64
             <= rate * products(points) * points.asked().len() as f64
@@ -87,14 +87,14 @@ fn climb(
     certify(points, k, keepers)
 }
 
-/// A keeper for each row. Reference samples ask for nothing: what is offered to theirs is not kept.
+/// A keeper for each row. Those of reference samples keep nothing.
 pub(in crate::ops) fn keepers(rows: &Rows<'_>) -> Vec<Keeper> {
     let mut keepers = vec![Keeper { closed: true, ..Keeper::default() }; rows.n()];
     keepers[rows.asked()].fill(Keeper::default());
     keepers
 }
 
-/// Offers every pair to both its samples' keepers, as the integer engine sees it.
+/// Offers every pair to the keepers of both its samples.
 fn screen(
     points: &Rows<'_>,
     rows: &Quantised<'_>,
@@ -112,20 +112,20 @@ fn screen(
     keepers
 }
 
-/// How pairs of floats are screened.
+/// A screen of pairs of floats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rung {
     /// On 256 steps: one product of bytes.
     Coarse,
     /// On 65 536 steps: three products of bytes.
     Fine,
-    /// By products of floats, which tell as much as there is to tell.
+    /// By products of floats, the most precise screen.
     Floats,
 }
 
-/// The rungs that may be worth their while, the cheapest first, and what a product on them costs beside one of floats.
-/// Where instructions multiply bytes, their product costs a quarter of that of floats, else half of it: three of them are
-/// then no gain. NEON's have not been timed, and count as portable ones.
+/// The screens worth considering, cheapest first, and the cost of a product relative to one of floats. Where instructions
+/// multiply bytes, a product costs a quarter of one of floats, else half: three of them are then no gain. NEON has not been
+/// timed, and counts as portable code.
 fn rungs(simd: Simd) -> &'static [(Rung, f64)] {
     match simd {
         Simd::AvxVnni | Simd::Avx512Vnni | Simd::Amx => {
@@ -137,16 +137,15 @@ fn rungs(simd: Simd) -> &'static [(Rung, f64)] {
     }
 }
 
-/// What a squared distance that is recomputed in f64 costs beside a product of floats, which registers serve several times.
+/// The cost of a squared distance recomputed in f64 relative to a product of floats, which reuses registers.
 const DIRECT: f64 = 12.0;
 
-/// Samples that a probe looks at, of each set.
+/// Samples of a probe, per set.
 const PROBES: usize = 64;
 
-/// A few samples among themselves, which show whether a rung is too coarse: at their scale the k nearest of n are the
-/// k' nearest.
+/// A few samples, which show whether a screen is too coarse: at their scale the k nearest of n are the k' nearest.
 struct Probe<'a> {
-    /// Their values, of each set.
+    /// Their values, per set.
     sets: Vec<Gathered>,
     coarse: &'a Quantised<'a>,
     k: usize,
@@ -154,7 +153,7 @@ struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    /// `None` where samples are so few that any screen costs little.
+    /// `None` for so few samples that any screen is cheap.
     fn new(points: &Rows<'_>, coarse: &'a Quantised<'a>, k: usize) -> Option<Self> {
         if points.sets().any(|set| set.len() < 4 * PROBES) {
             return None;
@@ -163,7 +162,7 @@ impl<'a> Probe<'a> {
         Some(Probe { sets: points.some(PROBES), coarse, k, few })
     }
 
-    /// The rungs to take, in order: the one that costs least, and those that help where it leaves samples open.
+    /// The screens to run, in order: the cheapest, and those that help where it leaves samples undecided.
     fn rungs(&self, points: &Rows<'_>, simd: Simd) -> Vec<(Rung, f64)> {
         let recomputed = |rung: Rung| match rung {
             Rung::Floats => self.k as f64,
@@ -176,8 +175,8 @@ impl<'a> Probe<'a> {
         all[least..].to_vec()
     }
 
-    /// How many pairs of a sample are to be recomputed, on average, where each has so many partners: those that may
-    /// count, or all where these are more than can be kept.
+    /// The average number of pairs per sample to recompute, with so many partners each: the candidates, or all pairs where
+    /// these are more than can be kept.
     fn recomputed(&self, rung: Rung, partners: usize, simd: Simd) -> f64 {
         let points = |set| Gathered::points(set).expect("samples of points that were checked");
         let sets: Vec<Points<'_>> = self.sets.iter().map(points).collect();
@@ -185,7 +184,7 @@ impl<'a> Probe<'a> {
             [queries, reference] => Rows::between(queries, reference).expect("both of one kind"),
             _ => Rows::from(&sets[0]),
         };
-        let (mut form, mut bounds) = self.coarse.of(rows);
+        let (mut form, mut bounds) = self.coarse.on_same_grid(rows);
         if rung == Rung::Fine {
             (form, bounds) = form.refined(rows.n());
         }
@@ -201,12 +200,12 @@ impl<'a> Probe<'a> {
     }
 }
 
-/// Products for each row that is asked about: in a set with itself, each serves two.
+/// Products per query row: within one set, each serves two rows.
 fn products(points: &Rows<'_>) -> f64 {
     points.partners().len() as f64 / if points.two() { 1.0 } else { 2.0 }
 }
 
-/// Keepers that start anew where a screen was too coarse, and want nothing elsewhere.
+/// Keepers for the next screen: fresh where the last was too coarse, closed elsewhere.
 fn only_loose(keepers: &[Keeper]) -> Vec<Keeper> {
     keepers.iter().map(|keeper| Keeper { closed: !keeper.loose, ..Keeper::default() }).collect()
 }
@@ -219,16 +218,16 @@ fn replace_loose(keepers: &mut [Keeper], again: Vec<Keeper>) {
     }
 }
 
-/// One way of screening: what turns a tile's sums into bounded squared distances, and who keeps them.
+/// A screen: the terms that turn a tile's sums into bounded squared distances, and the keepers.
 pub(in crate::ops) struct Screen<'a> {
     bounds: &'a Bounds,
     row: &'a [f64],
     col: &'a [f64],
     k: usize,
-    /// Runs of keepers. Blocks arrive in any order, which changes how many pairs a keeper sees, never
-    /// which are the nearest.
+    /// Keepers, in shelves with a lock each. The order of blocks changes how many pairs a keeper sees, never which are the
+    /// nearest.
     shelves: Vec<Mutex<&'a mut [Keeper]>>,
-    /// Each sample's limit, for who only looks. An old one lets a few more pairs through.
+    /// Each sample's limit, read without a lock. A stale one lets a few more pairs through.
     limits: Vec<AtomicU64>,
 }
 
@@ -245,8 +244,7 @@ impl<'a> Screen<'a> {
         Screen { bounds, row, col, k, limits, shelves: keepers.chunks_mut(BLOCK).map(Mutex::new).collect() }
     }
 
-    /// For each of the samples in `range`, the value above which a pair cannot count; below all values
-    /// for what is not there.
+    /// For each sample in `range`, the value above which a pair cannot count; below all values for padding.
     fn limits(&self, range: Range<usize>) -> [f64; BLOCK] {
         let mut limits = [f64::NEG_INFINITY; BLOCK];
         for (limit, bits) in limits.iter_mut().zip(&self.limits[range]) {
@@ -272,12 +270,12 @@ impl<'a> Screen<'a> {
         look_ahead(self.k, (&rows, &cols), unknown, values, |i, values| self.lower(i, values));
     }
 
-    /// Lowers the limit of sample `i`, if it knows none, to what some pairs of these values allow.
+    /// Sets the first limit of sample `i` from some pairs of these values.
     fn lower(&self, i: usize, values: &mut Vec<f64>) {
         if self.limits[i].load(Ordering::Relaxed) != f64::INFINITY.to_bits() {
             return;
         }
-        // Not a number: nothing is known of the pair.
+        // NaN: nothing is known about the pair.
         values.retain(|value| !value.is_nan());
         if values.len() >= self.k {
             let (_, &mut value, _) = values.select_nth_unstable_by(self.k - 1, f64::total_cmp);
@@ -291,14 +289,14 @@ impl<'a> Screen<'a> {
         if pairs.len() == 0 {
             return;
         }
-        // A panic under the lock ends the search: nobody will ask for what it left.
+        // A panic under the lock ends the search, so a poisoned state is never read.
         let mut keepers = self.shelves[shelf].lock().unwrap_or_else(PoisonError::into_inner);
         for (i, j, value) in pairs {
             keepers[i % BLOCK].offer(self.k, self.bounds.exact(), self.bounds.interval(i, j, value), j);
         }
         for (i, keeper) in (shelf * BLOCK..).zip(keepers.iter()) {
             let limit = self.bounds.limit(i, keeper.reach(self.k));
-            // A block may have told more than the keeper knows yet.
+            // A first limit may be lower than what the keeper found so far.
             if limit < f64::from_bits(self.limits[i].load(Ordering::Relaxed)) {
                 self.limits[i].store(limit.to_bits(), Ordering::Relaxed);
             }
@@ -319,17 +317,17 @@ impl Reader for Screen<'_> {
         let (mut by_row, mut by_col, mut start) = (Hits::default(), Hits::default(), 0);
         while start < block.rows.len() {
             let col_limits = self.limits(cols.clone());
-            // While columns know no limit, each row's pairs all count: limits are looked at anew soon.
+            // While columns have no limits, all pairs of a row count: limits are refreshed often.
             let strip = if col_limits.contains(&f64::INFINITY) { 2 * LANES } else { BLOCK };
             let end = block.rows.len().min(start + strip);
             let first = tile.rows.start + block.rows.start + start;
             let row_limits = self.limits(first..first + end - start);
             for (r, i) in (start..end).zip(first..) {
-                // Of a sample and itself there is no pair, and those before it are of rows before this one.
+                // A sample is no pair with itself, and pairs before it belong to earlier rows.
                 if same {
                     terms[r] = f64::NAN;
                 }
-                // On the diagonal what lies before this group of columns is not made.
+                // On the diagonal, columns before this group are not computed.
                 let run = (i.saturating_sub(cols.start) / LANES * LANES).min(groups)..groups;
                 let row = (self.row[i], row_limits[i - first]);
                 let sums = &block.row(r)[run.clone()];
@@ -348,7 +346,7 @@ impl Reader for Screen<'_> {
     }
 }
 
-/// Each sample's k nearest of what one screen of such bounds let through.
+/// Each sample's k nearest of the pairs that a screen with such bounds let through.
 pub(in crate::ops) fn chosen(
     points: &Rows<'_>,
     bounds: &Bounds,
@@ -362,7 +360,7 @@ pub(in crate::ops) fn chosen(
     }
 }
 
-/// Recomputes every pair that may count from the samples themselves, and picks each sample's k nearest.
+/// Recomputes every candidate from the samples themselves, and picks each sample's k nearest.
 fn certify(points: &Rows<'_>, k: usize, keepers: Vec<Keeper>) -> Neighbours {
     let candidates = keepers.into_par_iter().map(|keeper| {
         let reach = keeper.reach(k);
@@ -371,7 +369,7 @@ fn certify(points: &Rows<'_>, k: usize, keepers: Vec<Keeper>) -> Neighbours {
     let direct = |pairs: &[(u32, u32)]| Ok(squared_distances(points, pairs));
     let candidates: Vec<Vec<u32>> = candidates.collect();
     let mut found = recompute(&candidates, direct).expect("the CPU does not fail");
-    // A keeper that closed has at least k pairs.
+    // A keeper that is decided has at least k pairs.
     let open: Vec<usize> = points.asked().filter(|&i| found[i].len() < k).collect();
     compare_with_all(points, &open, &mut found, direct).expect("the CPU does not fail");
     collect(points, k, found)
@@ -392,7 +390,7 @@ mod tests {
         (0..n * dim).map(|_| rng.random()).collect()
     }
 
-    /// Tails so heavy that no grid tells the many samples in the middle apart.
+    /// Tails so heavy that no grid separates the many samples in the middle.
     fn heavy(n: usize, dim: usize) -> Vec<f32> {
         uniform(n, dim).into_iter().map(|v| (PI as f32 * (v * 0.999 - 0.4995)).tan().powi(3)).collect()
     }
@@ -402,7 +400,7 @@ mod tests {
         screens_of(points, k, simd, |rows, progress| neighbours_on(rows, k, simd, progress))
     }
 
-    /// As `screens`, on every rung that leaves too many samples open, whatever a probe would say.
+    /// As `screens`, without a probe: every screen runs that leaves too many samples undecided.
     fn screens_on_all(points: &Points<'_>, k: usize, simd: Simd) -> usize {
         screens_of(points, k, simd, |rows, progress| {
             let (coarse, bounds) = Quantised::new(rows);
@@ -437,7 +435,7 @@ mod tests {
         ends.into_inner()
     }
 
-    /// The rung that a probe finds best.
+    /// The screen that a probe chooses.
     fn best(points: &Points<'_>, k: usize, simd: Simd) -> Rung {
         let (rows, (coarse, _)) = (Rows::from(points), Quantised::new(points));
         Probe::new(&rows, &coarse, k).unwrap().rungs(&rows, simd)[0].0
@@ -461,14 +459,14 @@ mod tests {
             assert_eq!(best(&points, 5, simd), Rung::Coarse);
             assert_eq!(screens(&points, 5, simd), 1);
 
-            // One value beside all others: the probe sees that 256 steps tell little, 65 536 do.
+            // One outlier: the probe sees that 256 steps are too coarse, and 65 536 are not.
             let ways = rungs(simd).len();
             let mut beside = uniform(600, 40);
             beside[0] = 30.0;
             let points = Points::f32(&beside, 40).unwrap();
             assert_eq!(best(&points, 5, simd), if ways == 3 { Rung::Fine } else { Rung::Floats });
             assert_eq!(screens(&points, 5, simd), 1);
-            // Without it a second screen runs; of few samples one does, which tells most.
+            // Without it a second screen runs; for few samples only one, the most precise.
             assert_eq!(screens_on_all(&points, 5, simd), 2);
             assert_eq!(screens(&Points::f32(&beside[..240 * 40], 40).unwrap(), 1, simd), 1);
 
@@ -479,7 +477,7 @@ mod tests {
             assert_eq!(screens(&points, 5, simd), 1);
             assert_eq!(screens_on_all(&points, 5, simd), ways);
 
-            // A range that no f32 scale fits: products know nothing, differences decide.
+            // A range beyond any f32 scale: products say nothing, differences decide.
             let tiny: Vec<f32> = uniform(600, 6).into_iter().map(|v| v * 1e-40).collect();
             let points = Points::f32(&tiny, 6).unwrap();
             assert_eq!(Centred::new(&points, simd).bounds.interval(0, 1, 0.0), (0.0, f64::INFINITY));

@@ -1,4 +1,4 @@
-//! `neighbours` on the CPU where squared distances are 32-bit integers: of bytes, and of floats on a grid of 256 steps, of
+//! `neighbours` on the CPU where squared distances are 32-bit integers: bytes, and floats on a grid of 256 steps, with
 //! up to 32 768 values each. One screen decides, and a pair is one number to compare: its distance, then the other sample.
 
 use super::Neighbours;
@@ -12,17 +12,17 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// The limit of a sample that knows none yet: no distance is above it.
+/// The initial limit of a sample: no distance is above it.
 const UNKNOWN: i32 = i32::MAX;
-/// The limit of a row that asks for nothing: all distances are above it.
+/// The limit of a row that is no query: all distances are above it.
 const CLOSED: i32 = -1;
 
-/// A limit that a block tells may let so many more pairs through than there are neighbours.
+/// A first limit may let through so many pairs more than neighbours.
 const MORE: usize = 2;
 
-/// The nearest that a run of samples has found so far.
+/// The nearest pairs so far of a run of samples.
 struct Shelf {
-    /// Room for so many pairs of each sample, of which it has the first `len`: squared distance and other sample.
+    /// Space for pairs (squared distance and other sample), per sample, of which the first `len` are used.
     keys: Vec<i64>,
     len: [u32; BLOCK],
     /// Distances above this are not among the k nearest.
@@ -34,16 +34,16 @@ pub(in crate::ops) struct Exact {
     row: Vec<i32>,
     col: Vec<i32>,
     k: usize,
-    /// Pairs that a sample has room for: a selection now and then costs less than a sorted list.
+    /// Capacity of pairs per sample: an occasional selection costs less than a sorted list.
     most: usize,
-    /// Blocks arrive in any order, which changes how many pairs a sample sees, never which are the nearest.
+    /// The order of blocks changes how many pairs a sample sees, never which are the nearest.
     shelves: Vec<Mutex<Shelf>>,
-    /// Each sample's reach, or less, for who only looks. An old one lets a few more pairs through.
+    /// Each sample's limit, read without a lock. A stale one lets a few more pairs through.
     limits: Vec<AtomicI32>,
 }
 
 impl Exact {
-    /// A pair's squared distance is an entry of `row` and one of `col` less twice the pair's sum.
+    /// A pair's squared distance is an entry of `row` plus one of `col` minus twice the pair's sum.
     pub(in crate::ops) fn new(rows: &Rows<'_>, (row, col): (&[f64], &[f64]), k: usize) -> Self {
         let (most, asked) = (2 * k + 16, rows.asked());
         let limit = |i: usize| if asked.contains(&i) { UNKNOWN } else { CLOSED };
@@ -107,7 +107,7 @@ impl Exact {
         look_ahead(self.k, (&rows, &cols), unknown, values, |i, distances| self.lower(i, distances));
     }
 
-    /// Lowers the limit of sample `i`, if it knows none, to about the k-th of these distances to others.
+    /// Sets the first limit of sample `i`, about the k-th of these distances to others.
     fn lower(&self, i: usize, distances: &[i32]) {
         if self.limits[i].load(Ordering::Relaxed) == UNKNOWN {
             self.limits[i].store(about_kth(distances, self.k), Ordering::Relaxed);
@@ -120,7 +120,7 @@ impl Exact {
         if pairs.peek().is_none() {
             return;
         }
-        // A panic under the lock ends the search: nobody will ask for what it left.
+        // A panic under the lock ends the search, so a poisoned state is never read.
         let mut own = self.shelves[shelf].lock().unwrap_or_else(PoisonError::into_inner);
         let Shelf { keys, len, reach } = &mut *own;
         for (i, j, squared) in pairs {
@@ -134,7 +134,7 @@ impl Exact {
             if len[at] as usize == self.most {
                 let (left, last) = keep_about_nearest(keys, self.k);
                 (len[at], reach[at]) = (left as u32, (last >> 32) as i32);
-                // A block may have told more than the sample has found yet.
+                // A first limit may be lower than what the sample found so far.
                 let limit = &self.limits[i];
                 if reach[at] < limit.load(Ordering::Relaxed) {
                     limit.store(reach[at], Ordering::Relaxed);
@@ -144,12 +144,12 @@ impl Exact {
     }
 }
 
-/// Moves the `k` least of these keys, and at most [`MORE`] others, to the front, in any order: how many that are, and a
-/// key that is no less than any of them.
+/// Moves the `k` smallest of these keys, and at most [`MORE`] others, to the front, in any order. Returns how many they are,
+/// and a key that is no less than any of them.
 fn keep_about_nearest(keys: &mut [i64], k: usize) -> (usize, i64) {
     let (last, mut kept) = (about_kth(keys, k), 0);
     for at in 0..keys.len() {
-        // Without a branch: which are kept follows no pattern.
+        // Branch-free: which are kept is unpredictable.
         let key = keys[at];
         keys[kept] = key;
         kept += usize::from(key <= last);
@@ -157,15 +157,15 @@ fn keep_about_nearest(keys: &mut [i64], k: usize) -> (usize, i64) {
     (kept, last)
 }
 
-/// A value that no less than `k` of these are up to, and at most [`MORE`] more, unless there are ties. Halving where it may
-/// be takes a few passes of comparisons, which is less work than to find the k-th.
+/// A value such that at least `k` of these are at most it, and at most [`MORE`] more, unless there are ties. Bisection takes
+/// a few passes of comparisons, less work than finding the k-th.
 #[apply(vectorized)]
 fn about_kth<T: Whole>(values: &[T], k: usize) -> T {
     let (mut low, mut high) = (values[0], values[0]);
     for value in values {
         (low, high) = (low.min(*value), high.max(*value));
     }
-    // Up to `high` there are k or more; up to `low` there are fewer, or it is the least of all.
+    // At most `high` there are k or more; at most `low` there are fewer, or it is the minimum.
     loop {
         let middle = T::halfway(low, high);
         let count = values.iter().map(|value| i32::from(*value <= middle)).sum::<i32>() as usize;
@@ -182,9 +182,9 @@ fn about_kth<T: Whole>(values: &[T], k: usize) -> T {
     }
 }
 
-/// A whole number.
+/// An integer type.
 trait Whole: Copy + Ord {
-    /// The number in the middle, rounded down.
+    /// The midpoint, rounded down.
     fn halfway(low: Self, high: Self) -> Self;
 }
 
@@ -209,19 +209,19 @@ impl Reader for Exact {
         self.look_ahead(&sums, rows.clone(), cols.clone());
         let same = rows == cols;
         let groups = cols.len().next_multiple_of(LANES);
-        // Columns that are not there are left out of what passes, as a sample and itself are, and those before it.
+        // Padding columns are removed from the hits, as are a sample itself and those before it.
         let mut terms = [0; BLOCK];
         terms[..cols.len()].copy_from_slice(&self.col[cols.clone()]);
         let (mut lists, mut start) = ([(); 2].map(|()| IntHits::default()), 0);
         while start < rows.len() {
             let col_limits = self.limits(cols.clone());
-            // While columns know no limit, each row's pairs all count: limits are looked at anew soon.
+            // While columns have no limits, all pairs of a row count: limits are refreshed often.
             let strip = if col_limits.contains(&UNKNOWN) { 2 * LANES } else { BLOCK };
             let end = rows.len().min(start + strip);
             let first = rows.start + start;
             let row_limits = self.limits(first..first + end - start);
             for (r, i) in (start..end).zip(first..) {
-                // On the diagonal what lies before this group of columns is not made.
+                // On the diagonal, columns before this group are not computed.
                 let run = (i.saturating_sub(cols.start) / LANES * LANES).min(groups)..groups;
                 let row = (self.row[i], row_limits[i - first]);
                 let at = (i - first) * BLOCK + run.start;
@@ -261,7 +261,7 @@ mod tests {
                 let limit = about_kth(&values, k);
                 assert!(limit >= sorted[k - 1], "{k} of {len} below {range}");
                 let last = sorted[(k - 1 + MORE).min(len - 1)];
-                // Halving ends between two values.
+                // Bisection ends between two values.
                 let next = sorted.iter().find(|value| **value > last).copied().unwrap_or(i32::MAX);
                 assert!(limit < next || limit == last, "{k} of {len} below {range}: {limit}");
             }

@@ -3,11 +3,11 @@
 use crate::ops::pairs::BLOCK;
 use std::ops::Range;
 
-/// Lowers the limits of samples that know none, by this block alone: at least k pairs of it are as near as the k-th.
-/// Without that, nearly all pairs of a sample's first block would be offered, most of them for nothing.
+/// Sets first limits from this block alone: at least k of its pairs are as near as the k-th. Without them, nearly all pairs
+/// of a sample's first block would be offered, most in vain.
 ///
-/// `values` makes the block's values, row by row, and `lower` has those of a sample's pairs. Of samples with themselves
-/// pairs are made once, right of the diagonal; what is left of it is not looked at.
+/// `values` computes the block's values row by row, and `lower` receives those of a sample's pairs. On the diagonal pairs are
+/// computed once, right of it.
 pub(super) fn look_ahead<T: Copy>(
     k: usize,
     (rows, cols): (&Range<usize>, &Range<usize>),

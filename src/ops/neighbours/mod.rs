@@ -36,7 +36,7 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// Those of the rows that are asked about, `k` for each, named by their row.
+    /// `k` neighbours of each query row, by row number.
     fn of_rows(rows: &Rows<'_>, k: usize, mut indices: Vec<u32>, squared: Vec<f64>) -> Self {
         let first = rows.partners().start as u32;
         if first > 0 {
@@ -51,13 +51,13 @@ impl Neighbours {
         self.n
     }
 
-    /// The number of neighbours of each.
+    /// The number of neighbours per sample.
     pub fn k(&self) -> usize {
         self.k
     }
 
-    /// How many reference samples the neighbours of queries were sought among; `None` where samples were
-    /// compared among themselves, so that indices name samples and neighbours alike.
+    /// The number of reference samples in a search between two sets; `None` within one set, where indices name samples and
+    /// neighbours alike.
     pub fn reference(&self) -> Option<usize> {
         self.reference
     }
@@ -73,7 +73,7 @@ impl Neighbours {
         &self.squared[i * self.k..(i + 1) * self.k]
     }
 
-    /// The `k` nearest of each sample's neighbours, at most all.
+    /// The `k` nearest of each sample's neighbours: all where `k` is larger.
     pub(crate) fn first(&self, k: usize) -> Neighbours {
         let k = k.min(self.k);
         let each = 0..self.n;
@@ -93,8 +93,8 @@ impl Neighbours {
     }
 }
 
-/// The square of the median of distances whose squares these are. Where that is one of them it is left as it is:
-/// the square of its rounded root could be larger, and the pair would count as nearer than itself.
+/// The square of the median distance, from squared distances. A median that is one of them is returned unchanged: the square
+/// of its rounded root could be larger, and the pair would count as nearer than itself.
 fn squared_median(mut squared: Vec<f64>) -> f64 {
     squared.sort_unstable_by(f64::total_cmp);
     let half = squared.len() / 2;
@@ -126,7 +126,7 @@ pub fn neighbours(device: &Device, points: &Points<'_>, k: usize) -> Result<Neig
     neighbours_with(device, points, k, &|_| ())
 }
 
-/// As [`neighbours`], telling `progress` how far it is.
+/// As [`neighbours`], with a progress callback.
 ///
 /// ```
 /// use sharpdim::{Device, Points, ops::neighbours_with};
@@ -145,7 +145,7 @@ pub fn neighbours_with(
     search(device, &Rows::from(points), k, progress)
 }
 
-/// Refuses a number of neighbours that samples do not have.
+/// Refuses k of 0, or too few samples for it.
 pub(super) fn check_k(points: &Points<'_>, k: usize) -> Result<()> {
     if k == 0 {
         return Err(Error::Argument("k is 0: it must be at least 1".into()));
@@ -160,7 +160,7 @@ pub(super) fn check_k(points: &Points<'_>, k: usize) -> Result<()> {
     Ok(())
 }
 
-/// The k nearest partners of every row that is asked about; there are as many.
+/// The k nearest partners of every query row, of which there are at least k.
 fn search(device: &Device, rows: &Rows<'_>, k: usize, progress: Progress<'_>) -> Result<Neighbours> {
     #[cfg(gpu)]
     if let Some(gpu) = device.gpu() {
@@ -171,8 +171,8 @@ fn search(device: &Device, rows: &Rows<'_>, k: usize, progress: Progress<'_>) ->
     Ok(cpu::neighbours(rows, k, progress))
 }
 
-/// The squared distances, as `direct` gives them, of each sample to its candidates. A pair that is a
-/// candidate of both its samples is computed once; `direct` gets pairs in order.
+/// The squared distances of each sample to its candidates, computed by `direct`. A pair that is a candidate of both its
+/// samples is computed once; `direct` receives sorted pairs.
 fn recompute(
     candidates: &[Vec<u32>],
     direct: impl Fn(&[(u32, u32)]) -> Result<Vec<f64>>,
@@ -196,8 +196,8 @@ fn recompute(
     Ok(found.collect())
 }
 
-/// Compares the rows whose screening left them `open` with all that they are paired with, by the squared distances that
-/// `direct` gives: what they found becomes all there is.
+/// Compares the rows that screening left `open` with all their partners, by the squared distances of `direct`, and replaces
+/// their candidates.
 fn compare_with_all(
     rows: &Rows<'_>,
     open: &[usize],
@@ -208,7 +208,7 @@ fn compare_with_all(
         let others = |&i: &usize| rows.others(i).map(move |j| (i as u32, j as u32));
         let pairs: Vec<_> = open.iter().flat_map(others).collect();
         let squared = direct(&pairs)?;
-        // Each has as many others.
+        // Each has the same number of partners.
         let others = pairs.len() / open.len();
         for (at, &i) in open.iter().enumerate() {
             let own = at * others..(at + 1) * others;
@@ -219,7 +219,7 @@ fn compare_with_all(
     Ok(())
 }
 
-/// The k nearest of what was found for each row that is asked about.
+/// The k nearest candidates of each query row.
 fn collect(rows: &Rows<'_>, k: usize, mut found: Vec<Vec<(f64, u32)>>) -> Neighbours {
     let n = rows.asked().len();
     found.truncate(n);

@@ -1,4 +1,4 @@
-//! `norm` on the CPU: in 64 bits, blocks' sums in order.
+//! `norm` on the CPU: sums of blocks in f64, added in order.
 
 use rayon::prelude::*;
 

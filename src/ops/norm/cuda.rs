@@ -1,4 +1,4 @@
-//! `norm` on a GPU: sums of pieces, and their sum.
+//! `norm` on a GPU: partial sums, then their sum.
 
 use crate::device::{Addresses, Gpu, Kernel, Launch, params};
 use crate::{Error, Result, Slot};
@@ -20,12 +20,12 @@ struct NormParams {
 }
 params!(NormParams: 40 bytes, pieces at 32);
 
-/// Two floats of workspace for the double of each piece, and one to reach a multiple of 8 bytes.
+/// Two floats of workspace for each piece's double, and one for alignment to 8 bytes.
 pub(super) fn workspace_len(_gpu: &Gpu, len: usize) -> usize {
     2 * len.div_ceil(PIECE) + 1
 }
 
-/// The first multiple of 8 from an address on that is a multiple of 4.
+/// Rounds an address that is a multiple of 4 up to a multiple of 8.
 fn doubles(address: u64) -> u64 {
     address.next_multiple_of(8)
 }

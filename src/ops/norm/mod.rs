@@ -1,4 +1,4 @@
-//! The Euclidean norm of a tensor, as of all of a network's gradients.
+//! The Euclidean norm of a tensor, such as all gradients of a network.
 
 mod cpu;
 #[cfg(gpu)]

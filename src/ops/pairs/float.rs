@@ -107,14 +107,14 @@ impl<'a> Centred<'a> {
     fn widest(&self) -> f64 {
         match self.rows.kind() {
             Kind::F64 => {
-                let of = |i: usize| match self.rows.row(i, 0..self.rows.dim()) {
+                let widest_in_row = |i: usize| match self.rows.row(i, 0..self.rows.dim()) {
                     Run::F64(values) => {
                         let off = values.iter().zip(&self.wide_mean).map(|(x, mean)| (x - mean).abs());
                         off.fold(0.0, f64::max)
                     }
                     _ => 0.0,
                 };
-                (0..self.rows.n()).into_par_iter().map(of).reduce(|| 0.0, f64::max)
+                (0..self.rows.n()).into_par_iter().map(widest_in_row).reduce(|| 0.0, f64::max)
             }
             _ => {
                 let widest = self.reduce_rows(|row| row.iter().fold(0.0f32, |m, v| m.max(v.abs())));
@@ -123,14 +123,14 @@ impl<'a> Centred<'a> {
         }
     }
 
-    fn reduce_rows<T: Send>(&self, of: impl Fn(&[f32]) -> T + Sync) -> Vec<T> {
+    fn reduce_rows<T: Send>(&self, reduce: impl Fn(&[f32]) -> T + Sync) -> Vec<T> {
         (0..self.rows.n())
             .into_par_iter()
             .map_init(
                 || vec![0.0; self.rows.dim()],
                 |row, i| {
                     self.read(i, 0, row);
-                    of(row)
+                    reduce(row)
                 },
             )
             .collect()

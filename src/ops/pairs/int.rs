@@ -124,8 +124,8 @@ pub(crate) fn row_terms(rows: &Quantised<'_>, n: usize, simd: Simd) -> RowTerms 
                 }
                 let term = rows.term(&total);
                 let weights = rows.weights();
-                let sum = |of: &dyn Fn(&Pass) -> i64| -> f64 {
-                    rows.passes().iter().map(|pass| weights[pass.weight] * of(pass)).sum::<i64>() as f64
+                let sum = |product: &dyn Fn(&Pass) -> i64| -> f64 {
+                    rows.passes().iter().map(|pass| weights[pass.weight] * product(pass)).sum::<i64>() as f64
                 };
                 let crossed = |plane: usize| total.crossed[plane] as i64;
                 let shifted = |plane: usize| shift(simd) * total.sums[plane] as i64;

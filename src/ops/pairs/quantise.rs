@@ -72,7 +72,7 @@ impl<'a> Quantised<'a> {
     }
 
     /// The same grid for other samples, which may lie beside it no further than these do.
-    pub(crate) fn of(&self, rows: impl Into<Rows<'a>>) -> (Self, Bounds) {
+    pub(crate) fn on_same_grid(&self, rows: impl Into<Rows<'a>>) -> (Self, Bounds) {
         let this = Quantised { rows: rows.into(), ..self.clone() };
         let bounds = this.bounds(this.rows.n());
         (this, bounds)

@@ -236,7 +236,7 @@ impl<'a> Rows<'a> {
             None => (self.first, i),
         };
         let at = i * set.dim();
-        Run::of(&set, at + columns.start..at + columns.end)
+        Run::new(&set, at + columns.start..at + columns.end)
     }
 
     /// All values of some rows of one set.
@@ -246,7 +246,7 @@ impl<'a> Rows<'a> {
             Some((reference, start)) if rows.start >= start => (reference, start),
             _ => (self.first, 0),
         };
-        Run::of(&set, (rows.start - start) * set.dim()..(rows.end - start) * set.dim())
+        Run::new(&set, (rows.start - start) * set.dim()..(rows.end - start) * set.dim())
     }
 
     /// Tiles that together hold every pair once.
@@ -262,7 +262,7 @@ impl<'a> Rows<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn of(set: &Points<'a>, at: Range<usize>) -> Self {
+    fn new(set: &Points<'a>, at: Range<usize>) -> Self {
         match set.values() {
             Values::U8(values) => Run::U8(&values[at]),
             Values::F32(values) => Run::F32(&values[at]),

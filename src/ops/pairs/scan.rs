@@ -377,7 +377,7 @@ fn int_hits_512(
     for (at, ((terms, limits), sums)) in groups.zip(sums.as_chunks::<LANES>().0).enumerate() {
         // SAFETY: 16 values each.
         let [terms, limits, sums] =
-            [terms, limits, sums].map(|of| unsafe { _mm512_loadu_si512(of.as_ptr().cast()) });
+            [terms, limits, sums].map(|values| unsafe { _mm512_loadu_si512(values.as_ptr().cast()) });
         let values = _mm512_sub_epi32(_mm512_add_epi32(row_term, terms), _mm512_add_epi32(sums, sums));
         let passed = [_mm512_cmple_epi32_mask(values, row_limit), _mm512_cmple_epi32_mask(values, limits)];
         if passed[0] | passed[1] == 0 {
@@ -433,7 +433,7 @@ pub(super) fn int_hits_256(
     for (at, ((terms, limits), sums)) in eights.zip(sums.as_chunks::<EIGHT>().0).enumerate() {
         // SAFETY: eight values each.
         let [terms, limits, sums] =
-            [terms, limits, sums].map(|of| unsafe { _mm256_loadu_si256(of.as_ptr().cast()) });
+            [terms, limits, sums].map(|values| unsafe { _mm256_loadu_si256(values.as_ptr().cast()) });
         let values = _mm256_sub_epi32(_mm256_add_epi32(row_term, terms), _mm256_add_epi32(sums, sums));
         let start = _mm256_set1_epi32((first + at * EIGHT) as i32);
         let above = [_mm256_cmpgt_epi32(values, row_limit), _mm256_cmpgt_epi32(values, limits)];

@@ -1,5 +1,5 @@
-//! `pairs_within` on the CPU, fused with the tiles of pairs: bounds pick out the few pairs that may be within
-//! the radius; of floats, these are recomputed from the samples themselves.
+//! `pairs_within` on the CPU, fused with the tiles of pairs: bounds select the few candidates within the radius; for
+//! floats, these are recomputed from the samples themselves.
 
 use super::{Found, Task};
 use crate::Values;
@@ -15,7 +15,7 @@ pub(super) fn pairs_within(task: &Task<'_>, progress: Progress<'_>) -> Found {
     let (row, col) = pass.terms();
     let mut collector = Collector {
         task,
-        // 8-bit values are squared distances themselves; a grid of floats has roundings in its unit.
+        // 8-bit values are squared distances themselves; the unit of a grid of floats is rounded.
         exact: matches!(task.points.values(), Values::U8(_)),
         bounds: pass.bounds(),
         row,
@@ -44,7 +44,7 @@ struct Collector<'a> {
     bounds: &'a Bounds,
     row: &'a [f64],
     col: &'a [f64],
-    /// Pairs further than this are counted, but no longer kept: there are too many.
+    /// Pairs beyond this are counted but not kept, as there are too many.
     near: f64,
     tile: Mutex<OfTile>,
     found: Vec<(u32, u32, f64)>,
@@ -52,7 +52,7 @@ struct Collector<'a> {
     within: u64,
 }
 
-/// What a tile's blocks have found, in the order in which they were done.
+/// The pairs of a tile's blocks, in the order of their completion.
 #[derive(Default)]
 struct OfTile {
     candidates: Vec<(u32, u32, f64)>,
@@ -80,7 +80,7 @@ impl Collector<'_> {
     }
 }
 
-/// Leaves the `count` nearest pairs, and gives the squared distance of the last of them.
+/// Keeps the `count` nearest pairs, and returns the squared distance of the last.
 fn nearest(found: &mut Vec<(u32, u32, f64)>, count: usize) -> f64 {
     let (_, last, _) = found.select_nth_unstable_by(count - 1, |a, b| a.2.total_cmp(&b.2));
     let squared = last.2;
@@ -90,7 +90,7 @@ fn nearest(found: &mut Vec<(u32, u32, f64)>, count: usize) -> f64 {
 
 impl Reader for Collector<'_> {
     fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
-        // A rounding of f64 is far below this, and letting a pair through costs nothing.
+        // Far above the roundings of f64; an extra candidate costs nothing.
         let room = if self.exact { 0.0 } else { 1e-11 };
         let first = tile.cols.start + block.cols.start;
         let mut terms = [f64::NAN; BLOCK];
@@ -100,7 +100,7 @@ impl Reader for Collector<'_> {
         let (mut passed, mut none, mut found) = (Hits::default(), Hits::default(), OfTile::default());
         for r in 0..block.rows.len() {
             let i = tile.rows.start + block.rows.start + r;
-            // On the diagonal what lies before this group of columns is not made.
+            // On the diagonal, columns before this group are not computed.
             let run = (i.saturating_sub(first) / LANES * LANES).min(groups)..groups;
             let row = (self.row[i], self.bounds.limit(i, self.task.squared * (1.0 + room)));
             let sums = &block.row(r)[run.clone()];

@@ -1,5 +1,4 @@
-//! `pairs_within`: all pairs of samples that are no further from each other than a radius, never holding
-//! the N x N matrix.
+//! `pairs_within`: all pairs of samples within a radius, without storing the N x N matrix.
 
 mod cpu;
 #[cfg(gpu)]
@@ -8,11 +7,11 @@ mod cuda;
 use super::Progress;
 use crate::{Device, Error, Points, Result};
 
-/// What the devices' code hands back.
+/// A device's result.
 enum Found {
-    /// All of them, sorted.
+    /// All pairs, sorted.
     Pairs(Vec<(u32, u32, f64)>),
-    /// There are `within` of them, more than are wanted; the first that is too many is at `squared`.
+    /// Too many pairs: `within` of them; the first beyond the limit has the squared distance `squared`.
     TooMany { within: u64, squared: f64 },
 }
 
@@ -20,14 +19,12 @@ enum Found {
 /// squared): the two samples, the lower index first, and the squared distance, sorted by the samples.
 ///
 /// Squared distances are exact integers for 8-bit data, and within 1e-12 relative of the truth for floats,
-/// recomputed as sums of squared differences; whatever lies that close to the radius is within or not as
-/// f64 sums on the CPU say, on every device. Memory grows with the pairs found, of which at most `most`
-/// are given.
+/// recomputed as sums of squared differences; on every device, pairs that close to the radius are decided by
+/// f64 sums on the CPU. Memory grows with the pairs found, of which at most `most` are returned.
 ///
 /// # Errors
 /// [`Error::Argument`] where the radius is negative, NaN or infinite, or `most` is 0; [`Error::Data`] where
-/// more than `most` pairs are within it: the message says how many are, and below which radius there are
-/// not too many; [`Error::Device`] where the device fails.
+/// more than `most` pairs are within it: the message gives their number, and a radius that is small enough; [`Error::Device`] where the device fails.
 ///
 /// ```
 /// use sharpdim::{Device, Points, ops::pairs_within};
@@ -44,7 +41,7 @@ pub fn pairs_within(
     pairs_within_with(device, points, squared_radius, most, &|_| ())
 }
 
-/// As [`pairs_within`], telling `progress` how far it is.
+/// As [`pairs_within`], with a progress callback.
 ///
 /// ```
 /// use sharpdim::{Device, Points, ops::pairs_within_with};
@@ -87,13 +84,13 @@ pub fn pairs_within_with(
             if squared > 0.0 {
                 format!("take a radius below {}", squared.sqrt())
             } else {
-                "so many samples are identical that no radius would do".into()
+                "no radius is small enough, as too many samples are identical".into()
             }
         ))),
     }
 }
 
-/// What every device's code works on, checked.
+/// Checked input of all devices.
 struct Task<'a> {
     points: &'a Points<'a>,
     squared: f64,

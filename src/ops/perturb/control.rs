@@ -3,28 +3,27 @@
 use super::Perturb;
 use crate::{Arena, Error, Result, Slot};
 
-/// Numbers from here on are not all floats.
+/// Integers below this are exact in f32.
 const MOST_NUMBER: u32 = 1 << 24;
 
-/// Parameters of one image for the next operations; each reads those that it uses. Written by
+/// Parameters of one image for the next operations, each of which reads those that it needs. Written by
 /// [`Perturb::write_controls`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Control {
-    /// Radius of the ball about the original that x stays in, in pixel units.
+    /// Radius of the ball about the original, in pixel units.
     pub epsilon: f32,
-    /// How far a step goes, in pixel units: in each value (L∞), or by the Euclidean norm (L2). Below 0 it goes against
-    /// the gradient, as in targeted attacks; 0 leaves the image where it is.
+    /// Step size in pixel units: per value (L∞), or in Euclidean norm (L2). Negative steps descend, as in targeted attacks; 0
+    /// does not move the image.
     pub step: f32,
-    /// What [`accumulate`](super::accumulate) keeps of the gradients before.
+    /// Decay of the accumulated gradient in [`accumulate`](super::accumulate).
     pub momentum: f32,
-    /// How much of a step [`step_apgd`](super::step_apgd) takes, from 0 to 1; the rest goes on as the step before went.
+    /// Weight of the new step in [`step_apgd`](super::step_apgd), from 0 to 1; 1 - alpha is that of the previous step.
     pub alpha: f32,
-    /// Whether [`keep`](super::keep) keeps this image.
+    /// Whether [`keep`](super::keep) copies this image.
     pub keep: bool,
-    /// The image's number, below 2^24, which its random numbers are a function of: they are the same wherever in a
-    /// batch it stands.
+    /// The image's number, below 2^24. Its random numbers are a function of it, independent of its position in a batch.
     pub image: u32,
-    /// Which of the image's draws the next one is, below 2^24: the same image, draw and seed give the same numbers.
+    /// The number of the draw, below 2^24: the same image, draw and seed give the same random numbers.
     pub draw: u32,
     /// The window's upper edge, for [`square`](super::square).
     pub row: u32,
@@ -53,11 +52,11 @@ impl Default for Control {
 }
 
 impl Control {
-    /// As kernels/perturb.cu reads them.
+    /// The layout of kernels/perturb.cu.
     pub(super) fn floats(&self) -> [f32; Perturb::CONTROLS] {
         let number = |v: u32| v as f32;
         [
-            // +0 for -0: the ends of the ball keep the sign of a zero.
+            // +0 for -0: the ball's bounds would keep the sign of a zero.
             self.epsilon + 0.0,
             self.step,
             self.momentum,
@@ -71,8 +70,8 @@ impl Control {
         ]
     }
 
-    /// The other way, of whatever a tensor holds: casts cut fractions off, and take NaN and what is below 0 for 0.
-    pub(super) fn of(floats: &[f32]) -> Self {
+    /// From the floats of a tensor, whatever they are: casts truncate, and make 0 of NaN and negative numbers.
+    pub(super) fn from_floats(floats: &[f32]) -> Self {
         let number = |at: usize| floats[at] as u32;
         Control {
             epsilon: floats[0],
@@ -98,8 +97,7 @@ impl Perturb {
         Self::CONTROLS * self.batch
     }
 
-    /// Tells each image of the batch what the next operations read. Where there are fewer controls than images, the
-    /// last one is for all that are left.
+    /// Writes the operand `controls`. Where there are fewer controls than images, the last one is repeated.
     ///
     /// # Errors
     /// [`Error::Argument`] for no controls or more than images, a number that is not finite, an epsilon below 0, an
@@ -109,7 +107,7 @@ impl Perturb {
         let given = controls.len();
         let Some(last) = controls.last().filter(|_| given <= self.batch) else {
             return Err(Error::Argument(format!(
-                "perturb: {given} controls for a batch of {}: from 1 on, and no more than it has",
+                "perturb: {given} controls for a batch of {}: at least 1 is needed, and no more than the batch has",
                 self.batch
             )));
         };
@@ -144,7 +142,7 @@ impl Perturb {
         if side > 0 && !(within(row, self.height) && within(column, self.width)) {
             let (height, width) = (self.height, self.width);
             return Err(format!(
-                "a window of {side} x {side} pixels from ({row}, {column}) on: it must lie inside {height} x {width}"
+                "a window of {side} x {side} pixels at ({row}, {column}): it must lie inside {height} x {width}"
             ));
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! Attacks' operations on the CPU: images side by side. Every operation is rounded by itself, in the order of
-//! kernels/perturb.cu, and sums are of as many parts: the same bits.
+//! `perturb` on the CPU: images in parallel. Every operation is rounded separately, and sums have the order, of
+//! kernels/perturb.cu, for the same bits.
 
 use super::operands::Work;
 use super::{Control, Noise, Norm, Perturb, Square};
@@ -7,7 +7,7 @@ use crate::ops::philox::{key, philox};
 use rayon::prelude::*;
 use std::f64::consts::PI;
 
-/// What an operation reads; empty where it has no such operand.
+/// The operands that an operation reads: empty where it has none.
 #[derive(Clone, Copy)]
 pub(super) struct Tensors<'a> {
     pub origin: &'a [f32],
@@ -39,7 +39,7 @@ fn parts(tensor: &mut [f32], images: usize) -> Vec<&mut [f32]> {
     (0..images).map(part).collect()
 }
 
-/// Images that move, what else is written, and the network's input.
+/// The operands that an operation writes: images, the other output, and the network's input.
 pub(super) fn run(p: &Perturb, work: Work, tensors: Tensors<'_>, [x, other, y]: [&mut [f32]; 3]) {
     let [x, other, y] = [x, other, y].map(|tensor| parts(tensor, p.batch));
     let images = x.into_par_iter().zip(other).zip(y).enumerate();
@@ -50,7 +50,7 @@ pub(super) fn run(p: &Perturb, work: Work, tensors: Tensors<'_>, [x, other, y]: 
         };
         let told = match tensors.controls {
             [] => Control::default(),
-            controls => Control::of(&controls[part(controls)]),
+            controls => Control::from_floats(&controls[part(controls)]),
         };
         let mut image = Image {
             p,
@@ -68,7 +68,7 @@ pub(super) fn run(p: &Perturb, work: Work, tensors: Tensors<'_>, [x, other, y]: 
             Work::Normalise => image.from,
             Work::Square(..) => image.other,
             Work::Step(_) | Work::StepApgd(_) | Work::Noise(..) => image.x,
-            // They leave no images for the network.
+            // They do not write the network's input.
             Work::GradientNorms | Work::Accumulate | Work::Keep => image.x,
         };
         normalise(p, tensors.scale, moved, y);
@@ -84,27 +84,27 @@ fn normalise(p: &Perturb, scale: &[f32], x: &[f32], y: &mut [f32]) {
     }
 }
 
-/// a + b, rounded downwards.
+/// a + b, rounded down.
 fn add_down(a: f32, b: f32) -> f32 {
     let (a, b) = (f64::from(a), f64::from(b));
     let sum = a + b;
     if sum == 0.0 {
-        // As IEEE 754 has it: -0, but for two +0.
+        // As in IEEE 754: -0, except for two +0.
         return if a.is_sign_negative() || b.is_sign_negative() { -0.0 } else { 0.0 };
     }
-    // What rounding to 64 bits took from the sum (Knuth's two-sum).
+    // The rounding error of the sum (Knuth's two-sum).
     let of_b = sum - a;
     let lost = (a - (sum - of_b)) + (b - of_b);
     let near = sum as f32;
     if f64::from(near) > sum || (f64::from(near) == sum && lost < 0.0) { near.next_down() } else { near }
 }
 
-/// a + b, rounded upwards.
+/// a + b, rounded up.
 fn add_up(a: f32, b: f32) -> f32 {
     -add_down(-a, -b)
 }
 
-/// To a float, rounded downwards.
+/// To f32, rounded down.
 fn to_float_down(v: f64) -> f32 {
     let near = v as f32;
     if f64::from(near) > v { near.next_down() } else { near }
@@ -121,7 +121,7 @@ impl Perturb {
         }
     }
 
-    /// Into x0 - epsilon .. x0 + epsilon, the ends rounded towards x0, then into the range.
+    /// Clips to x0 - epsilon .. x0 + epsilon, with bounds rounded towards x0, then to the range.
     fn in_box(&self, origin: f32, epsilon: f32, v: f32) -> f32 {
         let (least, most) = (add_up(origin, -epsilon), add_down(origin, epsilon));
         self.in_range(if v <= least {
@@ -143,7 +143,7 @@ impl Perturb {
     }
 }
 
-/// `step` in the direction of g's sign; nowhere for 0 and NaN.
+/// `step` sign(g): 0 for 0 and NaN.
 fn along_sign(x: f32, step: f32, g: f32) -> f32 {
     if g > 0.0 {
         x + step
@@ -154,10 +154,10 @@ fn along_sign(x: f32, step: f32, g: f32) -> f32 {
     }
 }
 
-/// Threads of a block of kernels/perturb.cu, which sums go by.
+/// Threads per block of kernels/perturb.cu, which define the order of sums.
 const LANES: usize = 512;
 
-/// Sums in a block's order.
+/// Sums in the order of a kernel's block.
 struct Lanes([f64; LANES]);
 
 impl Lanes {
@@ -165,8 +165,8 @@ impl Lanes {
         Lanes([0.0; LANES])
     }
 
-    /// Of values by their places.
-    fn of(values: usize, value: impl Fn(usize) -> f64) -> f64 {
+    /// The sum of `values` values, each from its index.
+    fn total(values: usize, value: impl Fn(usize) -> f64) -> f64 {
         let mut lanes = Lanes::new();
         for first in (0..values).step_by(LANES) {
             let here = LANES.min(values - first);
@@ -195,20 +195,20 @@ fn norm(values: usize, value: impl Fn(usize) -> f64) -> f64 {
         let v = value(i);
         v * v
     };
-    Lanes::of(values, squared).sqrt()
+    Lanes::total(values, squared).sqrt()
 }
 
-/// What vectors of this norm are multiplied by to lie in the ball.
+/// The factor that projects vectors of this norm into the ball.
 fn factor(norm: f64, epsilon: f32) -> f64 {
     if norm > f64::from(epsilon) { f64::from(epsilon) / norm } else { 1.0 }
 }
 
-/// One of the 2^23 middles of parts of -1 .. 1.
+/// One of the midpoints of 2^23 equal parts of -1 .. 1.
 fn from_minus_one(word: u32) -> f32 {
     ((2 * (word >> 9) + 1) as i32 - (1 << 23)) as f32 * (1.0 / (1 << 23) as f32)
 }
 
-/// A middle of the 2^32 parts of 0 .. 1.
+/// One of the midpoints of 2^32 equal parts of 0 .. 1.
 fn from_zero(word: u32) -> f64 {
     (f64::from(word) + 0.5) * (1.0 / 4_294_967_296.0)
 }
@@ -218,7 +218,7 @@ fn either(epsilon: f32, word: u32) -> f32 {
     if word >> 31 == 1 { epsilon } else { -epsilon }
 }
 
-/// Four normal numbers, of two pairs of words (Box & Muller 1958).
+/// Four normal numbers from two pairs of words (Box & Muller 1958).
 fn normals(words: [u32; 4]) -> [f64; 4] {
     let pair = |a: u32, b: u32| {
         let radius = (-2.0 * from_zero(a).ln()).sqrt();
@@ -235,7 +235,7 @@ impl Image<'_> {
         let words = |seed: u64, four: u32| philox([four, image, draw, work.purpose()], key(seed));
         match work {
             Work::GradientNorms => self.gradient_norms(),
-            // What the network reads is all there is to do.
+            // Only the network's input is written.
             Work::Normalise => {}
             Work::Step(Norm::Linf) => self.step_linf(),
             Work::Step(Norm::L2) => self.step_l2(),
@@ -250,15 +250,15 @@ impl Image<'_> {
         }
     }
 
-    /// The gradient by a pixel's value.
+    /// The gradient with respect to a pixel's value.
     fn gradient(&self, i: usize) -> f64 {
         f64::from(self.g[i]) * f64::from(self.scale[i % self.p.channels])
     }
 
     fn gradient_norms(&mut self) {
         let values = self.g.len();
-        let sum = Lanes::of(values, |i| self.gradient(i).abs());
-        let zeros = Lanes::of(values, |i| f64::from(u8::from(self.gradient(i) == 0.0)));
+        let sum = Lanes::total(values, |i| self.gradient(i).abs());
+        let zeros = Lanes::total(values, |i| f64::from(u8::from(self.gradient(i) == 0.0)));
         let norm = norm(values, |i| self.gradient(i));
         self.other.copy_from_slice(&[sum as f32, norm as f32, zeros as f32]);
     }
@@ -293,7 +293,7 @@ impl Image<'_> {
         }
     }
 
-    /// What the gradient is multiplied by for a step: 0 where it has no direction.
+    /// The factor of the gradient in a step: 0 where it has no direction.
     fn rate(&self) -> f64 {
         let norm = norm(self.g.len(), |i| self.gradient(i));
         if norm > 0.0 && norm < f64::INFINITY { f64::from(self.told.step) / norm } else { 0.0 }
@@ -358,7 +358,7 @@ impl Image<'_> {
             }
         }
         let norm = lanes.sum().sqrt();
-        // Uniform in the ball: volumes are as radii to the power of the dimension.
+        // Uniform in the ball: volume grows as the radius to the power of the dimension.
         let part = (from_zero(words(u32::MAX)[0]).ln() / values as f64).exp();
         let by = f64::from(self.told.epsilon) * part / norm;
         let fours = self.x.chunks_mut(4).zip(self.origin.chunks(4));
@@ -373,7 +373,7 @@ impl Image<'_> {
         let &Perturb { width, channels, .. } = self.p;
         let Control { epsilon, row, column, side, .. } = self.told;
         self.other.copy_from_slice(self.from);
-        // Each of them one sign for all rows.
+        // Each has one sign for all rows.
         let drawn = if kind == Square::Stripes { width * channels } else { channels };
         let signs = (0..drawn).map(|place| either(epsilon, words(place as u32 / 4)[place % 4]));
         let signs: Vec<f32> = signs.collect();
@@ -423,7 +423,7 @@ mod tests {
         assert_eq!((add_down(f32::MAX, 1.0), add_up(f32::MAX, 1.0)), (f32::MAX, f32::INFINITY));
         assert_eq!(add_down(f32::MAX, f32::MAX), f32::MAX);
         for zero in [0.0f32, -0.0] {
-            // What keeps an original's bits in a ball of radius 0.
+            // This keeps an original's bits in a ball of radius 0.
             assert_eq!(add_down(zero, 0.0).to_bits(), zero.to_bits());
             assert_eq!(add_up(zero, -0.0).to_bits(), zero.to_bits());
         }

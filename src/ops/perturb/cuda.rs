@@ -1,4 +1,4 @@
-//! Attacks' operations on a GPU.
+//! `perturb` on a GPU.
 
 use super::operands::Work;
 use super::{Noise, Norm, Perturb};
@@ -7,10 +7,10 @@ use crate::ops::philox::key;
 use crate::{Error, Precision, Result, Slot};
 use bytemuck::NoUninit;
 
-/// Threads of a block of operations on values by themselves.
+/// Threads per block of elementwise operations.
 const THREADS: usize = 256;
 
-/// Threads of a block that has an image, and bytes of shared memory: a double to each of its warps.
+/// Threads per block that processes a whole image, and its shared memory in bytes: a double per warp.
 const IMAGE: (u32, u32) = (512, 128);
 
 /// Mirrors `PerturbParams` of kernels/perturb.cu.
@@ -40,7 +40,7 @@ struct PerturbParams {
 }
 params!(PerturbParams: 112 bytes, key_low at 64);
 
-/// A tensor's precision as kernels have it.
+/// The kernels' code of a tensor's precision.
 fn kind_of(slot: Slot) -> u32 {
     match slot.precision() {
         _ if slot.is_empty() => 0,
@@ -49,15 +49,14 @@ fn kind_of(slot: Slot) -> u32 {
     }
 }
 
-/// How many values a thread takes, and how many blocks an image: four where every tensor's images start at multiples
-/// of four values.
+/// Values per thread, and blocks per image: four values where every tensor's images are aligned to four values.
 fn split(values: usize, tensors: &[(u64, usize)]) -> (usize, usize) {
     let aligned = |&(address, bytes): &(u64, usize)| address.is_multiple_of(4 * bytes as u64);
     let each = if values.is_multiple_of(4) && tensors.iter().all(aligned) { 4 } else { 1 };
     (each, values.div_ceil(each * THREADS))
 }
 
-/// Whether an operation has a block to each image, and its kernel.
+/// Whether an operation takes one block per image, and its kernel.
 fn kernel(work: Work) -> (bool, Kernel) {
     match work {
         Work::GradientNorms => (true, Kernel::PerturbGradientNorms),
@@ -74,8 +73,8 @@ fn kernel(work: Work) -> (bool, Kernel) {
     }
 }
 
-/// Originals, images to read, gradient, norms, controls, scales and shifts; images that move, what else is written, the
-/// network's input.
+/// Reads originals, images, gradient, norms, controls, scales and shifts; writes images, the other output and the network's
+/// input.
 pub(super) fn run(
     gpu: &Gpu,
     at: Addresses,
@@ -86,7 +85,7 @@ pub(super) fn run(
 ) -> Result<()> {
     let [origin, from, g, norms, controls, scale] = reads;
     let [x, other, y] = writes;
-    // No operation has both.
+    // No operation has both operands.
     let x = if x.is_empty() { from } else { x };
     let (of_image, kernel) = kernel(work);
     let images = [origin, x, other, g, y].map(|slot| (at.of(slot), slot.precision().bytes()));
@@ -123,7 +122,7 @@ pub(super) fn run(
     let (threads, shared_bytes) = if of_image { IMAGE } else { (THREADS as u32, 0) };
     let launch = Launch { grid: [grid as u32, 1, 1], threads, shared_bytes };
     // SAFETY: all tensors that the kernel has lie in the arena, of the sizes that `operands.rs` checks; threads past an
-    // image's values do nothing, and what the controls say is compared, and is no index.
+    // image's values do nothing, and controls are compared, never used as indices.
     unsafe { gpu.launch(kernel, &params, launch) }
 }
 

@@ -1,34 +1,34 @@
-//! What attacks on images do between passes of a network: steps along gradients that stay in a ball about the original,
-//! random starts and squares. All of it works on a batch of images of floats in pixel units, x, whose originals are x0;
-//! the network reads y = x scale\[c\] + shift\[c\] (as [`take_images`](super::take_images) makes it), so that the gradient
-//! by pixels is g scale\[c\] of the gradient g by y.
+//! The operations of adversarial attacks between passes of a network: projected gradient steps in a ball about the original,
+//! random starts and squares. They work on a batch of f32 images x in pixel units, whose originals are x0; the network's
+//! input is y = x scale\[c\] + shift\[c\] (as in [`take_images`](super::take_images)), so that the gradient with respect to
+//! pixels is g scale\[c\], g being the gradient with respect to y.
 //!
-//! Operands, of every operation that has them:
+//! Operands, where an operation has them:
 //!
 //! | | shape | |
 //! |---|---|---|
 //! | `origin`, `x`, `previous`, ... | (batch, height, width, channels) | f32 |
-//! | `g` | (batch, height, width, channels) | f32 or bf16: the gradient by y |
+//! | `g` | (batch, height, width, channels) | f32 or bf16: the gradient with respect to y |
 //! | `y` | (batch, height, width, channels) | f32 or bf16, written: the network's next input; [`Slot::NONE`] where it is not wanted |
-//! | `controls` | (batch, [`Perturb::CONTROLS`]) | f32: what [`Perturb::write_controls`] writes |
+//! | `controls` | (batch, [`Perturb::CONTROLS`]) | f32: written by [`Perturb::write_controls`] |
 //! | `scale` | (2, channels) | f32: the scales, all above 0, then the shifts |
-//! | `norms` | (batch, 3) | f32: what [`gradient_norms`] writes |
+//! | `norms` | (batch, 3) | f32: written by [`gradient_norms`] |
 //!
-//! Everything that changes from image to image and from iteration to iteration is in `controls`: an iteration that was
-//! recorded ([`Arena::record`]) is another one after other controls were written.
+//! Everything that changes between images and iterations is in `controls`: a recorded iteration ([`Arena::record`]) reads
+//! the current controls at each run.
 //!
 //! **The ball is held exactly.** For finite originals, all values of which lie in the range, and any finite x and
 //! gradient, every x that is written lies in the range and, as real numbers, |x - x0| <= epsilon in each value (L∞), or
-//! ||x - x0|| <= epsilon (1 + 1e-6) (L2): what is rounded is rounded towards x0. An epsilon of 0 gives x0 to the bit.
-//! Where an original lies outside the range, the range is what is held.
+//! ||x - x0|| <= epsilon (1 + 1e-6) (L2): results are rounded towards x0. An epsilon of 0 gives x0 to the bit.
+//! Where an original lies outside the range, the result lies in the range.
 //!
-//! Every device gives the same bits, but for [`Noise::Ball`], whose logarithms and sines may differ by a unit in the
+//! Every device gives the same bits, except for [`Noise::Ball`], whose logarithms and sines may differ by a unit in the
 //! last place.
 //!
 //! ```
 //! use sharpdim::ops::perturb::{self, Control, Noise, Norm, Perturb};
 //! use sharpdim::{Device, Layout, Precision, Slot};
-//! // One image of 1 x 2 pixels; its gradient is what a network's backward pass would give.
+//! // One image of 1 x 2 pixels, with a gradient as from a network's backward pass.
 //! let p = Perturb::new(1, [1, 2, 1], [0.0, 255.0])?;
 //! let mut layout = Layout::new(Precision::F32);
 //! let [origin, x] = [2, 2].map(|len| layout.f32(len));
@@ -38,7 +38,7 @@
 //! arena.write(origin, &[100.0, 254.0])?;
 //! arena.write(scale, &[0.5, -1.0])?;
 //! p.write_controls(&mut arena, controls, &[Control { epsilon: 8.0, step: 2.0, ..Control::default() }])?;
-//! // Projected gradient descent: a start in the ball, then steps.
+//! // Projected gradient descent: a random start in the ball, then steps.
 //! perturb::noise(&mut arena, &p, origin, x, controls, scale, y, Noise::Uniform, 7)?;
 //! for _ in 0..10 {
 //!     arena.write(g, &[-0.25, 0.75])?;
@@ -72,13 +72,13 @@ pub struct Perturb {
     pub width: usize,
     /// Values of a pixel.
     pub channels: usize,
-    /// The least value of a pixel, usually 0.
+    /// The smallest value of a pixel, usually 0.
     pub low: f32,
-    /// The greatest, usually 255.
+    /// The largest value of a pixel, usually 255.
     pub high: f32,
 }
 
-/// Which norm a ball is of.
+/// The norm of a ball.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Norm {
     /// The greatest absolute value: each value may change by epsilon.
@@ -87,10 +87,10 @@ pub enum Norm {
     L2,
 }
 
-/// What [`noise`] draws.
+/// The noise that [`noise`] draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Noise {
-    /// Each value uniform from -epsilon to epsilon: in the L∞ ball.
+    /// Each value uniform from -epsilon to epsilon: uniform in the L∞ ball.
     Uniform,
     /// Each value epsilon or -epsilon.
     Signs,
@@ -98,12 +98,12 @@ pub enum Noise {
     Ball,
 }
 
-/// What [`square`] draws.
+/// The candidates that [`square`] draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Square {
-    /// The start: each column of each channel changed by epsilon or -epsilon.
+    /// The start: vertical stripes, each column of each channel changed by epsilon or -epsilon.
     Stripes,
-    /// The window that an image's control names: each of its channels epsilon or -epsilon from the original.
+    /// The window of an image's control: each of its channels epsilon or -epsilon from the original.
     Window,
 }
 
@@ -121,23 +121,23 @@ impl Perturb {
                 .is_some_and(|values| (1..1 << 31).contains(&values) && values.checked_mul(batch).is_some());
         if !fits {
             return Err(Error::Argument(format!(
-                "perturb: {batch} images of {}: none may be 0, nor rows or columns 2^24, or an image's values 2^31 or \
-                 more",
+                "perturb: {batch} images of {}: none may be 0, rows and columns must be fewer than 2^24, and an image's \
+                 values than 2^31",
                 Extents(&[height, width, channels])
             )));
         }
         if !(low < high && low.is_finite() && high.is_finite()) {
             return Err(Error::Argument(format!(
-                "perturb: values from {low} to {high}: the range must be finite, and not empty"
+                "perturb: values from {low} to {high}: the range must be finite and not empty"
             )));
         }
         Ok(Perturb { batch, height, width, channels, low, high })
     }
 }
 
-/// Three norms of each image's gradient by pixels, g scale\[c\], to `norms`: the sum of absolute values (L1), the
-/// Euclidean norm (L2), and how many values are exactly 0, of which many mean a gradient that is masked or underflows.
-/// L1 and L2 are NaN where a value is, and infinite where they are beyond f32; sums are of 64 bits.
+/// Writes three norms of each image's gradient with respect to pixels, g scale\[c\], to `norms`: the sum of absolute values
+/// (L1), the Euclidean norm (L2), and the number of values that are exactly 0, of which many indicate a gradient that is
+/// masked or underflows. L1 and L2 are NaN where a value is, and infinite where they exceed f32; sums are in f64.
 ///
 /// ```
 /// use sharpdim::ops::perturb::{self, Perturb};
@@ -161,8 +161,8 @@ pub fn gradient_norms(arena: &mut Arena, p: &Perturb, g: Slot, scale: Slot, norm
     run(arena, p, Work::GradientNorms, operands)
 }
 
-/// What the network reads of images: y = x scale\[c\] + shift\[c\], the product and the sum rounded by themselves, as
-/// [`take_images`](super::take_images::take) rounds them.
+/// The network's input: y = x scale\[c\] + shift\[c\], product and sum rounded separately, as in
+/// [`take_images`](super::take_images::take).
 ///
 /// ```
 /// use sharpdim::ops::perturb::{self, Perturb};
@@ -185,16 +185,16 @@ pub fn normalise(arena: &mut Arena, p: &Perturb, x: Slot, scale: Slot, y: Slot) 
     run(arena, p, Work::Normalise, operands)
 }
 
-/// One step of gradient ascent in a ball, x and the network's next input y in one pass (Madry et al., *Towards deep
-/// learning models resistant to adversarial attacks*, ICLR 2018; in one step from x0 it is Goodfellow et al.'s fast
+/// One step of projected gradient ascent, writing x and the network's next input y in one pass (Madry et al., *Towards deep
+/// learning models resistant to adversarial attacks*, ICLR 2018; a single step from x0 is Goodfellow et al.'s fast
 /// gradient sign method, ICLR 2015):
 ///
-/// L∞: x <- P(x + step sign(g)), sign(0) and sign(NaN) being 0; P cuts off at x0 - epsilon and x0 + epsilon.
+/// L∞: x <- P(x + step sign(g)), sign(0) and sign(NaN) being 0; P clips to x0 - epsilon .. x0 + epsilon.
 ///
 /// L2: x <- P(x + step g' / ||g'||), g' = g scale\[c\]; P scales x - x0 down to a norm of epsilon. An image whose ||g'||
-/// is 0 or not finite makes no step.
+/// is 0 or not finite does not move.
 ///
-/// Both then cut off at the range. `g` may also be the sum of [`accumulate`], whatever the network's precision.
+/// Both then clip to the range. `g` may also be the sum of [`accumulate`], whatever the network's precision.
 ///
 /// ```
 /// use sharpdim::ops::perturb::{self, Control, Norm, Perturb};
@@ -242,10 +242,10 @@ pub fn step(
     run(arena, p, Work::Step(ball), operands)
 }
 
-/// Adds a gradient to those before it (Dong et al., *Boosting adversarial attacks with momentum*, CVPR 2018):
-/// sum <- momentum sum + g / ||g'||_1, the L1 norm by pixels of `norms`, which [`gradient_norms`] makes of the same
-/// gradient; nothing is added where the norm is 0 or not finite. `sum` (f32, like x) starts at 0, and is by y as g is:
-/// [`step`] takes it for its g.
+/// Accumulates gradients with momentum (Dong et al., *Boosting adversarial attacks with momentum*, CVPR 2018):
+/// sum <- momentum sum + g / ||g'||_1, with the L1 norm with respect to pixels from `norms`, written by [`gradient_norms`]
+/// for the same gradient; nothing is added where the norm is 0 or not finite. `sum` (f32, like x) starts at 0, and is with
+/// respect to y, as g is: [`step`] accepts it as g.
 ///
 /// ```
 /// use sharpdim::ops::perturb::{self, Control, Perturb};
@@ -287,11 +287,11 @@ pub fn accumulate(
 }
 
 /// One step of auto-PGD (Croce & Hein, *Reliable evaluation of adversarial robustness with an ensemble of diverse
-/// parameter-free attacks*, ICML 2020), with P and the direction of [`step`]:
+/// parameter-free attacks*, ICML 2020), with projection P and direction of [`step`]:
 ///
 /// z = P(x + step direction(g)),  new = P(x + alpha (z - x) + (1 - alpha) (x - previous)),  previous <- x,  x <- new
 ///
-/// An alpha of 1, as of the first step, gives z, and does not read `previous`.
+/// An alpha of 1, as in the first step, gives z, and does not read `previous`.
 ///
 /// ```
 /// use sharpdim::ops::perturb::{self, Control, Norm, Perturb};
@@ -345,10 +345,10 @@ pub fn step_apgd(
 
 /// A random start: x <- x0 + noise, in the ball and the range, and the network's input y.
 ///
-/// Words are Philox 4x32-10's (Salmon et al. 2011): key (seed's low and high word), counter (place / 4, the image's
-/// number, its draw, 1 of [`Noise::Uniform`], 2 of [`Noise::Signs`], 3 of [`Noise::Ball`]), word place % 4 for a value's
-/// place in its image. [`Noise::Ball`] makes two normal numbers of two words (Box & Muller 1958), scaled to a norm of
-/// epsilon u^(1 / values), u from the counter's place 2^32 - 1.
+/// Words are Philox 4x32-10's (Salmon et al. 2011): key (seed's low and high word), counter (index / 4, the image's
+/// number, its draw, 1 for [`Noise::Uniform`], 2 for [`Noise::Signs`], 3 for [`Noise::Ball`]), and word index % 4 for a
+/// value's index in its image. [`Noise::Ball`] makes two normal numbers from two words (Box & Muller 1958), scaled to a norm
+/// of epsilon u^(1 / values), with u from the counter's index 2^32 - 1.
 ///
 /// ```
 /// use sharpdim::ops::perturb::{self, Control, Noise, Perturb};
@@ -391,7 +391,7 @@ pub fn noise(
     run(arena, p, Work::Noise(kind, seed), operands)
 }
 
-/// Copies the images whose control says so: best <- x where [`Control::keep`].
+/// Copies selected images: best <- x where [`Control::keep`].
 ///
 /// ```
 /// use sharpdim::ops::perturb::{self, Control, Perturb};
@@ -417,11 +417,11 @@ pub fn keep(arena: &mut Arena, p: &Perturb, x: Slot, best: Slot, controls: Slot)
 }
 
 /// A candidate of the Square Attack in the L∞ ball (Andriushchenko et al., *Square Attack: a query-efficient black-box
-/// adversarial attack via random search*, ECCV 2020), and the network's input y of it: x0 + epsilon or x0 - epsilon where
-/// `kind` draws, cut off at the range, and x elsewhere. `x` is the best candidate so far, and may be `origin`.
+/// adversarial attack via random search*, ECCV 2020), and its network input y: x0 + epsilon or x0 - epsilon where
+/// `kind` draws, clipped to the range, and x elsewhere. `x` is the best candidate so far, and may be `origin`.
 ///
-/// Words are as in [`noise`], of bit 31, with (column channels + channel, ..., 4) for [`Square::Stripes`] and (channel,
-/// ..., 5) for [`Square::Window`].
+/// The sign is bit 31 of a word as in [`noise`], with counter (column channels + channel, ..., 4) for [`Square::Stripes`] and
+/// (channel, ..., 5) for [`Square::Window`].
 ///
 /// ```
 /// use sharpdim::ops::perturb::{self, Control, Perturb, Square};
@@ -467,7 +467,7 @@ pub fn square(
     run(arena, p, Work::Square(kind, seed), operands)
 }
 
-/// Checks all operands, and has the device do the work.
+/// Checks all operands, and runs the operation on the device.
 fn run(arena: &mut Arena, p: &Perturb, work: Work, operands: Operands) -> Result<()> {
     let (reads, writes) = operands::checked(p, work, operands)?;
     match arena.on() {

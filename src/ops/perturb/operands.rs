@@ -1,4 +1,4 @@
-//! The operands that attacks' operations have in common, and their shapes.
+//! The operands of `perturb`'s operations, and their shapes.
 
 use super::{Noise, Norm, Perturb, Square};
 use crate::ops::operand::{self, Operand};
@@ -32,7 +32,7 @@ impl Work {
         }
     }
 
-    /// What its random numbers are for: the last word of their counter.
+    /// The last word of the counter of its random numbers.
     pub(super) fn purpose(self) -> u32 {
         match self {
             Work::Noise(Noise::Uniform, _) => 1,
@@ -58,13 +58,13 @@ impl Work {
             Work::Keep => ("the best images", images()),
             Work::Square(..) => ("the candidate", images()),
             Work::StepApgd(_) => ("the images before", images()),
-            // They have none.
+            // These have no such operand.
             Work::Normalise | Work::Step(_) | Work::Noise(..) => ("nothing", Vec::new()),
         }
     }
 }
 
-/// An operation's operands: those that it has.
+/// The operands of an operation.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Operands {
     pub origin: Option<Slot>,
@@ -74,15 +74,15 @@ pub(super) struct Operands {
     pub norms: Option<Slot>,
     pub controls: Option<Slot>,
     pub scale: Option<Slot>,
-    /// Images that move.
+    /// Images that are written.
     pub x: Option<Slot>,
-    /// What else is written.
+    /// The other output.
     pub other: Option<Slot>,
-    /// May be `Slot::NONE` where the operation's result is another.
+    /// The network's input: may be `Slot::NONE` where the operation has another output.
     pub y: Option<Slot>,
 }
 
-/// An operand, or one that is left out where the operation does not have it.
+/// An operand, optional where the operation does not have it.
 fn named<'a>(
     kind: fn(&'static str, Slot, &'a [usize]) -> Operand<'a>,
     what: &'static str,
@@ -95,7 +95,7 @@ fn named<'a>(
     }
 }
 
-/// Checks all operands: those that are read and those that are written, in the order that devices take them.
+/// Checks all operands, and returns those read and those written, in the order that devices expect.
 pub(super) fn checked(p: &Perturb, work: Work, operands: Operands) -> Result<([Slot; 6], [Slot; 3])> {
     let images = [p.batch, p.height, p.width, p.channels];
     let (norms, controls, scale) = ([p.batch, 3], [p.batch, Perturb::CONTROLS], [2, p.channels]);
@@ -113,7 +113,7 @@ pub(super) fn checked(p: &Perturb, work: Work, operands: Operands) -> Result<([S
     let writes = [
         named(Operand::float, "the images", operands.x, &images),
         named(Operand::float, what_other, operands.other, &other),
-        // Left out only where an operation leaves something else.
+        // Optional only where an operation has another output.
         if left { input.optional() } else { input },
     ];
     operand::Operands { name: "perturb", reads: &reads, writes: &writes, work: None }.check()?;

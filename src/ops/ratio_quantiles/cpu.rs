@@ -1,5 +1,5 @@
-//! The passes of `ratio_quantiles` on the CPU, fused with the tiles of pairs: each thread counts for itself, and
-//! sums of integers are the same in any order.
+//! The passes of `ratio_quantiles` on the CPU, fused with the tiles of pairs: each thread has its own counts, and
+//! integer sums do not depend on the order.
 
 use super::{Bins, Task, most_open};
 use crate::Result;
@@ -20,7 +20,7 @@ impl<'a> Passes<'a> {
         Passes { task, pass: Pass::new(task.points) }
     }
 
-    /// Runs a pass for one who wants all pairs that count.
+    /// Runs a pass for a consumer of all pairs that count.
     fn run<W: Wants>(&self, wants: W, progress: Progress<'_>) -> W {
         let (row, col) = self.pass.terms();
         let (near, norms) = self.pass.bounds().near(row);
@@ -69,9 +69,9 @@ impl super::Passes for Passes<'_> {
     }
 }
 
-/// Who wants all pairs that count, those too close for their value as they are.
+/// A consumer of all pairs that count; those too close for their value are recomputed.
 trait Wants: Sync {
-    /// What a block's thread brings along.
+    /// Per-thread state of a block.
     type Own;
     fn begin(&self) -> Self::Own;
     /// A pair and its value; `counts` says whether it counts.
@@ -87,7 +87,7 @@ struct Scan<'a, W> {
     /// Pairs of value `near` (norm_i + norm_j)^2 or less are recomputed.
     near: f64,
     norms: &'a [f64],
-    /// Pairs of this tile that are.
+    /// Such pairs of this tile.
     close: Mutex<Vec<(u32, u32)>>,
     wants: W,
 }
@@ -126,14 +126,13 @@ impl<W: Wants> Reader for Scan<'_, W> {
     }
 }
 
-/// Counts pairs by bins.
+/// Counts pairs per bin.
 struct Counter<'a> {
     bins: &'a Bins,
     unit: f64,
-    /// Counts that no thread is busy with; with one more place, for all pairs that do not count: cheaper than
-    /// a branch on labels.
+    /// Idle counts of threads, with one more entry for all pairs that do not count: cheaper than a branch on labels.
     idle: Mutex<Vec<Vec<u64>>>,
-    /// Of the recomputed pairs.
+    /// Counts of recomputed pairs.
     close: Vec<u64>,
 }
 
@@ -147,7 +146,7 @@ impl Wants for Counter<'_> {
 
     #[inline(always)]
     fn far(&self, counts: &mut Vec<u64>, _: usize, _: usize, value: f64, counted: bool) {
-        let bin = if counted { self.bins.of(value * self.unit) } else { self.bins.len };
+        let bin = if counted { self.bins.index(value * self.unit) } else { self.bins.len };
         counts[bin.min(self.bins.len)] += 1;
     }
 
@@ -156,7 +155,7 @@ impl Wants for Counter<'_> {
     }
 
     fn close(&mut self, squared: f64) {
-        if let Some(count) = self.close.get_mut(self.bins.of(squared)) {
+        if let Some(count) = self.close.get_mut(self.bins.index(squared)) {
             *count += 1;
         }
     }
@@ -166,11 +165,11 @@ impl Wants for Counter<'_> {
 struct Collector<'a> {
     bounds: &'a Bounds,
     ranges: &'a [(f64, f64)],
-    /// One more than these are too many, and which ones no longer matters.
+    /// The limit of pairs; beyond it, which are kept does not matter.
     most: usize,
-    /// With the squared distance that their value stands for.
+    /// Pairs with the squared distance of their value.
     pairs: Mutex<Vec<(u32, u32, f64)>>,
-    /// Of the recomputed pairs, which were taken for what they are.
+    /// Recomputed pairs, counted with their true values.
     close: Vec<(f64, f64)>,
 }
 
@@ -184,7 +183,7 @@ impl Wants for Collector<'_> {
     #[inline(always)]
     fn far(&self, own: &mut Self::Own, i: usize, j: usize, value: f64, counted: bool) {
         if counted {
-            // A rounding of f64 is far below this, and letting a pair through costs nothing.
+            // Far above the roundings of f64; an extra pair costs nothing.
             let (low, high) = self.bounds.interval(i, j, value);
             let (low, high) = (low * (1.0 - 1e-11), high * (1.0 + 1e-11));
             if self.ranges.iter().any(|range| low <= range.1 && high >= range.0) {

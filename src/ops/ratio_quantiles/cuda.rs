@@ -105,7 +105,7 @@ impl super::Passes for Passes<'_> {
         };
         let mut counts = gpu.download(&counts)?;
         for squared in close {
-            if let Some(count) = counts.get_mut(bins.of(squared)) {
+            if let Some(count) = counts.get_mut(bins.index(squared)) {
                 *count += 1;
             }
         }

@@ -1,5 +1,5 @@
-//! `ratio_quantiles`: quantiles of 1 / distance over all pairs of samples with different labels, without
-//! sorting or holding them: the label sharpness that does not hang on a single pair.
+//! `ratio_quantiles`: quantiles of 1 / distance over all pairs of samples with different labels, without sorting or storing
+//! them: a label sharpness that does not depend on a single pair.
 
 mod cpu;
 #[cfg(gpu)]
@@ -9,25 +9,25 @@ use super::Progress;
 use super::sharpness::{LabelPairs, one_label_each};
 use crate::{Device, Error, Points, Result, Values};
 
-/// Bits of a positive double that the first pass's bins are made of: its exponent and 7 of its fraction.
+/// Leading bits of a positive double that index the first pass's bins: its exponent and 7 bits of its fraction.
 const FIRST_BITS: u32 = 18;
-/// Bits after those that the second pass tells apart.
+/// The next bits, which index the second pass's bins.
 const SECOND_BITS: u32 = 12;
-/// The bin of the second pass after all finite numbers'.
+/// A bin of the second pass beyond those of finite numbers.
 const END: u64 = 0x7FF << (52 - (63 - FIRST_BITS - SECOND_BITS));
-/// What a pair that does not count is put under.
+/// The value of a pair that does not count.
 const NOWHERE: u32 = u32::MAX;
 
 /// Quantiles of 1 / distance over all pairs of samples that have different labels and are not identical.
 ///
 /// Of P such ratios, the quantile `q` is the `ceil(q P)`-th smallest (the smallest for 0, the greatest, which is
 /// K_F, for 1). They are found by radix selection: one pass over all pairs counts squared distances by their
-/// leading bits, a second those in the bins that hold a quantile by the next ones. Of floats, a third collects
-/// the pairs that bounds on the roundings leave open, which are recomputed from the samples themselves. Memory
-/// does not grow with the number of pairs.
+/// leading bits, a second those in the bins of quantiles by the next bits. For floats, a third collects the pairs that
+/// rounding bounds leave undecided, which are recomputed from the samples themselves. Memory does not grow with the number of
+/// pairs.
 ///
-/// A quantile is right to 5e-7 relative, and exact for 8-bit data up to a distance of 1024. Of floats of which
-/// more pairs are left open than can be recomputed in good time, a quantile is right to about 1e-5.
+/// The relative error of a quantile is at most 5e-7, and 0 for 8-bit data up to a distance of 1024. For floats with more
+/// undecided pairs than can be recomputed in reasonable time, it is about 1e-5.
 ///
 /// # Errors
 /// [`Error::Argument`] where a quantile is not from 0 to 1, where there are more than 1000 of them, or where
@@ -51,7 +51,7 @@ pub fn ratio_quantiles(
     ratio_quantiles_with(device, points, labels, quantiles, &|_| ())
 }
 
-/// As [`ratio_quantiles`], telling `progress` how far it is.
+/// As [`ratio_quantiles`], with a progress callback.
 ///
 /// ```
 /// use sharpdim::{Device, Points, ops::ratio_quantiles_with};
@@ -90,26 +90,25 @@ pub fn ratio_quantiles_with(
     #[cfg(not(gpu))]
     let _ = device;
     let squared = select(&cpu::Passes::new(&task), integers, &ranks, progress)?;
-    Ok(ratios(squared.expect("the CPU gives up on nothing")))
+    Ok(ratios(squared.expect("the CPU completes every pass")))
 }
 
-/// Passes over all pairs that a device makes. `None` is for what it gives up on.
+/// The passes of a device over all pairs. `None` where a device cannot complete one.
 trait Passes {
     /// The number of pairs in each bin.
     fn count(&self, bins: &Bins, progress: Progress<'_>) -> Result<Option<Vec<u64>>>;
-    /// Of the pairs whose squared distance may be in one of some ranges: what `count` takes it for, and what
-    /// it is.
+    /// For pairs whose squared distance may lie in one of some ranges: the value that `count` uses, and the true value.
     fn open(&self, ranges: &[(f64, f64)], progress: Progress<'_>) -> Result<Option<Vec<(f64, f64)>>>;
-    /// Whether `count` takes each pair for what it is.
+    /// Whether `count` uses true values.
     fn exact(&self) -> bool;
-    /// Whether what could not be settled may be left at what `count` makes of it.
+    /// Whether undecided pairs may keep the values of `count`.
     fn rough(&self) -> bool;
 }
 
-/// Pairs that are recomputed, times values of a sample, at most.
+/// Limit of recomputed pairs times values per sample.
 const MOST_OPEN_VALUES: usize = 1 << 32;
 
-/// How many open pairs of samples of `dim` values there may be.
+/// Limit of undecided pairs of samples with `dim` values.
 fn most_open(dim: usize) -> usize {
     (MOST_OPEN_VALUES / dim).clamp(1 << 10, 1 << 22)
 }
@@ -137,17 +136,17 @@ fn select(
         let slot = prefixes.partition_point(|other| *other < prefix);
         &second[slot << SECOND_BITS..(slot + 1) << SECOND_BITS]
     };
-    // Bins of both passes in one: the first pass's number, then the second's.
+    // Bins of both passes combined: the first pass's index, then the second's.
     let bins: Vec<u64> = places
         .iter()
         .map(|(prefix, rank)| u64::from(*prefix) << SECOND_BITS | u64::from(locate(slot(*prefix), *rank).0))
         .collect();
-    // How many pairs are taken for less than the start of a bin.
+    // The number of pairs counted below the start of a bin.
     let before = |bin: u64| {
         let (prefix, rest) = ((bin >> SECOND_BITS) as usize, bin as usize & ((1 << SECOND_BITS) - 1));
         first[..prefix].iter().sum::<u64>() + slot(prefix as u32)[..rest].iter().sum::<u64>()
     };
-    // Wider where roundings moved a quantile further than from bin to bin.
+    // Wider ranges where roundings moved a quantile by more than a bin.
     for (attempt, margin) in [128, 2048].into_iter().enumerate().filter(|_| !passes.exact()) {
         let starts: Vec<u64> = bins.iter().map(|bin| bin.saturating_sub(margin)).collect();
         let ends = bins.iter().map(|bin| (bin + 1 + margin).min(END));
@@ -167,10 +166,10 @@ fn select(
         .then(|| bins.into_iter().map(|bin| middle(bin, integers)).collect()))
 }
 
-/// The squared distance of rank `rank`, given all `open` pairs that may be in a range (as they were taken and as
-/// they are), and how many of all pairs were taken for less than its start; `None` where it is not in the range.
+/// The squared distance of rank `rank`, given all undecided pairs of a range (counted and true value), and the number of
+/// pairs counted below its start; `None` where it is not in the range.
 fn settled(open: &[(f64, f64)], (low, high): (f64, f64), rank: u64, before: u64) -> Option<f64> {
-    // Pairs that are not open are on the side of the range's start where they were taken to be.
+    // Decided pairs are on the side of the range's start where they were counted.
     let taken = open.iter().filter(|(taken, _)| *taken < low).count() as u64;
     let truly = open.iter().filter(|(_, squared)| *squared < low).count() as u64;
     let rank = rank.checked_sub(before - taken + truly)?;
@@ -182,7 +181,7 @@ fn settled(open: &[(f64, f64)], (low, high): (f64, f64), rank: u64, before: u64)
     Some(*inside.select_nth_unstable_by(rank as usize, f64::total_cmp).1)
 }
 
-/// Refuses what are no quantiles.
+/// Checks quantiles.
 pub(crate) fn check(quantiles: &[f64]) -> Result<()> {
     if let Some(wrong) = quantiles.iter().find(|q| !(0.0..=1.0).contains(*q)) {
         return Err(Error::Argument(format!("{wrong} is no quantile: quantiles go from 0 to 1")));
@@ -198,7 +197,7 @@ pub(crate) fn rank(quantile: f64, total: u64) -> u64 {
     ((quantile * total as f64).ceil() as u64).clamp(1, total)
 }
 
-/// The bin that holds the value of rank `rank`, counted from 0, and its rank in there.
+/// The bin of the value of rank `rank`, counted from 0, and its rank within the bin.
 fn locate(counts: &[u64], rank: u64) -> (u32, u64) {
     let mut before = 0;
     for (bin, count) in counts.iter().enumerate() {
@@ -210,23 +209,23 @@ fn locate(counts: &[u64], rank: u64) -> (u32, u64) {
     unreachable!("a rank below the number of pairs counted")
 }
 
-/// The least squared distance in a bin of the second pass.
+/// The smallest squared distance in a bin of the second pass.
 fn start(bin: u64) -> f64 {
     f64::from_bits(bin << (63 - FIRST_BITS - SECOND_BITS))
 }
 
-/// The squared distance that a bin stands for.
+/// The squared distance that represents a bin.
 fn middle(bin: u64, integers: bool) -> f64 {
     let (low, width) = (start(bin), start(bin + 1) - start(bin));
-    // A bin no wider than 1 holds no integer but its start.
+    // A bin no wider than 1 contains no integer except its start.
     if integers && width <= 1.0 { low } else { low + width / 2.0 }
 }
 
-/// What a pass counts squared distances under.
+/// The bins of a pass.
 struct Bins {
-    /// Of the second pass: for each bin of the first, which of the bins looked into it is, or [`NOWHERE`].
+    /// In the second pass, for each bin of the first: its index among the refined bins, or [`NOWHERE`].
     slots: Option<Vec<u32>>,
-    /// How many bins there are.
+    /// Number of bins.
     len: usize,
 }
 
@@ -241,8 +240,8 @@ impl Bins {
         Bins { slots: Some(slots), len: prefixes.len() << SECOND_BITS }
     }
 
-    /// The bin of a positive squared distance; `len` or beyond where it is not looked into.
-    fn of(&self, squared: f64) -> usize {
+    /// The bin of a positive squared distance; `len` or more where its bin is not refined.
+    fn index(&self, squared: f64) -> usize {
         let bits = squared.to_bits();
         let prefix = (bits >> (63 - FIRST_BITS)) as usize;
         match &self.slots {
@@ -255,7 +254,7 @@ impl Bins {
     }
 }
 
-/// What every device's code works on, checked.
+/// Checked input of all devices.
 struct Task<'a> {
     points: &'a Points<'a>,
     labels: &'a [u32],
@@ -276,24 +275,24 @@ mod tests {
 
     #[test]
     fn bins_are_narrow_and_hold_what_they_stand_for() {
-        // What `Points` takes keeps squared distances from the ends of f64's range.
+        // `Points` accepts no values whose squared distances reach the ends of f64's range.
         for value in [5e-324, 1e-300, 0.1, 1.0, 3.0, 65_025.0, 9.8e9, 1e77, 1e88, 1e270] {
-            let prefix = Bins::first().of(value) as u32;
-            let bin = Bins::second(&[prefix]).of(value) as u32;
+            let prefix = Bins::first().index(value) as u32;
+            let bin = Bins::second(&[prefix]).index(value) as u32;
             assert!(bin < 1 << SECOND_BITS);
             let found = middle(u64::from(prefix) << SECOND_BITS | u64::from(bin), false);
             // Subnormal numbers have fewer bits.
             assert_abs_diff_eq!(found, value, epsilon = value.max(2f64.powi(-1000)) * 2f64.powi(-20));
-            assert_eq!(Bins::first().of(found) as u32, prefix);
+            assert_eq!(Bins::first().index(found) as u32, prefix);
         }
         for value in (1..1 << 20).step_by(977) {
-            let prefix = Bins::first().of(f64::from(value)) as u32;
-            let bin = Bins::second(&[prefix - 1, prefix, prefix + 1]).of(f64::from(value));
+            let prefix = Bins::first().index(f64::from(value)) as u32;
+            let bin = Bins::second(&[prefix - 1, prefix, prefix + 1]).index(f64::from(value));
             assert_eq!(bin >> SECOND_BITS, 1);
             let bin = u64::from(prefix) << SECOND_BITS | (bin as u64 & 4095);
             assert_eq!(middle(bin, true), f64::from(value));
         }
-        assert!(Bins::second(&[7]).of(1.0) >= Bins::second(&[7]).len);
+        assert!(Bins::second(&[7]).index(1.0) >= Bins::second(&[7]).len);
     }
 
     #[test]

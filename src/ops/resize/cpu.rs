@@ -1,13 +1,13 @@
 //! `resize` on the CPU: one image at a time, first along its rows, then along its columns.
-//! The weights of both axes are made once for an image; callers run one image to a thread.
+//! The weights of both axes are computed once per image; callers run one image per thread.
 
 use crate::simd::vectorized;
 use macro_rules_attribute::apply;
 
-/// What each output position along one axis is made of: `count` inputs from `first` on, and their weights.
+/// The filter taps of each output position along one axis: `count` inputs from `first` on, and their weights.
 ///
-/// Made in the precisions that PyTorch's CPU code uses, so that the weights are the same to the last
-/// bits; the CUDA code reads these tables too, so that both devices agree.
+/// Computed in the precisions of PyTorch's CPU code, for the same weights to the last bits; the CUDA code reads these tables
+/// too, so that both devices agree.
 ///
 /// ```
 /// use sharpdim::ops::resize::Taps;
@@ -19,16 +19,16 @@ use macro_rules_attribute::apply;
 pub struct Taps {
     /// The first input of each output.
     pub first: Vec<u32>,
-    /// How many inputs each output is made of: at least 1, at most `stride`.
+    /// Number of inputs of each output: from 1 to `stride`.
     pub count: Vec<u32>,
     /// `stride` weights for each output, of which the first `count` are used. They sum to 1.
     pub weights: Vec<f32>,
-    /// The most inputs that an output is made of.
+    /// The most inputs of any output.
     pub stride: usize,
 }
 
 impl Taps {
-    /// The taps that bring `input` values to `output` values: half-pixel centres, edges repeated.
+    /// The taps that resize `input` values to `output` values: half-pixel centres, edges repeated.
     ///
     /// Without `antialias` each output lies between two inputs. With it, where there are fewer outputs
     /// than inputs, each is the triangle-weighted mean of all the inputs within a step of it, as in Pillow.
@@ -65,7 +65,7 @@ impl Taps {
         let mut weights = Vec::new();
         for at in 0..output {
             let centre = (f64::from(scale) * (at as f64 + 0.5)) as f32;
-            // Casts towards zero, and to zero below it.
+            // Casts truncate towards zero, and negative values become zero.
             let first = (f64::from(centre - support) + 0.5) as usize;
             let end = ((f64::from(centre + support) + 0.5) as usize).min(input);
             weights.clear();
@@ -101,8 +101,8 @@ impl Taps {
 }
 
 /// Resizes an image of `h x w` pixels of `c` values, row-major, to `out_h x out_w` pixels: bilinear, with
-/// half-pixel centres, as `torch.nn.functional.interpolate(mode="bilinear", align_corners=False)`. Values are floats or
-/// become such, one row at a time.
+/// half-pixel centres, as `torch.nn.functional.interpolate(mode="bilinear", align_corners=False)`. Values are floats,
+/// or converted to floats row by row.
 ///
 /// ```
 /// use sharpdim::ops::resize::resize_bilinear;
@@ -114,7 +114,7 @@ impl Taps {
 /// ```
 ///
 /// # Panics
-/// Where an extent is 0, or a slice does not have the length that the extents say.
+/// Where an extent is 0, or a slice's length does not match the extents.
 #[allow(clippy::too_many_arguments, reason = "two images, each with its extents")]
 pub fn resize_bilinear<T: Copy + Into<f32>>(
     src: &[T],
@@ -130,7 +130,7 @@ pub fn resize_bilinear<T: Copy + Into<f32>>(
     assert_eq!(dst.len(), out_h * out_w * c, "an image of {out_h} x {out_w} x {c} values");
     let (rows, columns) = (Taps::new(h, out_h, antialias), Taps::new(w, out_w, antialias));
     let out_row = out_w * c;
-    // A ring of resized rows: as many as one output row is made of. Row r lies in slot r % stride.
+    // A ring buffer of resized rows, as many as one output row needs. Row r is in slot r % stride.
     let mut ring = vec![0.0; rows.stride * out_row];
     let mut floats = vec![0.0; w * c];
     let mut ready = 0;
@@ -169,7 +169,7 @@ pub fn resize_bilinear<T: Copy + Into<f32>>(
 fn resize_row<const C: usize>(row: &[f32], columns: &Taps, out: &mut [f32]) {
     let (row, out) = (row.as_chunks::<C>().0, out.as_chunks_mut::<C>().0);
     if columns.stride == 2 {
-        // Without antialiasing: all are made of two, but for those at the end that lie on the last pixel or beyond it.
+        // Without antialiasing all outputs have two inputs, except those at or beyond the last pixel.
         let two = columns.count.iter().rposition(|count| *count == 2).map_or(0, |last| last + 1);
         let (inner, edge) = out.split_at_mut(two);
         let taps = columns.first.iter().zip(columns.weights.as_chunks::<2>().0);
@@ -263,8 +263,7 @@ fn scale_u16(src: &[u16], max: u64, dst: &mut [u8]) {
 /// Scales floats by their maximum to 8 bits: `floor(v * 255 / max)` in f64; all zeros stay zeros.
 ///
 /// # Errors
-/// The position of the first value that is negative, NaN or infinite: scaling by the maximum
-/// means nothing there.
+/// The position of the first value that is negative, NaN or infinite, for which scaling by the maximum is not defined.
 ///
 /// # Panics
 /// Where the slices differ in length.

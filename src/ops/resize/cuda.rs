@@ -1,4 +1,4 @@
-//! `resize` and scaling on a GPU: tables of weights from the host, a batch of images in each launch.
+//! `resize` and scaling on a GPU: tables of weights from the host, a batch of images per launch.
 
 use super::{Extents, Pixels, Place, Taps};
 use crate::Result;
@@ -6,7 +6,7 @@ use crate::device::{Buffer, Gpu, Kernel, Launch, params};
 use bytemuck::NoUninit;
 use std::ops::Range;
 
-/// Images of one launch at most: what a grid's second extent allows.
+/// The most images per launch: the limit of a grid's second extent.
 const MOST_IMAGES: usize = 65_535;
 
 /// Mirrors `ResizeParams` of kernels/resize.cu.

@@ -1,16 +1,15 @@
-//! Distances between enlarged images, from fewer numbers than they have pixels.
+//! Embeddings of enlarged images: the same distances, from fewer numbers than they have pixels.
 //!
-//! Bilinear resizing is linear and works on each axis by itself: an image X becomes R X C', with a matrix for the rows
-//! and one for the columns. Where R has more rows than columns, R'R = U'U with an upper triangular U of the images'
-//! own size (Cholesky), and |R x| = |U x| for every x. So the embedding U X V', of as many numbers as the image has
-//! pixels, has the same distances, inner products of differences, and all that follows from them. R'R is banded, as each
-//! output is made of a few neighbouring inputs, and so is U: two entries a row without antialiasing.
+//! Bilinear resizing is linear and separable: an image X becomes R X C', with one matrix for rows and one for columns. Where R has more rows than columns, R'R = U'U with an upper triangular U of the images'
+//! own size (Cholesky), and |R x| = |U x| for every x. So the embedding U X V', with as many numbers as the image has
+//! pixels, preserves distances and inner products of differences. R'R is banded, as each output depends on a few adjacent
+//! inputs, and so is U: two entries per row without antialiasing.
 
 use super::Taps;
 use super::cpu::resize_bilinear;
 use crate::geometry::Geometry;
 
-/// The linear map of images to fewer numbers that have the same distances as the resized images.
+/// The linear map from images to vectors with the distances of the resized images, but fewer numbers.
 ///
 /// ```
 /// use sharpdim::ops::resize::{Embedding, Geometry, resize_bilinear};
@@ -30,18 +29,18 @@ pub struct Embedding {
     columns: Axis,
 }
 
-/// What becomes of one axis.
+/// The map of one axis.
 #[derive(Clone, Debug, PartialEq)]
 enum Axis {
     /// It keeps its size.
     Kept,
     /// It shrinks: its resizing itself.
     Shrunk(Banded),
-    /// It grows: the upper triangular factor, of the images' own size.
+    /// It grows: the upper triangular factor, of the image's own size.
     Grown(Banded),
 }
 
-/// A matrix whose rows have a few entries each, next to one another.
+/// A banded matrix: each row has a few adjacent entries.
 #[derive(Clone, Debug, PartialEq)]
 struct Banded {
     /// The column of each row's first entry.
@@ -50,16 +49,15 @@ struct Banded {
     entries: Vec<Vec<f64>>,
 }
 
-/// No side is longer: its factor's condition takes time that grows with its square.
+/// The longest side: computing the condition of its factor takes quadratic time.
 const LARGEST: usize = 8192;
 
-/// An axis of a worse condition is not embedded. Squared distances are off by this times a few 2^-53 at most.
+/// The largest condition of an axis. Relative errors of squared distances are at most this times a few 2^-53.
 const CONDITION: f64 = 1e8;
 
 impl Embedding {
-    /// The embedding of images that are resized so. `None` where it would be no smaller than the resized images, where
-    /// the resizing is so near to losing something that the factor would not be accurate, and for a side of more than
-    /// 8192 pixels.
+    /// The embedding for this resizing. `None` where it would be no smaller than the resized images, where the factor would be
+    /// too ill-conditioned, and for a side of more than 8192 pixels.
     ///
     /// # Panics
     /// Where an extent is 0.
@@ -77,12 +75,12 @@ impl Embedding {
         Some(Embedding { geometry, rows: axis(0)?, columns: axis(1)? })
     }
 
-    /// What is embedded.
+    /// The resizing.
     pub fn geometry(&self) -> Geometry {
         self.geometry
     }
 
-    /// Height and width of an embedding: each that of the image or of the resized image, whichever is less.
+    /// Height and width of an embedding: each the smaller of the image's and the resized image's.
     pub fn size(&self) -> [usize; 2] {
         let Geometry { from, to, .. } = self.geometry;
         [from[0].min(to[0]), from[1].min(to[1])]
@@ -110,11 +108,11 @@ impl Embedding {
         }
     }
 
-    /// The image of an embedding, each axis that grows at its own size, each that shrinks as it is resized: what
-    /// [`size`](Self::size) says. Exact to rounding, some 1e-13 of the largest value.
+    /// The image of an embedding, of size [`size`](Self::size): growing axes at their original size, shrinking ones resized.
+    /// Exact up to rounding, about 1e-13 of the largest value.
     ///
     /// # Panics
-    /// Where there are not as many values as in an embedding.
+    /// Where the number of values is not that of an embedding.
     pub fn restore(&self, embedded: &[f64]) -> Vec<f64> {
         assert_eq!(embedded.len(), self.dim(), "values of an embedding, {}", self.geometry);
         let channels = self.geometry.channels;
@@ -146,7 +144,7 @@ impl Axis {
             return Some(Axis::Kept);
         }
         let taps = Taps::new(input, output, antialias);
-        // In the weights' own 32 bits they are what resizes; 64 bits hold their products without error.
+        // Resizing uses the weights as f32; f64 holds their products without error.
         let resizing: Banded = (0..output)
             .map(|at| {
                 let (first, weights) = taps.at(at);
@@ -173,7 +171,7 @@ impl Axis {
         }
     }
 
-    /// Undoes [`apply`](Self::apply) where the axis grows: from the last line, which is made of itself alone, upwards.
+    /// Inverts [`apply`](Self::apply) where the axis grows, by back substitution from the last line.
     fn undo(&self, lines: &mut [f64], inner: usize) {
         let Axis::Grown(factor) = self else { return };
         for (at, entries) in factor.entries.iter().enumerate().rev() {
@@ -208,7 +206,7 @@ fn factor(resizing: &Banded, n: usize) -> Option<Banded> {
     let norm = rows.iter().map(|row| row[0]).fold(0.0, f64::max) * (2 * most - 1) as f64;
     for i in 0..n {
         let pivot = rows[i][0];
-        // Such a pivot is all rounding.
+        // Such a pivot is only rounding error.
         if pivot.is_nan() || pivot <= norm / CONDITION {
             return None;
         }
@@ -243,7 +241,7 @@ fn factor(resizing: &Banded, n: usize) -> Option<Banded> {
 mod tests {
     use super::*;
 
-    /// What is enlarged by any factor is embedded, however little it grows.
+    /// Every enlargement is embedded, however small.
     #[test]
     fn factors_are_of_good_condition() {
         for antialias in [false, true] {
@@ -258,7 +256,7 @@ mod tests {
         }
     }
 
-    /// R'R of this is all but singular: its two columns are alike to 1e-9.
+    /// R'R of this is nearly singular: its two columns agree to 1e-9.
     #[test]
     fn what_is_nearly_lost_is_not_embedded() {
         let alike: Banded =

@@ -14,7 +14,7 @@ pub use embed::Embedding;
 use crate::{Device, Error, Result};
 use rayon::prelude::*;
 
-/// The values of a batch of images of one size, row-major: image, row, column, channel.
+/// The values of a batch of images of equal size, row-major: image, row, column, channel.
 #[derive(Clone, Copy, Debug)]
 pub enum Pixels<'a> {
     /// 8-bit.
@@ -128,7 +128,7 @@ pub fn scale_by_max(device: &Device, pixels: Pixels<'_>, image: Extents) -> Resu
 /// An image, and a position in it.
 type Place = (usize, usize);
 
-/// The scaled images, and the first image that has a value that cannot be scaled, with its place.
+/// The scaled images, and the first image with a value that cannot be scaled, with its position.
 fn scale(device: &Device, pixels: Pixels<'_>, values: usize) -> Result<(Vec<u8>, Option<Place>)> {
     #[cfg(gpu)]
     if let Some(gpu) = device.gpu() {
@@ -155,7 +155,7 @@ fn scale(device: &Device, pixels: Pixels<'_>, values: usize) -> Result<(Vec<u8>,
     Ok((out, bad))
 }
 
-/// How many images `len` values make.
+/// The number of images in `len` values.
 fn count(len: usize, [height, width, channels]: Extents) -> Result<usize> {
     let values = height * width * channels;
     if values == 0 || !len.is_multiple_of(values) {

@@ -28,21 +28,21 @@ use crate::{Arena, Result, Slot};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sgd {
-    /// How much of the last direction stays.
+    /// Momentum: decay of the buffer.
     pub momentum: f32,
     /// Weight decay, added to the gradient.
     pub weight_decay: f32,
-    /// Whether to look ahead (Nesterov 1983, as Sutskever et al. 2013 write it).
+    /// Whether to use Nesterov momentum (Nesterov 1983, as in Sutskever et al. 2013).
     pub nesterov: bool,
 }
 
 /// One step: weights, gradient and buffer b (zeros before the first) f32 of one length, `rate` one f32, the learning
-/// rate. `copy` gets the new weights in bf16, or is [`Slot::NONE`]. `guard` may hold the step back or shorten the
+/// rate. `copy` gets the new weights in bf16, or is [`Slot::NONE`]. `guard` may skip the step or clip
 /// gradients; [`Guard::NONE`] does neither.
 ///
 /// # Errors
 /// [`Error::Argument`](crate::Error::Argument) for operands of different sizes, of another precision, or that share
-/// memory, or a guard's `most` that is no norm; [`Error::Device`](crate::Error::Device) where the device fails.
+/// memory, or an invalid `most` of the guard; [`Error::Device`](crate::Error::Device) where the device fails.
 #[allow(clippy::too_many_arguments, reason = "an operation's operands")]
 pub fn update(
     arena: &mut Arena,

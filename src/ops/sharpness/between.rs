@@ -5,11 +5,10 @@ use crate::ops::Progress;
 use crate::ops::pairs::Rows;
 use crate::{Device, Points, Result};
 
-/// Compares every sample of `a` with every sample of `b`, of a training and a test set for example, and keeps
-/// the `top` sharpest pairs: those with different labels that are nearest to one another, named by the index in
-/// `a` and the index in `b`.
+/// Compares every sample of `a` with every sample of `b`, such as a training and a test set, and keeps the `top` sharpest
+/// pairs: the nearest with different labels, given by their index in `a` and in `b`.
 ///
-/// `labels_a` and `labels_b` hold one class index for each sample, of one numbering. `progress` receives the
+/// `labels_a` and `labels_b` hold one class index for each sample, in the same numbering. `progress` receives the
 /// fraction done. Pairs within a set do not count: see [`sharpness`](super::sharpness()).
 ///
 /// # Errors
@@ -42,7 +41,7 @@ pub fn sharpness_between(
     one_label_each(b, labels_b)?;
     let rows = Rows::between(a, b)?;
     let first = rows.partners().start;
-    // Rows between the sets are in no pair: any label will do.
+    // Padding rows between the sets are in no pair: any label will do.
     let mut labels = vec![0; rows.n()];
     labels[rows.asked()].copy_from_slice(labels_a);
     labels[rows.partners()].copy_from_slice(labels_b);

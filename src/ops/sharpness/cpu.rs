@@ -1,4 +1,4 @@
-//! `sharpness` on the CPU, fused with the blocks of pairs: exact products for 8-bit data, products of floats else,
+//! `sharpness` on the CPU, fused with the blocks of pairs: exact products for 8-bit data, else products of floats,
 //! whose few close pairs are recomputed from the samples themselves.
 
 use super::{Found, Progress, Task, closest};
@@ -22,36 +22,36 @@ pub(in crate::ops) fn sharpness(task: &Task<'_>, progress: Progress<'_>) -> Foun
     scan.finish()
 }
 
-/// Reads blocks of pairs; what the tiles so far say.
+/// Reads blocks of pairs, and accumulates the results of tiles.
 pub(in crate::ops) struct Scan<'a> {
     task: &'a Task<'a>,
     bounds: &'a Bounds,
     row: &'a [f64],
     col: &'a [f64],
     unit: f64,
-    /// Of each row of the tile and each block of columns, the sums of 1 / distance and of its square, as bits: added up
-    /// in one order, whichever thread is first.
+    /// For each row of the tile and each block of columns, the sums of 1 / distance and of its square, as bits: added in a
+    /// fixed order.
     partial: Vec<[AtomicU64; 2]>,
-    /// Of each sample's pairs with later samples.
+    /// Sums over each sample's pairs with later samples.
     sums: Vec<[f64; 2]>,
-    /// The squared distance that `top` pairs are known not to exceed, as bits: for who only looks.
+    /// An upper bound on the squared distance of the `top` closest pairs, as bits, read without a lock.
     reach: AtomicU64,
     candidates: Mutex<Candidates>,
 }
 
-/// Pairs that may be among the closest.
+/// Candidates for the closest pairs.
 #[derive(Default)]
 struct Candidates {
-    /// The least of their greatest possible squared distances, ascending: `top` at most.
+    /// The smallest of their upper bounds of squared distances, ascending: `top` at most.
     upper: Vec<f64>,
-    /// Least possible squared distances.
+    /// Lower bounds of squared distances.
     found: Vec<(f64, (u32, u32))>,
-    /// Pairs of the tile that are too close for their value.
+    /// Pairs of the tile that are too close for their value to be precise.
     near: Vec<(u32, u32)>,
 }
 
 impl Candidates {
-    /// The squared distance that `top` pairs are known not to exceed.
+    /// An upper bound on the squared distance of the `top` closest pairs.
     fn reach(&self, top: usize) -> f64 {
         self.upper.get(top - 1).copied().unwrap_or(f64::INFINITY)
     }
@@ -86,8 +86,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Takes what the blocks of a tile left: recomputes pairs too close for their value, and forgets candidates that no
-    /// longer are.
+    /// Finishes a tile: recomputes pairs too close for their value, and drops candidates above the bound.
     pub(in crate::ops) fn settle(&mut self, tile: &Tile) {
         let (task, top, exact) = (self.task, self.task.top, self.bounds.exact());
         for (sums, cells) in
@@ -154,7 +153,7 @@ impl Reader for Scan<'_> {
         let first = tile.cols.start + block.cols.start;
         let cols = first..first + block.cols.len();
         let (near, norms) = bounds.near(self.row);
-        // What is not there to fill a group of lanes: NaN, which is neither near nor far.
+        // Padding of a group of lanes: NaN, which is neither near nor far.
         let (mut terms, mut col_norms, mut labels) = ([f64::NAN; BLOCK], [f64::NAN; BLOCK], [0; BLOCK]);
         terms[..cols.len()].copy_from_slice(&self.col[cols.clone()]);
         col_norms[..cols.len()].copy_from_slice(&norms[cols.clone()]);
@@ -164,11 +163,11 @@ impl Reader for Scan<'_> {
         let (mut hits, mut pairs, mut close) = (Vec::new(), Vec::new(), Vec::new());
         for r in block.rows.clone() {
             let i = tile.rows.start + r;
-            // Of a sample and itself there is no pair, and those before it are of rows before this one.
+            // A sample is no pair with itself, and pairs before it belong to earlier rows.
             if cols.contains(&i) {
                 terms[i - first] = f64::NAN;
             }
-            // On the diagonal what lies before this group of columns is not made.
+            // On the diagonal, columns before this group are not computed.
             let run = (i.saturating_sub(first) / LANES * LANES).min(groups)..groups;
             let ratios = Ratios {
                 row_term: self.row[i],

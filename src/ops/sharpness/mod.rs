@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 pub use between::sharpness_between;
 
-/// Two samples, with different labels unless another word is said.
+/// Two samples, with different labels unless stated otherwise.
 ///
 /// ```
 /// use sharpdim::ops::SharpPair;
@@ -22,7 +22,7 @@ pub use between::sharpness_between;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SharpPair {
-    /// The samples, the lower index first; between two sets, that of the first set and that of the second.
+    /// The samples, lower index first; between two sets, the first set's and the second set's.
     pub pair: [usize; 2],
     /// Their Euclidean distance, in the data's units.
     pub distance: f64,
@@ -35,7 +35,7 @@ impl SharpPair {
     }
 }
 
-/// What all pairs of a labelled set of samples say about its label sharpness.
+/// The label sharpness of a labelled set of samples, over all its pairs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sharpness {
     /// The sharpest pairs, the closest first; ties go to lower indices. The first one's
@@ -48,13 +48,13 @@ pub struct Sharpness {
     pub sd: f64,
     /// Unordered pairs of samples: N (N - 1) / 2; between two sets N M.
     pub pairs_compared: u64,
-    /// Those of them with different labels.
+    /// Pairs with different labels.
     pub pairs_differing: u64,
-    /// Those at distance 0: identical samples with different labels, which no finite constant covers.
+    /// Pairs at distance 0 with different labels: no finite Lipschitz constant exists for them.
     pub contradictions: u64,
 }
 
-/// What the devices' code hands back: candidates' distances are final, sums cover `counted` pairs.
+/// A device's result: candidates' distances are final, sums cover `counted` pairs.
 pub(super) struct Found {
     sharpest: Vec<SharpPair>,
     sum: f64,
@@ -82,7 +82,7 @@ pub fn sharpness(device: &Device, points: &Points<'_>, labels: &[u32], top: usiz
     sharpness_with(device, points, labels, top, &|_| ())
 }
 
-/// As [`sharpness`], telling `progress` how far it is.
+/// As [`sharpness`], with a progress callback.
 ///
 /// ```
 /// use sharpdim::{Device, Points, ops::sharpness_with};
@@ -126,7 +126,7 @@ fn measure(
     Ok(pairs.sharpness(found))
 }
 
-/// Refuses to keep no pair.
+/// Refuses `top` of 0.
 pub(super) fn check_top(top: usize) -> Result<()> {
     match top {
         0 => Err(Error::Argument("the number of sharpest pairs asked for is 0: ask for at least 1".into())),
@@ -134,9 +134,9 @@ pub(super) fn check_top(top: usize) -> Result<()> {
     }
 }
 
-/// How many pairs of labelled rows have different labels, and which of them say something.
+/// Counts of pairs of labelled rows with different labels, and the groups of identical samples.
 pub(crate) struct LabelPairs {
-    /// Identical samples share a group: their pairs are contradictions or nothing.
+    /// Groups of identical samples, whose pairs have no distance.
     pub groups: Vec<u32>,
     pub compared: u64,
     pub differing: u64,
@@ -145,7 +145,7 @@ pub(crate) struct LabelPairs {
 
 impl LabelPairs {
     /// # Errors
-    /// [`Error::Data`] where no pair with different labels is apart.
+    /// [`Error::Data`] where no pair with different labels has a positive distance.
     pub(crate) fn new<'a>(rows: impl Into<Rows<'a>>, labels: &[u32]) -> Result<Self> {
         let rows = rows.into();
         // Of a set with itself, or of the first with the second.
@@ -186,12 +186,12 @@ impl LabelPairs {
         Ok(LabelPairs { groups, compared, differing, contradictions })
     }
 
-    /// What a device's code works on, to keep the `top` sharpest pairs.
+    /// The task of a device, keeping the `top` sharpest pairs.
     pub(super) fn task<'a>(&'a self, points: Rows<'a>, labels: &'a [u32], top: usize) -> Task<'a> {
         Task { points, labels, groups: &self.groups, top: top.min(self.counted() as usize) }
     }
 
-    /// What a device found of these pairs, in full.
+    /// The full result from a device's.
     pub(super) fn sharpness(&self, found: Found) -> Sharpness {
         let counted = self.counted() as f64;
         let mean = found.sum / counted;
@@ -206,7 +206,7 @@ impl LabelPairs {
         }
     }
 
-    /// Pairs with different labels that are apart.
+    /// Pairs with different labels at a positive distance.
     pub(crate) fn counted(&self) -> u64 {
         self.differing - self.contradictions
     }
@@ -224,11 +224,11 @@ pub(crate) fn one_label_each(points: &Points<'_>, labels: &[u32]) -> Result<()> 
     )))
 }
 
-/// What every device's code works on, checked.
+/// Checked input of all devices.
 pub(super) struct Task<'a> {
     points: Rows<'a>,
     labels: &'a [u32],
-    /// Identical samples share a group: their pairs are contradictions or nothing.
+    /// Groups of identical samples, whose pairs have no distance.
     groups: &'a [u32],
     top: usize,
 }

@@ -1,15 +1,15 @@
-//! `take_images` on the CPU: rows of pixels side by side. Every operation is rounded by itself, in the order of
-//! kernels/take_images.cu: the same bits.
+//! `take_images` on the CPU: rows of pixels in parallel. Every operation is rounded separately, in the order of
+//! kernels/take_images.cu, for the same bits.
 
 use super::{CHOICE, TakeImages};
 use crate::simd::vectorized;
 use macro_rules_attribute::apply;
 use rayon::prelude::*;
 
-/// Values that are worth a task.
+/// Values in a task, at least.
 const PIECE: usize = 1 << 12;
 
-/// Where an image comes from, as the operand has it.
+/// The source of an image, from the operand `choices`.
 struct Source<'a> {
     bytes: &'a [u8],
     top: f32,
@@ -33,7 +33,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The two neighbouring pixels around a place of the batch's image, and how far from the first it lies.
+/// The two adjacent pixels of a sampling position, and its distance from the first.
 struct Between {
     low: usize,
     high: usize,

@@ -27,8 +27,8 @@ struct TakeImagesParams {
 }
 params!(TakeImagesParams: 64 bytes, images at 32);
 
-/// How many values a thread takes, and how many blocks an image: 16 bytes of the batch to a thread, where each of its
-/// images starts at a multiple of them, or else a value.
+/// Values per thread, and blocks per image: a thread takes 16 bytes of the batch, where each of its images is aligned to
+/// 16 bytes, or else one value.
 fn split(values: usize, bytes: usize, y: u64) -> (usize, usize) {
     let wide = 16 / bytes;
     let each = if y.is_multiple_of(16) && values.is_multiple_of(wide) { wide } else { 1 };

@@ -1,5 +1,5 @@
-//! A batch of images out of a set that is kept as bytes on the device: normalised, and, where asked, cropped, resized and
-//! flipped. What a training step reads: the host says which images, and sends none.
+//! Batches of images from a set of bytes on the device: normalised, and, where asked, cropped, resized and flipped. The host
+//! only sends which images a training step reads.
 
 mod cpu;
 #[cfg(gpu)]
@@ -9,16 +9,16 @@ use super::operand::{Check, Extents};
 use crate::device::On;
 use crate::{Arena, Error, Result, Slot};
 
-/// Floats that say where one image of a batch comes from: row, top, left, height, width, and whether it is flipped.
+/// Floats that describe one image of a batch: row, top, left, height, width, and whether it is flipped.
 pub const CHOICE: usize = 6;
 
-/// Images from this number on are none: floats count to there.
+/// Limit of images in a set: f32 counts exactly to there.
 const MOST_IMAGES: usize = 1 << 24;
 
-/// Extents from here on lose the halves that a pixel's centre lies at.
+/// Limit of rows and columns: above it f32 cannot represent pixel centres.
 const MOST_PIXELS: usize = 1 << 23;
 
-/// A set's and a batch's shape: images of (height, width, channels), of one size in both.
+/// The shape of set and batch: both have images of (height, width, channels).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TakeImages {
     /// Images in the set.
@@ -33,26 +33,26 @@ pub struct TakeImages {
     pub channels: usize,
 }
 
-/// Where one image of a batch comes from: an image of the set, and a box of it, in pixels, whose corner may lie between
-/// them. The box is spread over the whole image of the batch.
+/// The source of one image of a batch: an image of the set, and a box in pixels, which may be fractional. The box is resized
+/// to the whole image of the batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
-    /// Which image of the set.
+    /// Index of the image in the set.
     pub row: u32,
-    /// Where the box begins, from the image's upper edge.
+    /// Distance of the box from the image's upper edge.
     pub top: f32,
-    /// The same, from its left edge.
+    /// Distance of the box from the image's left edge.
     pub left: f32,
     /// The box's height, 1 or more.
     pub height: f32,
     /// The box's width, 1 or more.
     pub width: f32,
-    /// Whether left and right change places.
+    /// Whether the image is mirrored horizontally.
     pub flip: bool,
 }
 
 impl Choice {
-    /// Image `row` of a set of images of this height and width, as it is.
+    /// The whole image `row` of a set of images of this height and width.
     pub fn whole(row: u32, height: usize, width: usize) -> Self {
         Choice { row, top: 0.0, left: 0.0, height: height as f32, width: width as f32, flip: false }
     }
@@ -75,8 +75,8 @@ impl TakeImages {
             return Ok(TakeImages { images, batch, height, width, channels });
         }
         Err(Error::Argument(format!(
-            "take_images: batches of {batch} out of {images} images of {}: none may be 0, nor images 2^24, rows or columns \
-             2^23, or an image's values 2^31 or more",
+            "take_images: batches of {batch} out of {images} images of {}: none may be 0, images must be fewer than 2^24, \
+             rows and columns than 2^23, and an image's values than 2^31",
             Extents(&[height, width, channels])
         )))
     }
@@ -91,8 +91,8 @@ impl TakeImages {
         self.height * self.width * self.channels
     }
 
-    /// Says where the batch comes from, for the operand `choices` of [`take`]. Where there are fewer choices than images
-    /// in a batch, the last one fills it.
+    /// Writes the operand `choices` of [`take`]. Where there are fewer choices than images in a batch, the last one is
+    /// repeated.
     ///
     /// # Errors
     /// [`Error::Argument`] for no choices, more than a batch has, a row that the set does not have, or a box that is
@@ -101,7 +101,7 @@ impl TakeImages {
         let given = choices.len();
         let Some(last) = choices.last().filter(|_| given <= self.batch) else {
             return Err(Error::Argument(format!(
-                "take_images: {given} choices for a batch of {}: from 1 on, and no more than it has",
+                "take_images: {given} choices for a batch of {}: at least 1 is needed, and no more than the batch has",
                 self.batch
             )));
         };
@@ -119,11 +119,11 @@ impl TakeImages {
         let Choice { row, top, left, height, width, .. } = *choice;
         if row as usize >= self.images {
             return Err(Error::Argument(format!(
-                "take_images: choice {at} is image {row}: the set has {}, from 0 on",
+                "take_images: choice {at} is image {row}: the set has {}, counted from 0",
                 self.images
             )));
         }
-        // In 64 bits, where sums of floats below 2^23 are exact enough not to hide what is outside.
+        // In f64, in which these sums are exact enough.
         let within = |from: f32, extent: f32, len: usize| {
             from >= 0.0 && extent >= 1.0 && f64::from(from) + f64::from(extent) <= len as f64
         };
@@ -131,23 +131,23 @@ impl TakeImages {
             return Ok(());
         }
         Err(Error::Argument(format!(
-            "take_images: choice {at} is a box of {height} x {width} pixels from ({top}, {left}) on: it must have 1 or more \
-             in either direction, and lie inside {} x {}",
+            "take_images: choice {at} is a box of {height} x {width} pixels at ({top}, {left}): it must be 1 or more \
+             pixels high and wide, and lie inside {} x {}",
             self.height, self.width
         )))
     }
 }
 
-/// The batch y (batch, height, width, channels), f32 or bf16: y\[n, i, j, c\] = value scale\[c\] + shift\[c\], the product
-/// and the sum rounded by themselves. `set` is bytes (images, height, width, channels) of
+/// The batch y (batch, height, width, channels), f32 or bf16: y\[n, i, j, c\] = value scale\[c\] + shift\[c\], product
+/// and sum rounded separately. `set` is bytes (images, height, width, channels) of
 /// [`Layout::bytes_of`](crate::Layout::bytes_of), `choices` what [`TakeImages::write_choices`] writes, `scale` f32
 /// (2, channels): the scales, then the shifts; (1 / (255 std), -mean / std) for the mean and standard deviation of a
 /// channel whose values go from 0 to 1.
 ///
 /// `value` is linear between the four pixels around source row top + (i + 1/2) box height / height - 1/2 and the source
-/// column likewise (of column width - 1 - j where flipped), neither being less than the box's first pixel or more than
-/// its last: PyTorch's bilinear `interpolate` of the box, without antialiasing. Of a box that is the whole image it is
-/// the byte itself. Every device gives the same bits. An image whose choice names none is NaN.
+/// column likewise (of column width - 1 - j where flipped), both clamped to the box's first and last
+/// pixel: PyTorch's bilinear `interpolate` of the box, without antialiasing. For the whole image it is the
+/// byte itself. Every device gives the same bits. An image with an invalid choice is NaN.
 ///
 /// ```
 /// use sharpdim::ops::take_images::{self, Choice, TakeImages};

@@ -2,9 +2,9 @@
 
 use super::Tally;
 
-/// Whether the first of the greatest logits is the label's: those before it are less, those behind it no greater. NaN
-/// is neither.
-fn right(logits: &[f32], label: f32) -> bool {
+/// Whether the label's logit is the first of the greatest: those before it are less, those after it no greater. False
+/// with NaN.
+fn is_correct(logits: &[f32], label: f32) -> bool {
     let class = label as usize;
     if class as f32 != label || class >= logits.len() {
         return false;
@@ -23,7 +23,7 @@ pub(super) fn record(
     halt: &mut f32,
 ) {
     let (from, rows) = (place[0] as usize, place[1] as usize);
-    let (to_losses, to_right) = table.split_at_mut(tally.len);
+    let (to_losses, to_correct) = table.split_at_mut(tally.len);
     let images = logits.chunks_exact(tally.classes).zip(labels).zip(losses).take(rows);
     for (i, ((logits, label), loss)) in images.enumerate() {
         if !loss.is_finite() {
@@ -32,7 +32,7 @@ pub(super) fn record(
         let at = from.saturating_add(i);
         if at < tally.len {
             to_losses[at] = *loss;
-            to_right[at] = f32::from(u8::from(right(logits, *label)));
+            to_correct[at] = f32::from(u8::from(is_correct(logits, *label)));
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::device::{Addresses, Gpu, Kernel, Launch, params};
 use crate::{Precision, Result, Slot};
 use bytemuck::NoUninit;
 
-/// Images of a block: a warp to each.
+/// Images per block: one warp each.
 const IMAGES: usize = 8;
 
 /// Mirrors `TallyParams` of kernels/tally.cu.
@@ -36,7 +36,7 @@ pub(super) fn record(gpu: &Gpu, at: Addresses, tally: &Tally, operands: [Slot; 6
     let [batch, classes, len] = [tally.batch, tally.classes, tally.len].map(|extent| extent as u32);
     let params = TallyParams { logits, labels, losses, place, table, halt, batch, classes, len, unused: 0 };
     let grid = [tally.batch.div_ceil(IMAGES) as u32, 1, 1];
-    // SAFETY: all six tensors lie in the arena, of the sizes that `mod.rs` checks; warps past the batch return, a label
-    // is compared with the number of classes and a place with the table's length before they are indices.
+    // SAFETY: all six tensors lie in the arena, of the sizes that `mod.rs` checks; warps past the batch return, and a
+    // label is compared with the number of classes, and a row with the table's length, before they are indices.
     unsafe { gpu.launch(kernel, &params, Launch { grid, threads: 256, shared_bytes: 0 }) }
 }

@@ -1,5 +1,5 @@
-//! What a batch came to (losses, and whether each image's greatest logit is its label's), written into a table that the
-//! host reads once an epoch instead of at every step; and a flag that a loss was not finite.
+//! Records a batch's losses and correct predictions in a table that the host reads once an epoch instead of at every step,
+//! and a flag for losses that are not finite.
 
 mod cpu;
 #[cfg(gpu)]
@@ -16,7 +16,7 @@ pub struct Tally {
     pub batch: usize,
     /// Logits of an image.
     pub classes: usize,
-    /// Images that the table has place for.
+    /// Images in the table.
     pub len: usize,
 }
 
@@ -42,7 +42,7 @@ impl Tally {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Argument`] for an extent of 0, or 2^24 or more, where floats stop to count.
+    /// [`Error::Argument`] for an extent of 0, or 2^24 or more, beyond which f32 does not count exactly.
     pub fn new(batch: usize, classes: usize, len: usize) -> Result<Self> {
         if [batch, classes, len].iter().all(|extent| (1..1 << 24).contains(extent)) {
             return Ok(Tally { batch, classes, len });
@@ -55,11 +55,11 @@ impl Tally {
 
 /// Writes a batch's results into the table. `place` (f32, 2) is `from` and `rows`: for each image i below `rows`,
 /// table\[0, from + i\] = losses\[i\] and table\[1, from + i\] = 1 where the first of its greatest logits is its label's,
-/// else 0, as where a logit is NaN or the label no class. halt\[0\] becomes 1 where one of these losses is not finite; it
-/// is never cleared.
+/// else 0, also where a logit is NaN or the label is no class. halt\[0\] becomes 1 where one of these losses is not finite;
+/// it is never cleared.
 ///
-/// `logits` (batch, classes) f32 or bf16; `labels` and `losses` (batch), `table` (2, len), `halt` (1), all f32. What of
-/// `place` is beyond the batch or the table is left out: fractions are cut off, and below 0 or NaN is 0.
+/// `logits` (batch, classes) f32 or bf16; `labels` and `losses` (batch), `table` (2, len), `halt` (1), all f32. Rows
+/// beyond the batch or the table are skipped; values of `place` are truncated, and negative ones and NaN are 0.
 ///
 /// # Errors
 /// [`Error::Argument`] for an operand of another size or precision, or that shares memory with one that is written;
@@ -80,16 +80,16 @@ pub fn record(
     let floats = [
         ("the labels", labels),
         ("the losses", losses),
-        ("the place", place),
+        ("the rows", place),
         ("the table", table),
-        ("the halt", halt),
+        ("the halt flag", halt),
     ];
     check.shape("the logits", logits, &[batch, classes])?;
     check.shape("the labels", labels, &[batch])?;
     check.shape("the losses", losses, &[batch])?;
-    check.shape("the place", place, &[2])?;
+    check.shape("the rows", place, &[2])?;
     check.shape("the table", table, &[2, len])?;
-    check.shape("the halt", halt, &[1])?;
+    check.shape("the halt flag", halt, &[1])?;
     check.floats(&floats)?;
     check.apart(&[("the logits", logits), floats[0], floats[1], floats[2]], &floats[3..])?;
     match arena.on() {

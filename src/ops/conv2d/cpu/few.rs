@@ -1,18 +1,18 @@
-//! Convolutions of images of a few pixels, as the last layers of networks have: for each pair of an output pixel and an
-//! image pixel that it sees, a product of matrices over all images. There are no patches, and padding costs nothing.
+//! Convolutions of images with few pixels, as in the last layers of networks: for each pair of an output pixel and an image
+//! pixel in its receptive field, a matrix product over all images. There are no patches, and padding costs nothing.
 
 use super::{Conv2d, Matrix, Shared, TASKS, pieces};
 use crate::ops::Activation;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Pairs of pixels up to which images have few.
+/// Pairs of pixels up to which this pays.
 const PAIRS: usize = 16;
 /// Channels in a panel of weights: the rows of the matrix kernel for AVX-512.
 const PANEL: usize = 64;
-/// Images in a task, as products: few enough that `gemm` takes the weights as they lie.
+/// Images in a task: few enough that `gemm` does not copy the weights.
 const IMAGES: usize = 48;
-/// Images from which on copying the weights pays.
+/// Images from which copying the weights pays.
 const LEAST: usize = 8;
 
 pub(super) fn pays(conv: &Conv2d) -> bool {
@@ -24,7 +24,7 @@ pub(super) fn pays(conv: &Conv2d) -> bool {
         && conv.out_channels.is_multiple_of(PANEL)
 }
 
-/// An output pixel, an image pixel that it sees, and the place in the filter that it sees it through.
+/// An output pixel, an image pixel in its receptive field, and the filter tap that connects them.
 #[derive(Clone, Copy)]
 struct Pair {
     output: usize,
@@ -47,7 +47,7 @@ fn pairs(conv: &Conv2d) -> Vec<Pair> {
     all.filter_map(through).collect()
 }
 
-/// Images and panels of tasks: as many images as may be, and all alike.
+/// Images and panels per task: as many images as possible, in equal shares.
 fn tasks(batch: usize, panels: usize) -> Vec<(Range<usize>, Range<usize>)> {
     let blocks = batch.div_ceil(IMAGES);
     let most = panels.div_ceil(TASKS.div_ceil(blocks));
@@ -56,15 +56,15 @@ fn tasks(batch: usize, panels: usize) -> Vec<(Range<usize>, Range<usize>)> {
         .collect()
 }
 
-/// What products go from and to: images of so many pixels of so many channels.
+/// Source or target of products: images of so many pixels with so many channels.
 struct Side {
     pixels: usize,
     channels: usize,
 }
 
-/// To each pixel the sum over the pairs that it is in of the other pixel times the pair's weights; then `finish` has what
-/// each of the pixel's panels came to. Of each pair `ends` says the pixel that is written and the one that is read; `weights`
-/// is the matrix of a place in the filter and a panel of channels.
+/// Writes to each pixel the sum, over its pairs, of the other pixel times the pair's weights; then calls `finish` on each of
+/// the pixel's panels. `ends` gives a pair's written and its read pixel; `weights` is the matrix of a filter tap and a panel
+/// of channels.
 fn products<'a>(
     conv: &Conv2d,
     (from, to): (Side, Side),
@@ -99,7 +99,7 @@ fn products<'a>(
                     // SAFETY: as above.
                     let out = unsafe { y.part(place(image), PANEL) };
                     if !add {
-                        // A pixel that sees none.
+                        // A pixel without pairs.
                         out.fill(0.0);
                     }
                     finish(panel * PANEL, out);
@@ -118,7 +118,7 @@ pub(super) fn forward(
     y: &mut [f32],
 ) {
     let (images, outputs) = sides(conv);
-    // Of channels by filters.
+    // Channels by filters.
     let weights = |tap: usize, panel: usize| {
         let values = &w[panel * PANEL * conv.patch() + tap * conv.in_channels..];
         Matrix { values, row: 1, column: conv.patch() }
@@ -130,7 +130,7 @@ pub(super) fn forward(
 
 pub(super) fn backward_input(conv: &Conv2d, dy: &[f32], w: &[f32], add: bool, dx: &mut [f32]) {
     let (images, outputs) = sides(conv);
-    // Of filters by channels.
+    // Filters by channels.
     let weights = |tap: usize, panel: usize| {
         let values = &w[tap * conv.in_channels + panel * PANEL..];
         Matrix { values, row: conv.patch(), column: 1 }

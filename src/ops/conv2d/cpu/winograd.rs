@@ -1,14 +1,14 @@
 //! Convolutions of 3 x 3 filters by Winograd's algorithms F(2 x 2, 3 x 3) and F(4 x 4, 3 x 3): an output tile of 2 x 2
-//! pixels takes 16 multiplications for each pair of channels and not 36, one of 4 x 4 takes 36 and not 144.
+//! pixels takes 16 instead of 36 multiplications per pair of channels, one of 4 x 4 takes 36 instead of 144.
 //!
 //! A tile's output is the product of two polynomials in both directions, so images' patches and filters are evaluated
 //! at a few points, multiplied point by point (products of matrices over the channels), and interpolated. With the
 //! matrices B, G and A of the points: y = A' \[(G w G') (B' x B)\] A. The images' gradient is a convolution of dy with
-//! the filters turned by half a circle; the weights' is the transpose of the above, dw = G' \[(A dy A') (B' x B)\] G.
+//! the filters rotated by 180 degrees; the weights' is the transpose of the above, dw = G' \[(A dy A') (B' x B)\] G.
 //!
-//! Rounding errors of small tiles are those of the definition, of large ones some five times that. They do not matter
-//! in gradients, which are linear in dy; but in the forward pass they decide which activations lie on which side of 0,
-//! and so it takes small tiles.
+//! Rounding errors of small tiles are those of the definition, of large tiles about five times as large. That is harmless in
+//! gradients, which are linear in dy; in the forward pass rounding decides the sign of activations near 0, and so it uses
+//! small tiles.
 
 use super::{Conv2d, Matrix, Shared, Spaces, TASKS, pieces};
 use crate::ops::Activation;
@@ -17,26 +17,26 @@ use macro_rules_attribute::apply;
 use rayon::prelude::*;
 use std::ops::{Add, Mul, Range, Sub};
 
-/// Rows and columns of the patch that the largest tile takes.
+/// Rows and columns of the largest tile's patch.
 const MOST: usize = 6;
 /// Channels transformed at once.
 const LANES: usize = 16;
 /// Filters in a panel of the transformed weights: the rows of the matrix kernel for AVX-512.
 const PANEL: usize = 64;
-/// Tiles in a task, as products: few enough that `gemm` takes the weights as they lie.
+/// Tiles in a task: few enough that `gemm` does not copy the weights.
 const TILES: usize = 48;
-/// Values between one place's matrix and the next, beyond the matrix: places would share a cache's sets otherwise.
+/// Padding between the matrices of points: otherwise they would compete for the same cache sets.
 const GAP: usize = LANES;
-/// Values of a chunk of transformed patches and gradients, about, in the weights' gradient.
+/// Approximate values of a chunk of transformed patches and gradients, in the weights' gradient.
 const CHUNK: usize = 4 << 20;
-/// Tiles in a product of the weights' gradient, over which it sums.
+/// Tiles over which a product of the weights' gradient sums.
 const DEPTH: usize = 96;
-/// Filters in a product of the weights' gradient: their sums stay in a core's cache from block to block.
+/// Filters in a product of the weights' gradient: their sums stay in a core's cache between blocks.
 const FILTERS: usize = 128;
-/// Large tiles from which on transforming the weights pays: those of a task.
+/// Large tiles from which transforming the weights pays: those of a task.
 const LEAST: usize = TILES;
 
-/// Neighbouring channels.
+/// Adjacent channels.
 #[derive(Clone, Copy)]
 struct Lanes([f32; LANES]);
 
@@ -44,7 +44,7 @@ impl Lanes {
     const ZERO: Lanes = Lanes([0.0; LANES]);
 
     #[inline(always)]
-    fn of(values: &[f32]) -> Self {
+    fn load(values: &[f32]) -> Self {
         let mut lanes = [0.0; LANES];
         lanes.copy_from_slice(&values[..LANES]);
         Lanes(lanes)
@@ -57,8 +57,8 @@ impl Lanes {
 }
 
 macro_rules! lanewise {
-    ($of:ident, $function:ident, $sign:tt) => {
-        impl $of for Lanes {
+    ($operation:ident, $function:ident, $sign:tt) => {
+        impl $operation for Lanes {
             type Output = Lanes;
 
             #[inline(always)]
@@ -86,27 +86,27 @@ impl Mul<f32> for Lanes {
     }
 }
 
-/// Lanes for each point, or pixel of a row or column: what an algorithm does not need of them is of no matter.
+/// Lanes per point, or per pixel of a row or column; an algorithm ignores those beyond its size.
 type Line = [Lanes; MOST];
 
-/// One of the algorithms: its tiles, and what its matrices make of a row or column.
+/// One of the algorithms: its tile sizes, and its transforms of a row or column.
 trait Algorithm {
     /// Rows and columns of an output tile.
     const OUT: usize;
-    /// Rows and columns of the patch that it takes.
+    /// Rows and columns of its patch.
     const IN: usize = Self::OUT + 2;
     /// Values of a transformed patch or filter.
     const PLACES: usize = Self::IN * Self::IN;
 
-    /// B': of a patch.
+    /// B': transforms a patch.
     fn patch(d: &Line) -> Line;
-    /// G: of a filter.
+    /// G: transforms a filter.
     fn filter(g: &[Lanes; 3]) -> Line;
-    /// A': of an output tile, from products.
+    /// A': transforms products to an output tile.
     fn tile(m: &Line) -> Line;
 }
 
-/// F(2 x 2, 3 x 3), of the points 0, 1, -1 and infinity.
+/// F(2 x 2, 3 x 3), with the points 0, 1, -1 and infinity.
 struct Small;
 
 impl Algorithm for Small {
@@ -130,15 +130,15 @@ impl Algorithm for Small {
     }
 }
 
-/// F(4 x 4, 3 x 3), of the points 0, P, -P, Q, -Q and infinity. Rounding errors are half of what the usual 1 and 2 make,
-/// and the coefficients of A and B are exact.
+/// F(4 x 4, 3 x 3), with the points 0, P, -P, Q, -Q and infinity. Rounding errors are half of those of the usual points 1 and
+/// 2, and the coefficients of A and B are exact.
 struct Large;
 
 const P: f32 = 0.625;
 const Q: f32 = 1.5;
 const P2: f32 = P * P;
 const Q2: f32 = Q * Q;
-/// What a filter's values at 0, +-P and +-Q are divided by.
+/// Divisors of a filter's values at 0, +-P and +-Q.
 const N0: f32 = P2 * Q2;
 const NP: f32 = 2.0 * P2 * (P2 - Q2);
 const NQ: f32 = 2.0 * Q2 * (Q2 - P2);
@@ -190,7 +190,7 @@ impl Algorithm for Large {
 }
 
 impl Large {
-    /// A: of an output tile's gradient.
+    /// A: transforms an output tile's gradient.
     #[inline(always)]
     fn tile_back(y: &Line) -> Line {
         let (even, odd) = (y[0] + y[2] * P2, (y[1] + y[3] * P2) * P);
@@ -198,7 +198,7 @@ impl Large {
         [y[0], even + odd, even - odd, even_q + odd_q, even_q - odd_q, y[3]]
     }
 
-    /// G': of the gradient of a transformed filter.
+    /// G': transforms the gradient of a transformed filter.
     #[inline(always)]
     fn filter_back(u: &Line) -> [Lanes; 3] {
         let (even, odd) = ((u[1] + u[2]) * (1.0 / NP), (u[1] - u[2]) * (1.0 / NP));
@@ -207,7 +207,7 @@ impl Large {
     }
 }
 
-/// Images cut into tiles.
+/// Images divided into tiles.
 #[derive(Clone, Copy)]
 struct Grid {
     height: usize,
@@ -223,7 +223,7 @@ impl Grid {
         Grid { height, width, channels, rows: height.div_ceil(A::OUT), columns: width.div_ceil(A::OUT) }
     }
 
-    /// Where the pixels of a tile start in the images, with a pixel more on each side where `around`: none outside.
+    /// The index of each pixel of a tile in the images, with a border of one pixel where `around`; `None` outside.
     #[inline(always)]
     fn pixels<A: Algorithm>(&self, tile: usize, around: bool) -> [[Option<usize>; MOST]; MOST] {
         let image = tile / (self.rows * self.columns);
@@ -254,17 +254,17 @@ pub(super) fn pays(conv: &Conv2d) -> bool {
         && tiles::<Large>(conv) >= LEAST
 }
 
-/// Values of all places' matrices with rows for so many tiles.
+/// Values of all points' matrices with rows for so many tiles.
 fn matrices<A: Algorithm>(tiles: usize, channels: usize) -> usize {
     A::PLACES * place(tiles, channels)
 }
 
-/// Values from one place's matrix to the next one's.
+/// Stride between the matrices of points.
 fn place(tiles: usize, channels: usize) -> usize {
     tiles * channels + GAP
 }
 
-/// A task's workspace, where patches have so many channels.
+/// A task's workspace, for patches with so many channels.
 fn space<A: Algorithm>(conv: &Conv2d, channels: usize) -> usize {
     let tiles = TILES.min(tiles::<A>(conv));
     matrices::<A>(tiles, channels) + matrices::<A>(tiles, PANEL)
@@ -291,7 +291,7 @@ pub(super) fn workspace_len(conv: &Conv2d) -> usize {
     forward.max(input).max(weight)
 }
 
-/// The tiles' patches of these images as transformed: for each place, a matrix of tiles by channels.
+/// The transformed patches of these tiles: for each point, a matrix of tiles by channels.
 #[apply(vectorized)]
 fn transform_patches<A: Algorithm>(grid: Grid, x: &[f32], tiles: Range<usize>, out: &mut [f32]) {
     let (c, place) = (grid.channels, place(tiles.len(), grid.channels));
@@ -301,7 +301,7 @@ fn transform_patches<A: Algorithm>(grid: Grid, x: &[f32], tiles: Range<usize>, o
         for first in (0..c).step_by(LANES) {
             for s in 0..A::IN {
                 for r in 0..A::IN {
-                    column[r] = pixels[r][s].map_or(Lanes::ZERO, |pixel| Lanes::of(&x[pixel + first..]));
+                    column[r] = pixels[r][s].map_or(Lanes::ZERO, |pixel| Lanes::load(&x[pixel + first..]));
                 }
                 let column = A::patch(&column);
                 for r in 0..A::IN {
@@ -318,7 +318,7 @@ fn transform_patches<A: Algorithm>(grid: Grid, x: &[f32], tiles: Range<usize>, o
     }
 }
 
-/// The tiles of the output's gradient as transformed, like `transform_patches`.
+/// The transformed tiles of the output's gradient, laid out as in `transform_patches`.
 #[apply(vectorized)]
 fn transform_gradients(grid: Grid, dy: &[f32], tiles: Range<usize>, out: &mut [f32]) {
     let (k, place) = (grid.channels, place(tiles.len(), grid.channels));
@@ -328,7 +328,7 @@ fn transform_gradients(grid: Grid, dy: &[f32], tiles: Range<usize>, out: &mut [f
         for first in (0..k).step_by(LANES) {
             for s in 0..Large::OUT {
                 for r in 0..Large::OUT {
-                    column[r] = pixels[r][s].map_or(Lanes::ZERO, |pixel| Lanes::of(&dy[pixel + first..]));
+                    column[r] = pixels[r][s].map_or(Lanes::ZERO, |pixel| Lanes::load(&dy[pixel + first..]));
                 }
                 let column = Large::tile_back(&column);
                 for r in 0..Large::IN {
@@ -345,17 +345,17 @@ fn transform_gradients(grid: Grid, dy: &[f32], tiles: Range<usize>, out: &mut [f
     }
 }
 
-/// What becomes of an output tile.
+/// The epilogue of an output tile.
 #[derive(Clone, Copy)]
 struct Finish<'a> {
-    /// Of all filters, or empty.
+    /// The bias of all filters, or empty.
     bias: &'a [f32],
     activation: Activation,
     /// Accumulates into the output.
     add: bool,
 }
 
-/// Writes the tiles of a panel of filters, which begins at `first`, from their products.
+/// Writes the output tiles of a panel of filters from `first` on, from their products.
 ///
 /// # Safety
 /// No other task may read or write the panel's channels of these tiles in `y`.
@@ -375,7 +375,7 @@ unsafe fn transform_back<A: Algorithm>(
         for lane in (0..PANEL).step_by(LANES) {
             for s in 0..A::IN {
                 for r in 0..A::IN {
-                    column[r] = Lanes::of(&products[(r * A::IN + s) * place + at * PANEL + lane..]);
+                    column[r] = Lanes::load(&products[(r * A::IN + s) * place + at * PANEL + lane..]);
                 }
                 let column = A::tile(&column);
                 for r in 0..A::OUT {
@@ -383,7 +383,7 @@ unsafe fn transform_back<A: Algorithm>(
                 }
             }
             let bias =
-                if finish.bias.is_empty() { Lanes::ZERO } else { Lanes::of(&finish.bias[first + lane..]) };
+                if finish.bias.is_empty() { Lanes::ZERO } else { Lanes::load(&finish.bias[first + lane..]) };
             for r in 0..A::OUT {
                 let row = A::tile(&half[r]);
                 for s in 0..A::OUT {
@@ -392,7 +392,7 @@ unsafe fn transform_back<A: Algorithm>(
                     let out = unsafe { y.part(pixel + first + lane, LANES) };
                     let mut values = row[s] + bias;
                     if finish.add {
-                        values = values + Lanes::of(out);
+                        values = values + Lanes::load(out);
                     }
                     finish.activation.apply(&mut values.0);
                     values.put(out);
@@ -402,7 +402,7 @@ unsafe fn transform_back<A: Algorithm>(
     }
 }
 
-/// A filter's 9 values for neighbouring channels, transformed.
+/// Transforms a filter's 9 values for adjacent channels.
 #[inline(always)]
 fn transform_filter<A: Algorithm>(g: &[[Lanes; 3]; 3], all: &mut [Line; MOST]) {
     let mut half = [[Lanes::ZERO; 3]; MOST];
@@ -417,7 +417,7 @@ fn transform_filter<A: Algorithm>(g: &[[Lanes; 3]; 3], all: &mut [Line; MOST]) {
     }
 }
 
-/// A panel of filters, transformed: for each place, a matrix of channels by filters.
+/// Transforms a panel of filters: for each point, a matrix of channels by filters.
 #[apply(vectorized)]
 fn transform_panel<A: Algorithm>(w: &[f32], c: usize, out: &mut [f32]) {
     let mut lines = [[[0f32; LANES]; LANES]; MOST * MOST];
@@ -428,7 +428,7 @@ fn transform_panel<A: Algorithm>(w: &[f32], c: usize, out: &mut [f32]) {
                 let w = &w[(filters + filter) * 9 * c..][..9 * c];
                 for r in 0..3 {
                     for s in 0..3 {
-                        g[r][s] = Lanes::of(&w[(r * 3 + s) * c + first..]);
+                        g[r][s] = Lanes::load(&w[(r * 3 + s) * c + first..]);
                     }
                 }
                 transform_filter::<A>(&g, &mut all);
@@ -450,7 +450,7 @@ fn transform_panel<A: Algorithm>(w: &[f32], c: usize, out: &mut [f32]) {
     }
 }
 
-/// A panel of channels, which begins at `first`, of the filters turned by half a circle: for each place, a matrix of
+/// Transforms a panel of channels from `first` on, of the filters rotated by 180 degrees: for each point, a matrix of
 /// filters by channels.
 #[apply(vectorized)]
 fn transform_turned_panel<A: Algorithm>(w: &[f32], c: usize, first: usize, out: &mut [f32]) {
@@ -460,7 +460,7 @@ fn transform_turned_panel<A: Algorithm>(w: &[f32], c: usize, first: usize, out: 
         for lane in (0..PANEL).step_by(LANES) {
             for r in 0..3 {
                 for s in 0..3 {
-                    g[r][s] = Lanes::of(&w[((2 - r) * 3 + 2 - s) * c + first + lane..]);
+                    g[r][s] = Lanes::load(&w[((2 - r) * 3 + 2 - s) * c + first + lane..]);
                 }
             }
             transform_filter::<A>(&g, &mut all);
@@ -517,7 +517,7 @@ pub(super) fn backward_input(
     );
 }
 
-/// y from x and transformed weights: each task some tiles and, where those are few, some panels of filters.
+/// y from x and transformed weights: a task takes some tiles and, where those are few, some panels of filters.
 fn multiply<A: Algorithm>(
     conv: &Conv2d,
     x: &[f32],
@@ -558,14 +558,14 @@ fn multiply<A: Algorithm>(
     });
 }
 
-/// A filter's gradient, from that of the transformed filter: of places so far apart.
+/// A filter's gradient, from that of the transformed filter, whose points have this stride.
 #[apply(vectorized)]
 fn transform_filter_back(sums: &[f32], place: usize, c: usize, dw: &mut [f32]) {
     let (mut half, mut column) = ([[Lanes::ZERO; MOST]; 3], [Lanes::ZERO; MOST]);
     for first in (0..c).step_by(LANES) {
         for s in 0..MOST {
             for r in 0..MOST {
-                column[r] = Lanes::of(&sums[(r * MOST + s) * place + first..]);
+                column[r] = Lanes::load(&sums[(r * MOST + s) * place + first..]);
             }
             let column = Large::filter_back(&column);
             for r in 0..3 {

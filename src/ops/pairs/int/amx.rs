@@ -359,9 +359,9 @@ mod tests {
             let found = dot::<R>(&c, &a, &b, stride);
             for (r, row) in found.chunks(stride).enumerate() {
                 for n in 0..16 {
-                    let of = |row: &[u8]| u32::from_le_bytes([0, 1, 2, 3].map(|i| row[4 * n + i]));
+                    let word = |row: &[u8]| u32::from_le_bytes([0, 1, 2, 3].map(|i| row[4 * n + i]));
                     let products = (0..64).map(|k| u32::from(a[r][k]) * u32::from(b[k / 4][4 * n + k % 4]));
-                    assert_eq!(of(row), of(&c[r]).wrapping_add(products.sum()), "{stride}: {r} {n}");
+                    assert_eq!(word(row), word(&c[r]).wrapping_add(products.sum()), "{stride}: {r} {n}");
                 }
                 assert!(row[64..].iter().all(|byte| *byte == 7), "bytes between rows stay");
             }

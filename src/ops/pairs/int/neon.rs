@@ -239,7 +239,7 @@ mod tests {
                 assert_eq!(stored(V::broadcast(unit)), [unit; 4]);
                 assert_eq!(stored(V::add(c, x)), [0, 1, 2, 3].map(|lane| sums[lane].wrapping_add(a[lane])));
                 let expected = [0, 1, 2, 3].map(|lane| {
-                    let byte = |of: &[u32; 4], i: u32| u64::from(of[lane] >> (8 * i) & 0xff);
+                    let byte = |words: &[u32; 4], i: u32| u64::from(words[lane] >> (8 * i) & 0xff);
                     let products: u64 = (0..4).map(|i| byte(&a, i) * byte(&b, i)).sum();
                     (u64::from(sums[lane]) + products) as u32
                 });

@@ -3,7 +3,7 @@
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use sharpdim::ops::relu;
+use sharpdim::ops::elementwise;
 use support::{VALUES, on_arenas, tensors};
 
 fn bench(c: &mut Criterion) {
@@ -12,11 +12,17 @@ fn bench(c: &mut Criterion) {
         "relu",
         |l, _| tensors::<2>(l),
         |size| 2 * size * VALUES,
-        |arena, [x, y]| relu::forward(arena, x, y),
+        |arena, [x, y]| elementwise::relu_forward(arena, x, y),
     );
     let bytes = |size| 3 * size * VALUES;
-    on_arenas(c, "relu_gradient", |l, _| tensors::<2>(l), bytes, |arena, [x, y]| relu::backward(arena, x, y));
-    on_arenas(c, "add", |l, _| tensors::<2>(l), bytes, |arena, [x, y]| relu::add(arena, x, y));
+    on_arenas(
+        c,
+        "relu_gradient",
+        |l, _| tensors::<2>(l),
+        bytes,
+        |arena, [x, y]| elementwise::relu_backward(arena, x, y),
+    );
+    on_arenas(c, "add", |l, _| tensors::<2>(l), bytes, |arena, [x, y]| elementwise::add(arena, x, y));
 }
 
 criterion_group!(benches, bench);

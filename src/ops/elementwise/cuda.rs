@@ -1,26 +1,26 @@
-//! `relu` and `add` on a GPU.
+//! Elementwise operations on a GPU.
 
 use crate::device::{Addresses, Gpu, Kernel, params};
 use crate::ops::vectors::Vectors;
 use crate::{Precision, Result, Slot};
 use bytemuck::NoUninit;
 
-/// Mirrors `ReluParams` of kernels/relu.cu.
+/// Mirrors `ElementwiseParams` of kernels/elementwise.cu.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, NoUninit)]
-struct ReluParams {
+struct ElementwiseParams {
     x: u64,
     y: u64,
     len: u64,
     vectors: u64,
 }
-params!(ReluParams: 32 bytes, len at 16);
+params!(ElementwiseParams: 32 bytes, len at 16);
 
-pub(super) fn forward(gpu: &Gpu, at: Addresses, x: Slot, y: Slot) -> Result<()> {
+pub(super) fn relu_forward(gpu: &Gpu, at: Addresses, x: Slot, y: Slot) -> Result<()> {
     launch(gpu, at, [Kernel::ReluForwardF32, Kernel::ReluForwardBf16], x, y)
 }
 
-pub(super) fn backward(gpu: &Gpu, at: Addresses, y: Slot, gradient: Slot) -> Result<()> {
+pub(super) fn relu_backward(gpu: &Gpu, at: Addresses, y: Slot, gradient: Slot) -> Result<()> {
     launch(gpu, at, [Kernel::ReluBackwardF32, Kernel::ReluBackwardBf16], y, gradient)
 }
 
@@ -36,7 +36,7 @@ fn launch(gpu: &Gpu, at: Addresses, kernels: [Kernel; 2], x: Slot, y: Slot) -> R
     let bytes = x.precision().bytes();
     let (from, to) = (at.of(x), at.of(y));
     let split = Vectors::new(x.len(), 16 / bytes, &[(from, bytes), (to, bytes)])?;
-    let params = ReluParams { x: from, y: to, len: split.len, vectors: split.vectors };
+    let params = ElementwiseParams { x: from, y: to, len: split.len, vectors: split.vectors };
     // SAFETY: both tensors lie in the arena and have `len` values of the kernel's precision, as `mod.rs` checks.
     unsafe { gpu.launch(kernel, &params, split.launch()) }
 }

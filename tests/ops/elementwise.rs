@@ -1,9 +1,9 @@
-//! `relu`, its gradient and `add`: every device to the bits of the definition.
+//! ReLU, its gradient and the sum of two tensors: every device to the bits of the definition.
 
 use crate::support::arenas::{LENGTHS, hold, same};
 use crate::support::tensors::{precisions, stored, stored_one};
 use crate::support::{Random, devices};
-use sharpdim::ops::relu;
+use sharpdim::ops::elementwise;
 use sharpdim::{Device, Error, Layout, Precision};
 
 /// Numbers of all kinds, those that make trouble among them.
@@ -34,7 +34,7 @@ fn relu_is_the_larger_of_a_value_and_0_and_keeps_nan() {
         let x = values(len, len as u64);
         let mut held = hold(device, offset, [(&x, precision), (&vec![5.0; len], precision)]);
         let [from, to] = held.slots;
-        relu::forward(&mut held.arena, from, to).unwrap();
+        elementwise::relu_forward(&mut held.arena, from, to).unwrap();
         let x = stored(&x, precision);
         let want: Vec<f32> = x.iter().map(|v| if v.is_nan() || *v >= 0.0 { *v } else { 0.0 }).collect();
         same(&held.values(1), &want, what);
@@ -55,7 +55,7 @@ fn the_gradient_of_relu_is_that_of_finite_differences() {
         let y: Vec<f32> = x.iter().map(|v| v.max(0.0)).collect();
         let mut held = hold(device, offset, [(&y, precision), (&gradient, precision)]);
         let [out, slope] = held.slots;
-        relu::backward(&mut held.arena, out, slope).unwrap();
+        elementwise::relu_backward(&mut held.arena, out, slope).unwrap();
         let derivative = |x: f64| ((relu(x + 1e-4) - relu(x - 1e-4)) / 2e-4).round();
         let want = x.iter().zip(&gradient);
         let want: Vec<f32> = want
@@ -72,7 +72,7 @@ fn no_gradient_passes_where_the_output_is_not_above_0() {
         let (y, gradient) = (values(len, 1), values(len, 2));
         let mut held = hold(device, offset, [(&y, precision), (&gradient, precision)]);
         let [out, slope] = held.slots;
-        relu::backward(&mut held.arena, out, slope).unwrap();
+        elementwise::relu_backward(&mut held.arena, out, slope).unwrap();
         let y = stored(&y, precision);
         let want =
             y.iter().zip(&gradient).map(|(y, g)| if *y > 0.0 { stored_one(*g, precision) } else { 0.0 });
@@ -86,7 +86,7 @@ fn sums_are_rounded_once() {
         let (x, y) = (values(len, 3), values(len, 4));
         let mut held = hold(device, offset, [(&x, precision), (&y, precision)]);
         let [from, to] = held.slots;
-        relu::add(&mut held.arena, from, to).unwrap();
+        elementwise::add(&mut held.arena, from, to).unwrap();
         let (x, y) = (stored(&x, precision), stored(&y, precision));
         let want = x.iter().zip(&y).map(|(x, y)| stored_one(x + y, precision));
         same(&held.values(1), &want.collect::<Vec<f32>>(), what);
@@ -103,14 +103,14 @@ fn operands_that_do_not_fit_are_named() {
             Error::Argument(text) => text,
             other => panic!("{other}"),
         };
-        let short = message(relu::forward(&mut held.arena, x, y));
+        let short = message(elementwise::relu_forward(&mut held.arena, x, y));
         assert_eq!(short, "relu: the output has 9 values, its shape 8 needs 8");
-        let shared = message(relu::add(&mut held.arena, y.part(0, 8), y.part(1, 8)));
+        let shared = message(elementwise::add(&mut held.arena, y.part(0, 8), y.part(1, 8)));
         assert_eq!(shared, "add: the sum is written, and shares memory with the term");
         if !device.is_cpu() {
             let mut layout = Layout::new(Precision::Bf16);
             let (x, y) = (layout.f32(3), layout.values(3));
-            let mixed = message(relu::backward(&mut layout.build(&device).unwrap(), x, y));
+            let mixed = message(elementwise::relu_backward(&mut layout.build(&device).unwrap(), x, y));
             assert!(mixed.contains("the output is f32 and the gradient bf16"), "{mixed}");
         }
     }
