@@ -65,7 +65,7 @@ pub(super) fn count(device: &Device, plan: &Plan, left: &[&Task], asked: Option<
             purpose: Purpose::Training(paper.optimiser),
             ..Settings::default()
         };
-        // A network that cannot be planned fails in its own task, with the reason.
+        // A network that cannot be planned fails in its own task, which says why.
         if let Ok(planned) = nn::Plan::new(device, model, &settings) {
             memory = planned.bytes().total().max(memory);
         }

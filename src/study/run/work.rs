@@ -119,7 +119,7 @@ impl Running<'_> {
         while !trainer.is_finished() {
             let progress = trainer.step()?;
             let epochs = f64::from(progress.epoch - 1) + progress.done as f64 / progress.of as f64;
-            // Attacks and measures after the training are about a tenth of the work.
+            // What comes after the training is about a tenth of the work.
             watch(Event::Moved { task, what: "training", fraction: 0.9 * epochs / f64::from(task.epochs) });
             let stopping = self.stopping() && !trainer.is_finished();
             let keeping = self.options.keep_checkpoints && trainer.is_finished();
