@@ -168,7 +168,7 @@ impl Plan {
             }
         }
         let settings = canonical(settings);
-        // A backward pass costs two forward passes.
+        // A pass back is as long as two forward.
         let passes = f64::from(task.epochs) * (3.0 * task.train as f64 + task.test as f64)
             + self.attack_passes() * task.test as f64;
         let cost = task.model.map_or(task.cost, |model| passes * model.cost() + 4.0 * task.train as f64);

@@ -14,7 +14,7 @@ use std::fmt;
 /// let duplicates = Duplicates::Refuse;
 /// let half = Estimator::TwoNn(TwoNn::Fit { discard: 0.5, seed: 0, duplicates });
 /// assert_eq!(half.to_string(), "TwoNN, fit through the origin, top 50 % discarded");
-/// let names = [TwoNn::ClosedForm { duplicates }, TwoNn::bayes()].map(|of| Estimator::TwoNn(of).name());
+/// let names = [TwoNn::ClosedForm { duplicates }, TwoNn::bayes()].map(|kind| Estimator::TwoNn(kind).name());
 /// assert_eq!(names, ["twonn_mle", "twonn_bayes"]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
