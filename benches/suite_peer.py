@@ -93,7 +93,7 @@ def plain_gride(x):
 DIFFERENT = {
     "gride": "its likelihood has N - 1 for N, and leaves out ratios far above the 95th percentile",
     "mind_ml": "its search for the maximum sometimes stays at the whole number that it starts from",
-    "corr": "its distances come from a matrix product, whose rounding decides about pairs at the very radius",
+    "corr": "its distances come from a matrix product, whose rounding decides pairs at the radius",
 }
 PLAIN = {"gride": plain_gride, "mind_ml": plain_mind_ml, "corr": plain_corr}
 

@@ -106,8 +106,8 @@ fn said(new: &Calibration, own: usize) -> impl Iterator<Item = (Manifold, f64)> 
 fn over_the_population(n: usize, known: &Calibration, new: &Calibration) -> Result<String> {
     let bands: Vec<&str> = BANDS.iter().map(|(name, _)| *name).collect();
     let mut table = format!(
-        "**N = {n}**: how often the interval holds the truth (bold: 92..98 %), and its upper end over its lower one, the \
-         median\n\n| estimator | all | {} | width |\n|---|---:|{}---:|\n",
+        "**N = {n}**: how often the interval holds the truth (bold: 92..98 %), and its upper end over its\n\
+         lower one, the median\n\n| estimator | all | {} | width |\n|---|---:|{}---:|\n",
         bands.join(" | "),
         "---:|".repeat(BANDS.len())
     );
@@ -140,8 +140,8 @@ fn kind_by_kind(n: usize, known: &Calibration, new: &Calibration) -> Result<Stri
     kinds.sort();
     kinds.dedup();
     let mut table = format!(
-        "**Kind by kind, N = {n}**: how often the interval holds the truth of a kind, and how often where that kind was \
-         left out of the calibration\n\n| kind | {} |\n|---|{}\n",
+        "**Kind by kind, N = {n}**: how often the interval holds the truth of a kind, and how often where\n\
+         that kind was left out of the calibration\n\n| kind | {} |\n|---|{}\n",
         LEFT_OUT.map(|name| format!("`{name}` | left out")).join(" | "),
         "---:|---:|".repeat(shown.len())
     );

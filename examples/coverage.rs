@@ -123,9 +123,11 @@ fn tables(found: &[(String, Vec<Coverage>)], args: &Args) -> String {
     };
     format!(
         "{points} points in a sample, {repeats} samples of each manifold; of TLE, ESS and local PCA {costly_repeats}.\n\n\
-         **How often the interval holds the truth** (bold: 92..98 %; in brackets: samples for which it gave no estimate)\n\n{}\n\
+         **How often the interval holds the truth** (bold: 92..98 %; in brackets: samples for which it gave\n\
+         no estimate)\n\n{}\n\
          **Bias**, the mean estimate less the truth, in standard deviations of an estimate\n\n{}\n\
-         **Scatter over claim**, the standard deviation of estimates over the one that intervals claim on average\n\n{}\n\
+         **Scatter over claim**, the standard deviation of estimates over the one that intervals claim on\n\
+         average\n\n{}\n\
          **How often the interval holds the estimator's own mean** (bold: 92..98 %)\n\n{}",
         table(found, |c| stated(c.of_truth, c.refused)),
         table(found, |c| number(c.bias(), 1, true)),

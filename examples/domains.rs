@@ -126,7 +126,7 @@ fn measured(args: &Args, family: Family) -> Result<()> {
     let images = 2 * args.per_class;
     let of = |what: &str| {
         format!(
-            "**{family}: {what}**, by latents and contrast; {images} images of {0} x {0} pixels, in RGB",
+            "**{family}: {what}**, by latents and contrast;\n{images} images of {0} x {0} pixels, in RGB",
             args.size
         )
     };
@@ -155,8 +155,8 @@ fn trained(args: &Args, family: Family) -> Result<()> {
     const TESTED: usize = 500;
     let device = Device::cpu();
     let title = format!(
-        "**{family}: test accuracy in %, and test loss**, by latents and contrast; ResNet-18, {} images of {2} x {2} pixels, {} epochs, {TESTED} \
-         other images; means of the last 5 epochs",
+        "**{family}: test accuracy in %, and test loss**, by latents and contrast;\nResNet-18, \
+         {} images of {2} x {2} pixels, {} epochs, {TESTED} other images; means of the last 5 epochs",
         args.samples, args.epochs, args.size
     );
     let cell = |latents, contrast| {
