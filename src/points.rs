@@ -241,15 +241,15 @@ impl Gathered {
 impl Points<'_> {
     /// The samples that `rows` name, in that order.
     pub(crate) fn gather(&self, rows: &[usize]) -> Gathered {
-        fn of<T: Copy>(values: &[T], dim: usize, rows: &[usize]) -> Vec<T> {
+        fn copied<T: Copy>(values: &[T], dim: usize, rows: &[usize]) -> Vec<T> {
             rows.iter().flat_map(|i| &values[i * dim..(i + 1) * dim]).copied().collect()
         }
         let values = match self.values {
-            Values::U8(values) => GatheredValues::U8(of(values, self.dim, rows)),
-            Values::F32(values) => GatheredValues::F32(of(values, self.dim, rows)),
-            Values::F64(values) => GatheredValues::F64(of(values, self.dim, rows)),
-            Values::F16(values) => GatheredValues::F16(of(values, self.dim, rows)),
-            Values::BF16(values) => GatheredValues::BF16(of(values, self.dim, rows)),
+            Values::U8(values) => GatheredValues::U8(copied(values, self.dim, rows)),
+            Values::F32(values) => GatheredValues::F32(copied(values, self.dim, rows)),
+            Values::F64(values) => GatheredValues::F64(copied(values, self.dim, rows)),
+            Values::F16(values) => GatheredValues::F16(copied(values, self.dim, rows)),
+            Values::BF16(values) => GatheredValues::BF16(copied(values, self.dim, rows)),
         };
         Gathered { values, dim: self.dim, geometry: self.geometry }
     }

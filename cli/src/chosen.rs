@@ -134,7 +134,7 @@ impl Chosen {
             } else {
                 all.split(self.train, self.test, self.seed)
             };
-            let (train, test) = parts.map_err(|e| of(path, e))?;
+            let (train, test) = parts.map_err(|e| with_path(path, e))?;
             return Ok((name, train, test));
         }
         let (train, test) = (open(Split::Train)?, open(Split::Test)?);
@@ -146,7 +146,7 @@ impl Chosen {
                 test.class_names().join(", ")
             )));
         }
-        let part = |all: Dataset, count| all.balanced(count, self.seed).map_err(|e| of(path, e));
+        let part = |all: Dataset, count| all.balanced(count, self.seed).map_err(|e| with_path(path, e));
         Ok((name, part(train, self.train)?, part(test, self.test)?))
     }
 
@@ -165,7 +165,7 @@ impl Chosen {
 }
 
 /// An error of a dataset, with its path and the options that would help.
-fn of(path: &Path, error: Error) -> Error {
+fn with_path(path: &Path, error: Error) -> Error {
     match error {
         Error::Data(reason) => Error::Data(format!("{}: {reason} with --train and --test", path.display())),
         other => other,

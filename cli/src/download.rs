@@ -3,7 +3,7 @@
 
 use crate::failure::{Failure, print};
 use indicatif::{ProgressBar, ProgressStyle};
-use sharpdim::data::download::{Archive, FetchOptions, Progress, fetch};
+use sharpdim::data::download::{Archive, DownloadProgress, FetchOptions, fetch};
 use std::path::PathBuf;
 
 /// Downloads a dataset, checks it, and goes on where it was stopped
@@ -36,7 +36,7 @@ pub fn main(args: Args) -> Result<u8, Failure> {
     let bar = ProgressBar::new(0);
     let style = ProgressStyle::with_template("{prefix:28} [{bar:30}] {bytes}/{total_bytes} {eta}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-    let show = |now: Progress<'_>| {
+    let show = |now: DownloadProgress<'_>| {
         bar.set_prefix(now.file.to_owned());
         bar.set_length(now.total);
         bar.set_position(now.done);

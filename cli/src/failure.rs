@@ -29,7 +29,7 @@ impl Failure {
     }
 
     /// The same, with the dataset it is about.
-    pub fn of(self, dataset: &str) -> Self {
+    pub fn in_dataset(self, dataset: &str) -> Self {
         Failure { message: format!("{dataset}: {}", self.message), ..self }
     }
 }

@@ -42,7 +42,7 @@ pub fn open(
 
 /// All of them: where to get each, what its folder must look like, what can be told apart in it, and, under `root`, what is missing.
 pub fn listing(root: Option<&Path>) -> String {
-    let of = |named: Named| {
+    let entry = |named: Named| {
         let tasks: Vec<String> =
             named.tasks().iter().map(|task| format!("    {:<28}{}", task.name, task.about)).collect();
         let tree = named.tree().replace('\n', "\n    ");
@@ -62,5 +62,5 @@ pub fn listing(root: Option<&Path>) -> String {
         }
         text
     };
-    Named::ALL.map(of).join("\n\n")
+    Named::ALL.map(entry).join("\n\n")
 }

@@ -198,7 +198,7 @@ pub struct FetchOptions<'a> {
     /// How long nothing may arrive until a connection counts as lost.
     pub silence: Duration,
     /// Called with what has arrived.
-    pub progress: &'a (dyn Fn(Progress<'_>) + Sync),
+    pub progress: &'a (dyn Fn(DownloadProgress<'_>) + Sync),
 }
 
 impl Default for FetchOptions<'_> {
@@ -211,7 +211,7 @@ impl Default for FetchOptions<'_> {
 /// How much of a file is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Progress<'a> {
+pub struct DownloadProgress<'a> {
     /// The file's name.
     pub file: &'a str,
     /// Its bytes that have arrived, those of earlier runs included.
@@ -231,7 +231,7 @@ pub struct Progress<'a> {
 /// ```no_run
 /// use sharpdim::data::Dataset;
 /// use sharpdim::data::download::{Archive, FetchOptions, fetch};
-/// let show = |now: sharpdim::data::download::Progress| println!("{}: {} of {}", now.file, now.done, now.total);
+/// let show = |now: sharpdim::data::download::DownloadProgress| println!("{}: {} of {}", now.file, now.done, now.total);
 /// fetch(&Archive::mnist(), "mnist".as_ref(), &FetchOptions { progress: &show, ..FetchOptions::default() })?;
 /// assert_eq!(Dataset::open("mnist".as_ref())?.len(), 60_000);
 /// # Ok::<(), sharpdim::Error>(())
@@ -265,7 +265,7 @@ pub fn fetch(archive: &Archive, folder: &Path, options: &FetchOptions<'_>) -> Re
             Fetch { agent: &agent, mirrors: &mirrors, file, path: &path, options, variable: &variable }
                 .run()?;
         }
-        (options.progress)(Progress { file: &file.name, done: file.bytes, total: file.bytes });
+        (options.progress)(DownloadProgress { file: &file.name, done: file.bytes, total: file.bytes });
         if !file.members.is_empty() {
             unpack(&path, &file.members, folder)?;
         }
@@ -472,7 +472,7 @@ impl Fetch<'_> {
         let mut body = response.body_mut().as_reader();
         let mut buffer = vec![0; 1 << 16];
         loop {
-            (self.options.progress)(Progress { file: &self.file.name, done, total });
+            (self.options.progress)(DownloadProgress { file: &self.file.name, done, total });
             let lost =
                 |why: &dyn std::fmt::Display| Trouble::Lost(format!("{why} after {done} of {total} bytes"));
             let read = match body.read(&mut buffer) {

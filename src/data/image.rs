@@ -41,7 +41,7 @@ impl Modality {
     /// Unscaled values: what stored ones stand for, and for an inverted image what is left to the largest.
     pub fn meant<'a>(&self, values: Values<'a>) -> Values<'a> {
         let Modality { slope, intercept, inverted, top } = *self;
-        let of = |value: f64| {
+        let rescaled = |value: f64| {
             let value = if inverted { slope * (f64::from(top) - value) } else { slope * value + intercept };
             value as f32
         };
@@ -53,9 +53,13 @@ impl Modality {
             Values::U16(values) if (slope, intercept) == (1.0, 0.0) => {
                 Values::U16(values.iter().map(|value| top.saturating_sub(*value)).collect())
             }
-            Values::U8(values) => Values::F32(values.iter().map(|value| of((*value).into())).collect()),
-            Values::U16(values) => Values::F32(values.iter().map(|value| of((*value).into())).collect()),
-            Values::F32(values) => Values::F32(values.iter().map(|value| of((*value).into())).collect()),
+            Values::U8(values) => Values::F32(values.iter().map(|value| rescaled((*value).into())).collect()),
+            Values::U16(values) => {
+                Values::F32(values.iter().map(|value| rescaled((*value).into())).collect())
+            }
+            Values::F32(values) => {
+                Values::F32(values.iter().map(|value| rescaled((*value).into())).collect())
+            }
         }
     }
 }

@@ -274,8 +274,8 @@ fn conversion<'a>(
         )));
     }
 
-    let of = |channels| shapes.iter().filter(move |(_, s)| s.channels == channels);
-    let (gray, rgb) = (of(1).count(), of(3).count());
+    let with_channels = |channels| shapes.iter().filter(move |(_, s)| s.channels == channels);
+    let (gray, rgb) = (with_channels(1).count(), with_channels(3).count());
     let channels = match how.color {
         Color::Grayscale => 1,
         Color::Rgb => 3,
@@ -285,7 +285,7 @@ fn conversion<'a>(
     if how.color == Color::AsIs && gray.min(rgb) > 0 {
         let (few, was, became) =
             if channels == 3 { (1, "gray", "expanded to RGB") } else { (3, "RGB", "made gray") };
-        let example = of(few).next().map_or(String::new(), |(at, _)| dataset.name(*at));
+        let example = with_channels(few).next().map_or(String::new(), |(at, _)| dataset.name(*at));
         notes.push(format!(
             "{} of {} images are {was} and were {became} as the others are (the first: {example})",
             gray.min(rgb),
@@ -346,8 +346,8 @@ struct Fill<'a> {
 struct Filled<T>(T, Vec<usize>, Bad);
 
 impl<T> Filled<T> {
-    fn map<U>(self, of: impl FnOnce(T) -> U) -> (U, Vec<usize>, Bad) {
-        (of(self.0), self.1, self.2)
+    fn map<U>(self, convert: impl FnOnce(T) -> U) -> (U, Vec<usize>, Bad) {
+        (convert(self.0), self.1, self.2)
     }
 }
 

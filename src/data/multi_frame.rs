@@ -22,7 +22,7 @@ impl MultiFrame {
     /// The file, as it was read last, or read now.
     fn get(&self, path: &Path) -> Result<Arc<Several>> {
         let all = || self.0.lock().unwrap_or_else(|e| e.into_inner());
-        let known = all().iter().find(|(of, _)| of == path).map(|(_, several)| several.clone());
+        let known = all().iter().find(|(known, _)| known == path).map(|(_, several)| several.clone());
         if let Some(several) = known {
             return Ok(several);
         }

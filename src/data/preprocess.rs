@@ -244,8 +244,8 @@ fn repeat<T: Copy>(values: &[T]) -> Vec<T> {
     values.iter().flat_map(|value| [*value; 3]).collect()
 }
 
-fn luma<T: Copy>(values: &[T], of: impl Fn([T; 3]) -> T) -> Cow<'static, [T]> {
-    values.as_chunks().0.iter().map(|pixel| of(*pixel)).collect()
+fn luma<T: Copy>(values: &[T], luma_of: impl Fn([T; 3]) -> T) -> Cow<'static, [T]> {
+    values.as_chunks().0.iter().map(|pixel| luma_of(*pixel)).collect()
 }
 
 /// Pillow's `L`. The three weights sum to 2^16, so that gray given as RGB comes back as it was.

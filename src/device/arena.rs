@@ -468,7 +468,7 @@ impl Addresses {
     ///
     /// # Panics
     /// Where it lies outside the arena.
-    pub(crate) fn of(&self, slot: Slot) -> u64 {
+    pub(crate) fn address(&self, slot: Slot) -> u64 {
         if slot.is_empty() {
             return 0;
         }

@@ -136,7 +136,7 @@ impl Gpu {
     /// A buffer of `len` values whose content is not defined.
     pub(crate) fn allocate<T: Pod>(&self, len: usize) -> Result<Buffer<T>> {
         let memory = self.allocate_bytes(len * size_of::<T>())?;
-        Ok(Buffer { memory, len, of: PhantomData })
+        Ok(Buffer { memory, len, value: PhantomData })
     }
 
     fn allocate_bytes(&self, bytes: usize) -> Result<Memory> {
@@ -372,7 +372,7 @@ impl Gpu {
             Some(memory) if memory.bytes() >= bytes => memory,
             _ => self.allocate_bytes(bytes)?,
         };
-        let mut buffer = Buffer { memory, len, of: PhantomData };
+        let mut buffer = Buffer { memory, len, value: PhantomData };
         let result = work(&mut buffer);
         *self.workspace.lock().unwrap_or_else(|e| e.into_inner()) = Some(buffer.memory);
         result
@@ -455,7 +455,7 @@ impl Memory {
 pub(crate) struct Buffer<T> {
     memory: Memory,
     len: usize,
-    of: PhantomData<T>,
+    value: PhantomData<T>,
 }
 
 impl<T: Pod> Buffer<T> {

@@ -107,8 +107,8 @@ pub struct Figure {
 }
 
 impl Figure {
-    fn new(plan: &frame::Plan, frame: frame::Frame) -> Self {
-        Figure { size: plan.size, title: plan.title.to_string(), shapes: frame.shapes }
+    fn new(layout: &frame::ChartLayout, frame: frame::Frame) -> Self {
+        Figure { size: layout.size, title: layout.title.to_string(), shapes: frame.shapes }
     }
 
     /// Figures side by side, from left to right, as one whose title is `title`.

@@ -129,7 +129,8 @@ pub fn curves(measured: &Measured, against: Against) -> Result<Option<Chart>> {
             continue;
         }
         drawn += 1;
-        let column = |of: fn(&CurvePoint) -> f64| shown.iter().map(|point| of(point)).collect::<Vec<f64>>();
+        let column =
+            |value: fn(&CurvePoint) -> f64| shown.iter().map(|point| value(point)).collect::<Vec<f64>>();
         let series = Series::new(curve.estimator.name(), &column(|p| p.at as f64), &column(|p| p.value));
         // An interval of very few samples may reach so far that all else would be flat.
         let cut = |ends: Vec<f64>| ends.into_iter().map(|end| end.clamp(0.0, highest)).collect::<Vec<f64>>();

@@ -43,14 +43,14 @@ pub fn open(args: &Args) -> Result<(Vec<Input>, Option<Input>), Failure> {
             two_classes(&input.dataset)?;
             Ok(input)
         });
-        inputs.push(input.map_err(|failure| if several { failure.of(name) } else { failure })?);
+        inputs.push(input.map_err(|failure| if several { failure.in_dataset(name) } else { failure })?);
     }
     let mut query = None;
     if let (Some(named), Some(name)) = (&args.query, names.last()) {
         let split = args.query_split.unwrap_or(args.split);
         let input = open_part(args, &named.path, name, &names, split.into());
         // It may be of one class.
-        query = Some(input.map_err(|failure| failure.of(&format!("--query {name}")))?);
+        query = Some(input.map_err(|failure| failure.in_dataset(&format!("--query {name}")))?);
     }
     Ok((inputs, query))
 }

@@ -171,8 +171,8 @@ pub fn measure<'a>(
 
     let mut calibrated = None;
     if args.calibrate {
-        let of = found.iter().filter_map(|(_, found)| found.as_ref().ok());
-        let found = calibrated::calibrate(args, device, points.n(), of)?;
+        let estimates = found.iter().filter_map(|(_, found)| found.as_ref().ok());
+        let found = calibrated::calibrate(args, device, points.n(), estimates)?;
         notes.extend(found.notes.iter().cloned());
         calibrated = Some(found);
         seconds.calibration = clock.lap();
@@ -254,12 +254,12 @@ impl Hold {
         let Some(query) = query else { return Ok(Hold::Embeddings) };
         let embedding =
             |dataset: &Dataset| dataset.embedding(&args.preprocess()).map_err(|e| advised(args, e));
-        let of_query = embedding(&query.dataset).map_err(|failure| failure.of(&query.name))?;
+        let of_query = embedding(&query.dataset).map_err(|failure| failure.in_dataset(&query.name))?;
         Ok(if embedding(dataset)? == of_query { Hold::Embeddings } else { Hold::Pixels })
     }
 
     /// What these images are held as, if they could be either.
-    pub fn of(loaded: &Loaded) -> Self {
+    pub fn current(loaded: &Loaded) -> Self {
         if loaded.samples.embedding().is_some() { Hold::Embeddings } else { Hold::Pixels }
     }
 }

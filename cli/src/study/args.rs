@@ -153,9 +153,9 @@ pub struct PlanArgs {
 pub struct Shard(pub usize, pub usize);
 
 fn shard(text: &str) -> Result<Shard, String> {
-    let parts = text.split_once('/').map(|(number, of)| (number.parse(), of.parse()));
+    let parts = text.split_once('/').map(|(number, count)| (number.parse(), count.parse()));
     match parts {
-        Some((Ok(number), Ok(of))) if (1..=of).contains(&number) => Ok(Shard(number, of)),
+        Some((Ok(number), Ok(count))) if (1..=count).contains(&number) => Ok(Shard(number, count)),
         _ => Err("two numbers as 3/8 are wanted, the first from 1 to the second".into()),
     }
 }

@@ -84,12 +84,12 @@ fn train(args: &Args) -> Result<(String, u8), Failure> {
 
 fn as_json(device: &Device, trainer: &Trainer, folder: &Folder, stopped: bool) -> String {
     let last = trainer.history().last();
-    let of = |value: fn(&Epoch) -> f64| last.map(value);
+    let last_epoch = |value: fn(&Epoch) -> f64| last.map(value);
     json!({
-        "test_accuracy": of(|epoch| epoch.test_accuracy),
-        "test_loss": of(|epoch| epoch.test_loss),
-        "train_accuracy": of(|epoch| epoch.train_accuracy),
-        "train_loss": of(|epoch| epoch.train_loss),
+        "test_accuracy": last_epoch(|epoch| epoch.test_accuracy),
+        "test_loss": last_epoch(|epoch| epoch.test_loss),
+        "train_accuracy": last_epoch(|epoch| epoch.train_accuracy),
+        "train_loss": last_epoch(|epoch| epoch.train_loss),
         "epochs": trainer.history().len(),
         "images_per_second": speed(trainer.history()),
         "device": device.name(),

@@ -29,7 +29,7 @@ struct Field {
 }
 
 impl Field {
-    fn of(mask: u32) -> Result<Self, String> {
+    fn from_mask(mask: u32) -> Result<Self, String> {
         let (shift, bits) = (mask.trailing_zeros(), mask.count_ones());
         if mask == 0 || (mask >> shift).trailing_ones() != bits {
             return Err(format!("its colour mask {mask:#010x} is not one run of bits"));
@@ -196,7 +196,7 @@ impl<'a> Bmp<'a> {
                 Err(format!("it goes on at row {}, column {}", y + 1, x + 1))
             }
         };
-        let of = |byte: u8, at: usize| if bits == 8 { byte } else { byte >> (4 * (1 - at % 2)) & 15 };
+        let index = |byte: u8, at: usize| if bits == 8 { byte } else { byte >> (4 * (1 - at % 2)) & 15 };
         loop {
             match (next()?, next()?) {
                 (0, 0) => (x, y) = (0, y + 1),
@@ -210,7 +210,7 @@ impl<'a> Bmp<'a> {
                         if bits == 8 || at % 2 == 0 {
                             byte = next()?;
                         }
-                        put(x + at, y, of(byte, at))?;
+                        put(x + at, y, index(byte, at))?;
                     }
                     x += count;
                     if len % 2 == 1 {
@@ -219,7 +219,7 @@ impl<'a> Bmp<'a> {
                 }
                 (count, byte) => {
                     for at in 0..usize::from(count) {
-                        put(x + at, y, of(byte, at))?;
+                        put(x + at, y, index(byte, at))?;
                     }
                     x += usize::from(count);
                 }
@@ -229,7 +229,7 @@ impl<'a> Bmp<'a> {
 }
 
 fn fields(masks: [u32; 3]) -> Result<[Field; 3], String> {
-    let [red, green, blue] = masks.map(Field::of);
+    let [red, green, blue] = masks.map(Field::from_mask);
     Ok([red?, green?, blue?])
 }
 

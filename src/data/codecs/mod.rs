@@ -17,13 +17,17 @@ mod npz;
 mod tests;
 
 /// Each value of `N` bytes, from its bytes in the order least significant first.
-pub(super) fn each<const N: usize, T>(bytes: &[u8], big_endian: bool, of: impl Fn([u8; N]) -> T) -> Vec<T> {
+pub(super) fn each<const N: usize, T>(
+    bytes: &[u8],
+    big_endian: bool,
+    convert: impl Fn([u8; N]) -> T,
+) -> Vec<T> {
     let value = |bytes: &[u8; N]| {
         let mut bytes = *bytes;
         if big_endian {
             bytes.reverse();
         }
-        of(bytes)
+        convert(bytes)
     };
     bytes.as_chunks().0.iter().map(value).collect()
 }

@@ -93,7 +93,7 @@ impl Walk {
     fn enter(&mut self, root: &Path, folder: &Path) -> Result<()> {
         let here = root.join(folder);
         refuse_loop(&here)?;
-        let listing = Listing::of(&here)?;
+        let listing = Listing::read(&here)?;
         for name in listing.files {
             if image_file::is_image_name(&name) || is_unnamed_dicom(&here, &name) {
                 self.images.push(folder.join(name))

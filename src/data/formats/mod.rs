@@ -35,7 +35,7 @@ pub(super) fn open(path: &Path, split: Split) -> Result<Found> {
 }
 
 fn open_folder(folder: &Path, split: Split) -> Result<Found> {
-    let listing = Listing::of(folder)?;
+    let listing = Listing::read(folder)?;
     if let Some(format) = format_of(folder, &listing)? {
         return format.open_folder(folder, &listing, split);
     }
@@ -79,7 +79,7 @@ fn part_of<'a>(folder: &Path, listing: &'a Listing, split: Split) -> Result<Opti
     let all_parts = listing.folders.iter().all(|name| parts.contains(&name.as_str()));
     let holds_folders = |name: &str| -> Result<bool> {
         let there = listing.folders.iter().any(|folder| folder == name);
-        Ok(there && !Listing::of(&folder.join(name))?.folders.is_empty())
+        Ok(there && !Listing::read(&folder.join(name))?.folders.is_empty())
     };
     if !all_parts || !holds_folders("train")? {
         return Ok(None);
@@ -98,7 +98,7 @@ fn part_of<'a>(folder: &Path, listing: &'a Listing, split: Split) -> Result<Opti
 
 /// Whether a folder is a dataset itself, rather than a class of images.
 fn holds_dataset(folder: &Path) -> Result<bool> {
-    let listing = Listing::of(folder)?;
+    let listing = Listing::read(folder)?;
     let marked = FORMATS.iter().any(|format| format.mark(&listing).is_some());
     let images = listing.files.iter().any(|name| image_file::is_image_name(name));
     Ok(marked || (!images && !listing.folders.is_empty()))

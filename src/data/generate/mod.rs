@@ -129,7 +129,7 @@ impl Domain {
         let len = self.len_of(1)?;
         let mut canvas = Canvas::new(self.size, self.family.channels());
         let mut levels = vec![0.0; len];
-        Scene::of(self.family, self.latents).levels(latents, class, self.contrast, &mut canvas, &mut levels);
+        Scene::get(self.family, self.latents).levels(latents, class, self.contrast, &mut canvas, &mut levels);
         Ok(levels)
     }
 
@@ -164,7 +164,7 @@ impl Dataset {
         let Domain { family, latents, contrast, size, .. } = *domain;
         let len = domain.len_of(per_class.saturating_mul(2))?;
         let mut pixels = buffer::zeros(len, "the generated images")?;
-        let scene = Scene::of(family, latents);
+        let scene = Scene::get(family, latents);
         let image_len = size * size * family.channels();
         let brushes = || (Canvas::new(size, family.channels()), vec![0.0; image_len]);
         pixels.par_chunks_exact_mut(image_len).enumerate().for_each_init(

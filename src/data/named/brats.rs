@@ -100,8 +100,8 @@ fn slice_origin(name: &str) -> Option<Origin> {
 }
 
 fn archive(root: &Path, volumes: Vec<PathBuf>, cache: Option<&Cache>) -> Result<Found> {
-    let told: Vec<Told> =
-        volumes.par_iter().map(|flair| told_or_known(root, flair, cache)).collect::<Result<_>>()?;
+    let told: Vec<LabelledSlices> =
+        volumes.par_iter().map(|flair| cached_or_read(root, flair, cache)).collect::<Result<_>>()?;
     let mut all = Collected::new(root);
     let (mut little, mut ambiguous) = (0, 0);
     for (path, told) in volumes.into_iter().zip(told) {
@@ -122,13 +122,13 @@ fn archive(root: &Path, volumes: Vec<PathBuf>, cache: Option<&Cache>) -> Result<
 }
 
 /// What became of a volume's slices.
-struct Told {
+struct LabelledSlices {
     slices: Vec<(u32, u32)>,
     ambiguous: usize,
     little: usize,
 }
 
-impl Told {
+impl LabelledSlices {
     /// For a cache: how many are of neither class, then each slice and its label.
     fn bytes(&self) -> Vec<u8> {
         let numbers = [self.ambiguous as u32, self.little as u32];
@@ -136,22 +136,23 @@ impl Told {
         numbers.into_iter().chain(slices).flat_map(u32::to_le_bytes).collect()
     }
 
-    fn of(bytes: &[u8]) -> Option<Self> {
+    fn parse(bytes: &[u8]) -> Option<Self> {
         let numbers: Vec<u32> = bytes.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
         let (&[ambiguous, little], slices) = numbers.split_first_chunk()?;
         let slices = slices.as_chunks().0.iter().map(|[slice, label]| (*slice, *label)).collect();
-        Some(Told { slices, ambiguous: ambiguous as usize, little: little as usize })
+        Some(LabelledSlices { slices, ambiguous: ambiguous as usize, little: little as usize })
     }
 }
 
-/// As [`told`], or as it was told of the same files before: volumes take a second each to read.
-fn told_or_known(root: &Path, path: &Path, cache: Option<&Cache>) -> Result<Told> {
-    let (Some(cache), Some(seg)) = (cache, segmentation(root, path)) else { return told(root, path) };
-    let found = cache.finding("BraTS slices", &[&root.join(path), &seg], || Ok(told(root, path)?.bytes()))?;
-    Told::of(&found).map_or_else(|| told(root, path), Ok)
+/// As [`label_slices`], or as it was told of the same files before: volumes take a second each to read.
+fn cached_or_read(root: &Path, path: &Path, cache: Option<&Cache>) -> Result<LabelledSlices> {
+    let (Some(cache), Some(seg)) = (cache, segmentation(root, path)) else { return label_slices(root, path) };
+    let found =
+        cache.finding("BraTS slices", &[&root.join(path), &seg], || Ok(label_slices(root, path)?.bytes()))?;
+    LabelledSlices::parse(&found).map_or_else(|| label_slices(root, path), Ok)
 }
 
-fn told(root: &Path, path: &Path) -> Result<Told> {
+fn label_slices(root: &Path, path: &Path) -> Result<LabelledSlices> {
     let flair = Volume::open(&root.join(path))?;
     let seg_path = segmentation(root, path)
         .ok_or_else(|| Error::format(root.join(path), "has no segmentation beside it"))?;
@@ -170,7 +171,7 @@ fn told(root: &Path, path: &Path) -> Result<Told> {
     let tumour: Vec<bool> =
         seg.values().chunks_exact(plane).map(|plane| plane.iter().any(|v| *v > 0.0)).collect();
     let (low, _) = flair.percentiles();
-    let mut told = Told { slices: Vec::new(), ambiguous: 0, little: 0 };
+    let mut told = LabelledSlices { slices: Vec::new(), ambiguous: 0, little: 0 };
     for (at, values) in flair.values().chunks_exact(plane).enumerate() {
         let ahead = &tumour[at..slices.min(at + AHEAD)];
         if ahead.contains(&true) && ahead.contains(&false) {

@@ -9,7 +9,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 /// The values of a frame, and whether they are luma and differences of colour still.
 pub(super) fn decode(packed: &[u8], layout: &PixelLayout, ybr: bool) -> Result<(Raw, bool), String> {
-    let head = Head::of(packed)?;
+    let head = Head::parse(packed)?;
     check(&head, layout)?;
     if head.process > 2 || head.precision != 8 {
         return Err(format!(

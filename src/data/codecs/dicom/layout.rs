@@ -64,7 +64,7 @@ pub(super) fn frames(set: &DataSet) -> Result<usize, String> {
 }
 
 impl PixelLayout {
-    pub fn of(set: &DataSet) -> Result<Self, String> {
+    pub fn from_data_set(set: &DataSet) -> Result<Self, String> {
         let number =
             |tag, name: &str| set.number(tag).ok_or_else(|| format!("holds no image: it has no {name}"));
         if [elements::FLOAT_PIXELS, elements::DOUBLE_PIXELS].iter().any(|tag| set.value(*tag).is_some()) {
@@ -91,7 +91,7 @@ impl PixelLayout {
         let (color, inverted) = match (name.as_str(), samples) {
             ("MONOCHROME1", 1) => (Color::Gray, true),
             ("MONOCHROME2", 1) => (Color::Gray, false),
-            ("PALETTE COLOR", 1) => (Color::Palette(Box::new(Palette::of(set)?)), false),
+            ("PALETTE COLOR", 1) => (Color::Palette(Box::new(Palette::from_data_set(set)?)), false),
             ("RGB", 3) => (Color::Rgb, false),
             // JPEG 2000's own transforms, which its decoder undoes.
             ("YBR_RCT" | "YBR_ICT", 3) if set.syntax.packing == Packing::Jpeg2000 => (Color::Rgb, false),
@@ -243,7 +243,7 @@ fn modality(set: &DataSet, inverted: bool, stored: usize, signed: bool) -> Resul
 }
 
 impl Palette {
-    fn of(set: &DataSet) -> Result<Self, String> {
+    fn from_data_set(set: &DataSet) -> Result<Self, String> {
         let (mut first, mut wide) = (0, false);
         let mut colors = [const { Vec::new() }; 3];
         for (at, name) in ["red", "green", "blue"].into_iter().enumerate() {

@@ -6,7 +6,7 @@ use super::layout::{PixelLayout, Raw};
 use crate::data::codecs::jpeg::{Head, Segments};
 
 pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String> {
-    let head = Head::of(packed)?;
+    let head = Head::parse(packed)?;
     check(&head, layout)?;
     if head.process != 3 || !(2..=16).contains(&head.precision) {
         return Err(format!(
@@ -26,7 +26,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
     let mut tables = [const { None }; 4];
     let mut components: Vec<u8> = Vec::new();
     let (mut interval, mut done) = (0, 0);
-    let mut segments = Segments::of(packed)?;
+    let mut segments = Segments::new(packed)?;
     while done < layout.samples {
         let (marker, body) = segments.next().ok_or("has JPEG data that end before a scan")??;
         match marker {
@@ -48,7 +48,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
                 interval = usize::from(u16::from_be_bytes(*rate));
             }
             0xda => {
-                let scan = Scan::of(body, &components, &tables, head.precision, layout, interval)?;
+                let scan = Scan::parse(body, &components, &tables, head.precision, layout, interval)?;
                 done += scan.places.len();
                 segments.at = scan.decode(packed, segments.at, &mut values)?;
             }
@@ -106,7 +106,7 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn of(
+    fn parse(
         body: &[u8],
         components: &[u8],
         tables: &'a [Option<Table>; 4],

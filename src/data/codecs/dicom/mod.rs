@@ -100,14 +100,14 @@ pub(in crate::data) struct Dicom {
 
 impl Dicom {
     pub fn open(path: &Path) -> Result<Self> {
-        Self::of(path, image_bytes::read(path)?)
+        Self::from_bytes(path, image_bytes::read(path)?)
     }
 
     /// The image in a file's bytes.
-    pub fn of(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
         let read = || {
             let set = DataSet::read(bytes, true)?;
-            let layout = PixelLayout::of(&set)?;
+            let layout = PixelLayout::from_data_set(&set)?;
             Ok((set, layout))
         };
         let (set, layout) = read().map_err(|reason: String| Error::format(path, reason))?;

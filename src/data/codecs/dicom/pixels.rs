@@ -132,9 +132,9 @@ fn widened(raw: Raw) -> Raw {
 fn rgb(pixel: &mut [u8; 3]) {
     let [y, b, r] = pixel.map(f64::from);
     let (b, r) = (b - 128.0, r - 128.0);
-    let of = |value: f64| (value + 0.5).floor().clamp(0.0, 255.0) as u8;
+    let rounded = |value: f64| (value + 0.5).floor().clamp(0.0, 255.0) as u8;
     let green = y - 0.114 * 1.772 / 0.587 * b - 0.299 * 1.402 / 0.587 * r;
-    *pixel = [of(y + 1.402 * r), of(green), of(y + 1.772 * b)];
+    *pixel = [rounded(y + 1.402 * r), rounded(green), rounded(y + 1.772 * b)];
 }
 
 /// The bytes of one packed frame: a fragment, or as many as the table of frames or there being one says.

@@ -21,7 +21,7 @@ pub enum Stretch {
 
 impl Stretch {
     /// What libjpeg does for a component `width` wide of which so many go into the image's columns and rows.
-    pub fn of(columns: usize, rows: usize, width: usize) -> Self {
+    pub fn new(columns: usize, rows: usize, width: usize) -> Self {
         match (columns, rows) {
             (1, 1) => Stretch::None,
             (2, 1) if width > 2 => Stretch::Columns,

@@ -63,10 +63,10 @@ pub(in crate::data) fn decode(bytes: &[u8], colours: Colours) -> Result<Option<P
 
 /// Height, width and channels of the image that a file begins with; `None` where that is not told yet, or not read here.
 pub(in crate::data) fn extents(start: &[u8]) -> Option<[usize; 3]> {
-    for segment in Segments::of(start).ok()? {
+    for segment in Segments::new(start).ok()? {
         match segment.ok()? {
             (marker @ (0xc0..=0xc3 | 0xc5..=0xcb | 0xcd..=0xcf), body) => {
-                let frame = Frame::of(marker - 0xc0, body).ok()??;
+                let frame = Frame::parse(marker - 0xc0, body).ok()??;
                 return Some([frame.height, frame.width, frame.components.len()]);
             }
             (0xda, _) => return None,
@@ -95,7 +95,7 @@ struct Scratch {
 impl Scratch {
     /// Bytes that it takes, but for what is small.
     fn len(&self) -> usize {
-        let blocks: usize = self.coefficients.iter().map(|of| of.blocks.capacity() * 128).sum();
+        let blocks: usize = self.coefficients.iter().map(|component| component.blocks.capacity() * 128).sum();
         let planes: usize = self.planes.iter().map(Vec::capacity).sum();
         blocks + planes + self.packed.capacity() + self.ends.capacity() * 8
     }
@@ -134,7 +134,7 @@ fn damaged(what: &str) -> String {
 
 impl Frame {
     /// `None` where it is of a kind that is not read here.
-    fn of(process: u8, body: &[u8]) -> Result<Option<Self>, String> {
+    fn parse(process: u8, body: &[u8]) -> Result<Option<Self>, String> {
         let [precision, y1, y0, x1, x0, count, parts @ ..] = body else {
             return Err(damaged("a frame that is cut short"));
         };
@@ -235,7 +235,7 @@ struct Image<'a> {
 
 impl<'a> Image<'a> {
     fn decode(bytes: &'a [u8], colours: Colours, scratch: &mut Scratch) -> Result<Option<Pixels>, String> {
-        let mut segments = Segments::of(bytes)?;
+        let mut segments = Segments::new(bytes)?;
         let mut image =
             Image { bytes, worths: [None; 4], known: [false; 8], interval: 0, jfif: false, adobe: None };
         let mut frame: Option<Frame> = None;
@@ -258,7 +258,7 @@ impl<'a> Image<'a> {
                 }
                 (0xe0, _) => image.jfif |= body.len() >= 14 && body.starts_with(b"JFIF\0"),
                 (0xee, _) if body.len() >= 12 && body.starts_with(b"Adobe") => image.adobe = Some(body[11]),
-                (0xc0..=0xc3 | 0xc5..=0xcb | 0xcd..=0xcf, None) => match Frame::of(marker - 0xc0, body)? {
+                (0xc0..=0xc3 | 0xc5..=0xcb | 0xcd..=0xcf, None) => match Frame::parse(marker - 0xc0, body)? {
                     Some(found) if found.fits(bytes.len()) => frame = Some(found),
                     Some(Frame { height, width, .. }) => {
                         let len = bytes.len();
@@ -294,12 +294,13 @@ impl<'a> Image<'a> {
                     segments.at = marker;
                 }
                 (0xd9, Some(frame)) if scans > 0 => {
-                    let of = |at: usize| frame.components.iter().any(move |of| of.missing[at] != 0);
+                    let incomplete =
+                        |at: usize| frame.components.iter().any(move |component| component.missing[at] != 0);
                     if frame.components.iter().any(|component| component.missing[0] < 0) {
                         return Err("is cut short: its JPEG data end before all components are there".into());
                     }
                     // libjpeg guesses at them by their neighbours.
-                    if (1..10).any(of) {
+                    if (1..10).any(incomplete) {
                         return Ok(None);
                     }
                     for row in 0..frame.rows {
@@ -376,17 +377,18 @@ impl<'a> Image<'a> {
             if codes & 0xcc != 0 || parts.iter().any(|part| part.component == component) {
                 return Err(wrong());
             }
-            let of = &mut frame.components[component];
-            if of.worths.is_none() {
-                let worths = self.worths.get(usize::from(of.table)).copied().flatten();
-                of.worths = Some(worths.ok_or_else(|| damaged("a component without a quantisation table"))?);
+            let found = &mut frame.components[component];
+            if found.worths.is_none() {
+                let worths = self.worths.get(usize::from(found.table)).copied().flatten();
+                found.worths =
+                    Some(worths.ok_or_else(|| damaged("a component without a quantisation table"))?);
             }
-            note(&mut of.missing, stage).ok_or_else(|| damaged("a scan out of turn"))?;
+            note(&mut found.missing, stage).ok_or_else(|| damaged("a scan out of turn"))?;
             let (dc, ac) = (table(codes >> 4), table(4 + (codes & 3)));
             if stage.takes_dc() && dc.is_none() || stage.takes_ac() && ac.is_none() {
                 return Ok(None);
             }
-            parts.push(Part { component, dc, ac, across: of.across, down: of.down });
+            parts.push(Part { component, dc, ac, across: found.across, down: found.down });
         }
         let [columns, rows] = match &mut parts[..] {
             [] => return Err(wrong()),
@@ -414,17 +416,22 @@ impl<'a> Image<'a> {
     /// The pixels of an image whose components are there.
     fn pixels(&self, frame: &Frame, colours: Colours, planes: &[Vec<u8>; 3]) -> Pixels {
         let Frame { height, width, ref components, .. } = *frame;
-        let sizes = [0, 1]
-            .map(|axis: usize| components.iter().map(|of| [of.across, of.down][axis]).max().unwrap_or(1));
+        let sizes = [0, 1].map(|axis: usize| {
+            components.iter().map(|component| [component.across, component.down][axis]).max().unwrap_or(1)
+        });
         let planes: Vec<Plane<'_>> = components
             .iter()
             .zip(planes)
-            .map(|(of, values)| Plane {
+            .map(|(component, values)| Plane {
                 values,
-                stride: 8 * frame.columns * of.across,
-                width: of.width,
-                height: of.height,
-                stretch: Stretch::of(sizes[0] / of.across, sizes[1] / of.down, of.width),
+                stride: 8 * frame.columns * component.across,
+                width: component.width,
+                height: component.height,
+                stretch: Stretch::new(
+                    sizes[0] / component.across,
+                    sizes[1] / component.down,
+                    component.width,
+                ),
             })
             .collect();
         let mut values = Vec::with_capacity(height * width * components.len());

@@ -13,9 +13,9 @@ pub struct Head {
 }
 
 impl Head {
-    pub fn of(packed: &[u8]) -> Result<Self, String> {
+    pub fn parse(packed: &[u8]) -> Result<Self, String> {
         let mut ybr = None;
-        for segment in Segments::of(packed)? {
+        for segment in Segments::new(packed)? {
             let (marker, body) = segment?;
             match (marker, body) {
                 (0xe0, [b'J', b'F', b'I', b'F', 0, ..]) => ybr = ybr.or(Some(true)),
@@ -49,7 +49,7 @@ pub struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
-    pub fn of(bytes: &'a [u8]) -> Result<Self, String> {
+    pub fn new(bytes: &'a [u8]) -> Result<Self, String> {
         match bytes {
             [0xff, 0xd8, ..] => Ok(Segments { bytes, at: 2 }),
             _ => Err("has JPEG data that do not begin as JPEG does, with ff d8".into()),
