@@ -1,5 +1,5 @@
-//! The images of a training: which were chosen, in words that a checkpoint keeps, so that what comes after (attacks,
-//! representations) finds the same ones again.
+//! The images of a training: how they were selected, as a note that the checkpoint keeps, so that attacks and
+//! representations load the same ones again.
 
 use crate::cached::{cache, cached};
 use indicatif::{ProgressBar, ProgressFinish};
@@ -11,7 +11,7 @@ use sharpdim::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Which images to train on and to test on, and what is made of them.
+/// Which images to train and to test on, and their preprocessing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chosen {
     /// `None` for generated images.
@@ -83,8 +83,8 @@ impl Chosen {
         })
     }
 
-    /// Chooses before any image is decoded, so that what cannot be had costs no work. Where `stop` is set meanwhile the
-    /// process ends: nothing is made yet that could be lost.
+    /// Selects before any image is decoded, so that a selection that fails costs no work. Where `stop` is set meanwhile the
+    /// process ends: nothing is written yet that could be lost.
     pub fn load(&self, no_cache: bool, stop: &AtomicBool) -> Result<Parts> {
         let (name, train, test) = self.choose(no_cache)?;
         let bar = ProgressBar::new((train.len() + test.len()) as u64).with_finish(ProgressFinish::AndClear);
@@ -107,7 +107,7 @@ impl Chosen {
         Ok(Parts { train: decode(&train)?, test: decode(&test)?, name })
     }
 
-    /// What they are called, those to train on, and those to test on.
+    /// The dataset's name, the training and the test part.
     fn choose(&self, no_cache: bool) -> Result<(String, Dataset, Dataset)> {
         let Some(path) = &self.data else {
             let all = Dataset::generated((self.train + self.test).div_ceil(2), self.size, self.seed)?;
@@ -140,7 +140,7 @@ impl Chosen {
         let (train, test) = (open(Split::Train)?, open(Split::Test)?);
         if train.class_names() != test.class_names() {
             return Err(Error::Data(format!(
-                "{}: its parts have other classes: {} to train on, {} to test on; name those of both with --classes",
+                "{}: its training and test parts differ in classes: {} and {}; name those of both with --classes",
                 path.display(),
                 train.class_names().join(", "),
                 test.class_names().join(", ")
@@ -150,13 +150,13 @@ impl Chosen {
         Ok((name, part(train, self.train)?, part(test, self.test)?))
     }
 
-    /// Those of the classes asked for; there must be two.
+    /// The images of the classes asked for, at least two.
     fn labelled(&self, all: Dataset) -> Result<Dataset> {
         let classes = (!self.classes.is_empty()).then(|| self.classes.clone());
         let chosen = all.select(&Selection { classes, ..Selection::default() })?;
         match chosen.class_names() {
             [] | [_] => Err(Error::Data(
-                "these images are of one class: a network learns to tell two or more apart; name two with --classes A,B"
+                "these images are of one class: a classifier needs two or more; name two with --classes A,B"
                     .into(),
             )),
             _ => Ok(chosen),

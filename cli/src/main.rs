@@ -36,7 +36,7 @@ Examples:
   sharpdim attack trained/checkpoint.safetensors
   sharpdim study --plan demo --out demo               all of it, with figures
 
-sharpdim COMMAND --help tells more of each.";
+sharpdim COMMAND --help describes each command.";
 
 /// Intrinsic dimension and label sharpness of image datasets, and what they do to networks
 #[derive(Parser)]

@@ -40,12 +40,12 @@ pub fn estimators(measured: &Measured) -> Result<Option<Chart>> {
     if !absurd.is_empty() {
         let absurd: Vec<String> =
             absurd.iter().map(|found| format!("{} ({:.1})", found.estimator.name(), found.value)).collect();
-        caption += &format!(" Not drawn, for what it says cannot be: {}.", absurd.join(", "));
+        caption += &format!(" Not drawn, as an implausible estimate: {}.", absurd.join(", "));
     }
     Ok(Some(Chart { file: "estimators", figure, caption }))
 }
 
-/// What the main estimator says of samples of known dimension, and where the measured estimate is among them.
+/// The main estimator on samples of known dimension, and the measured estimate among them.
 pub fn calibrated(measured: &Measured) -> Result<Option<Chart>> {
     let Some((calibrated, main)) = measured.calibrated.as_ref().zip(measured.main_estimate()) else {
         return Ok(None);
@@ -56,7 +56,7 @@ pub fn calibrated(measured: &Measured) -> Result<Option<Chart>> {
     let highest = known.iter().map(|point| point.at[1]).fold(truth.low, f64::max);
     let high = truth.high.min(highest);
     let own = Marked::new("", main.value, (truth.low * high).sqrt()).y_interval(truth.low, high);
-    let x = Axis::log(format!("what {} says", main.estimator.name()));
+    let x = Axis::log(format!("estimate by {}", main.estimator.name()));
     let figure = Scatter::new("Estimates of manifolds of known dimension", x, Axis::log("true dimension"))
         .diagonal("no bias")
         .group("known manifolds", &known)

@@ -147,7 +147,7 @@ fn compared(data: &Estimate, repr: &Estimate) -> &'static str {
     match () {
         () if repr.high < data.low => "the representations have fewer dimensions",
         () if repr.low > data.high => "the representations have more dimensions",
-        () => "the intervals meet: neither is told to be larger",
+        () => "the intervals overlap: neither is shown to be larger",
     }
 }
 

@@ -48,7 +48,7 @@ pub fn status(status: &Status, store: &Path) -> String {
         lines.push(format!("Failed    {} more", status.failed.len() - SHOWN));
     }
     if !status.failed.is_empty() {
-        lines.push("          --retry does them again".into());
+        lines.push("          --retry runs them again".into());
     }
     lines.join("\n")
 }

@@ -46,7 +46,7 @@ fn train(args: &Args) -> Result<(String, u8), Failure> {
             trainer.load(&folder.checkpoint)?;
             watch.resumed(&trainer);
         } else {
-            watch.say(&format!("{} has no checkpoint yet: from the beginning", args.out.display()));
+            watch.say(&format!("{} has no checkpoint yet: starting from the beginning", args.out.display()));
         }
     }
     folder.results(&trainer)?;
@@ -135,7 +135,7 @@ fn as_text(device: &Device, trainer: &Trainer, images: &str, folder: &Folder, st
     let files: Vec<String> = folder.written(stopped).iter().map(|path| path.display().to_string()).collect();
     lines.push(format!("Written          {}", files.join("\n                 ")));
     if stopped {
-        lines.push("Stopped          the same command with --resume goes on".into());
+        lines.push("Stopped          the same command with --resume continues".into());
     }
     lines.join("\n")
 }

@@ -33,7 +33,7 @@ impl Folder {
         };
         if folder.checkpoint.exists() && !resume && !restart {
             return Err(Failure::usage(format!(
-                "--out {}: has a checkpoint already: --resume goes on from it, --restart begins anew in its place",
+                "--out {}: has a checkpoint already: --resume continues from it, --restart replaces it",
                 path.display()
             )));
         }

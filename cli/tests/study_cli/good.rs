@@ -10,7 +10,7 @@ fn a_second_run_does_nothing_again() {
     let args = place.args("out");
     good(&words(&args));
     let ran = good(&words(&args));
-    assert!(ran.stderr.contains("8 of 8 tasks are done already"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("8 of 8 tasks were done before"), "{}", ran.stderr);
     assert!(!ran.stderr.contains(" s; "), "{}", ran.stderr);
     assert!(dump(place.path("out")) == whole());
     // A larger plan in the same folder does what is new alone.
@@ -20,7 +20,7 @@ fn a_second_run_does_nothing_again() {
     )
     .unwrap();
     let ran = good(&words(&args));
-    assert!(ran.stderr.contains("6 of 12 tasks are done already"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("6 of 12 tasks were done before"), "{}", ran.stderr);
 }
 
 #[test]
