@@ -155,7 +155,10 @@ impl Simd {
     fn parse(value: &str) -> std::result::Result<Simd, String> {
         let names = |all: &[Simd]| all.iter().map(|simd| simd.name()).collect::<Vec<_>>().join(", ");
         let Some(simd) = Self::ALL.into_iter().find(|simd| simd.name() == value) else {
-            return Err(format!("{VARIABLE}={value} names no instruction set: {} do", names(&Self::ALL)));
+            return Err(format!(
+                "{VARIABLE}={value} names no instruction set: expected one of {}",
+                names(&Self::ALL)
+            ));
         };
         if !simd.detected() {
             let here = names(&Self::available());
@@ -308,7 +311,7 @@ mod tests {
         let reason = Simd::parse("sse9").unwrap_err();
         assert_eq!(
             reason,
-            "SHARPDIM_SIMD=sse9 names no instruction set: portable, neon, avx2, avxvnni, avx512, avx512vnni, amx do"
+            "SHARPDIM_SIMD=sse9 names no instruction set: expected one of portable, neon, avx2, avxvnni, avx512, avx512vnni, amx"
         );
     }
 

@@ -1,4 +1,4 @@
-//! A dataset: where its samples are, their classes, and whose they are. Choosing from it and loading it are elsewhere.
+//! A dataset: where its samples are, their classes and their patients. Selecting from it and loading it are elsewhere.
 
 use super::cache::Cache;
 use super::formats;

@@ -273,18 +273,14 @@ pub fn fetch(archive: &Archive, folder: &Path, options: &FetchOptions<'_>) -> Re
     Ok(())
 }
 
-/// Whether a file is there and is the one that is meant; an error where it is another.
+/// Whether the expected file exists; an error where another file has its name.
 fn is_there(file: &RemoteFile, path: &Path) -> Result<bool> {
     let found = match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         found => found.map_err(|e| Error::io(path, e))?,
     };
-    let another = |what| {
-        Err(Error::format(
-            path,
-            format!("is another file than the one to fetch: it {what}; move it away first"),
-        ))
-    };
+    let another =
+        |what| Err(Error::format(path, format!("is not the file to fetch: it {what}; move it away first")));
     if found.len() != file.bytes {
         return another(format!("has {} bytes, and not {}", found.len(), file.bytes));
     }
@@ -399,7 +395,7 @@ impl Fetch<'_> {
                     part.set_len(0)?;
                     if !of_others {
                         return Err(Trouble::Refused(format!(
-                            "what it gives has the SHA-256 {sum}, where {} is expected",
+                            "its file has the SHA-256 {sum}, where {} is expected",
                             self.file.sha256
                         )));
                     }
@@ -440,7 +436,7 @@ impl Fetch<'_> {
             StatusCode::PARTIAL_CONTENT => {
                 let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
                 let (start, length) = range.and_then(content_range).ok_or_else(|| {
-                    Trouble::Refused(format!("it answers with a part of the file that it calls {range:?}"))
+                    Trouble::Refused(format!("it answers with the invalid range {range:?}"))
                 })?;
                 if let Some(length) = length.filter(|length| *length != total) {
                     return Err(of_length(length));
@@ -549,7 +545,7 @@ fn unpack(archive: &Path, members: &[String], folder: &Path) -> Result<()> {
         let path = entry.path().map_err(damaged)?.into_owned();
         if path.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
             return Err(wrong(format!(
-                "has an entry {} that leads out of it: nothing was unpacked",
+                "has an entry {} whose path leads outside the folder: nothing was unpacked",
                 path.display()
             )));
         }

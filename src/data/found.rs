@@ -1,4 +1,4 @@
-//! What the reader of a format or of a named dataset finds: samples, their labels, and what should be known of them.
+//! What the reader of a format or of a named dataset finds: samples, their labels, and notes.
 
 use super::source::Source;
 use std::fmt;

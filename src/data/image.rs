@@ -1,4 +1,4 @@
-//! A decoded image, and what its header says of it: the types that decoders give and preprocessing takes.
+//! A decoded image and its header's facts: the types that decoders give and preprocessing takes.
 
 use std::borrow::Cow;
 
@@ -38,7 +38,7 @@ pub(super) struct Modality {
 }
 
 impl Modality {
-    /// Unscaled values: what stored ones stand for, and for an inverted image what is left to the largest.
+    /// Rescaled values: slope * v + intercept, or slope * (top - v) of an inverted image.
     pub fn meant<'a>(&self, values: Values<'a>) -> Values<'a> {
         let Modality { slope, intercept, inverted, top } = *self;
         let rescaled = |value: f64| {

@@ -287,7 +287,7 @@ fn conversion<'a>(
             if channels == 3 { (1, "gray", "expanded to RGB") } else { (3, "RGB", "made gray") };
         let example = with_channels(few).next().map_or(String::new(), |(at, _)| dataset.name(*at));
         notes.push(format!(
-            "{} of {} images are {was} and were {became} as the others are (the first: {example})",
+            "{} of {} images are {was} and were {became}, as the others are (the first: {example})",
             gray.min(rgb),
             shapes.len()
         ));

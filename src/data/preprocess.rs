@@ -1,4 +1,4 @@
-//! How images become samples: the choices, and what they make of one decoded image.
+//! Preprocessing, from images to samples: its settings, and their effect on one decoded image.
 
 use super::image::{Image, Shape, Values};
 use crate::ops::resize::{resize_bilinear, scale_by_max_f32, scale_by_max_u16, scale_in_place};

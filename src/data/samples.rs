@@ -1,4 +1,4 @@
-//! What loading gives: a matrix of samples, and what each row of it is.
+//! What loading gives: a matrix of samples, and each row's name and label.
 
 use crate::ops::resize::Embedding;
 use crate::{Points, Result};

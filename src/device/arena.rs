@@ -46,10 +46,9 @@ impl std::str::FromStr for Precision {
 
     /// From its [`name`](Self::name).
     fn from_str(name: &str) -> Result<Self> {
-        [Precision::F32, Precision::Bf16]
-            .into_iter()
-            .find(|precision| precision.name() == name)
-            .ok_or_else(|| Error::Argument(format!("'{name}' is no precision: f32 and bf16 (on GPUs) are")))
+        [Precision::F32, Precision::Bf16].into_iter().find(|precision| precision.name() == name).ok_or_else(
+            || Error::Argument(format!("'{name}' is no precision: expected f32 or bf16 (on GPUs)")),
+        )
     }
 }
 
@@ -204,7 +203,7 @@ impl Layout {
         self.free = merged;
     }
 
-    /// Bytes that all of it takes.
+    /// Bytes of the whole arena.
     pub fn bytes(&self) -> usize {
         self.end
     }

@@ -192,7 +192,7 @@ impl Cuda {
         Ok(Graph(Mutex::new(graph)))
     }
 
-    /// Ends a capture whose graph nobody wants.
+    /// Ends a capture and discards its graph.
     pub(crate) fn abandon_capture(&self) {
         // A context that cannot be bound has failed, and every later call will say so.
         if self.bind().is_ok() {

@@ -272,7 +272,7 @@ impl Gpu {
         Ok(recorded)
     }
 
-    /// Ends a recording and keeps nothing of it.
+    /// Ends a recording and discards it.
     fn abandon(&self) {
         let mut recorder = self.recorder_mut();
         *recorder = None;
@@ -383,7 +383,7 @@ impl Gpu {
     }
 }
 
-/// Ends a recording that nobody waits for any more: one whose work panicked.
+/// Ends a recording whose work panicked.
 struct Abandon<'a>(&'a Gpu);
 
 impl Drop for Abandon<'_> {

@@ -1,4 +1,4 @@
-//! What a GPU keeps of the calls that a recording is made of, and who makes it.
+//! The state of a recording while it is made: its calls, and the thread that makes it.
 
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,7 +44,7 @@ impl Recorder {
     /// Why a call that cannot be recorded is refused.
     pub(crate) fn refusal(&self) -> String {
         if self.is_mine() {
-            "a recording is being made, which can hold nothing but launches and fills".into()
+            "only launches and fills can be recorded, and a recording is being made".into()
         } else {
             "another thread is making a recording on this device".into()
         }
@@ -73,8 +73,7 @@ impl Recorder {
     pub(crate) fn check(&self) -> Result<()> {
         if self.strayed.load(Ordering::Relaxed) {
             return Err(Error::Argument(
-                "a recording can use no arena but the one that makes it: another's memory may go before it"
-                    .into(),
+                "a recording can use no arena but its own: another's memory may be freed before it".into(),
             ));
         }
         Ok(())

@@ -71,7 +71,7 @@ impl Arena {
 }
 
 impl Recording {
-    /// Does the recorded work once, after all that was asked of the device before, and waits for none of it.
+    /// Launches the recorded work once, after all earlier work of the device, without waiting for it.
     ///
     /// # Errors
     /// [`Error::Argument`] for an arena other than that which recorded it; [`Error::Device`] within a recording, and

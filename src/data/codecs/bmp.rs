@@ -15,7 +15,7 @@ pub(in crate::data) struct Bmp<'a> {
 }
 
 enum Pixels {
-    /// Numbers of so many bits of these colours.
+    /// Indices of this many bits into these colours.
     Palette { bits: usize, colors: Vec<[u8; 3]>, encoded: bool },
     /// Bytes of a pixel, and where its red, green and blue are.
     Fields { bytes: usize, fields: [Field; 3] },
@@ -128,7 +128,7 @@ impl<'a> Bmp<'a> {
                         Some(number) => color(colors, *number),
                         // Some readers have black there, and others the palette's first colour.
                         None if colors.first() == Some(&[0; 3]) => Ok([0; 3]),
-                        None => Err("it passes over pixels, and its first colour is not black".into()),
+                        None => Err("its run lengths skip pixels, and its first colour is not black".into()),
                     });
                     self.paint(&mut rgb, y, pixels)?;
                 }
@@ -193,7 +193,7 @@ impl<'a> Bmp<'a> {
                 numbers[y * self.width + x] = Some(number);
                 Ok(())
             } else {
-                Err(format!("it goes on at row {}, column {}", y + 1, x + 1))
+                Err(format!("it continues at row {}, column {}, outside the image", y + 1, x + 1))
             }
         };
         let index = |byte: u8, at: usize| if bits == 8 { byte } else { byte >> (4 * (1 - at % 2)) & 15 };

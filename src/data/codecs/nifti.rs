@@ -10,7 +10,7 @@ use std::path::Path;
 const LARGEST: u64 = 1 << 32;
 /// What stands between a header and its values is shorter than this.
 const LONGEST_EXTENSION: usize = 1 << 24;
-/// Deflate packs at most so many bytes into one.
+/// Deflate's greatest compression ratio.
 const DENSEST: u64 = 1032;
 
 /// A volume of `dims` voxels along x, y and z. Values are after scaling, and finite.
@@ -238,14 +238,14 @@ fn header(dims: [i64; 8], datatype: i16, offset: f64, slope: f64, intercept: f64
     let Some(extents) =
         usize::try_from(count).ok().filter(|count| *count > 0).and_then(|count| extents.get(..count))
     else {
-        return Err(format!("claims {count} dimensions: 1 to 7 can be"));
+        return Err(format!("claims {count} dimensions: 1 to 7 are allowed"));
     };
     if let Some(extent) = extents.iter().find(|extent| **extent < 1) {
         return Err(format!("claims a dimension of {extent} voxels: each must be at least 1"));
     }
     let volumes = extents.iter().skip(3).fold(1i64, |all, extent| all.saturating_mul(*extent));
     if volumes != 1 {
-        return Err(format!("holds {volumes} volumes, of times or channels: one is expected"));
+        return Err(format!("holds {volumes} volumes, of time points or channels: one is expected"));
     }
     let extent = |at: usize| extents.get(at).map_or(1, |extent| *extent as usize);
     let number = match datatype {

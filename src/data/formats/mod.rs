@@ -108,7 +108,7 @@ fn nothing_known(folder: &Path, listing: &Listing) -> Error {
     let images = listing.files.iter().filter(|name| image_file::is_image_name(name)).count();
     let reason = match images {
         0 => format!(
-            "holds no dataset that is known here (the first of its {} files: {}): expected {}, or a folder of images for each class",
+            "holds no dataset of a known format (the first of its {} files: {}): expected {}, or a folder of images for each class",
             listing.files.len(),
             listing.files[0],
             FORMATS.map(|format| format.in_folder()).join(", ")
@@ -136,7 +136,7 @@ fn open_file(path: &Path, split: Split) -> Result<Found> {
         None => {
             let [others @ .., last] = FORMATS.map(|format| format.as_file());
             let others = others.join(", ");
-            Err(Error::format(path, format!("is no dataset that is known here: expected {others} or {last}")))
+            Err(Error::format(path, format!("is no dataset of a known format: expected {others} or {last}")))
         }
     }
 }

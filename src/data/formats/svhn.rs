@@ -17,7 +17,7 @@ use std::path::Path;
 
 const SIDE: usize = 32;
 const IMAGE: usize = SIDE * SIDE * 3;
-/// Deflate packs at most so many bytes into one.
+/// Deflate's greatest compression ratio.
 const DENSEST: u64 = 1032;
 
 /// Types of elements.
@@ -118,9 +118,7 @@ fn arrays(path: &Path) -> Result<(Vec<u8>, Vec<f64>)> {
         [0, 1, b'I', b'M'] => false,
         [1, 0, b'M', b'I'] => true,
         _ => {
-            return Err(wrong(
-                "is no MATLAB 5 file: its header does not end as that of one does, in 1 and MI".into(),
-            ));
+            return Err(wrong("is no MATLAB 5 file: its header does not end in version 1 and MI".into()));
         }
     };
     left -= 128;

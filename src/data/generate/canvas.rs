@@ -1,4 +1,4 @@
-//! What a generated image is painted on, without and with what its label says.
+//! The canvas of a generated image, with and without the part that its label depends on.
 
 /// What an image is painted on.
 pub struct Canvas {

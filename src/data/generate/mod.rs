@@ -69,7 +69,7 @@ impl Domain {
         let Domain { latents, contrast, size, .. } = self;
         let (least, most) = (Domain::LATENTS.start(), Domain::LATENTS.end());
         let wrong = if !Domain::LATENTS.contains(latents) {
-            format!("images of {latents} latents: there can be {least} to {most}")
+            format!("images of {latents} latents: {least} to {most} are possible")
         } else if !(*contrast > 0.0 && *contrast <= 1.0) {
             format!("a contrast of {contrast}: it must be above 0 and at most 1")
         } else if *size < Domain::LEAST_SIZE {
@@ -133,7 +133,7 @@ impl Domain {
         Ok(levels)
     }
 
-    /// Values of so many images.
+    /// The number of values of this many images.
     fn len_of(&self, count: usize) -> Result<usize> {
         images_len(Path::new("generated"), count, [self.size, self.size, self.family.channels()], 4)
             .map(|bytes| bytes / 4)

@@ -65,7 +65,7 @@ fn find(root: &Path) -> Result<Form, String> {
     if root.join("flair/0").is_dir() && root.join("flair/1").is_dir() {
         return Ok(Form::Slices);
     }
-    // What cannot be walked is told when it is opened.
+    // A folder that cannot be listed gives its error when the dataset is opened.
     let Ok(mut volumes) = files_under(root, Path::new(""), &is_flair) else {
         return Ok(Form::Unread);
     };
@@ -115,13 +115,13 @@ fn archive(root: &Path, volumes: Vec<PathBuf>, cache: Option<&Cache>) -> Result<
         }
     }
     all.note(format!(
-        "of the volumes' slices {ambiguous} are too near to a change of label and {little} show too little brain, and are of \
-         neither class, as the paper has it"
+        "of the volumes' slices {ambiguous} are too near to a change of label and {little} show too little brain: they are left out \
+         of both classes, as in the paper"
     ));
     all.found("BraTS", &FINDING, true)
 }
 
-/// What became of a volume's slices.
+/// The labelled slices of a volume, and how many were left out and why.
 struct LabelledSlices {
     slices: Vec<(u32, u32)>,
     ambiguous: usize,
@@ -129,7 +129,7 @@ struct LabelledSlices {
 }
 
 impl LabelledSlices {
-    /// For a cache: how many are of neither class, then each slice and its label.
+    /// For the cache: the two counts of slices left out, then each slice and its label.
     fn bytes(&self) -> Vec<u8> {
         let numbers = [self.ambiguous as u32, self.little as u32];
         let slices = self.slices.iter().flat_map(|(slice, label)| [*slice, *label]);
@@ -144,7 +144,7 @@ impl LabelledSlices {
     }
 }
 
-/// As [`label_slices`], or as it was told of the same files before: volumes take a second each to read.
+/// [`label_slices`], cached: volumes take a second each to read.
 fn cached_or_read(root: &Path, path: &Path, cache: Option<&Cache>) -> Result<LabelledSlices> {
     let (Some(cache), Some(seg)) = (cache, segmentation(root, path)) else { return label_slices(root, path) };
     let found =
@@ -163,7 +163,7 @@ fn label_slices(root: &Path, path: &Path) -> Result<LabelledSlices> {
         return Err(Error::format(
             seg_path,
             format!(
-                "has {x} x {y} x {z} voxels, and its volume {rows} x {columns} x {slices}: they must be alike"
+                "has {x} x {y} x {z} voxels, and its volume {rows} x {columns} x {slices}: they must have the same size"
             ),
         ));
     }

@@ -1,4 +1,4 @@
-//! What every named dataset has: facts, how to tell what is missing of it, and how to open it.
+//! What every named dataset has: facts, a check for missing files, and how to open it.
 
 use crate::Error;
 use crate::data::cache::Cache;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// A dataset as its owner hands it out. The table of [`Named`](super::Named) has one of each.
 pub(super) trait NamedDataset: Sync {
-    /// What is known of it without its files.
+    /// Facts that need no files.
     fn facts(&self) -> Facts;
 
     /// The first thing that a folder lacks to be it; `None` where nothing is missing. Files are looked for, not read.

@@ -117,7 +117,7 @@ fn archive(root: &Path, base: &Path) -> Result<Found> {
     }
     if near > 0 {
         all.note(format!(
-            "{near} slices within {MARGIN} of a box's ends are of neither class, as the paper has it"
+            "{near} slices within {MARGIN} of a box's ends are left out of both classes, as in the paper"
         ));
     }
     all.found("DBC", &FINDING, false)
@@ -139,9 +139,7 @@ fn boxes(file: &Path) -> Result<HashMap<String, (i64, i64)>> {
         let patient = row.cell(patient).trim();
         // What is in one of two boxes would be taken for what is without cancer.
         if all.insert(patient.to_owned(), bounds).is_some() {
-            return Err(
-                table.wrong(row, format!("{patient:?} has a box in a row before it: one is expected"))
-            );
+            return Err(table.wrong(row, format!("{patient:?} has a second box: one is expected")));
         }
     }
     Ok(all)

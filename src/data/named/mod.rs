@@ -197,7 +197,7 @@ impl Dataset {
         let asked = Asked { task: name.task(task.as_deref())?, split: *split, cache: cache.as_ref() };
         if asked.split == Split::Test && !name.has_test() {
             return Err(Error::Argument(format!(
-                "{name} comes in one part: split it into images to train on and to test on"
+                "{name} has one part only: split it into training and test images"
             )));
         }
         if !root.is_dir() {

@@ -129,7 +129,7 @@ fn archive(file: &Path, base: &Path, task: &Task) -> Result<Found> {
         // Some programs write 3 as 3.0.
         let whole = written.strip_suffix(".0").unwrap_or(written).parse().ok();
         let score: u32 = whole.filter(|score| *score <= 5).ok_or_else(|| {
-            table.wrong(row, format!("{SCORE:?} is {written:?}; 0 to 5, or nothing, is expected"))
+            table.wrong(row, format!("{SCORE:?} is {written:?}; 0 to 5, or an empty cell, is expected"))
         })?;
         let name = row.cell(patient).trim();
         if inside(name).is_none_or(|path| path.components().count() != 1) {

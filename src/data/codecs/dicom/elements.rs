@@ -347,7 +347,7 @@ impl Walker<'_> {
                 ITEM if head.len != UNDEFINED => items.push(self.bytes_of(&head)?),
                 SEQUENCE_END => break,
                 tag => {
-                    return Err(format!("is damaged: among its fragments of pixels stands {}", named(tag)));
+                    return Err(format!("is damaged: {} stands among its pixel fragments", named(tag)));
                 }
             }
         }

@@ -1,5 +1,5 @@
 //! JPEG of 8 bits in DICOM files: baseline, extended and progressive, by the decoder that reads JPEG files.
-//! Which colours are coded is told by the JPEG's own marks first, then by DICOM's.
+//! The colour space is that of the JPEG's own markers, or else DICOM's.
 
 use super::layout::{PixelLayout, Raw};
 use crate::data::codecs::jpeg::{self, Colours, Head};

@@ -19,7 +19,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
     let len = layout.rows * layout.columns;
     if components.len() != layout.samples || components.iter().any(|component| component.data().len() != len)
     {
-        return Err("has JPEG 2000 data of other sizes than their header says".into());
+        return Err("has JPEG 2000 data whose sizes are not those of their header".into());
     }
     // Colours side by side; of a signed value the bits, which the layout's are taken of.
     let values = (0..len).flat_map(|at| components.iter().map(move |component| component.data()[at]));
@@ -57,7 +57,7 @@ fn check(packed: &[u8], layout: &PixelLayout) -> Result<(), String> {
             return Err(format!("says values of {} bits, but its JPEG 2000 data {bits}", layout.allocated));
         }
         if (across, down) != (1, 1) {
-            return Err("has JPEG 2000 data whose colours differ in size: those are not read".into());
+            return Err("has JPEG 2000 data with subsampled colours, which are not read".into());
         }
     }
     if tile_width == 0 || tile_height == 0 {

@@ -54,7 +54,7 @@ pub(super) enum Raw {
     Words(Vec<u16>),
 }
 
-/// The number of frames: 1 where nothing is said of it.
+/// The number of frames, by default 1.
 pub(super) fn frames(set: &DataSet) -> Result<usize, String> {
     let Some(text) = set.text(elements::FRAMES) else { return Ok(1) };
     match text.parse() {
@@ -84,7 +84,7 @@ impl PixelLayout {
         }
         if stored == 0 || high >= allocated || stored > high + 1 {
             return Err(format!(
-                "claims values of {stored} bits, the highest of them bit {high}, in {allocated}: they cannot be"
+                "claims values of {stored} bits, with high bit {high}, in {allocated}: that is impossible"
             ));
         }
         let name = set.text(elements::PHOTOMETRIC).unwrap_or_default();
@@ -161,14 +161,10 @@ impl PixelLayout {
         let (held, densest) = match &set.pixels {
             None => return Err("has no pixels: there is no pixel data (7fe0,0010) in it".into()),
             Some(Pixels::Plain { .. }) if set.syntax.packing != Packing::None => {
-                return Err(
-                    "has pixels that are not packed, where its transfer syntax says that they are".into()
-                );
+                return Err("has uncompressed pixels, where its transfer syntax says compressed".into());
             }
             Some(Pixels::Packed { .. }) if set.syntax.packing == Packing::None => {
-                return Err(
-                    "has pixels that are packed, where its transfer syntax says that they are not".into()
-                );
+                return Err("has compressed pixels, where its transfer syntax says uncompressed".into());
             }
             Some(Pixels::Plain { range, .. }) => {
                 let expected = self.bytes().checked_mul(*frames).filter(|expected| *expected <= range.len());
@@ -195,7 +191,7 @@ impl PixelLayout {
         };
         if self.values().checked_mul(*frames).is_none_or(|values| values / densest > held) {
             Err(format!(
-                "claims {frames} frames of {rows} x {columns} pixels: more than its {held} packed bytes can hold"
+                "claims {frames} frames of {rows} x {columns} pixels: more than its {held} compressed bytes can hold"
             ))
         } else {
             Ok(())
@@ -235,7 +231,7 @@ fn modality(set: &DataSet, inverted: bool, stored: usize, signed: bool) -> Resul
     };
     let slope = number(elements::SLOPE, "slope", 1.0)?;
     if slope == 0.0 {
-        return Err("has the rescale slope 0, by which all values would be one".into());
+        return Err("has the rescale slope 0, which makes all values equal".into());
     }
     let intercept = number(elements::INTERCEPT, "intercept", 0.0)?;
     let top = (1u32 << (stored - usize::from(signed))) - 1;

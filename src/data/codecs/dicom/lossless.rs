@@ -37,14 +37,12 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
                 if components.len() != layout.samples
                     || layout.samples > 1 && parts.iter().any(|[_, size, _]| *size != 0x11)
                 {
-                    return Err(
-                        "has lossless JPEG data whose colours differ in size: those are not read".into()
-                    );
+                    return Err("has lossless JPEG data with subsampled colours, which are not read".into());
                 }
             }
             0xdd => {
                 let rate =
-                    body.first_chunk().ok_or("has damaged JPEG data: a restart interval without one")?;
+                    body.first_chunk().ok_or("has damaged JPEG data: an empty restart interval segment")?;
                 interval = usize::from(u16::from_be_bytes(*rate));
             }
             0xda => {
@@ -52,7 +50,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
                 done += scan.places.len();
                 segments.at = scan.decode(packed, segments.at, &mut values)?;
             }
-            0xd9 => return Err("is cut short: its JPEG data end before all colours are there".into()),
+            0xd9 => return Err("is cut short: its JPEG data end before the last colour".into()),
             _ => {}
         }
     }
@@ -67,7 +65,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
 type Table = Vec<(u8, u8)>;
 
 fn read_tables(mut body: &[u8], tables: &mut [Option<Table>; 4]) -> Result<(), String> {
-    let damaged = "has damaged JPEG data: a Huffman table that cannot be";
+    let damaged = "has damaged JPEG data: an invalid Huffman table";
     while let [place, counts @ ..] = body {
         let (counts, rest) = counts.split_first_chunk::<16>().ok_or(damaged)?;
         let total: usize = counts.iter().map(|count| usize::from(*count)).sum();
@@ -114,7 +112,7 @@ impl<'a> Scan<'a> {
         layout: &PixelLayout,
         interval: usize,
     ) -> Result<Self, String> {
-        let damaged = "has damaged JPEG data: a scan that cannot be";
+        let damaged = "has damaged JPEG data: an invalid scan header";
         let (count, rest) = body.split_first().ok_or(damaged)?;
         let (parts, rest) = rest.split_at_checked(2 * usize::from(*count)).ok_or(damaged)?;
         let [predictor @ 1..=7, _, dropped, ..] = *rest else { return Err(damaged.into()) };
@@ -246,7 +244,7 @@ impl Bits<'_> {
             }
             // Zeros stand where there are no more bits.
             _ if self.held < 16 => Err("is cut short: its JPEG data end before the last pixel".into()),
-            _ => Err("has damaged JPEG data: bits that are no code".into()),
+            _ => Err("has damaged JPEG data: an invalid Huffman code".into()),
         }
     }
 
@@ -254,12 +252,12 @@ impl Bits<'_> {
     fn restart(&mut self) -> Result<(), String> {
         // Whole bytes of what is held would be data beyond the marker.
         if self.held >= 8 {
-            return Err("has damaged JPEG data: more of them than belong before a restart".into());
+            return Err("has damaged JPEG data: too many bits before a restart marker".into());
         }
         (self.bits, self.held) = (0, 0);
         match self.bytes.get(self.at..) {
             Some([0xff, 0xd0..=0xd7, ..]) => self.at += 2,
-            _ => return Err("has damaged JPEG data: no restart where one is due".into()),
+            _ => return Err("has damaged JPEG data: a missing restart marker".into()),
         }
         Ok(())
     }

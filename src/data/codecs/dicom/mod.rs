@@ -61,7 +61,7 @@ impl Header {
             if most < len {
                 let mut start = Vec::new();
                 open_file(path)?.take(most).read_to_end(&mut start).map_err(|e| Error::io(path, e))?;
-                // What is wrong with a part may be that it is one: only the whole file tells.
+                // A part of a file may fail only because it is cut: the whole file decides.
                 if let Ok(set) = DataSet::read(start, false)
                     && set.reached
                 {

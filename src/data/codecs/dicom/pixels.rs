@@ -11,8 +11,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 #[cfg(not(feature = "jpeg2000"))]
-const NO_JPEG_2000: &str =
-    "its pixels are packed as JPEG 2000, which this build does not read: build with `--features jpeg2000`";
+const NO_JPEG_2000: &str = "its pixels are compressed as JPEG 2000, which this build does not read: build with `--features jpeg2000`";
 
 /// The values of frame `at`.
 pub(super) fn frame(set: &DataSet, layout: &PixelLayout, at: usize) -> Result<Values<'static>, String> {
@@ -137,7 +136,7 @@ fn rgb(pixel: &mut [u8; 3]) {
     *pixel = [rounded(y + 1.402 * r), rounded(green), rounded(y + 1.772 * b)];
 }
 
-/// The bytes of one packed frame: a fragment, or as many as the table of frames or there being one says.
+/// The bytes of one compressed frame: a fragment, or several, by the offset table or because there is one frame.
 fn packed_frame<'a>(set: &'a DataSet, layout: &PixelLayout, at: usize) -> Result<Cow<'a, [u8]>, String> {
     let Some(Pixels::Packed { table, fragments }) = &set.pixels else {
         return Err("has no fragments of pixels".into());

@@ -89,6 +89,6 @@ pub(super) fn syntax_of(uid: &str) -> Result<Syntax, String> {
 pub(super) fn unread(uid: &str) -> String {
     let name = OTHERS.iter().find(|(other, _)| *other == uid).map_or("", |(_, name)| name);
     format!(
-        "its pixels are packed as {name} ({uid}), which is not read here: convert it, as `gdcmconv --raw` does"
+        "its pixels are compressed as {name} ({uid}), which is not read here: convert it, as `gdcmconv --raw` does"
     )
 }

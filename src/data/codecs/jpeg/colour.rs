@@ -20,7 +20,7 @@ pub enum Stretch {
 }
 
 impl Stretch {
-    /// What libjpeg does for a component `width` wide of which so many go into the image's columns and rows.
+    /// libjpeg's choice for a component `width` wide that is subsampled by these factors.
     pub fn new(columns: usize, rows: usize, width: usize) -> Self {
         match (columns, rows) {
             (1, 1) => Stretch::None,

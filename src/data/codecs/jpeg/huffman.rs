@@ -83,7 +83,7 @@ fn enter(places: &mut [u32], symbol: u8, len: u32, dc: bool) {
     }
 }
 
-/// The value that so many bits stand for: those that begin with 0 are negative.
+/// Sign extension: the value of this many bits, negative where the first bit is 0.
 #[inline(always)]
 fn value(bits: u32, size: u32) -> i32 {
     let bits = bits as i32;

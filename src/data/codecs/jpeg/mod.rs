@@ -61,7 +61,7 @@ pub(in crate::data) fn decode(bytes: &[u8], colours: Colours) -> Result<Option<P
     decoded
 }
 
-/// Height, width and channels of the image that a file begins with; `None` where that is not told yet, or not read here.
+/// Height, width and channels of the image that a file begins with; `None` where the frame header is not in these bytes, or the kind is not read here.
 pub(in crate::data) fn extents(start: &[u8]) -> Option<[usize; 3]> {
     for segment in Segments::new(start).ok()? {
         match segment.ok()? {
@@ -133,7 +133,7 @@ fn damaged(what: &str) -> String {
 }
 
 impl Frame {
-    /// `None` where it is of a kind that is not read here.
+    /// `None` for a kind of JPEG that is not decoded here.
     fn parse(process: u8, body: &[u8]) -> Result<Option<Self>, String> {
         let [precision, y1, y0, x1, x0, count, parts @ ..] = body else {
             return Err(damaged("a frame that is cut short"));
@@ -144,7 +144,7 @@ impl Frame {
             return Ok(None);
         }
         if parts.len() != usize::from(*count) {
-            return Err(damaged("a frame of other components than it says"));
+            return Err(damaged("a frame whose number of components is wrong"));
         }
         let sizes = |[_, size, _]: &[u8; 3]| [usize::from(size >> 4), usize::from(size & 15)];
         // The size of a single component means nothing.
@@ -153,7 +153,7 @@ impl Frame {
             _ => parts.iter().map(sizes).collect(),
         };
         if sizes.as_flattened().iter().any(|size| !(1..=4).contains(size)) {
-            return Err(damaged("components of sizes that cannot be"));
+            return Err(damaged("invalid sampling factors"));
         }
         let [across, down] = [0, 1].map(|axis: usize| sizes.iter().map(|size| size[axis]).max().unwrap_or(1));
         if sizes.iter().any(|size| !across.is_multiple_of(size[0]) || !down.is_multiple_of(size[1])) {
@@ -179,7 +179,7 @@ impl Frame {
         }))
     }
 
-    /// Whether so many bytes can hold it, as a block takes a bit at least, and it is no larger than any image that is read.
+    /// Whether `len` bytes can hold it (a block takes at least a bit), and its size is within the limit for images.
     fn fits(&self, bytes: usize) -> bool {
         if (self.height * self.width * self.components.len()) as u64 > LARGEST {
             return false;
@@ -253,7 +253,7 @@ impl<'a> Image<'a> {
                 (0xdb, _) => image.read_worths(body)?,
                 (0xdd, _) => {
                     let interval =
-                        body.first_chunk().ok_or_else(|| damaged("a restart interval of no length"))?;
+                        body.first_chunk().ok_or_else(|| damaged("an empty restart interval segment"))?;
                     image.interval = u16::from_be_bytes(*interval).into();
                 }
                 (0xe0, _) => image.jfif |= body.len() >= 14 && body.starts_with(b"JFIF\0"),
@@ -273,7 +273,7 @@ impl<'a> Image<'a> {
                 (0xda, Some(frame)) => {
                     scans += 1;
                     if scans > MOST_SCANS {
-                        return Err(damaged("more scans than an image takes"));
+                        return Err(damaged("too many scans"));
                     }
                     let one = !frame.progressive && body.first() == Some(&(frame.components.len() as u8));
                     let only = one && scans == 1;
@@ -315,7 +315,7 @@ impl<'a> Image<'a> {
     }
 
     fn read_codes(&mut self, mut body: &[u8], tables: &mut [Option<Table>; 8]) -> Result<(), String> {
-        let wrong = || damaged("a Huffman table that cannot be");
+        let wrong = || damaged("an invalid Huffman table");
         while let [class, rest @ ..] = body {
             let (counts, rest) = rest.split_first_chunk::<16>().ok_or_else(wrong)?;
             let total = counts.iter().map(|count| usize::from(*count)).sum();
@@ -335,7 +335,7 @@ impl<'a> Image<'a> {
     }
 
     fn read_worths(&mut self, mut body: &[u8]) -> Result<(), String> {
-        let wrong = || damaged("a quantisation table that cannot be");
+        let wrong = || damaged("an invalid quantisation table");
         while let [kind, rest @ ..] = body {
             let wide = kind >> 4 != 0;
             let (values, rest) = rest.split_at_checked(if wide { 128 } else { 64 }).ok_or_else(wrong)?;
@@ -383,7 +383,7 @@ impl<'a> Image<'a> {
                 found.worths =
                     Some(worths.ok_or_else(|| damaged("a component without a quantisation table"))?);
             }
-            note(&mut found.missing, stage).ok_or_else(|| damaged("a scan out of turn"))?;
+            note(&mut found.missing, stage).ok_or_else(|| damaged("a scan out of order"))?;
             let (dc, ac) = (table(codes >> 4), table(4 + (codes & 3)));
             if stage.takes_dc() && dc.is_none() || stage.takes_ac() && ac.is_none() {
                 return Ok(None);

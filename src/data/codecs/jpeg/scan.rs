@@ -47,11 +47,11 @@ pub struct Part<'a> {
 pub enum Stage {
     /// All of them.
     Whole,
-    /// The first coefficients, without so many of their lowest bits.
+    /// The DC coefficients, without this many of their lowest bits.
     Dc { low: u32 },
     /// One more bit of them.
     DcMore { low: u32 },
-    /// Further coefficients of one component, without so many of their lowest bits.
+    /// AC coefficients of one component, without this many of their lowest bits.
     Ac { first: usize, last: usize, low: u32 },
     /// One more bit of them.
     AcMore { first: usize, last: usize, low: u32 },
@@ -91,7 +91,7 @@ pub struct Scan<'a> {
 
 /// Bits that are no code, or too few of them.
 const WRONG: &str = "bits that are no code";
-const SHORT: &str = "fewer bits than its pixels take";
+const SHORT: &str = "too few bits for its pixels";
 
 /// A scan being decoded.
 pub struct Decoding<'a> {
@@ -118,10 +118,10 @@ impl<'a> Decoding<'a> {
 
     fn begin(&mut self) -> Result<(), &'static str> {
         if self.begun > 0 && self.bits.left() {
-            return Err("more bits than belong before a restart");
+            return Err("too many bits before a restart marker");
         }
         let start = if self.begun == 0 { 0 } else { self.ends[self.begun - 1] };
-        let end = *self.ends.get(self.begun).ok_or("fewer restarts than are due")?;
+        let end = *self.ends.get(self.begun).ok_or("missing restart markers")?;
         self.bits = Bits::new(self.bytes, start, end);
         self.begun += 1;
         (self.before, self.empty) = ([0; 4], 0);

@@ -1,6 +1,6 @@
-//! The marker segments of JPEG data, and what they say of the image before its first scan.
+//! The marker segments of JPEG data before its first scan, and the frame header in them.
 
-/// What JPEG data say of themselves.
+/// The fields of a JPEG frame header.
 pub struct Head {
     /// The number of the frame's marker, SOF0 .. SOF15.
     pub process: u8,
