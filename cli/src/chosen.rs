@@ -16,12 +16,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Chosen {
     /// `None` for generated images.
     pub data: Option<PathBuf>,
-    /// Where that is the folder of one of the paper's datasets: which, and its task if not the paper's.
+    /// The paper's dataset in that folder, if it is one, and its task if not the paper's.
     pub named: Option<Named>,
     pub task: Option<String>,
     /// Whether images of one patient may be both trained and tested on.
     pub by_image: bool,
-    /// All where there are none.
+    /// Selected classes; empty for all.
     pub classes: Vec<String>,
     pub train: usize,
     pub test: usize,
@@ -34,7 +34,7 @@ pub struct Chosen {
     pub seed: u64,
 }
 
-/// Images to train on and to test on, and what the dataset is called.
+/// Training and test images, and the dataset's name.
 pub struct Parts {
     pub train: Images,
     pub test: Images,
@@ -44,7 +44,7 @@ pub struct Parts {
 impl Chosen {
     /// For a checkpoint's note.
     pub fn note(&self) -> String {
-        // Whole, so that it is found from any folder.
+        // Absolute, so that it is found from any folder.
         let data = self.data.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
         json!({
             "data": data, "dataset": self.named.map(Named::name), "task": self.task, "by_image": self.by_image, "classes": self.classes, "train": self.train, "test": self.test,
@@ -61,7 +61,7 @@ impl Chosen {
         let classes = note.get("classes")?.as_array()?.iter().map(|name| name.as_str().map(str::to_owned));
         Some(Chosen {
             data: note.get("data")?.as_str().map(PathBuf::from),
-            // Older notes say nothing of these.
+            // Older notes lack these.
             named: match note.get("dataset").and_then(Value::as_str) {
                 Some(name) => Some(name.parse().ok()?),
                 None => None,

@@ -49,14 +49,14 @@ pub struct Input {
     pub images: Images,
     /// In words.
     pub what: String,
-    /// Whether they are, to the bit, those that the network was trained on.
+    /// Whether they are exactly the network's training images.
     pub trained_on: bool,
     /// Notes for the user.
     pub notes: Vec<String>,
 }
 
 impl Input {
-    /// Decodes them; `checkpoint` is where the network came from, `seed` what is drawn by.
+    /// Loads them; `checkpoint` is the network's file, `seed` that of drawing.
     pub fn load(
         wanted: &Wanted,
         part: Part,
@@ -91,7 +91,7 @@ impl Input {
         lines
     }
 
-    /// The images' classes by the network's numbers.
+    /// The images' labels, in the network's class numbers.
     pub fn labels(&self, trained: &Trained) -> Result<Vec<u32>, Failure> {
         let known = &trained.class_names;
         let number = |name: &String| known.iter().position(|known| known == name).map(|class| class as u32);

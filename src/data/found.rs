@@ -8,10 +8,10 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Split {
-    /// What models are trained on.
+    /// The training part.
     #[default]
     Train,
-    /// What they are tested on.
+    /// The test part.
     Test,
 }
 

@@ -9,7 +9,7 @@ pub(super) enum Depth {
     F32,
 }
 
-/// What can be known of an image from its header.
+/// An image's facts from its header.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Shape {
     pub height: usize,
@@ -19,13 +19,13 @@ pub(super) struct Shape {
     pub depth: Depth,
     /// Whether the file has an alpha channel, which is dropped.
     pub alpha: bool,
-    /// Whether the file holds further images, which are left.
+    /// Whether the file holds further images, which are ignored.
     pub more: bool,
-    /// What the values of a radiology image stand for.
+    /// How stored values of a radiology image are rescaled.
     pub modality: Option<Modality>,
 }
 
-/// What the values of a radiology image stand for, and how they are shown.
+/// DICOM's modality rescale of a radiology image, and whether it is inverted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Modality {
     /// A stored value `v` stands for `slope * v + intercept`, both finite and in a float's range.

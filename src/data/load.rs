@@ -19,7 +19,7 @@ impl Dataset {
     /// number of images finished since it was last called: all in all, [`len`](Dataset::len).
     ///
     /// Samples are 8-bit where that is exact: where no image is resized, and values are 8-bit or scaled to
-    /// 8 bits. Otherwise they are floats. Features are taken as they are, whatever `how` says of images.
+    /// 8 bits. Otherwise they are floats. Features are taken as they are: `how` is for images.
     ///
     /// Where all images are of one size and resizing would give them more pixels, samples are
     /// [embeddings](Samples::embedding): fewer numbers, with the distances of the resized images. What reads distances
@@ -67,7 +67,7 @@ impl Dataset {
     /// between them where this is the same; otherwise both are to be loaded with [`load_pixels`](Self::load_pixels).
     ///
     /// # Errors
-    /// As [`load`](Self::load), for what is seen without decoding.
+    /// As [`load`](Self::load), as far as headers show them.
     ///
     /// ```
     /// use sharpdim::data::{Dataset, Preprocess};
@@ -81,7 +81,7 @@ impl Dataset {
     }
 }
 
-/// What enlarged images are held as.
+/// How enlarged images are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hold {
     /// Embeddings, where all images are of one size.
@@ -205,7 +205,7 @@ fn embedded<T: Value + Into<f64>>(
     Ok(all.map(|values| SampleValues::Embedded(values, embedding)))
 }
 
-/// A number for each patient, as they come.
+/// A number for each patient, in order of first appearance.
 fn patients(dataset: &Dataset, kept: &[usize]) -> Result<Option<Vec<u32>>> {
     if !dataset.has_origins() {
         return Ok(None);
@@ -225,7 +225,7 @@ fn patients(dataset: &Dataset, kept: &[usize]) -> Result<Option<Vec<u32>>> {
 type Shapes = Vec<(usize, Shape)>;
 type Bad = Vec<(usize, Error)>;
 
-/// The shape of each image, by its header: what all have in common is settled before any is decoded.
+/// The shape of each image, from its header: the common shape is settled before any image is decoded.
 fn shapes(dataset: &Dataset, on_bad: OnBad) -> Result<(Shapes, Bad)> {
     let found: Vec<Result<Shape>> =
         dataset.index.par_iter().map(|source| dataset.source.shape(*source)).collect();
@@ -342,7 +342,7 @@ struct Fill<'a> {
     progress: &'a (dyn Fn(usize) + Sync),
 }
 
-/// A matrix, which images its rows are, and why the others are not there.
+/// A matrix, which image each row is, and why the others failed.
 struct Filled<T>(T, Vec<usize>, Bad);
 
 impl<T> Filled<T> {
@@ -395,7 +395,7 @@ impl Fill<'_> {
     }
 }
 
-/// The reason alone, without the file's path before it.
+/// The reason without the file's path.
 fn reason(error: &Error) -> String {
     match error {
         Error::Format { reason, .. } => reason.clone(),

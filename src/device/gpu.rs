@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// The five verbs, on whichever GPU it is.
+/// The backend: a real or an emulated GPU.
 pub(crate) enum Backend {
     #[cfg(feature = "cuda")]
     Cuda(super::cuda::Cuda),
@@ -17,7 +17,7 @@ pub(crate) enum Backend {
     Emulated(super::emulated::Emulated),
 }
 
-/// Memory of a GPU; given back when dropped.
+/// Memory of a GPU, freed when dropped.
 pub(crate) enum Memory {
     #[cfg(feature = "cuda")]
     Cuda(super::cuda::CudaMemory),
@@ -284,7 +284,7 @@ impl Gpu {
         }
     }
 
-    /// Does what was recorded.
+    /// Runs a recording.
     ///
     /// # Safety
     /// It was recorded here, and the memory of its arena is still there.

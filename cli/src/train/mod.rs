@@ -1,5 +1,5 @@
-//! Trains a network on a labelled image dataset, from random weights: shows how it goes, keeps checkpoints, goes on
-//! where another run stopped. The library does the training; this shows how it goes.
+//! Trains a network on a labelled image dataset, from random weights: shows progress, writes checkpoints, resumes
+//! from them. The library does the training.
 
 mod args;
 mod curves;
@@ -60,7 +60,7 @@ fn train(args: &Args) -> Result<(String, u8), Failure> {
         if stopped {
             break;
         }
-        // Before the metrics: what they say has happened is then never lost.
+        // Before the metrics, so that every epoch in them is in the checkpoint.
         if timer.is_due() && !trainer.is_finished() {
             folder.save(&mut trainer, &mut timer)?;
         }

@@ -1,5 +1,5 @@
-//! Formats of datasets, in a table, and what a path is: a file or a folder of one of them, or a folder of images for each
-//! class. That is decided here alone, and refused where it could be read in two ways.
+//! Formats of datasets, in a table, and the detection of a path's format: a file or a folder of one of them, or class folders
+//! of images. Ambiguous folders are refused.
 
 mod array;
 mod cifar10;
@@ -54,7 +54,7 @@ fn open_folder(folder: &Path, split: Split) -> Result<Found> {
     }
 }
 
-/// The format whose mark a folder has. One that has the marks of two is not guessed at.
+/// The format whose mark a folder has; marks of two formats are an error.
 fn format_of(folder: &Path, listing: &Listing) -> Result<Option<&'static dyn Format>> {
     let mut marked = FORMATS.iter().filter_map(|format| Some((*format, format.mark(listing)?)));
     match (marked.next(), marked.next()) {
@@ -123,7 +123,7 @@ fn open_file(path: &Path, split: Split) -> Result<Found> {
     if let Some(format) = FORMATS.iter().find(|format| format.is_called(&name)) {
         return format.open_file(path, split);
     }
-    // As many bytes as it takes to tell a DICOM file.
+    // As many bytes as recognising a DICOM file takes.
     let start = Stream::open(path)?.up_to(132)?;
     if start.is_empty() {
         return Err(Error::format(path, "is empty"));

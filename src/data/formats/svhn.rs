@@ -1,6 +1,6 @@
-//! SVHN as it is handed out: MATLAB 5 files `train_32x32.mat` and `test_32x32.mat` with the array `X` of uint8,
+//! SVHN as published: MATLAB 5 files `train_32x32.mat` and `test_32x32.mat` with the array `X` of uint8,
 //! (32, 32, 3, N) column-major, and the labels `y`, of which 10 means the digit 0.
-//! This reads those two arrays, and believes no size before it has seen the bytes.
+//! This reads those two arrays, and checks every claimed size against the bytes.
 
 use super::format::Format;
 use crate::data::buffer::Buffer;
@@ -59,7 +59,7 @@ impl Format for Svhn {
         }
     }
 
-    /// Any MATLAB file: why it is not SVHN's, the reader says.
+    /// Any MATLAB file: the reader gives the error where it is not SVHN's.
     fn is_called(&self, name: &str) -> bool {
         name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("mat"))
     }
@@ -135,7 +135,7 @@ fn arrays(path: &Path) -> Result<(Vec<u8>, Vec<f64>)> {
             COMPRESSED => {
                 let mut unpacked = Elements { reader: &mut ZlibDecoder::new(&mut element), big_endian };
                 match unpacked.head() {
-                    // No more can come of it, whatever its head claims.
+                    // It cannot unpack to more, whatever its header claims.
                     Ok((MATRIX, claimed)) => unpacked.array(claimed.min(len.saturating_mul(DENSEST))),
                     Ok(_) => Ok(Array::Other),
                     Err(e) => Err(e),

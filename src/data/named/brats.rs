@@ -12,11 +12,11 @@ use crate::{Error, Result};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// Slices from one on that must all be alike for it to count.
+/// A slice counts where this many slices from it on have the same label.
 const AHEAD: usize = 10;
-/// Pixels that the brain has at least.
+/// The fewest pixels of a brain.
 const LEAST: usize = 7000;
-/// Of the disk that masks are eroded by.
+/// The radius of the disk that erodes masks.
 const RADIUS: isize = 2;
 
 pub(super) struct Brats;
@@ -57,7 +57,7 @@ enum Form {
     Slices,
     /// The FLAIR volumes under the root.
     Archive(Vec<PathBuf>),
-    /// What some folder in it keeps from being known.
+    /// A folder in it cannot be listed.
     Unread,
 }
 
@@ -216,7 +216,7 @@ impl Mask {
         count >= LEAST && areas == 1
     }
 
-    /// A pixel stays where all under the disk are. What is outside does not count.
+    /// Erosion: a pixel stays where all pixels under the disk are set, outside ones ignored.
     fn eroded(&self) -> Mask {
         let mut pixels = vec![true; self.pixels.len()];
         for (row, out) in pixels.chunks_exact_mut(self.columns).enumerate() {

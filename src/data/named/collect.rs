@@ -10,7 +10,7 @@ use crate::{Error, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// Why an image is left out that no table names.
+/// The reason for an image that no table names.
 pub(super) const NO_LABEL: &str = "an image without a label";
 
 /// An image of a class.
@@ -28,7 +28,7 @@ pub(super) struct Collected {
     root: PathBuf,
     items: Vec<Item>,
     left_out: Vec<String>,
-    /// How often it was left out for what.
+    /// Each reason, its count and its first case.
     reasons: Vec<(&'static str, usize, String)>,
     notes: Vec<String>,
 }
