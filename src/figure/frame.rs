@@ -77,7 +77,7 @@ pub(super) struct Entry<'a> {
     pub key: Key,
 }
 
-/// What is around the data: title, axes and legend.
+/// The layout of a chart around its data: size, title, axes and legend.
 pub(super) struct ChartLayout<'a> {
     pub size: Size,
     pub title: &'a str,

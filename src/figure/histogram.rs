@@ -1,4 +1,4 @@
-//! How values are spread: counts in bins of equal width, and dashed lines at marked values. The dimension at
+//! Histograms: counts in bins of equal width, and dashed lines at marked values. The dimension at
 //! each point, distances of pairs.
 
 use super::axis::{Axis, Extent};

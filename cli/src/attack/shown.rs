@@ -1,4 +1,4 @@
-//! What was found, as a table for people, as JSON for programs, and as curves.
+//! The results of attacks, as a table for people, as JSON for programs, and as curves.
 
 use crate::attack::args::Args;
 use crate::attack::run::{Found, Ran};
@@ -32,7 +32,7 @@ impl Least {
     fn new(ran: &Ran) -> Option<Self> {
         let mut right: Vec<Option<f32>> =
             ran.least.as_ref()?.iter().copied().filter(|least| *least != Some(0.0)).collect();
-        // What is not flipped needs more than all others.
+        // Images that were not flipped sort last.
         let order = |least: &Option<f32>| least.unwrap_or(f32::INFINITY);
         right.sort_by(|a, b| order(a).total_cmp(&order(b)));
         let flipped = right.iter().flatten().count();

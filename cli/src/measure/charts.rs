@@ -7,7 +7,7 @@ use sharpdim::figure::{Axis, Bar, Bars, Figure, Heatmap, Histogram, Lines, Marke
 use sharpdim::measure::{Against, CurvePoint, Estimate};
 use std::collections::BTreeSet;
 
-/// A chart, what its file is called, and what is to be said below it.
+/// A chart, its file name and its caption.
 pub struct Chart {
     pub file: &'static str,
     pub figure: Figure,
@@ -16,10 +16,10 @@ pub struct Chart {
 
 const WIDTH: u32 = 720;
 
-/// Axes' name for what is estimated.
+/// The axis title of estimates.
 const DIMENSION: &str = "intrinsic dimension";
 
-/// An estimate of more than this many times the main one is no dimension, as one below 0 is none.
+/// Estimates above this many times the main one are implausible, as those below 0 are.
 const FAR: f64 = 20.0;
 
 /// All estimates of one dataset.

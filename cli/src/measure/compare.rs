@@ -1,10 +1,10 @@
-//! Several datasets side by side: what of each is compared, as a table and for the page.
+//! Several datasets side by side, as a table and for the page.
 
 use crate::measure::measured::Measured;
 use sharpdim::measure::Estimate;
 use std::fmt::Write;
 
-/// What of a dataset is compared with others.
+/// The results of a dataset that are compared with others.
 pub struct Summary {
     pub name: String,
     pub n: usize,
@@ -72,7 +72,7 @@ pub fn cautions(all: &[&Summary]) -> Vec<String> {
     cautions
 }
 
-/// A row of the comparison: what it is of, and each dataset's cell.
+/// A row of the comparison: its heading, and each dataset's cell.
 pub type Row = (String, Vec<String>);
 
 pub fn rows(all: &[&Summary]) -> Vec<Row> {

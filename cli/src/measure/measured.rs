@@ -33,7 +33,7 @@ pub struct Measured<'a> {
     pub calibrated: Option<Calibrated>,
     /// `None` where there are no labels.
     pub sharpness: Option<LabelSharpness>,
-    /// Between patients; `None` where it is not known whose images they are.
+    /// Between patients; `None` where patients are unknown.
     pub apart: Option<Apart>,
     /// `None` where they are not asked for.
     pub curves: Option<Vec<Curve>>,
@@ -200,7 +200,7 @@ pub fn measure<'a>(
     })
 }
 
-/// What is to be known beside the numbers.
+/// Notes beside the numbers.
 fn notes(args: &Args, loaded: &Loaded, labelled: bool, found: &Found) -> Vec<String> {
     let mut notes = loaded.notes.clone();
     for (estimator, found) in found {
@@ -241,7 +241,7 @@ fn curves(args: &Args, device: &Device, points: &Points<'_>, found: &Found) -> R
     Ok(dimension_curves(device, points, &able, &options, &|done| show(&bar, done))?)
 }
 
-/// What enlarged images are held as.
+/// How enlarged images are held.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
     Embeddings,
@@ -258,7 +258,7 @@ impl Hold {
         Ok(if embedding(dataset)? == of_query { Hold::Embeddings } else { Hold::Pixels })
     }
 
-    /// What these images are held as, if they could be either.
+    /// How these images are held.
     pub fn current(loaded: &Loaded) -> Self {
         if loaded.samples.embedding().is_some() { Hold::Embeddings } else { Hold::Pixels }
     }
@@ -274,7 +274,7 @@ pub fn load(args: &Args, dataset: &Dataset, hold: Hold) -> Result<Loaded, Failur
     loaded.map_err(|error| advised(args, error))
 }
 
-/// What is wrong with images, with what helps.
+/// An error of images, with advice.
 fn advised(args: &Args, error: Error) -> Failure {
     match error {
         Error::Format { .. } | Error::Io { .. } if !args.skip_bad => {

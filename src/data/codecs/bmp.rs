@@ -1,6 +1,6 @@
 //! Windows and OS/2 bitmaps: palettes of 1, 4 and 8 bits, plain or run-length encoded, and 16, 24 and 32 bits, in the
-//! usual fields or any others. A decoder of its own, as the one that there is apart from large image libraries fills what is
-//! missing of a cut file with black.
+//! usual fields or any others. Decoded here, as the one small crate for it fills the missing
+//! part of a cut file with black.
 
 /// A file whose headers have been read.
 pub(in crate::data) struct Bmp<'a> {
@@ -21,7 +21,7 @@ enum Pixels {
     Fields { bytes: usize, fields: [Field; 3] },
 }
 
-/// Bits of a pixel that are a value.
+/// The bits of one channel in a pixel.
 #[derive(Clone, Copy)]
 struct Field {
     shift: u32,
@@ -156,10 +156,10 @@ impl<'a> Bmp<'a> {
         Ok(rgb)
     }
 
-    /// Rows of so many bits, each of whole groups of four bytes, as the file has them.
+    /// Rows of pixels of `bits` bits, each padded to four bytes, in file order.
     fn rows(&self, bits: usize) -> Result<impl Iterator<Item = &'a [u8]>, String> {
         let row = bits.div_ceil(32) * 4;
-        // The last row's filling is not missed.
+        // The last row's padding may be missing.
         let least = (row * (self.height - 1) + bits.div_ceil(8)).min(row * self.height);
         if self.data.len() < least {
             return Err(cut());
@@ -182,7 +182,7 @@ impl<'a> Bmp<'a> {
         Ok(())
     }
 
-    /// The numbers of a run-length encoded image, row by row as the file has them; `None` where it passes over pixels.
+    /// The palette indices of a run-length encoded image, in file order; `None` for skipped pixels.
     fn decoded(&self, bits: usize) -> Result<Vec<Option<u8>>, String> {
         let mut numbers = vec![None; self.width * self.height];
         let (mut x, mut y) = (0, 0);

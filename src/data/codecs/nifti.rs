@@ -1,5 +1,5 @@
 //! NIfTI-1 and NIfTI-2 volumes, `.nii` and `.nii.gz`: one volume of numbers in space. Their headers are of a fixed
-//! size, and read here; what they claim is held against the file's length before memory is asked for.
+//! size, and read here; what they claim is checked against the file's length before memory is allocated.
 
 use super::each;
 use crate::data::stream::Stream;
@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// No volume is larger than this, in bytes as it is stored.
 const LARGEST: u64 = 1 << 32;
-/// What stands between a header and its values is shorter than this.
+/// Largest gap between a header and its values.
 const LONGEST_EXTENSION: usize = 1 << 24;
 /// Deflate's greatest compression ratio.
 const DENSEST: u64 = 1032;
@@ -21,7 +21,7 @@ pub(in crate::data) struct Volume {
     values: Vec<f32>,
 }
 
-/// What a header says.
+/// The fields of a header.
 struct Header {
     dims: [usize; 3],
     number: Number,
@@ -263,7 +263,7 @@ fn header(dims: [i64; 8], datatype: i16, offset: f64, slope: f64, intercept: f64
             ));
         }
     };
-    // A slope that is no number is one that was not set.
+    // A slope of NaN means that none was set.
     let slope = if slope.is_finite() { slope } else { 0.0 };
     if slope != 0.0 && !intercept.is_finite() {
         return Err(format!(

@@ -33,7 +33,7 @@ pub(crate) fn visit(
     Ok(())
 }
 
-/// What a file says of itself under a name, beside its tensors.
+/// A metadata entry of a file.
 #[cfg(feature = "networks")]
 pub(crate) fn metadata(path: &Path, name: &str) -> Result<Option<String>> {
     let mut file = Stream::open(path)?;

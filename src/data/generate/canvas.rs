@@ -1,6 +1,6 @@
 //! The canvas of a generated image, with and without the part that its label depends on.
 
-/// What an image is painted on.
+/// The canvas of an image.
 pub struct Canvas {
     pub size: usize,
     /// Values of 0 to 1, channels last, without the labelled change.

@@ -142,7 +142,7 @@ impl Domain {
 
 impl Dataset {
     /// The first images of a [`Domain`], `per_class` of each of its two classes, in turns: image `i` is of class `i % 2`
-    /// and has the latents that [`Domain::latents_of`] tells.
+    /// and has the latents of [`Domain::latents_of`].
     ///
     /// # Errors
     /// [`Error::Argument`] where `per_class` is 0 or a setting is out of range; [`Error::Format`] where there are more

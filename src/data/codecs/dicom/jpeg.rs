@@ -21,7 +21,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout, ybr: bool) -> Result<(
     if let Some(pixels) = jpeg::decode(packed, if ybr { Colours::Ybr } else { Colours::Rgb })? {
         return Ok((Raw::Bytes(pixels.values), false));
     }
-    // What is left is rare. The decoder fills what is not there with gray.
+    // Other kinds are rare. That decoder fills missing data with gray.
     if !jpeg::ends(packed, 2) {
         return Err(jpeg::CUT.into());
     }
@@ -39,7 +39,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout, ybr: bool) -> Result<(
     }
 }
 
-/// Whether JPEG data are of the image that the file says they are.
+/// Checks that JPEG data have the size, channels and depth of the DICOM header.
 pub(super) fn check(head: &Head, layout: &PixelLayout) -> Result<(), String> {
     let Head { rows, columns, components, precision, .. } = *head;
     if (rows, columns, components) != (layout.rows, layout.columns, layout.samples) {

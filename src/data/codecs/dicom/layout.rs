@@ -1,4 +1,4 @@
-//! What the elements of a DICOM data set say of its pixels, checked against each other and against the bytes there are.
+//! The pixel layout of a DICOM data set, with its elements checked against each other and against the existing bytes.
 
 use super::elements::{self, DataSet, Pixels};
 use super::syntax::{Packing, unread};
@@ -7,39 +7,39 @@ use crate::data::image::{Depth, Modality, Shape};
 /// No frame is larger than this, in bytes.
 const LARGEST: usize = 1 << 30;
 
-/// What the elements say of the pixels.
+/// The layout of the pixels.
 #[derive(Clone, Debug)]
 pub(super) struct PixelLayout {
     pub rows: usize,
     pub columns: usize,
     /// Values in a pixel: 1 or 3.
     pub samples: usize,
-    /// Bits of a value's place: 8 or 16.
+    /// Bits allocated: 8 or 16.
     pub allocated: usize,
-    /// Bits of a value, of which the highest is `high`.
+    /// Bits stored, with the high bit `high`.
     pub stored: usize,
     pub high: usize,
     pub signed: bool,
-    /// Whether all of one colour come before those of the next.
+    /// Planar configuration: whether all values of one colour come before those of the next.
     pub planar: bool,
     pub frames: usize,
     pub color: Color,
     modality: Option<Modality>,
 }
 
-/// What values mean.
+/// The photometric interpretation.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Color {
     Gray,
     Rgb,
-    /// Luma and two differences of colour, which each two pixels may share.
+    /// Luma and two chroma values, which each two pixels may share.
     Ybr {
         shared: bool,
     },
     Palette(Box<Palette>),
 }
 
-/// The colours that values are numbers of.
+/// The colours that values are indices of.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Palette {
     first: i32,
@@ -47,7 +47,7 @@ pub(super) struct Palette {
     colors: [Vec<u16>; 3],
 }
 
-/// The values of a frame as they were packed, colours of a pixel side by side.
+/// The stored values of a frame, a pixel's colours side by side.
 #[derive(Debug, PartialEq)]
 pub(super) enum Raw {
     Bytes(Vec<u8>),
@@ -141,7 +141,7 @@ impl PixelLayout {
         self.rows * self.columns * self.samples
     }
 
-    /// Bytes that a frame takes up in the file where it is not packed.
+    /// Bytes of an uncompressed frame.
     pub fn bytes(&self) -> usize {
         match self.color {
             Color::Ybr { shared: true } => self.rows * self.columns * 2,
@@ -149,7 +149,7 @@ impl PixelLayout {
         }
     }
 
-    /// Refuses sizes that the bytes there are cannot hold, so that nothing is allocated for them.
+    /// Refuses sizes that the existing bytes cannot hold, before anything is allocated for them.
     fn check(&self, set: &DataSet) -> Result<(), String> {
         let PixelLayout { rows, columns, frames, .. } = self;
         if set.syntax.packing == Packing::Unread {

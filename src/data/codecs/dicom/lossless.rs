@@ -1,5 +1,5 @@
 //! Lossless JPEG (ITU-T T.81, process 14): each value is its neighbours' prediction and a Huffman-coded
-//! difference. No crate that is kept up reads all of it; what ends too early is told, not filled up.
+//! difference. No maintained crate reads all of it. Data that end early are an error, not filled up.
 
 use super::jpeg::check;
 use super::layout::{PixelLayout, Raw};
@@ -14,7 +14,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
             head.precision, head.process
         ));
     }
-    // A bit at least for each value: less cannot be right, and no memory is taken for it.
+    // Each value takes at least a bit: checked before memory is allocated.
     if layout.values() / 8 > packed.len() {
         return Err(format!(
             "claims {} values: more than its {} packed bytes can hold",
@@ -60,8 +60,8 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
     })
 }
 
-/// For each 16 bits that may follow, the length of the code they begin with and what it stands for; length 0
-/// where there is no such code.
+/// A Huffman lookup table: for each next 16 bits, the length of the code and its symbol; length 0
+/// for an invalid code.
 type Table = Vec<(u8, u8)>;
 
 fn read_tables(mut body: &[u8], tables: &mut [Option<Table>; 4]) -> Result<(), String> {
@@ -90,12 +90,12 @@ fn read_tables(mut body: &[u8], tables: &mut [Option<Table>; 4]) -> Result<(), S
 
 /// One scan: some of the colours, or all.
 struct Scan<'a> {
-    /// Of each colour in it, which of a pixel it is, and its codes.
+    /// For each colour in it, its channel and its Huffman table.
     places: Vec<(usize, &'a Table)>,
     predictor: u8,
-    /// Low bits that were dropped.
+    /// The point transform: low bits that were dropped.
     dropped: u8,
-    /// What stands before the first value.
+    /// The prediction of the first value.
     begin: i32,
     columns: usize,
     samples: usize,

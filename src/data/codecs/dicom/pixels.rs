@@ -127,7 +127,7 @@ fn widened(raw: Raw) -> Raw {
     }
 }
 
-/// From luma and differences of colour to red, green and blue: ITU-R 601, as pydicom rounds it.
+/// From YCbCr to RGB: ITU-R 601, as pydicom rounds it.
 fn rgb(pixel: &mut [u8; 3]) {
     let [y, b, r] = pixel.map(f64::from);
     let (b, r) = (b - 128.0, r - 128.0);

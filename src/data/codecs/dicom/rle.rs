@@ -1,4 +1,4 @@
-//! DICOM's run lengths: a segment for each byte of each value of a pixel, the highest byte first.
+//! DICOM's RLE: a segment for each byte of each value of a pixel, the highest byte first.
 //! A run is a byte `n` and what follows: `n + 1` bytes as they are, or one byte `1 - n` times where `n < 0`.
 
 use super::layout::{PixelLayout, Raw};

@@ -1,8 +1,8 @@
 //! JPEG of 8 bits, gray or of three colours: baseline, extended and progressive, Huffman-coded (ITU-T T.81). Pixels are those of
 //! libjpeg-turbo with its default settings, and so Pillow's and torchvision's, to the bit: no decoder in Rust at hand gives them.
 //!
-//! What is damaged is refused, where libjpeg fills it up and warns. In two things this is as lenient: bytes behind the last
-//! pixel, before the next marker, are stepped over, and so are bytes between segments.
+//! Damaged data are an error, where libjpeg fills them up and warns. In two things this is as lenient: bytes after the last
+//! pixel, before the next marker, are skipped, and so are bytes between segments.
 
 mod colour;
 mod huffman;
@@ -19,11 +19,11 @@ use idct::Worths;
 use scan::{Coefficients, Decoding, Part, Scan, Stage};
 use std::cell::RefCell;
 
-/// Scans may go over all blocks again, for a few bytes each: files have some ten, and no more than this are read.
+/// Most scans of a file, which has about ten: each costs a pass over all blocks for a few bytes.
 const MOST_SCANS: usize = 200;
-/// What a thread keeps for its next image is no larger.
+/// Largest scratch memory that a thread keeps for its next image.
 const KEPT: usize = 1 << 24;
-/// Of a file that ends before its image does.
+/// The error for a file that ends before its image does.
 pub(in crate::data) const CUT: &str = "is cut short: the JPEG data has no end-of-image marker";
 
 /// An image, row by row.
@@ -36,12 +36,12 @@ pub(in crate::data) struct Pixels {
     pub values: Vec<u8>,
 }
 
-/// What the three components of an image are; pixels are RGB.
+/// The colour space of an image's three components; pixels are RGB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::data) enum Colours {
-    /// What the marks in the data say, or libjpeg guesses without any.
+    /// By the markers in the data, or else as libjpeg guesses.
     Marked,
-    /// Luma and differences of colour.
+    /// YCbCr.
     Ybr,
     Rgb,
 }
@@ -51,7 +51,7 @@ pub(in crate::data) enum Colours {
 /// bits, which libjpeg smooths.
 ///
 /// # Errors
-/// What is wrong with the data, to be put behind the file's name.
+/// The reason, to follow the file's name.
 pub(in crate::data) fn decode(bytes: &[u8], colours: Colours) -> Result<Option<Pixels>, String> {
     let mut scratch = SCRATCH.take();
     let decoded = Image::decode(bytes, colours, &mut scratch);
@@ -80,7 +80,7 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// What is needed for a while: kept from image to image, so that memory need not be asked for and cleared each time.
+/// Scratch memory, kept from image to image, so that it need not be allocated and cleared each time.
 #[derive(Default)]
 struct Scratch {
     /// A scan without what is stuffed between its bytes, and where its parts end.
@@ -88,7 +88,7 @@ struct Scratch {
     ends: Vec<usize>,
     coefficients: [Coefficients; 3],
     planes: [Vec<u8>; 3],
-    /// Four for first coefficients, four for the others: most files of a set have the same.
+    /// Four for DC coefficients, four for AC: most files of a set have the same.
     tables: [Option<Table>; 8],
 }
 
@@ -107,17 +107,17 @@ struct Component {
     /// Blocks of it in a unit of the whole image.
     across: usize,
     down: usize,
-    /// Which table says what its coefficients are worth, and what that said when its first scan began.
+    /// The number of its quantisation table, and that table when its first scan began.
     table: u8,
     worths: Option<Worths>,
     /// Its own pixels.
     width: usize,
     height: usize,
-    /// How many low bits of each coefficient, in order of coding, are missing; -1 where all are.
+    /// How many low bits of each coefficient, in zigzag order, are missing; -1 where all are.
     missing: [i8; 64],
 }
 
-/// What the frame's segment says.
+/// The frame header.
 struct Frame {
     progressive: bool,
     height: usize,
@@ -222,7 +222,7 @@ impl Frame {
     }
 }
 
-/// What has been read of an image.
+/// The state of a decoding.
 struct Image<'a> {
     bytes: &'a [u8],
     worths: [Option<Worths>; 4],
@@ -473,7 +473,7 @@ impl<'a> Image<'a> {
     }
 }
 
-/// What a progressive scan has; `None` where there is no such.
+/// The stage of a progressive scan; `None` where its parameters are invalid.
 fn stage(first: u8, last: u8, bits: u8) -> Option<Stage> {
     let (before, low) = (u32::from(bits >> 4), u32::from(bits & 15));
     let (first, last) = (usize::from(first), usize::from(last));
@@ -490,7 +490,7 @@ fn stage(first: u8, last: u8, bits: u8) -> Option<Stage> {
     }
 }
 
-/// Notes which bits a scan has; `None` where they are not what comes next.
+/// Notes which bits a scan has; `None` where they are out of order.
 fn note(missing: &mut [i8; 64], stage: Stage) -> Option<()> {
     let (range, before, low) = match stage {
         Stage::Whole => (0..64, -1, 0),

@@ -8,7 +8,7 @@ pub struct Head {
     pub rows: usize,
     pub columns: usize,
     pub components: usize,
-    /// Whether colours are luma and differences, where a mark of Adobe's or JFIF's says so.
+    /// Whether colours are YCbCr, where an Adobe or JFIF marker says so.
     pub ybr: Option<bool>,
 }
 
