@@ -65,23 +65,23 @@ fn drawn(args: &Args, n: usize, seed: u64, draws: usize) -> Result<Calibration> 
 #[derive(Default)]
 struct Held {
     held: usize,
-    of: usize,
+    intervals: usize,
     /// The upper end over the lower one.
     widths: Vec<f64>,
 }
 
 impl Held {
     fn add(&mut self, truth: &Truth, dim: usize) {
-        self.of += 1;
+        self.intervals += 1;
         self.held += usize::from(truth.holds(dim as f64));
         self.widths.push(truth.high / truth.low);
     }
 
     fn share(&self) -> String {
-        match self.of {
+        match self.intervals {
             0 => String::new(),
-            of => {
-                let share = self.held as f64 / of as f64;
+            intervals => {
+                let share = self.held as f64 / intervals as f64;
                 let text = format!("{:.0} %", 100.0 * share);
                 if (0.92..=0.98).contains(&share) { format!("**{text}**") } else { text }
             }

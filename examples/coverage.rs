@@ -97,9 +97,9 @@ fn table(found: &[(String, Vec<Coverage>)], cell: impl Fn(&Coverage) -> String) 
     let mut table = row(std::iter::once("estimator".into()).chain(names).collect());
     table.push_str(&format!("|---|{}\n", "---:|".repeat(found.len())));
     for estimator in estimators() {
-        let of =
+        let cell_of =
             |(_, rows): &(String, Vec<Coverage>)| rows.iter().find(|r| r.estimator == estimator).map(&cell);
-        let cells: Vec<Option<String>> = found.iter().map(of).collect();
+        let cells: Vec<Option<String>> = found.iter().map(cell_of).collect();
         if cells.iter().any(Option::is_some) {
             let cells = cells.into_iter().map(Option::unwrap_or_default);
             table.push_str(&row(std::iter::once(estimator.to_string()).chain(cells).collect()));

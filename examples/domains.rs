@@ -124,14 +124,14 @@ fn measured(args: &Args, family: Family) -> Result<()> {
         Ok(format!("{:.2}", 1e4 * found.max))
     };
     let images = 2 * args.per_class;
-    let of = |what: &str| {
+    let heading = |what: &str| {
         format!(
             "**{family}: {what}**, by latents and contrast;\n{images} images of {0} x {0} pixels, in RGB",
             args.size
         )
     };
-    println!("{}", table(args, &of("intrinsic dimension"), dimension)?);
-    println!("{}", table(args, &of("label sharpness, in 1e-4"), sharpness)?);
+    println!("{}", table(args, &heading("intrinsic dimension"), dimension)?);
+    println!("{}", table(args, &heading("label sharpness, in 1e-4"), sharpness)?);
     Ok(())
 }
 
@@ -172,7 +172,8 @@ fn trained(args: &Args, family: Family) -> Result<()> {
             trainer.step()?;
         }
         let last = &trainer.history()[trainer.history().len().saturating_sub(5)..];
-        let mean = |of: fn(&sharpdim::nn::Epoch) -> f64| last.iter().map(of).sum::<f64>() / last.len() as f64;
+        let mean =
+            |value: fn(&sharpdim::nn::Epoch) -> f64| last.iter().map(value).sum::<f64>() / last.len() as f64;
         let (accuracy, loss) = (100.0 * mean(|epoch| epoch.test_accuracy), mean(|epoch| epoch.test_loss));
         eprintln!(
             "{family}, {latents} latents, contrast {contrast}: {accuracy:.1} %, {loss:.3} ({:.0?})",

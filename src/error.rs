@@ -67,7 +67,7 @@ pub enum Error {
     },
 
     /// The caller asked for an end, as [`Target::watch`](crate::attack::Target::watch) can.
-    #[error("stopped, as it was asked to")]
+    #[error("stopped on request")]
     Stopped,
 
     /// The device asked for does not exist here, or this build cannot use it.

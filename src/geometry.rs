@@ -1,4 +1,4 @@
-//! The geometry of a resizing: points that are images so resized can be compared where it is the same.
+//! The geometry of a resizing: embeddings can be compared only where it is the same.
 
 use std::fmt;
 

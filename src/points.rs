@@ -23,7 +23,7 @@ pub enum Values<'a> {
     BF16(&'a [bf16]),
 }
 
-/// What a set's values are.
+/// The type of a set's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     U8,
@@ -58,7 +58,7 @@ pub struct Points<'a> {
     values: Values<'a>,
     n: usize,
     dim: usize,
-    /// How the images that these are embeddings of are resized; `None` where values are what samples are.
+    /// The resizing that these embeddings stand for; `None` where samples are no embeddings.
     geometry: Option<Geometry>,
 }
 
@@ -111,7 +111,7 @@ impl<'a> Points<'a> {
         Ok(Points { values: Values::F64(values), n, dim, geometry: None })
     }
 
-    /// The same, as embeddings of images that are resized so.
+    /// The same samples, as embeddings of images resized by `geometry`.
     #[cfg(feature = "datasets")]
     pub(crate) fn embedded(self, geometry: Geometry) -> Self {
         Points { geometry: Some(geometry), ..self }
@@ -173,7 +173,7 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// What samples are, in words: two sets have distances between them where both are alike in this.
+    /// The kind of samples, in words: only sets of the same kind have distances between them.
     pub(crate) fn each(&self) -> String {
         let own = format!("{} values of type {}", self.dim, self.kind().name());
         match self.geometry {
@@ -210,7 +210,7 @@ fn refuse<T: Copy + Send + Sync + fmt::Display>(
     }
 }
 
-/// Samples taken out of others.
+/// Selected samples of a set, copied.
 pub(crate) struct Gathered {
     values: GatheredValues,
     dim: usize,
@@ -241,15 +241,15 @@ impl Gathered {
 impl Points<'_> {
     /// The samples that `rows` name, in that order.
     pub(crate) fn gather(&self, rows: &[usize]) -> Gathered {
-        fn of<T: Copy>(values: &[T], dim: usize, rows: &[usize]) -> Vec<T> {
+        fn copied<T: Copy>(values: &[T], dim: usize, rows: &[usize]) -> Vec<T> {
             rows.iter().flat_map(|i| &values[i * dim..(i + 1) * dim]).copied().collect()
         }
         let values = match self.values {
-            Values::U8(values) => GatheredValues::U8(of(values, self.dim, rows)),
-            Values::F32(values) => GatheredValues::F32(of(values, self.dim, rows)),
-            Values::F64(values) => GatheredValues::F64(of(values, self.dim, rows)),
-            Values::F16(values) => GatheredValues::F16(of(values, self.dim, rows)),
-            Values::BF16(values) => GatheredValues::BF16(of(values, self.dim, rows)),
+            Values::U8(values) => GatheredValues::U8(copied(values, self.dim, rows)),
+            Values::F32(values) => GatheredValues::F32(copied(values, self.dim, rows)),
+            Values::F64(values) => GatheredValues::F64(copied(values, self.dim, rows)),
+            Values::F16(values) => GatheredValues::F16(copied(values, self.dim, rows)),
+            Values::BF16(values) => GatheredValues::BF16(copied(values, self.dim, rows)),
         };
         Gathered { values, dim: self.dim, geometry: self.geometry }
     }

@@ -1,5 +1,4 @@
-//! Random draws, written out because a library's may change with its version: what a seed gives is part of what is
-//! promised. The generator is ChaCha8; a test holds it to the cipher's definition.
+//! Random draws, implemented here because a library's may change with its version, and seeded results must not. The generator is ChaCha8; a test holds it to the cipher's definition.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

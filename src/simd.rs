@@ -1,9 +1,9 @@
 //! Which vector instructions the CPU code uses: the best that the processor has, or another instruction set that the
 //! environment variable `SHARPDIM_SIMD` names, so that all paths can be tested on one machine.
 //!
-//! AMX is never taken by itself: its code has not yet run on a processor that has it. `SHARPDIM_SIMD=amx` takes it.
+//! AMX is never chosen automatically: its code has not yet run on a processor that has it. `SHARPDIM_SIMD=amx` takes it.
 //!
-//! NEON's dot products are never taken by themselves either, and are built only by the feature `neon`: their code has been
+//! NEON's dot products are never chosen automatically either, and are built only by the feature `neon`: their code has been
 //! neither compiled nor run for aarch64. `SHARPDIM_SIMD=neon` takes them there. All else stays portable then.
 //!
 //! Every choice by instruction set goes through [`Simd::current`]. Functions in plain Rust are compiled once for each
@@ -78,8 +78,8 @@ impl Simd {
         Self::ALL.into_iter().filter(|simd| simd.detected()).collect()
     }
 
-    /// The one in use: what `SHARPDIM_SIMD` names, else the best that the processor has of those that are taken by
-    /// themselves. The variable is read once.
+    /// The one in use: what `SHARPDIM_SIMD` names, else the best that the processor has of those that are chosen
+    /// automatically. The variable is read once.
     /// A value that names nothing the processor has is not followed; [`check`](Self::check) says so.
     #[inline]
     pub fn current() -> Simd {
@@ -102,7 +102,7 @@ impl Simd {
         self >= Simd::Avx512
     }
 
-    /// The best that is taken by itself.
+    /// The best that is chosen automatically.
     fn best() -> Simd {
         let mut ready = Self::ALL.into_iter().filter(|simd| !simd.untried());
         ready.rfind(|simd| simd.detected()).unwrap_or(Simd::Portable)
@@ -155,7 +155,10 @@ impl Simd {
     fn parse(value: &str) -> std::result::Result<Simd, String> {
         let names = |all: &[Simd]| all.iter().map(|simd| simd.name()).collect::<Vec<_>>().join(", ");
         let Some(simd) = Self::ALL.into_iter().find(|simd| simd.name() == value) else {
-            return Err(format!("{VARIABLE}={value} names no instruction set: {} do", names(&Self::ALL)));
+            return Err(format!(
+                "{VARIABLE}={value} names no instruction set: expected one of {}",
+                names(&Self::ALL)
+            ));
         };
         if !simd.detected() {
             let here = names(&Self::available());
@@ -211,7 +214,7 @@ fn amx_permitted() -> bool {
     failed == 0
 }
 
-/// How other systems are asked is not known here.
+/// Other systems: not supported.
 #[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
 fn amx_permitted() -> bool {
     false
@@ -308,7 +311,7 @@ mod tests {
         let reason = Simd::parse("sse9").unwrap_err();
         assert_eq!(
             reason,
-            "SHARPDIM_SIMD=sse9 names no instruction set: portable, neon, avx2, avxvnni, avx512, avx512vnni, amx do"
+            "SHARPDIM_SIMD=sse9 names no instruction set: expected one of portable, neon, avx2, avxvnni, avx512, avx512vnni, amx"
         );
     }
 

@@ -27,7 +27,7 @@ fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<(
 }
 
 /// As [`replace`], for writers that put files of their own beside the one they are given: that one is in a folder
-/// beside `path`, of one name for each path, so that what a killed process left there goes with the next write.
+/// beside `path`, of one name for each path, so that the next write removes what a killed process left.
 #[cfg(feature = "networks")]
 pub(crate) fn replace_from_folder(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     let folder = hidden(path, ".part")?;
@@ -48,7 +48,7 @@ pub(crate) fn replace_from_folder(path: &Path, write: impl FnOnce(&Path) -> io::
     Ok(())
 }
 
-/// Has a rename outlive a loss of power, where the system can: not all file systems let folders be synced.
+/// Makes a rename survive a power loss, where the system can: not all file systems let folders be synced.
 fn sync_folder(path: &Path) {
     if let Some(folder) = path.parent() {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };

@@ -432,7 +432,10 @@ fn archives_that_lead_out_of_the_folder_are_refused_whole() {
         let inner = folder.path().join("inner");
         let error = fetch(&like_cifar(&content, &server), &inner, &quick()).unwrap_err();
         assert!(matches!(error, Error::Format { .. }), "{error:?}");
-        assert!(error.to_string().contains(&format!("has an entry {path} that leads out of it")), "{error}");
+        assert!(
+            error.to_string().contains(&format!("has an entry {path} whose path leads outside the folder")),
+            "{error}"
+        );
         assert_eq!(listed(&inner), ["cifar-10-binary.tar.gz"]);
         assert_eq!(listed(folder.path()), ["inner"]);
     }

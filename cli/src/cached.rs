@@ -1,5 +1,4 @@
-//! The cache of decoded images as the program uses it: the user's, unless the command line says otherwise.
-//! Where it is, and what it holds, is the library's to say.
+//! The cache of decoded images as the program uses it: the user's, or none with --no-cache.
 
 use sharpdim::data::{Cache, Dataset};
 

@@ -1,5 +1,5 @@
-//! The images of a training: which were chosen, in words that a checkpoint keeps, so that what comes after (attacks,
-//! representations) finds the same ones again.
+//! The images of a training: how they were selected, as a note that the checkpoint keeps, so that attacks and
+//! representations load the same ones again.
 
 use crate::cached::{cache, cached};
 use indicatif::{ProgressBar, ProgressFinish};
@@ -11,17 +11,17 @@ use sharpdim::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Which images to train on and to test on, and what is made of them.
+/// Which images to train and to test on, and their preprocessing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chosen {
     /// `None` for generated images.
     pub data: Option<PathBuf>,
-    /// Where that is the folder of one of the paper's datasets: which, and its task if not the paper's.
+    /// The paper's dataset in that folder, if it is one, and its task if not the paper's.
     pub named: Option<Named>,
     pub task: Option<String>,
     /// Whether images of one patient may be both trained and tested on.
     pub by_image: bool,
-    /// All where there are none.
+    /// Selected classes; empty for all.
     pub classes: Vec<String>,
     pub train: usize,
     pub test: usize,
@@ -34,7 +34,7 @@ pub struct Chosen {
     pub seed: u64,
 }
 
-/// Images to train on and to test on, and what the dataset is called.
+/// Training and test images, and the dataset's name.
 pub struct Parts {
     pub train: Images,
     pub test: Images,
@@ -44,7 +44,7 @@ pub struct Parts {
 impl Chosen {
     /// For a checkpoint's note.
     pub fn note(&self) -> String {
-        // Whole, so that it is found from any folder.
+        // Absolute, so that it is found from any folder.
         let data = self.data.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
         json!({
             "data": data, "dataset": self.named.map(Named::name), "task": self.task, "by_image": self.by_image, "classes": self.classes, "train": self.train, "test": self.test,
@@ -61,7 +61,7 @@ impl Chosen {
         let classes = note.get("classes")?.as_array()?.iter().map(|name| name.as_str().map(str::to_owned));
         Some(Chosen {
             data: note.get("data")?.as_str().map(PathBuf::from),
-            // Older notes say nothing of these.
+            // Older notes lack these.
             named: match note.get("dataset").and_then(Value::as_str) {
                 Some(name) => Some(name.parse().ok()?),
                 None => None,
@@ -83,8 +83,8 @@ impl Chosen {
         })
     }
 
-    /// Chooses before any image is decoded, so that what cannot be had costs no work. Where `stop` is set meanwhile the
-    /// process ends: nothing is made yet that could be lost.
+    /// Selects before any image is decoded, so that a selection that fails costs no work. Where `stop` is set meanwhile the
+    /// process ends: nothing is written yet that could be lost.
     pub fn load(&self, no_cache: bool, stop: &AtomicBool) -> Result<Parts> {
         let (name, train, test) = self.choose(no_cache)?;
         let bar = ProgressBar::new((train.len() + test.len()) as u64).with_finish(ProgressFinish::AndClear);
@@ -107,7 +107,7 @@ impl Chosen {
         Ok(Parts { train: decode(&train)?, test: decode(&test)?, name })
     }
 
-    /// What they are called, those to train on, and those to test on.
+    /// The dataset's name, the training and the test part.
     fn choose(&self, no_cache: bool) -> Result<(String, Dataset, Dataset)> {
         let Some(path) = &self.data else {
             let all = Dataset::generated((self.train + self.test).div_ceil(2), self.size, self.seed)?;
@@ -134,29 +134,29 @@ impl Chosen {
             } else {
                 all.split(self.train, self.test, self.seed)
             };
-            let (train, test) = parts.map_err(|e| of(path, e))?;
+            let (train, test) = parts.map_err(|e| with_path(path, e))?;
             return Ok((name, train, test));
         }
         let (train, test) = (open(Split::Train)?, open(Split::Test)?);
         if train.class_names() != test.class_names() {
             return Err(Error::Data(format!(
-                "{}: its parts have other classes: {} to train on, {} to test on; name those of both with --classes",
+                "{}: its training and test parts differ in classes: {} and {}; name those of both with --classes",
                 path.display(),
                 train.class_names().join(", "),
                 test.class_names().join(", ")
             )));
         }
-        let part = |all: Dataset, count| all.balanced(count, self.seed).map_err(|e| of(path, e));
+        let part = |all: Dataset, count| all.balanced(count, self.seed).map_err(|e| with_path(path, e));
         Ok((name, part(train, self.train)?, part(test, self.test)?))
     }
 
-    /// Those of the classes asked for; there must be two.
+    /// The images of the classes asked for, at least two.
     fn labelled(&self, all: Dataset) -> Result<Dataset> {
         let classes = (!self.classes.is_empty()).then(|| self.classes.clone());
         let chosen = all.select(&Selection { classes, ..Selection::default() })?;
         match chosen.class_names() {
             [] | [_] => Err(Error::Data(
-                "these images are of one class: a network learns to tell two or more apart; name two with --classes A,B"
+                "these images are of one class: a classifier needs two or more; name two with --classes A,B"
                     .into(),
             )),
             _ => Ok(chosen),
@@ -165,7 +165,7 @@ impl Chosen {
 }
 
 /// An error of a dataset, with its path and the options that would help.
-fn of(path: &Path, error: Error) -> Error {
+fn with_path(path: &Path, error: Error) -> Error {
     match error {
         Error::Data(reason) => Error::Data(format!("{}: {reason} with --train and --test", path.display())),
         other => other,

@@ -1,26 +1,26 @@
 //! Downloads MNIST, CIFAR-10 or SVHN into a folder that `measure` and `train` read. Stopped at any time, the same command
-//! goes on where it was.
+//! continues where it was.
 
 use crate::failure::{Failure, print};
 use indicatif::{ProgressBar, ProgressStyle};
-use sharpdim::data::download::{Archive, FetchOptions, Progress, fetch};
+use sharpdim::data::download::{Archive, DownloadProgress, FetchOptions, fetch};
 use std::path::PathBuf;
 
-/// Downloads a dataset, checks it, and goes on where it was stopped
+/// Downloads and checks a dataset; continues a download that was stopped
 #[derive(clap::Args)]
 pub struct Args {
     /// mnist (12 MB), cifar10 (170 MB) or svhn (246 MB)
     #[arg(value_parser = named)]
     name: Archive,
 
-    /// Folder for its files; it is made
+    /// Folder for its files; made if missing
     folder: PathBuf,
 
-    /// Address of a folder that has the files, to be asked first; may be given again
+    /// URL of a folder with the files, tried first; may be repeated
     #[arg(long, value_name = "URL")]
     mirror: Vec<String>,
 
-    /// How often a server is asked again when its connection is lost and nothing more has come
+    /// Retries of a server after a lost connection, counted anew when more data arrives
     #[arg(long, value_name = "N", default_value_t = FetchOptions::default().retries)]
     retries: u32,
 }
@@ -36,7 +36,7 @@ pub fn main(args: Args) -> Result<u8, Failure> {
     let bar = ProgressBar::new(0);
     let style = ProgressStyle::with_template("{prefix:28} [{bar:30}] {bytes}/{total_bytes} {eta}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-    let show = |now: Progress<'_>| {
+    let show = |now: DownloadProgress<'_>| {
         bar.set_prefix(now.file.to_owned());
         bar.set_length(now.total);
         bar.set_position(now.done);

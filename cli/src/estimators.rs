@@ -3,7 +3,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use sharpdim::measure::Estimator;
 
-/// What stands for all of them.
+/// The name that means all estimators.
 pub const ALL: &str = "all";
 
 /// The names that --estimator takes.

@@ -20,7 +20,7 @@ impl Failure {
         Failure { code: 1, message: message.into() }
     }
 
-    /// The library's error, where its arguments are what the command line said.
+    /// The library's error; a bad argument is a mistake of the command line.
     pub fn asked(error: Error) -> Self {
         match error {
             Error::Argument(message) => Failure::usage(message),
@@ -29,7 +29,7 @@ impl Failure {
     }
 
     /// The same, with the dataset it is about.
-    pub fn of(self, dataset: &str) -> Self {
+    pub fn in_dataset(self, dataset: &str) -> Self {
         Failure { message: format!("{dataset}: {}", self.message), ..self }
     }
 }
@@ -61,7 +61,7 @@ pub fn ended(done: Result<u8, Failure>) -> ExitCode {
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        // Whoever reads has read enough, as `head` does.
+        // A closed pipe is no error: the reader, as `head`, has enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::new(format!("cannot write the result: {error}")))
         }

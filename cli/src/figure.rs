@@ -1,4 +1,4 @@
-//! A figure of a study: where the results are, where the figure goes, by which estimators and attack.
+//! `sharpdim figure`: draws a figure of a study's results, by chosen estimators and attack.
 
 use crate::failure::{Failure, print};
 use crate::outputs;
@@ -7,14 +7,14 @@ use sharpdim::study::{FIGURES, LawOptions, Results, Store, draw, store_path};
 use std::path::PathBuf;
 
 const MORE: &str = "\
-The results are those of `sharpdim study`: a folder that it wrote, or a store of its own
-name. What is printed is the figure's caption, with the statistics behind it.
+STUDY is the folder of a `sharpdim study`, or a store file. The figure's caption, with its
+statistics, is printed.
 
 Examples:
   sharpdim figure figure2 demo --to figure2.svg
   sharpdim figure figure3 demo --attack fgsm --epsilon 8
 
-Exit codes: 0, 1 for an error, as that there is nothing to draw yet, 2 for a command line
+Exit codes: 0, 1 for an error, as where nothing can be drawn yet, 2 for a command line
 that makes no sense.";
 
 /// Draws a figure of a study's results, the paper's or another
@@ -41,11 +41,11 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value = "twonn")]
     repr_estimator: String,
 
-    /// Of which attack
+    /// Attack
     #[arg(long, default_value = "fgsm")]
     attack: String,
 
-    /// Of which strength, of 255
+    /// Epsilon of the attack, in pixel units
     #[arg(long, value_name = "E", default_value_t = 2.0)]
     epsilon: f64,
 }

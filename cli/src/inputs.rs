@@ -1,4 +1,4 @@
-//! The images that a trained network is given: those of its training, found again, or others of their kind.
+//! The images that `attack` and `represent` give a trained network: those of its training, loaded again, or others.
 
 use crate::cached::cached;
 use crate::chosen::Chosen;
@@ -21,11 +21,11 @@ pub struct Wanted {
     #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "data")]
     pub classes: Vec<String>,
 
-    /// Of DATA, draw so many images, as many of each class [default: all]
+    /// Of DATA, draw N images, the same number of each class [default: all]
     #[arg(long, value_name = "N", requires = "data")]
     pub count: Option<usize>,
 
-    /// Decode all images anew, and keep none of them for the next run
+    /// Decode all images, without reading or writing the cache
     #[arg(long)]
     pub no_cache: bool,
 }
@@ -49,14 +49,14 @@ pub struct Input {
     pub images: Images,
     /// In words.
     pub what: String,
-    /// Whether they are, to the bit, those that the network was trained on.
+    /// Whether they are exactly the network's training images.
     pub trained_on: bool,
-    /// What should be known of them.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
 impl Input {
-    /// Decodes them; `checkpoint` is where the network came from, `seed` what is drawn by.
+    /// Loads them; `checkpoint` is the network's file, `seed` that of drawing.
     pub fn load(
         wanted: &Wanted,
         part: Part,
@@ -91,7 +91,7 @@ impl Input {
         lines
     }
 
-    /// The images' classes by the network's numbers.
+    /// The images' labels, in the network's class numbers.
     pub fn labels(&self, trained: &Trained) -> Result<Vec<u32>, Failure> {
         let known = &trained.class_names;
         let number = |name: &String| known.iter().position(|known| known == name).map(|class| class as u32);
@@ -116,7 +116,7 @@ fn of_training(
 ) -> Result<Input, Failure> {
     let Some(chosen) = chosen else {
         return Err(Failure::new(format!(
-            "{}: it does not say which images it was trained on: name a dataset after it",
+            "{}: it does not record its training images: name a dataset after it",
             checkpoint.display()
         )));
     };

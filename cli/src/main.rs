@@ -1,5 +1,5 @@
-//! The program `sharpdim`: measures datasets, trains networks on them, attacks these, and studies what follows. All knowledge is
-//! the library's; here are arguments, progress, tables and JSON.
+//! The program `sharpdim`: measures datasets, trains networks on them, attacks them, and runs studies. The work is done by
+//! the library; here are arguments, progress, tables and JSON.
 
 mod attack;
 mod bar;
@@ -36,7 +36,7 @@ Examples:
   sharpdim attack trained/checkpoint.safetensors
   sharpdim study --plan demo --out demo               all of it, with figures
 
-sharpdim COMMAND --help tells more of each.";
+sharpdim COMMAND --help describes each command.";
 
 /// Intrinsic dimension and label sharpness of image datasets, and what they do to networks
 #[derive(Parser)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Which of them.
 #[derive(Args)]
 pub struct ByName {
-    /// One of the paper's datasets, as its owner hands it out: `sharpdim measure --list-datasets`
+    /// One of the paper's datasets, as published: `sharpdim measure --list-datasets` shows all
     #[arg(long, value_name = "NAME", requires = "root")]
     pub dataset: Option<Named>,
 
@@ -28,7 +28,7 @@ impl ByName {
     }
 }
 
-/// Opens one of them. What it is not called, the command line said.
+/// Opens one of them. An unknown task is the command line's mistake.
 pub fn open(
     name: Named,
     root: &Path,
@@ -40,9 +40,9 @@ pub fn open(
     Dataset::open_named(name, root, &options).map_err(Failure::asked)
 }
 
-/// All of them: where to get each, what its folder must look like, what can be told apart in it, and, under `root`, what is missing.
+/// All of them: where to get each, what its folder must look like, its tasks, and, under `root`, what is missing.
 pub fn listing(root: Option<&Path>) -> String {
-    let of = |named: Named| {
+    let entry = |named: Named| {
         let tasks: Vec<String> =
             named.tasks().iter().map(|task| format!("    {:<28}{}", task.name, task.about)).collect();
         let tree = named.tree().replace('\n', "\n    ");
@@ -56,11 +56,11 @@ pub fn listing(root: Option<&Path>) -> String {
             let own = root.join(named.name());
             let folder = if own.is_dir() { own } else { root.to_owned() };
             text += &match named.missing(&folder) {
-                None => format!("\n  in {}: it is there", folder.display()),
+                None => format!("\n  in {}: complete", folder.display()),
                 Some(missing) => format!("\n  in {}: {missing} is missing", folder.display()),
             };
         }
         text
     };
-    Named::ALL.map(of).join("\n\n")
+    Named::ALL.map(entry).join("\n\n")
 }

@@ -1,4 +1,4 @@
-//! What a command line says of files to be written, checked before the work rather than after it.
+//! Checks the names of files to be written before the work, not after it.
 
 use crate::failure::Failure;
 use std::path::Path;

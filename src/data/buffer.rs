@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-/// What one value is.
+/// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dtype {
     U8,
@@ -45,7 +45,7 @@ pub(super) struct Mapped {
     end: u64,
 }
 
-/// Why a sample's values cannot be taken.
+/// Why a sample's values cannot be read.
 #[derive(Debug)]
 pub(super) enum Unreadable {
     /// The value at a position, as it is stored: NaN, infinite, or beyond what a 32-bit float can hold.

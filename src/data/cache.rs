@@ -1,5 +1,5 @@
-//! Finished rows of images on disk, so that an image that was decoded and resized once need not be again. They
-//! are found by the content of the image's file, and checked when they are read.
+//! A cache on disk of preprocessed images, so that each is decoded and resized once. The key is a hash of the image file's
+//! content and the preprocessing; entries have checksums.
 
 use super::preprocess::{Preprocess, Scale};
 use super::source::Source;
@@ -19,29 +19,29 @@ use std::time::{Duration, SystemTime};
 /// Part of every entry's name. To be raised with every change after which an image gives another row than before:
 /// of decoding, colour, scaling or resizing. Entries of other versions are never read.
 const VERSION: u32 = 2;
-/// What an entry begins with.
+/// The magic bytes of an entry.
 const MAGIC: [u8; 16] = *b"sharpdim image 1";
 /// Bytes of a checksum.
 const SUM: usize = blake3::OUT_LEN;
 /// Where entries are written before they are renamed to where they are found.
 const UNFINISHED: &str = "unfinished";
-/// What such files end in.
+/// The extension of unfinished files.
 const PART: &str = ".part";
-/// What entries end in.
+/// The extension of entries.
 const ENTRY: &str = ".row";
-/// What was found in a file and is no image ends in.
+/// The extension of cached findings: results that are no image.
 const FINDING: &str = ".finding";
-/// A finding is smaller than this.
+/// Largest size of a finding.
 const LARGEST_FINDING: u64 = 1 << 20;
-/// A file that has been unfinished for so long was left by a process that was killed.
+/// An unfinished file older than this was left by a killed process.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A folder of images that were decoded before, as they came out of [`Preprocess`]: one file each.
 ///
 /// [`Dataset::with_cache`](super::Dataset::with_cache) makes loading use it. An entry's name is a hash (BLAKE3) of all
-/// that its pixels follow from: the content of the image's file, what was made of it, and this crate's version.
+/// that determines its pixels: the content of the image's file, the preprocessing, and this crate's version.
 /// So an image that was renamed or copied is found again, and one that was changed is not. An entry holds a checksum
-/// of itself; what fails it is decoded again. Entries appear whole, by a rename: any number of processes can use a
+/// of itself; an image whose entry fails it is decoded again. Entries appear whole, by a rename: any number of processes can use a
 /// cache at once, and be killed at any time. They can be read by their owner alone, as the images may be of patients.
 ///
 /// It grows until it is [cleared](Cache::clear): 4 bytes a value where images are resized, 200 kB for 224 x 224 gray. Of
@@ -82,7 +82,7 @@ pub struct Cache {
 pub struct CacheSize {
     /// Images: one for each and each way that it was preprocessed.
     pub images: u64,
-    /// What they take on disk, their own bytes counted.
+    /// Their size on disk, in bytes.
     pub bytes: u64,
 }
 
@@ -125,7 +125,7 @@ impl Cache {
     pub fn size(&self) -> Result<CacheSize> {
         let mut size = CacheSize::default();
         self.each(|entry| {
-            // What another process removes meanwhile is not there.
+            // Another process may remove files meanwhile.
             if let Ok(about) = entry.metadata() {
                 size.images += u64::from(entry.file_name().to_string_lossy().ends_with(ENTRY));
                 size.bytes += about.len();
@@ -179,7 +179,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Removes what processes that were killed left unfinished. What cannot be removed takes room, and no more.
+    /// Removes unfinished files of killed processes. Errors are ignored: such files only take space.
     fn sweep(&self, age: Duration) {
         let old = |entry: &fs::DirEntry| {
             let about = entry.metadata().ok()?;
@@ -199,7 +199,7 @@ impl Cache {
         self.folder.join(first).join(format!("{rest}{ending}"))
     }
 
-    /// What `find` finds in some files, or found when their content was the same: what for is part of the name.
+    /// The result of `find` on some files, cached by their content; `what` is part of the key.
     pub(super) fn finding(
         &self,
         what: &str,
@@ -214,7 +214,7 @@ impl Cache {
             }
             Some(key.finalize())
         };
-        // A file that cannot be read is the search's to tell.
+        // A file that cannot be read: `find` gives the error.
         let Some(key) = key() else { return find() };
         let path = self.path(&key, FINDING);
         let mut bytes = Vec::new();
@@ -228,7 +228,7 @@ impl Cache {
             return Ok(content[MAGIC.len()..].to_vec());
         }
         let found = find()?;
-        // Where it cannot be kept it is looked for again the next time.
+        // Where it cannot be cached it is computed again the next time.
         _ = self.save(&path, &key, [&MAGIC[..], &found].concat());
         Ok(found)
     }
@@ -239,7 +239,7 @@ impl Cache {
         let Ok(file) = open_file(&path) else { return Entry::Missing };
         let len = MAGIC.len() + size_of_val(row) + SUM;
         let mut bytes = Vec::with_capacity(len);
-        // One byte more would be seen, and no more are read.
+        // One byte more is enough to see that an entry is too long.
         let read = file.take(len as u64 + 1).read_to_end(&mut bytes);
         let whole = read.is_ok() && bytes.len() == len && bytes.starts_with(&MAGIC);
         if let Some((content, sum)) = bytes.split_last_chunk::<SUM>().filter(|_| whole)
@@ -252,8 +252,8 @@ impl Cache {
         Entry::Damaged
     }
 
-    /// Writes an entry, which appears whole or not at all. It is not forced to the disk: where that loses power, the
-    /// checksum tells.
+    /// Writes an entry, which appears whole or not at all. It is not synced: after a power loss the
+    /// checksum fails.
     fn write<T: Value>(&self, key: &Hash, row: &[T]) -> Result<()> {
         let mut bytes = Vec::with_capacity(MAGIC.len() + size_of_val(row) + SUM);
         bytes.extend(MAGIC);
@@ -261,7 +261,7 @@ impl Cache {
         self.save(&self.path(key, ENTRY), key, bytes)
     }
 
-    /// Writes what begins as entries do, with a checksum after it.
+    /// Writes magic bytes, content and checksum.
     fn save(&self, path: &Path, key: &Hash, mut bytes: Vec<u8>) -> Result<()> {
         let sum = checksum(key, &bytes[MAGIC.len()..]);
         bytes.extend(sum.as_bytes());
@@ -278,7 +278,7 @@ impl Cache {
     }
 }
 
-/// What was found under an entry's name.
+/// The result of looking up an entry.
 enum Entry {
     Whole,
     Damaged,
@@ -292,7 +292,7 @@ fn is_entry(name: &str) -> bool {
     })
 }
 
-/// Of a row and the name that it is under: an entry that came to a wrong name fails it too.
+/// A checksum of a row and its entry's name: a misnamed entry fails it too.
 fn checksum(key: &Hash, row: &[u8]) -> Hash {
     let mut hasher = Hasher::new();
     hasher.update(key.as_bytes()).update(row);
@@ -340,13 +340,13 @@ impl Value for f32 {
 pub(super) struct Rows<'a> {
     cache: &'a Cache,
     source: &'a Source,
-    /// All that a key is of, but for the image.
+    /// The key's part that all images share.
     settings: Hasher,
     /// The content of each file that images come from, hashed once however many images a file has.
     contents: HashMap<PathBuf, Hash>,
     found: AtomicUsize,
     damaged: AtomicUsize,
-    /// Why nothing more is kept.
+    /// Why writing stopped.
     unwritable: OnceLock<Error>,
 }
 
@@ -379,7 +379,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Fills the row of an image from the cache, or else by `make`, and keeps what that made.
+    /// Fills the row of an image from the cache, or else by `make`, and caches the result.
     pub fn row<T: Value>(
         &self,
         image: usize,
@@ -415,7 +415,7 @@ impl<'a> Rows<'a> {
         self.found.load(Ordering::Relaxed)
     }
 
-    /// What should be known of how it went.
+    /// Notes for the user.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let damaged = self.damaged.load(Ordering::Relaxed);

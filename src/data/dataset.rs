@@ -1,4 +1,4 @@
-//! A dataset: where its samples are, their classes, and whose they are. Choosing from it and loading it are elsewhere.
+//! A dataset: where its samples are, their classes and their patients. Selecting from it and loading it are elsewhere.
 
 use super::cache::Cache;
 use super::formats;
@@ -35,7 +35,7 @@ pub struct Dataset {
     pub(super) class_names: Vec<String>,
     pub(super) labelled: bool,
     pub(super) notes: Vec<String>,
-    /// What was found beside the images, and why it is none of them.
+    /// Files and labels that were left out, and why.
     pub(super) left_out: Arc<[String]>,
     pub(super) format: &'static str,
     pub(super) cache: Option<Cache>,
@@ -73,7 +73,7 @@ impl From<Found> for Dataset {
 }
 
 impl Dataset {
-    /// Opens the training part of a dataset; its format is told from what is there:
+    /// Opens the training part of a dataset; its format is recognised by its files:
     ///
     /// - a folder with IDX files, as MNIST's: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`
     ///   (`t10k-...` for the test part), gzipped or not; the classes are the label numbers;
@@ -119,8 +119,8 @@ impl Dataset {
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) where something cannot be read; [`Error::Format`](crate::Error::Format) where a
-    /// file is cut short, claims what it does not hold or disagrees with another, where nothing known is there, or files
-    /// of two formats. A header that lies costs no memory.
+    /// file is cut short, claims what it does not hold or disagrees with another, where no format is recognised, or
+    /// two are. A wrong header costs no memory.
     pub fn open(path: &Path) -> Result<Self> {
         Self::open_with(path, &OpenOptions::default())
     }
@@ -176,7 +176,7 @@ impl Dataset {
         self.source.name(self.index[at])
     }
 
-    /// What should be known of how it was opened, as that files were left out.
+    /// Notes on how it was opened, such as files that were left out.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -208,12 +208,12 @@ impl Dataset {
         self.cache.as_ref()
     }
 
-    /// Whether it is known whose images they are.
+    /// Whether the images' patients are known.
     pub fn has_origins(&self) -> bool {
         self.source.has_origins()
     }
 
-    /// Whose image it is, where that is known.
+    /// The patient, study and slice of an image, where known.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) and [`Error::Format`](crate::Error::Format) where that is in the image's file,

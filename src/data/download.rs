@@ -198,7 +198,7 @@ pub struct FetchOptions<'a> {
     /// How long nothing may arrive until a connection counts as lost.
     pub silence: Duration,
     /// Called with what has arrived.
-    pub progress: &'a (dyn Fn(Progress<'_>) + Sync),
+    pub progress: &'a (dyn Fn(DownloadProgress<'_>) + Sync),
 }
 
 impl Default for FetchOptions<'_> {
@@ -211,7 +211,7 @@ impl Default for FetchOptions<'_> {
 /// How much of a file is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Progress<'a> {
+pub struct DownloadProgress<'a> {
     /// The file's name.
     pub file: &'a str,
     /// Its bytes that have arrived, those of earlier runs included.
@@ -231,7 +231,7 @@ pub struct Progress<'a> {
 /// ```no_run
 /// use sharpdim::data::Dataset;
 /// use sharpdim::data::download::{Archive, FetchOptions, fetch};
-/// let show = |now: sharpdim::data::download::Progress| println!("{}: {} of {}", now.file, now.done, now.total);
+/// let show = |now: sharpdim::data::download::DownloadProgress| println!("{}: {} of {}", now.file, now.done, now.total);
 /// fetch(&Archive::mnist(), "mnist".as_ref(), &FetchOptions { progress: &show, ..FetchOptions::default() })?;
 /// assert_eq!(Dataset::open("mnist".as_ref())?.len(), 60_000);
 /// # Ok::<(), sharpdim::Error>(())
@@ -265,7 +265,7 @@ pub fn fetch(archive: &Archive, folder: &Path, options: &FetchOptions<'_>) -> Re
             Fetch { agent: &agent, mirrors: &mirrors, file, path: &path, options, variable: &variable }
                 .run()?;
         }
-        (options.progress)(Progress { file: &file.name, done: file.bytes, total: file.bytes });
+        (options.progress)(DownloadProgress { file: &file.name, done: file.bytes, total: file.bytes });
         if !file.members.is_empty() {
             unpack(&path, &file.members, folder)?;
         }
@@ -273,18 +273,14 @@ pub fn fetch(archive: &Archive, folder: &Path, options: &FetchOptions<'_>) -> Re
     Ok(())
 }
 
-/// Whether a file is there and is the one that is meant; an error where it is another.
+/// Whether the expected file exists; an error where another file has its name.
 fn is_there(file: &RemoteFile, path: &Path) -> Result<bool> {
     let found = match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         found => found.map_err(|e| Error::io(path, e))?,
     };
-    let another = |what| {
-        Err(Error::format(
-            path,
-            format!("is another file than the one to fetch: it {what}; move it away first"),
-        ))
-    };
+    let another =
+        |what| Err(Error::format(path, format!("is not the file to fetch: it {what}; move it away first")));
     if found.len() != file.bytes {
         return another(format!("has {} bytes, and not {}", found.len(), file.bytes));
     }
@@ -399,7 +395,7 @@ impl Fetch<'_> {
                     part.set_len(0)?;
                     if !of_others {
                         return Err(Trouble::Refused(format!(
-                            "what it gives has the SHA-256 {sum}, where {} is expected",
+                            "its file has the SHA-256 {sum}, where {} is expected",
                             self.file.sha256
                         )));
                     }
@@ -440,7 +436,7 @@ impl Fetch<'_> {
             StatusCode::PARTIAL_CONTENT => {
                 let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
                 let (start, length) = range.and_then(content_range).ok_or_else(|| {
-                    Trouble::Refused(format!("it answers with a part of the file that it calls {range:?}"))
+                    Trouble::Refused(format!("it answers with the invalid range {range:?}"))
                 })?;
                 if let Some(length) = length.filter(|length| *length != total) {
                     return Err(of_length(length));
@@ -472,7 +468,7 @@ impl Fetch<'_> {
         let mut body = response.body_mut().as_reader();
         let mut buffer = vec![0; 1 << 16];
         loop {
-            (self.options.progress)(Progress { file: &self.file.name, done, total });
+            (self.options.progress)(DownloadProgress { file: &self.file.name, done, total });
             let lost =
                 |why: &dyn std::fmt::Display| Trouble::Lost(format!("{why} after {done} of {total} bytes"));
             let read = match body.read(&mut buffer) {
@@ -549,7 +545,7 @@ fn unpack(archive: &Path, members: &[String], folder: &Path) -> Result<()> {
         let path = entry.path().map_err(damaged)?.into_owned();
         if path.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
             return Err(wrong(format!(
-                "has an entry {} that leads out of it: nothing was unpacked",
+                "has an entry {} whose path leads outside the folder: nothing was unpacked",
                 path.display()
             )));
         }

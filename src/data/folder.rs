@@ -12,7 +12,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    pub fn of(folder: &Path) -> Result<Self> {
+    pub fn read(folder: &Path) -> Result<Self> {
         let (mut folders, mut files) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(folder).map_err(|e| Error::io(folder, e))? {
             let entry = entry.map_err(|e| Error::io(folder, e))?;
@@ -46,7 +46,7 @@ pub(super) fn files_under(
 ) -> Result<Vec<PathBuf>> {
     let here = root.join(folder);
     refuse_loop(&here)?;
-    let listing = Listing::of(&here)?;
+    let listing = Listing::read(&here)?;
     let below: Vec<Vec<PathBuf>> = listing
         .folders
         .par_iter()

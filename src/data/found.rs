@@ -1,4 +1,4 @@
-//! What the reader of a format or of a named dataset finds: samples, their labels, and what should be known of them.
+//! What the reader of a format or of a named dataset finds: samples, their labels, and notes.
 
 use super::source::Source;
 use std::fmt;
@@ -8,10 +8,10 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Split {
-    /// What models are trained on.
+    /// The training part.
     #[default]
     Train,
-    /// What they are tested on.
+    /// The test part.
     Test,
 }
 

@@ -1,4 +1,4 @@
-//! A decoded image, and what its header says of it: the types that decoders give and preprocessing takes.
+//! A decoded image and its header's facts: the types that decoders give and preprocessing takes.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ pub(super) enum Depth {
     F32,
 }
 
-/// What can be known of an image from its header.
+/// An image's facts from its header.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Shape {
     pub height: usize,
@@ -19,13 +19,13 @@ pub(super) struct Shape {
     pub depth: Depth,
     /// Whether the file has an alpha channel, which is dropped.
     pub alpha: bool,
-    /// Whether the file holds further images, which are left.
+    /// Whether the file holds further images, which are ignored.
     pub more: bool,
-    /// What the values of a radiology image stand for.
+    /// How stored values of a radiology image are rescaled.
     pub modality: Option<Modality>,
 }
 
-/// What the values of a radiology image stand for, and how they are shown.
+/// DICOM's modality rescale of a radiology image, and whether it is inverted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Modality {
     /// A stored value `v` stands for `slope * v + intercept`, both finite and in a float's range.
@@ -38,10 +38,10 @@ pub(super) struct Modality {
 }
 
 impl Modality {
-    /// Unscaled values: what stored ones stand for, and for an inverted image what is left to the largest.
+    /// Rescaled values: slope * v + intercept, or slope * (top - v) of an inverted image.
     pub fn meant<'a>(&self, values: Values<'a>) -> Values<'a> {
         let Modality { slope, intercept, inverted, top } = *self;
-        let of = |value: f64| {
+        let rescaled = |value: f64| {
             let value = if inverted { slope * (f64::from(top) - value) } else { slope * value + intercept };
             value as f32
         };
@@ -53,9 +53,13 @@ impl Modality {
             Values::U16(values) if (slope, intercept) == (1.0, 0.0) => {
                 Values::U16(values.iter().map(|value| top.saturating_sub(*value)).collect())
             }
-            Values::U8(values) => Values::F32(values.iter().map(|value| of((*value).into())).collect()),
-            Values::U16(values) => Values::F32(values.iter().map(|value| of((*value).into())).collect()),
-            Values::F32(values) => Values::F32(values.iter().map(|value| of((*value).into())).collect()),
+            Values::U8(values) => Values::F32(values.iter().map(|value| rescaled((*value).into())).collect()),
+            Values::U16(values) => {
+                Values::F32(values.iter().map(|value| rescaled((*value).into())).collect())
+            }
+            Values::F32(values) => {
+                Values::F32(values.iter().map(|value| rescaled((*value).into())).collect())
+            }
         }
     }
 }

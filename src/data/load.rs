@@ -19,7 +19,7 @@ impl Dataset {
     /// number of images finished since it was last called: all in all, [`len`](Dataset::len).
     ///
     /// Samples are 8-bit where that is exact: where no image is resized, and values are 8-bit or scaled to
-    /// 8 bits. Otherwise they are floats. Features are taken as they are, whatever `how` says of images.
+    /// 8 bits. Otherwise they are floats. Features are taken as they are: `how` is for images.
     ///
     /// Where all images are of one size and resizing would give them more pixels, samples are
     /// [embeddings](Samples::embedding): fewer numbers, with the distances of the resized images. What reads distances
@@ -67,7 +67,7 @@ impl Dataset {
     /// between them where this is the same; otherwise both are to be loaded with [`load_pixels`](Self::load_pixels).
     ///
     /// # Errors
-    /// As [`load`](Self::load), for what is seen without decoding.
+    /// As [`load`](Self::load), as far as headers show them.
     ///
     /// ```
     /// use sharpdim::data::{Dataset, Preprocess};
@@ -81,7 +81,7 @@ impl Dataset {
     }
 }
 
-/// What enlarged images are held as.
+/// How enlarged images are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hold {
     /// Embeddings, where all images are of one size.
@@ -205,7 +205,7 @@ fn embedded<T: Value + Into<f64>>(
     Ok(all.map(|values| SampleValues::Embedded(values, embedding)))
 }
 
-/// A number for each patient, as they come.
+/// A number for each patient, in order of first appearance.
 fn patients(dataset: &Dataset, kept: &[usize]) -> Result<Option<Vec<u32>>> {
     if !dataset.has_origins() {
         return Ok(None);
@@ -225,7 +225,7 @@ fn patients(dataset: &Dataset, kept: &[usize]) -> Result<Option<Vec<u32>>> {
 type Shapes = Vec<(usize, Shape)>;
 type Bad = Vec<(usize, Error)>;
 
-/// The shape of each image, by its header: what all have in common is settled before any is decoded.
+/// The shape of each image, from its header: the common shape is settled before any image is decoded.
 fn shapes(dataset: &Dataset, on_bad: OnBad) -> Result<(Shapes, Bad)> {
     let found: Vec<Result<Shape>> =
         dataset.index.par_iter().map(|source| dataset.source.shape(*source)).collect();
@@ -274,8 +274,8 @@ fn conversion<'a>(
         )));
     }
 
-    let of = |channels| shapes.iter().filter(move |(_, s)| s.channels == channels);
-    let (gray, rgb) = (of(1).count(), of(3).count());
+    let with_channels = |channels| shapes.iter().filter(move |(_, s)| s.channels == channels);
+    let (gray, rgb) = (with_channels(1).count(), with_channels(3).count());
     let channels = match how.color {
         Color::Grayscale => 1,
         Color::Rgb => 3,
@@ -285,9 +285,9 @@ fn conversion<'a>(
     if how.color == Color::AsIs && gray.min(rgb) > 0 {
         let (few, was, became) =
             if channels == 3 { (1, "gray", "expanded to RGB") } else { (3, "RGB", "made gray") };
-        let example = of(few).next().map_or(String::new(), |(at, _)| dataset.name(*at));
+        let example = with_channels(few).next().map_or(String::new(), |(at, _)| dataset.name(*at));
         notes.push(format!(
-            "{} of {} images are {was} and were {became} as the others are (the first: {example})",
+            "{} of {} images are {was} and were {became}, as the others are (the first: {example})",
             gray.min(rgb),
             shapes.len()
         ));
@@ -342,12 +342,12 @@ struct Fill<'a> {
     progress: &'a (dyn Fn(usize) + Sync),
 }
 
-/// A matrix, which images its rows are, and why the others are not there.
+/// A matrix, which image each row is, and why the others failed.
 struct Filled<T>(T, Vec<usize>, Bad);
 
 impl<T> Filled<T> {
-    fn map<U>(self, of: impl FnOnce(T) -> U) -> (U, Vec<usize>, Bad) {
-        (of(self.0), self.1, self.2)
+    fn map<U>(self, convert: impl FnOnce(T) -> U) -> (U, Vec<usize>, Bad) {
+        (convert(self.0), self.1, self.2)
     }
 }
 
@@ -395,7 +395,7 @@ impl Fill<'_> {
     }
 }
 
-/// The reason alone, without the file's path before it.
+/// The reason without the file's path.
 fn reason(error: &Error) -> String {
     match error {
         Error::Format { reason, .. } => reason.clone(),

@@ -304,7 +304,7 @@ impl Manifold {
             return wrong("every number in it must be at least 1".into());
         }
         if natural > MAX_NATURAL_DIM {
-            return wrong(format!("{natural} coordinates are more than the {MAX_NATURAL_DIM} there may be"));
+            return wrong(format!("{natural} coordinates are more than {MAX_NATURAL_DIM}, the most allowed"));
         }
         if n == 0 {
             return wrong("0 samples: at least 1 is needed".into());

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// Those that images were last taken from.
+/// The files that images were last read from.
 #[derive(Debug, Default)]
 pub(super) struct MultiFrame(Mutex<Vec<(PathBuf, Arc<Several>)>>);
 
@@ -19,10 +19,10 @@ enum Several {
 }
 
 impl MultiFrame {
-    /// The file, as it was read last, or read now.
+    /// The file, from memory or read now.
     fn get(&self, path: &Path) -> Result<Arc<Several>> {
         let all = || self.0.lock().unwrap_or_else(|e| e.into_inner());
-        let known = all().iter().find(|(of, _)| of == path).map(|(_, several)| several.clone());
+        let known = all().iter().find(|(known, _)| known == path).map(|(_, several)| several.clone());
         if let Some(several) = known {
             return Ok(several);
         }

@@ -1,4 +1,4 @@
-//! How images become samples: the choices, and what they make of one decoded image.
+//! Preprocessing, from images to samples: its settings, and their effect on one decoded image.
 
 use super::image::{Image, Shape, Values};
 use crate::ops::resize::{resize_bilinear, scale_by_max_f32, scale_by_max_u16, scale_in_place};
@@ -7,7 +7,7 @@ use std::borrow::Cow;
 /// How images become samples. The default is the paper's: each image scaled by its own maximum to 8 bits,
 /// then resized to 224 x 224, bilinear, without antialiasing; gray stays gray, RGB stays RGB.
 ///
-/// Features are no images: they are taken as they are, and of all this only `on_bad` is heeded.
+/// Features are taken as they are: for them only `on_bad` counts.
 ///
 /// ```
 /// use sharpdim::data::{Color, OnBad, Preprocess, Scale};
@@ -72,7 +72,7 @@ pub enum Color {
 }
 
 impl Scale {
-    /// What becomes of values, in a few words.
+    /// The scaling, in a few words.
     ///
     /// ```
     /// assert_eq!(sharpdim::data::Scale::None.about(), "values as they are");
@@ -112,11 +112,11 @@ pub enum OnBad {
     Skip,
 }
 
-/// How features become samples, whatever is asked for images: as they are.
+/// The preprocessing of features: none.
 pub(super) const FEATURES: Preprocess =
     Preprocess { scale: Scale::None, size: None, color: Color::AsIs, antialias: false, on_bad: OnBad::Fail };
 
-/// What each image becomes: what all samples have in common.
+/// The common form of all samples.
 #[derive(Clone, Copy)]
 pub(super) struct Conversion<'a> {
     pub how: &'a Preprocess,
@@ -143,7 +143,7 @@ impl Conversion<'_> {
             Values::U16(values) => self.resized(&values, shape, row),
             Values::F32(values) => {
                 self.resized(&values, shape, row);
-                // Finite values near the largest float can overflow on the way.
+                // Finite values near the largest float can overflow in the interpolation.
                 if !row.iter().all(|value| value.is_finite()) {
                     return Err("its values overflow when they are resized".into());
                 }
@@ -244,8 +244,8 @@ fn repeat<T: Copy>(values: &[T]) -> Vec<T> {
     values.iter().flat_map(|value| [*value; 3]).collect()
 }
 
-fn luma<T: Copy>(values: &[T], of: impl Fn([T; 3]) -> T) -> Cow<'static, [T]> {
-    values.as_chunks().0.iter().map(|pixel| of(*pixel)).collect()
+fn luma<T: Copy>(values: &[T], luma_of: impl Fn([T; 3]) -> T) -> Cow<'static, [T]> {
+    values.as_chunks().0.iter().map(|pixel| luma_of(*pixel)).collect()
 }
 
 /// Pillow's `L`. The three weights sum to 2^16, so that gray given as RGB comes back as it was.

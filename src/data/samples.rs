@@ -1,10 +1,10 @@
-//! What loading gives: a matrix of samples, and what each row of it is.
+//! What loading gives: a matrix of samples, and each row's name and label.
 
 use crate::ops::resize::Embedding;
 use crate::{Points, Result};
 
-/// What [`Dataset::load`](super::Dataset::load) gives: `n` samples, images of `height * width * channels` values, and what
-/// they are.
+/// What [`Dataset::load`](super::Dataset::load) gives: `n` samples, images of `height * width * channels` values, with their
+/// labels and names.
 ///
 /// ```
 /// use sharpdim::data::{Dataset, Preprocess};
@@ -30,9 +30,9 @@ pub struct Loaded {
     pub index: Vec<usize>,
     /// The images that were left out: name and reason.
     pub skipped: Vec<(String, String)>,
-    /// What else should be known of how the samples came about.
+    /// Notes on how the samples were loaded.
     pub notes: Vec<String>,
-    /// For each sample a number that all of its patient's have, where it is known whose they are: see [`Origin`](super::Origin).
+    /// The patient id of each sample, where patients are known: see [`Origin`](super::Origin).
     pub patients: Option<Vec<u32>>,
     /// How many samples were not decoded, as they were in the [cache](super::Cache).
     pub from_cache: usize,

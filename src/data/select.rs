@@ -1,4 +1,4 @@
-//! Choosing from a dataset: some of its classes, and as many images of each.
+//! Selecting from a dataset: some of its classes, and the same number of images of each.
 //! The draw depends on the seed, the class and its size alone, so that it can be had again anywhere.
 
 use super::dataset::Dataset;
@@ -137,7 +137,7 @@ fn split(dataset: &Dataset, train: usize, test: usize, seed: u64) -> Result<(Dat
     Ok((train, test))
 }
 
-/// A part, and how many images it still wants of each class.
+/// A part, and how many images of each class it still needs.
 struct Wanting {
     what: &'static str,
     left: Vec<usize>,
@@ -146,7 +146,7 @@ struct Wanting {
 }
 
 /// Patient after patient goes to one of the parts, in an order that the seed draws, so that both have patients in
-/// proportion to their images. Whose an image is, is asked of those alone that may be taken.
+/// proportion to their images. Origins are read only for images that may be taken.
 fn split_patients(dataset: &Dataset, train: usize, test: usize, seed: u64) -> Result<(Dataset, Dataset)> {
     let classes = dataset.class_names.len();
     let wanting = |what, size: usize| {
@@ -168,12 +168,12 @@ fn split_patients(dataset: &Dataset, train: usize, test: usize, seed: u64) -> Re
         }
         let Some(origin) = dataset.origin(at)? else {
             return Err(Error::Data(format!(
-                "{} names no patient: split images rather than patients",
+                "{} has no known patient: split images rather than patients",
                 dataset.name(at)
             )));
         };
         let side = *sides.entry(origin.patient).or_insert_with(|| {
-            // Whichever has fewer for its size.
+            // The part with fewer patients for its size.
             let behind = parts[1].patients * train <= parts[0].patients * test;
             let side = usize::from(of_test && (behind || !of_train));
             parts[side].patients += 1;
@@ -187,7 +187,7 @@ fn split_patients(dataset: &Dataset, train: usize, test: usize, seed: u64) -> Re
     for part in &parts {
         if let Some((class, left)) = part.left.iter().enumerate().find(|(_, left)| **left > 0) {
             return Err(Error::Data(format!(
-                "class {:?} has too few images to {} of other patients than the other part's: {left} are missing, and there \
+                "class {:?} has too few images to {} without patients of the other part: {left} are missing, and there \
                  are {} patients in all; take fewer images, or split images rather than patients",
                 dataset.class_names[class],
                 part.what,
@@ -199,7 +199,7 @@ fn split_patients(dataset: &Dataset, train: usize, test: usize, seed: u64) -> Re
     Ok((train, test))
 }
 
-/// Of so many images those of a class: the first classes have what is left over.
+/// How many of `size` images belong to a class: the first classes get the remainder.
 fn quota(size: usize, classes: usize, class: usize) -> usize {
     size / classes + usize::from(class < size % classes)
 }
@@ -216,7 +216,7 @@ fn balanced(dataset: &Dataset, count: usize, seed: u64) -> Result<Dataset> {
     Ok(part)
 }
 
-/// Parts without an image in common, each of as many images of every class, and what each is for.
+/// Disjoint parts, each class-balanced; `sizes` has each part's purpose and size.
 fn parts<const P: usize>(dataset: &Dataset, sizes: [(&str, usize); P], seed: u64) -> Result<[Dataset; P]> {
     let classes = dataset.class_names.len();
     none_empty(&sizes)?;
@@ -259,14 +259,14 @@ fn chosen(dataset: &Dataset, names: &[String]) -> Result<Vec<usize>> {
     Ok(chosen)
 }
 
-/// `count` of the members, in their order, or how many there are.
+/// `count` of the members, in their order; the number of members where they are too few.
 fn draw(members: Vec<usize>, count: usize, seed: u64, stream: u64) -> Result<Vec<usize>, usize> {
     let mut drawn = shuffled(members, count, seed, stream)?;
     drawn.sort_unstable();
     Ok(drawn)
 }
 
-/// `count` of the members, in random order, or how many there are.
+/// `count` of the members, in random order; the number of members where they are too few.
 fn shuffled(mut members: Vec<usize>, count: usize, seed: u64, stream: u64) -> Result<Vec<usize>, usize> {
     if count > members.len() {
         return Err(members.len());
@@ -277,7 +277,7 @@ fn shuffled(mut members: Vec<usize>, count: usize, seed: u64, stream: u64) -> Re
     Ok(members)
 }
 
-/// What to say of a class that is not there: those that are, and the one that may have been meant.
+/// The message for an unknown class: the known ones, and the one that may have been meant.
 fn unknown(name: &str, known: &[String]) -> String {
     const SHOWN: usize = 20;
     let shown: Vec<&str> = known.iter().take(SHOWN).map(String::as_str).collect();

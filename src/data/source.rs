@@ -34,24 +34,24 @@ pub(super) struct Packed {
 pub(super) struct Files {
     pub root: PathBuf,
     pub relative: Vec<PathBuf>,
-    /// For each image, which of its file's: none where each is its file's first.
+    /// For each image, its frame in its file; empty where each is its file's first.
     pub frames: Vec<u32>,
     pub origins: Origins,
     /// The files of many images that were read last.
     pub multi_frame: MultiFrame,
 }
 
-/// Whose images they are.
+/// The patients of the images.
 #[derive(Debug)]
 pub(super) enum Origins {
     /// Unknown patient: unique id.
     Unknown,
     Known(Vec<Origin>),
-    /// DICOM files say it, each of its own image.
+    /// In the DICOM header of each file.
     InFiles,
 }
 
-/// Whose image it is, as the archive says: images of one patient are alike whatever their labels.
+/// The origin of an image, as the archive has it: images of one patient are alike whatever their labels.
 ///
 /// ```
 /// use sharpdim::data::Origin;
@@ -66,12 +66,12 @@ pub struct Origin {
     pub patient: String,
     /// The study or volume that the image is of.
     pub study: Option<String>,
-    /// Which slice or frame of it.
+    /// The slice or frame of the volume.
     pub slice: Option<u32>,
 }
 
 impl Origin {
-    /// Of a patient, and no more known of it.
+    /// Of a patient, with study and slice unknown.
     pub fn new(patient: impl Into<String>) -> Self {
         Origin { patient: patient.into(), ..Origin::default() }
     }
@@ -108,12 +108,12 @@ impl Source {
         }
     }
 
-    /// Whether it is known whose images they are.
+    /// Whether patients are known.
     pub fn has_origins(&self) -> bool {
         matches!(self, Source::Files(Files { origins: Origins::Known(_) | Origins::InFiles, .. }))
     }
 
-    /// Whose image `at` is, where that is known.
+    /// The origin of image `at`, where known.
     pub fn origin(&self, at: usize) -> Result<Option<Origin>> {
         let Source::Files(files) = self else { return Ok(None) };
         Ok(match &files.origins {
@@ -165,7 +165,7 @@ impl Source {
         }
     }
 
-    /// Why sample `at` of arrays cannot be taken, in the words of its file.
+    /// The error for sample `at` of an array, naming its file.
     fn unusable(&self, at: usize, bad: Unreadable) -> Error {
         let place = self.place(at);
         let (position, value) = match bad {

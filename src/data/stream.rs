@@ -1,5 +1,5 @@
 //! Reading a file, gzipped or not, without trusting what its header claims about its length.
-//! Memory grows with the bytes that are there, never with those that are only claimed.
+//! Memory grows with the bytes that exist, never with those that a header claims.
 
 use super::buffer::Bytes;
 use crate::{Error, Result};
@@ -15,7 +15,7 @@ pub(super) struct Stream<'a> {
     /// Put before every reason: which member of an archive this is.
     member: String,
     reader: Box<dyn Read + 'a>,
-    /// The bytes not yet read, where that is known without reading them.
+    /// The number of bytes not yet read, where known.
     left: Option<u64>,
     /// The bytes read.
     read: u64,
@@ -141,7 +141,7 @@ pub(super) fn open_file(path: &Path) -> Result<File> {
     File::open(path).map_err(|e| Error::io(path, e))
 }
 
-/// Whether a reader complains of the content, rather than of the machine.
+/// Whether a read error is about the content, not the system.
 pub(super) fn is_content(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof, Unsupported};
     matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof | Unsupported)

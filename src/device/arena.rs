@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Tensors start at multiples of this many bytes: a whole cache line, and what any vector load wants.
 const ALIGNMENT: usize = 256;
 
-/// What a tensor's values are stored as.
+/// The number format of a tensor's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// 32-bit floats: on every device.
@@ -46,10 +46,9 @@ impl std::str::FromStr for Precision {
 
     /// From its [`name`](Self::name).
     fn from_str(name: &str) -> Result<Self> {
-        [Precision::F32, Precision::Bf16]
-            .into_iter()
-            .find(|precision| precision.name() == name)
-            .ok_or_else(|| Error::Argument(format!("'{name}' is no precision: f32 and bf16 (on GPUs) are")))
+        [Precision::F32, Precision::Bf16].into_iter().find(|precision| precision.name() == name).ok_or_else(
+            || Error::Argument(format!("'{name}' is no precision: expected f32 or bf16 (on GPUs)")),
+        )
     }
 }
 
@@ -75,7 +74,7 @@ impl Slot {
         self.len == 0
     }
 
-    /// What its values are stored as.
+    /// The number format of its values.
     pub const fn precision(self) -> Precision {
         self.precision
     }
@@ -99,7 +98,7 @@ impl Slot {
     }
 }
 
-/// A plan of tensors: where each lies. What is given back is used again for later ones.
+/// A memory plan of tensors: where each lies. Released memory is reused by later ones.
 ///
 /// ```
 /// use sharpdim::{Device, Layout, Precision};
@@ -183,7 +182,7 @@ impl Layout {
         Slot { at, len, precision }
     }
 
-    /// Gives a tensor's place to those planned later: it must not be used after any of them is written.
+    /// Releases a tensor's memory for tensors planned later: it must not be used after any of them is written.
     pub fn release(&mut self, slot: Slot) {
         let bytes = (slot.len * slot.precision.bytes()).next_multiple_of(ALIGNMENT);
         if bytes == 0 {
@@ -204,7 +203,7 @@ impl Layout {
         self.free = merged;
     }
 
-    /// Bytes that all of it takes.
+    /// Bytes of the whole arena.
     pub fn bytes(&self) -> usize {
         self.end
     }
@@ -241,7 +240,7 @@ impl Layout {
 pub struct Arena {
     device: Device,
     pub(super) memory: Memory,
-    /// Which of all arenas it is: no two have one number, so that a recording knows its own.
+    /// Unique id, so that a recording knows its own arena.
     pub(super) number: u64,
 }
 
@@ -393,8 +392,8 @@ impl Arena {
         Ok(())
     }
 
-    /// Does work of many short operations. On the CPU in one of rayon's threads: operations called from outside of them
-    /// have to wake one each.
+    /// Runs work of many short operations. On the CPU in one of rayon's threads: operations called from outside
+    /// would each wake one.
     pub(crate) fn in_pool<T: Send>(&mut self, work: impl FnOnce(&mut Arena) -> T + Send) -> T {
         if self.device.is_cpu() { rayon::scope(|_| work(self)) } else { work(self) }
     }
@@ -468,7 +467,7 @@ impl Addresses {
     ///
     /// # Panics
     /// Where it lies outside the arena.
-    pub(crate) fn of(&self, slot: Slot) -> u64 {
+    pub(crate) fn address(&self, slot: Slot) -> u64 {
         if slot.is_empty() {
             return 0;
         }

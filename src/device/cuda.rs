@@ -24,13 +24,13 @@ pub(crate) struct Cuda {
     returns: Arc<Returns>,
 }
 
-/// While the stream is captured: memory that is to be given back. The giving back is work of the stream too, and would
+/// Memory to free when a capture ends. Freeing is work of the stream, and would
 /// become a part of the recording.
 #[derive(Default)]
 struct Returns(Mutex<Option<Vec<CudaSlice<u8>>>>);
 
 impl Returns {
-    /// Gives memory back now, or when the capture ends.
+    /// Frees memory now, or when the capture ends.
     fn take(&self, slice: CudaSlice<u8>) {
         match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(waiting) => waiting.push(slice),
@@ -40,7 +40,7 @@ impl Returns {
     }
 }
 
-/// Memory of a GPU; it is given back to the stream's pool when dropped.
+/// Memory of a GPU, freed to the stream's pool when dropped.
 pub(crate) struct CudaMemory {
     slice: ManuallyDrop<CudaSlice<u8>>,
     address: u64,
@@ -192,7 +192,7 @@ impl Cuda {
         Ok(Graph(Mutex::new(graph)))
     }
 
-    /// Ends a capture whose graph nobody wants.
+    /// Ends a capture and discards its graph.
     pub(crate) fn abandon_capture(&self) {
         // A context that cannot be bound has failed, and every later call will say so.
         if self.bind().is_ok() {

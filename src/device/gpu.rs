@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// The five verbs, on whichever GPU it is.
+/// The backend: a real or an emulated GPU.
 pub(crate) enum Backend {
     #[cfg(feature = "cuda")]
     Cuda(super::cuda::Cuda),
@@ -17,7 +17,7 @@ pub(crate) enum Backend {
     Emulated(super::emulated::Emulated),
 }
 
-/// Memory of a GPU; given back when dropped.
+/// Memory of a GPU, freed when dropped.
 pub(crate) enum Memory {
     #[cfg(feature = "cuda")]
     Cuda(super::cuda::CudaMemory),
@@ -136,7 +136,7 @@ impl Gpu {
     /// A buffer of `len` values whose content is not defined.
     pub(crate) fn allocate<T: Pod>(&self, len: usize) -> Result<Buffer<T>> {
         let memory = self.allocate_bytes(len * size_of::<T>())?;
-        Ok(Buffer { memory, len, of: PhantomData })
+        Ok(Buffer { memory, len, value: PhantomData })
     }
 
     fn allocate_bytes(&self, bytes: usize) -> Result<Memory> {
@@ -272,7 +272,7 @@ impl Gpu {
         Ok(recorded)
     }
 
-    /// Ends a recording and keeps nothing of it.
+    /// Ends a recording and discards it.
     fn abandon(&self) {
         let mut recorder = self.recorder_mut();
         *recorder = None;
@@ -284,7 +284,7 @@ impl Gpu {
         }
     }
 
-    /// Does what was recorded.
+    /// Runs a recording.
     ///
     /// # Safety
     /// It was recorded here, and the memory of its arena is still there.
@@ -372,7 +372,7 @@ impl Gpu {
             Some(memory) if memory.bytes() >= bytes => memory,
             _ => self.allocate_bytes(bytes)?,
         };
-        let mut buffer = Buffer { memory, len, of: PhantomData };
+        let mut buffer = Buffer { memory, len, value: PhantomData };
         let result = work(&mut buffer);
         *self.workspace.lock().unwrap_or_else(|e| e.into_inner()) = Some(buffer.memory);
         result
@@ -383,7 +383,7 @@ impl Gpu {
     }
 }
 
-/// Ends a recording that nobody waits for any more: one whose work panicked.
+/// Ends a recording whose work panicked.
 struct Abandon<'a>(&'a Gpu);
 
 impl Drop for Abandon<'_> {
@@ -455,7 +455,7 @@ impl Memory {
 pub(crate) struct Buffer<T> {
     memory: Memory,
     len: usize,
-    of: PhantomData<T>,
+    value: PhantomData<T>,
 }
 
 impl<T: Pod> Buffer<T> {

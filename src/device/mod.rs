@@ -148,8 +148,11 @@ impl Device {
     /// # Ok::<(), sharpdim::Error>(())
     /// ```
     pub fn parse(text: &str) -> Result<Self> {
-        let unknown =
-            || Error::Argument(format!("'{text}' is no device: auto, cpu, cuda:0 (or another number) are"));
+        let unknown = || {
+            Error::Argument(format!(
+                "'{text}' is no device: expected auto, cpu or cuda:0 (or another number)"
+            ))
+        };
         Simd::check()?;
         match text.split_once(':') {
             None if text == "auto" => Ok(Self::best()),

@@ -1,10 +1,10 @@
-//! What a GPU keeps of the calls that a recording is made of, and who makes it.
+//! The state of a recording while it is made: its calls, and the thread that makes it.
 
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::ThreadId;
 
-/// What a GPU took down.
+/// Recorded calls.
 pub(crate) enum Recorded {
     #[cfg(feature = "cuda")]
     Cuda(super::cuda::Graph),
@@ -14,11 +14,11 @@ pub(crate) enum Recorded {
 
 /// A recording that is being made.
 pub(crate) struct Recorder {
-    /// Whose calls are recorded.
+    /// The thread whose calls are recorded.
     thread: ThreadId,
-    /// Whose memory may be in it.
+    /// The arena whose memory it may use.
     arena: u64,
-    /// Whether another arena was used, whose memory may go before the recording does.
+    /// Whether another arena was used, whose memory may be freed before the recording.
     strayed: AtomicBool,
     /// A CUDA GPU keeps its calls itself.
     #[cfg(feature = "emulator")]
@@ -44,13 +44,13 @@ impl Recorder {
     /// Why a call that cannot be recorded is refused.
     pub(crate) fn refusal(&self) -> String {
         if self.is_mine() {
-            "a recording is being made, which can hold nothing but launches and fills".into()
+            "only launches and fills can be recorded, and a recording is being made".into()
         } else {
             "another thread is making a recording on this device".into()
         }
     }
 
-    /// Takes note that this thread uses an arena.
+    /// Notes that this thread uses an arena.
     pub(crate) fn uses(&self, arena: u64) {
         if self.is_mine() && arena != self.arena {
             self.strayed.store(true, Ordering::Relaxed);
@@ -69,12 +69,11 @@ impl Recorder {
         std::mem::take(&mut self.calls.lock().unwrap_or_else(|e| e.into_inner()))
     }
 
-    /// Whether all of it was on the one arena.
+    /// Whether it used its own arena only.
     pub(crate) fn check(&self) -> Result<()> {
         if self.strayed.load(Ordering::Relaxed) {
             return Err(Error::Argument(
-                "a recording can use no arena but the one that makes it: another's memory may go before it"
-                    .into(),
+                "a recording can use no arena but its own: another's memory may be freed before it".into(),
             ));
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Recorded work: the launches of a network's step, taken down once and run many times with one call each.
+//! Recorded work: the launches of a network's step, captured once and run many times with one call each.
 //!
 //! A step of a network is some hundred short launches, whose cost on the host is more than their work on the GPU. A
 //! CUDA GPU captures them from its stream into a graph; the emulated one keeps each call and its parameters. What a
@@ -10,7 +10,7 @@ use super::recorder::Recorded;
 use crate::{Error, Result};
 use std::fmt;
 
-/// Work on an [`Arena`]'s tensors that [`Arena::record`] took down.
+/// Work on an [`Arena`]'s tensors that [`Arena::record`] captured.
 pub struct Recording {
     /// The arena's number.
     arena: u64,
@@ -25,14 +25,13 @@ impl fmt::Debug for Recording {
 }
 
 impl Arena {
-    /// Takes down what `work` does on this arena's GPU instead of doing it: every operation on this arena's tensors
-    /// whose work is launches alone, which those in [`ops`](crate::ops) that take an arena are, and
-    /// [`clear`](Self::clear). [`Recording::run`] then does it, as often as wanted, with what the tensors hold by
-    /// then. Scalars that an operation takes as arguments stay as they were recorded; what changes from step to step
+    /// Records what `work` launches on this arena's GPU instead of running it: every operation in [`ops`](crate::ops)
+    /// that takes an arena, and [`clear`](Self::clear). [`Recording::run`] then runs it, as often as wanted, on the
+    /// tensors' values at that time. Scalars that an operation takes as arguments stay as they were recorded; what changes from step to step
     /// (a learning rate, dropout's step) is read from tensors.
     ///
     /// A device makes one recording at a time. Meanwhile copies to and from the device, allocations, waits and
-    /// timings on it are refused, and so is all that other threads ask of it: none of that can be recorded.
+    /// timings on it are refused, and so are calls of other threads: none of that can be recorded.
     ///
     /// ```
     /// use sharpdim::{Device, Error, Layout, Precision, ops::elementwise};
@@ -71,7 +70,7 @@ impl Arena {
 }
 
 impl Recording {
-    /// Does the recorded work once, after all that was asked of the device before, and waits for none of it.
+    /// Launches the recorded work once, after all earlier work of the device, without waiting for it.
     ///
     /// # Errors
     /// [`Error::Argument`] for an arena other than that which recorded it; [`Error::Device`] within a recording, and

@@ -56,7 +56,7 @@ impl Extent {
         self.high = self.high.max(value);
     }
 
-    pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Self {
+    pub(super) fn covering(values: impl IntoIterator<Item = f64>) -> Self {
         let mut extent = Extent::EMPTY;
         values.into_iter().for_each(|value| extent.add(value));
         extent

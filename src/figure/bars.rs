@@ -2,7 +2,7 @@
 //! estimator. Bars lie, so that long names can be read.
 
 use super::axis::{Axis, Extent, short_label};
-use super::frame::{Entry, Frame, LABEL, Plan, Side};
+use super::frame::{ChartLayout, Entry, Frame, LABEL, Side};
 use super::scene::{Anchor, Color, Shape, Stroke, Text, line, rectangle};
 use super::style::{Key, Style, pale};
 use super::{Figure, Size, check_interval, data_error};
@@ -72,7 +72,7 @@ impl Bars {
     /// [`Error::Data`] where there is no bar, a value is not finite, or a series has not one bar for each group;
     /// [`Error::Argument`] where the size has no room for it.
     pub fn draw(&self, size: Size) -> Result<Figure> {
-        let mut extent = Extent::of([0.0]);
+        let mut extent = Extent::covering([0.0]);
         for (name, bars) in &self.series {
             self.check(name, bars, &mut extent)?;
         }
@@ -81,7 +81,7 @@ impl Bars {
         }
         let series = self.series.iter().enumerate();
         let legend = series.map(|(i, (name, _))| Entry { name, key: Key::Bar(Style(i)) });
-        let plan = Plan {
+        let layout = ChartLayout {
             size,
             title: &self.title,
             x: Side::Values { axis: &self.values, extent },
@@ -91,9 +91,9 @@ impl Bars {
             // For the value beside the longest bar.
             right: 4.0 * LABEL,
         };
-        let mut frame = plan.frame()?;
+        let mut frame = layout.frame()?;
         self.draw_data(&mut frame, size)?;
-        Ok(Figure::new(&plan, frame))
+        Ok(Figure::new(&layout, frame))
     }
 
     fn check(&self, name: &str, bars: &[Bar], extent: &mut Extent) -> Result<()> {

@@ -77,8 +77,8 @@ pub(super) struct Entry<'a> {
     pub key: Key,
 }
 
-/// What is around the data.
-pub(super) struct Plan<'a> {
+/// The layout of a chart around its data: size, title, axes and legend.
+pub(super) struct ChartLayout<'a> {
     pub size: Size,
     pub title: &'a str,
     pub x: Side<'a>,
@@ -95,7 +95,7 @@ pub(super) struct Frame {
     pub shapes: Vec<Shape>,
 }
 
-impl Plan<'_> {
+impl ChartLayout<'_> {
     /// Lays out and draws all but the data.
     pub(super) fn frame(&self) -> Result<Frame> {
         self.size.check()?;

@@ -2,7 +2,7 @@
 //! The shades go from white to dark blue, and stay in order in gray.
 
 use super::axis::{Axis, Extent, Scale, short_label};
-use super::frame::{Frame, LABEL, Plan, Side};
+use super::frame::{ChartLayout, Frame, LABEL, Side};
 use super::scene::{Anchor, Color, Fill, Shape, Stroke, Text, line, rectangle};
 use super::text::width;
 use super::{Figure, Size, data_error};
@@ -64,7 +64,7 @@ impl Heatmap {
     /// a logarithmic scale, not more than 0; [`crate::Error::Argument`] where the size has no room for it.
     pub fn draw(&self, size: Size) -> Result<Figure> {
         let mut scale = self.scale()?;
-        let plan = Plan {
+        let layout = ChartLayout {
             size,
             title: &self.title,
             x: Side::Names(&self.columns),
@@ -72,12 +72,12 @@ impl Heatmap {
             legend: Vec::new(),
             right: 9.5 * LABEL,
         };
-        let mut frame = plan.frame()?;
+        let mut frame = layout.frame()?;
         let cells = self.cells(&frame, &scale);
         frame.group("series", &self.title, cells);
         let key = self.key(&frame, &mut scale);
         frame.group("key", &self.shade.title, key);
-        Ok(Figure::new(&plan, frame))
+        Ok(Figure::new(&layout, frame))
     }
 
     fn scale(&self) -> Result<Scale> {

@@ -1,8 +1,8 @@
-//! How values are spread: counts in bins of equal width, and dashed lines at marked values. The dimension at
+//! Histograms: counts in bins of equal width, and dashed lines at marked values. The dimension at
 //! each point, distances of pairs.
 
 use super::axis::{Axis, Extent};
-use super::frame::{Entry, Plan, Side};
+use super::frame::{ChartLayout, Entry, Side};
 use super::scene::{Color, Fill, Stroke, line, rectangle};
 use super::style::{Key, Style, reference};
 use super::{Figure, Size, data_error};
@@ -58,12 +58,12 @@ impl Histogram {
     /// [`Error::Argument`] where `bins` is out of range or the size has no room for it.
     pub fn draw(&self, size: Size) -> Result<Figure> {
         let (edges, counts) = self.count()?;
-        let mut extent = Extent::of([edges[0], edges[counts.len()]]);
+        let mut extent = Extent::covering([edges[0], edges[counts.len()]]);
         for (name, value) in &self.marks {
             extent.add(self.x.check(*value, &|| format!("mark {name:?}"))?);
         }
         let marks = self.marks.iter().enumerate();
-        let plan = Plan {
+        let layout = ChartLayout {
             size,
             title: &self.title,
             x: Side::Values { axis: &self.x, extent },
@@ -71,7 +71,7 @@ impl Histogram {
             legend: marks.map(|(i, (name, _))| Entry { name, key: Key::Reference(i) }).collect(),
             right: 0.0,
         };
-        let mut frame = plan.frame()?;
+        let mut frame = layout.frame()?;
         let (color, edge) = (Style(5).color(), Stroke::solid(Color::INK, 0.6));
         let bar = |i: usize| {
             let from = [frame.x.at(edges[i]), frame.y.at(0.0)];
@@ -84,7 +84,7 @@ impl Histogram {
             let ([_, top, _, bottom], x) = (frame.bounds(), frame.x.at(*value));
             frame.group("reference", name, vec![line([x, top], [x, bottom], reference(i))]);
         }
-        Ok(Figure::new(&plan, frame))
+        Ok(Figure::new(&layout, frame))
     }
 
     /// The edges of the bins, and the values in each; the last bin has its upper edge too.

@@ -2,7 +2,7 @@
 //! against k or the sample's size, a scale curve.
 
 use super::axis::{Axis, Extent};
-use super::frame::{Entry, Frame, Plan, Side};
+use super::frame::{ChartLayout, Entry, Frame, Side};
 use super::scene::{Shape, Stroke, line, polyline};
 use super::style::{Key, Style, pale, reference};
 use super::{Figure, Size, check_interval, data_error};
@@ -147,7 +147,7 @@ impl Lines {
         for (name, value) in &self.references {
             y.add(self.y.check(*value, &|| format!("reference {name:?}"))?);
         }
-        let plan = Plan {
+        let layout = ChartLayout {
             size,
             title: &self.title,
             x: Side::Values { axis: &self.x, extent: x },
@@ -155,9 +155,9 @@ impl Lines {
             legend: self.legend(),
             right: 0.0,
         };
-        let mut frame = plan.frame()?;
+        let mut frame = layout.frame()?;
         self.draw_data(&mut frame);
-        Ok(Figure::new(&plan, frame))
+        Ok(Figure::new(&layout, frame))
     }
 
     fn legend(&self) -> Vec<Entry<'_>> {

@@ -6,7 +6,7 @@
 //! - [`Scatter`]: labelled points with intervals: datasets by dimension and sharpness.
 //! - [`Bars`]: values with intervals side by side: estimators, datasets.
 //! - [`Heatmap`]: a matrix with its values written in: pairs of classes.
-//! - [`Pictures`]: images in rows and columns: what attacks make of them.
+//! - [`Pictures`]: images in rows and columns: attacked images, sharpest pairs.
 //!
 //! Each is built up, then drawn at a [`Size`] into a [`Figure`]. Colours are those of Okabe and Ito; marks and
 //! dashes say the same again. Titles and names may be any text: what is too long is shortened, and stays whole
@@ -107,8 +107,8 @@ pub struct Figure {
 }
 
 impl Figure {
-    fn new(plan: &frame::Plan, frame: frame::Frame) -> Self {
-        Figure { size: plan.size, title: plan.title.to_string(), shapes: frame.shapes }
+    fn new(layout: &frame::ChartLayout, frame: frame::Frame) -> Self {
+        Figure { size: layout.size, title: layout.title.to_string(), shapes: frame.shapes }
     }
 
     /// Figures side by side, from left to right, as one whose title is `title`.

@@ -1,4 +1,4 @@
-//! Images in rows and columns with a few words under each: what an attack makes of images, the sharpest pairs.
+//! Images in rows and columns with captions: attacked images, the sharpest pairs.
 //! Pixels stay pixels: what is enlarged is not smoothed.
 
 use super::scene::{Anchor, Bitmap, Color, Shape, Stroke, Text, rectangle};

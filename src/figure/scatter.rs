@@ -2,7 +2,7 @@
 //! other and of the points.
 
 use super::axis::{Axis, Extent};
-use super::frame::{Entry, Frame, Plan, Side};
+use super::frame::{ChartLayout, Entry, Frame, Side};
 use super::scene::{Anchor, Color, Shape, Stroke, Text, line, polyline};
 use super::style::{Key, Style, pale, reference};
 use super::text::{shortened, width};
@@ -168,7 +168,7 @@ impl Scatter {
         let mut legend: Vec<Entry> =
             self.groups.iter().map(|group| Entry { name: &group.name, key: key(group) }).collect();
         legend.extend(self.diagonal.iter().map(|name| Entry { name, key: Key::Reference(0) }));
-        let plan = Plan {
+        let layout = ChartLayout {
             size,
             title: &self.title,
             x: Side::Values { axis: &self.x, extent: x },
@@ -179,7 +179,7 @@ impl Scatter {
             legend: if legend.len() > 1 { legend } else { Vec::new() },
             right: 0.0,
         };
-        let mut frame = plan.frame()?;
+        let mut frame = layout.frame()?;
         if let Some(name) = &self.diagonal {
             let shapes = diagonal(&frame).into_iter().collect();
             frame.group("reference", name, shapes);
@@ -201,7 +201,7 @@ impl Scatter {
         }
         let labels = self.labels(&frame);
         frame.group("labels", "", labels);
-        Ok(Figure::new(&plan, frame))
+        Ok(Figure::new(&layout, frame))
     }
 
     fn check_group(&self, group: &Group, extents: &mut [Extent; 2]) -> Result<()> {

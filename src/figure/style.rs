@@ -1,4 +1,4 @@
-//! What tells series apart, in print and by colour-blind people too: the colours of Okabe and Ito, and with
+//! Colours and marks that keep series distinguishable, in print and for colour-blind readers: the colours of Okabe and Ito, and with
 //! each a mark and a dash of its own.
 
 use super::scene::{Color, Fill, Shape, Stroke, line, rectangle};

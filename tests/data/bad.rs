@@ -33,9 +33,9 @@ fn nothing_there() {
     assert_open_says(folder.path(), &["is an empty folder"]);
     assert_open_says(&folder.file("x.npy", ""), &["x.npy", "is empty"]);
     assert_open_says(&folder.file("x.bin", ""), &["x.bin", "holds no images"]);
-    assert_open_says(&folder.file("x.dat", "hello there"), &["x.dat", "no dataset that is known"]);
+    assert_open_says(&folder.file("x.dat", "hello there"), &["x.dat", "no dataset of a known format"]);
     assert_open_says(&folder.file("x", png(2, 2, 0)), &["x", "is a single image"]);
-    assert_open_says(folder.path(), &["holds no dataset that is known here", "4 files: x"]);
+    assert_open_says(folder.path(), &["holds no dataset of a known format", "4 files: x"]);
     folder.file("y.png", png(2, 2, 0));
     assert_open_says(folder.path(), &["1 images, but no class folders"]);
 
@@ -72,7 +72,7 @@ fn idx_that_is_wrong() {
     let folder = Folder::new();
     folder.file("train-images-idx3-ubyte", &whole);
     assert_open_says(folder.path(), &[file, "labels are not beside it", "train-labels-idx1-ubyte"]);
-    assert_open_says(&folder.file("digits", &whole), &["digits: ", "cannot be told from its name"]);
+    assert_open_says(&folder.file("digits", &whole), &["digits: ", "cannot be found by its name"]);
 
     let folder = Folder::new();
     folder.folder("train-images-idx3-ubyte");
@@ -233,7 +233,7 @@ fn npy_that_is_wrong() {
     let folder = Folder::new();
     let path = folder.file("images.npy", &whole);
     assert_open_says(&path, &["images.npy: ", "labels are not beside it", "labels.npy"]);
-    assert_open_says(&folder.file("x.npy", &whole), &["x.npy: ", "cannot be told from its name"]);
+    assert_open_says(&folder.file("x.npy", &whole), &["x.npy: ", "cannot be found by its name"]);
     folder.file("labels.npy", &labels);
     assert_says(Dataset::open_with(folder.path(), &TEST), &["no test part"]);
 }

@@ -139,7 +139,7 @@ fn damaged_scans_are_refused() {
     assert_says(load_one(&ones), &["x.jpg: ", "bits that are no code"]);
     // Half of it: the marker comes too early.
     let half = [&whole[..(start + end) / 2], &[0], &whole[end..]].concat();
-    assert_says(load_one(&half), &["x.jpg: ", "fewer bits than its pixels take"]);
+    assert_says(load_one(&half), &["x.jpg: ", "too few bits for its pixels"]);
     // What stands behind the last pixel does no harm.
     let more = [&whole[..end], &[0; 40], &whole[end..]].concat();
     assert_eq!(bytes_of(&load_one(&more).unwrap()), bytes_of(&load_one(&whole).unwrap()));
@@ -162,7 +162,7 @@ fn restarts_out_of_turn_are_refused() {
     let without = [&whole[..restarts[16]], &whole[restarts[16] + 2..]].concat();
     assert_says(load_one(&without), &["x.jpg: ", "before a restart"]);
     let short = [&whole[..restarts[16]], &whole[whole.len() - 2..]].concat();
-    assert_says(load_one(&short), &["x.jpg: ", "fewer restarts than are due"]);
+    assert_says(load_one(&short), &["x.jpg: ", "missing restart markers"]);
     let padded = [&whole[..restarts[5]], &[0x55], &whole[restarts[5]..]].concat();
     assert_says(load_one(&padded), &["x.jpg: ", "before a restart"]);
 }
@@ -181,7 +181,7 @@ fn tables_that_lack_or_lie_are_refused() {
     let mut changed = whole.clone();
     // Three codes of one bit.
     changed[place(0xc4) + 5] = 3;
-    assert_says(load_one(&changed), &["x.jpg: ", "a Huffman table that cannot be"]);
+    assert_says(load_one(&changed), &["x.jpg: ", "an invalid Huffman table"]);
 }
 
 #[test]

@@ -265,7 +265,7 @@ fn slices_taken_from_archives() {
     folder.file("pos/17.png", png(8, 9, 2));
     let dbc = open(Named::Dbc, folder.path()).unwrap();
     assert_eq!((dbc.has_origins(), dbc.origin(0).unwrap()), (false, None));
-    assert!(dbc.notes()[0].starts_with("1 of 3 images do not say whose they are"), "{:?}", dbc.notes());
+    assert!(dbc.notes()[0].starts_with("1 of 3 images have no known patient"), "{:?}", dbc.notes());
 
     let folder = Folder::new();
     for score in 0..=5 {
@@ -297,7 +297,7 @@ fn rows_again_and_paths_from_here() {
     folder.file("MURA-v1.1/train_image_paths.csv", rows);
     let mura = open(Named::Mura, folder.path()).unwrap();
     assert_eq!(names(&mura), [image]);
-    let again = "a label whose image a row before it has";
+    let again = "a repeated label of one image";
     assert_eq!(
         mura.left_out(),
         [2, 4].map(|row| format!("train_image_paths.csv, row {row}: {image}: {again}"))

@@ -86,7 +86,10 @@ fn parts_have_their_share_of_patients() {
 #[test]
 fn too_few_patients() {
     let (_folder, one) = mura(&[(9, 9)]);
-    assert_says(one.split(4, 4, 0), &["of other patients", "1 patients in all", "take fewer images"]);
+    assert_says(
+        one.split(4, 4, 0),
+        &["without patients of the other part", "1 patients in all", "take fewer images"],
+    );
     // Images enough, but those of each class are one patient's.
     let (_folder, two) = mura(&[(9, 0), (0, 9)]);
     for seed in 0..10 {

@@ -97,7 +97,7 @@ fn headers_that_are_wrong() {
     assert_file_says(&[&[2, 0, 0, 0, 0, 0, 0, 0][..], b"\xff\xfe"].concat(), &["not that of"]);
     assert_file_says(&gz(&whole), &["is compressed"]);
     assert_file_says(&whole[..whole.len() - 1], &["tensor features: its bytes are 0 to 8, but 7 follow"]);
-    assert_file_says(&[&whole[..], &[0; 3]].concat(), &["3 bytes at its end are of no tensor"]);
+    assert_file_says(&[&whole[..], &[0; 3]].concat(), &["3 bytes at its end belong to no tensor"]);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn entries_that_lie() {
     one("U8", "[4,2,2]", "[0,18446744073709551615]", &["but 16 follow"]);
     one("U8", "[18446744073709551615]", "[0,18446744073709551615]", &["but 16 follow"]);
     one("U8", "[4,2,2]", "[9,3]", &["bytes are 9 to 3"]);
-    one("U8", "[2,2,2]", "[8,16]", &["begin at 8", "from 0 are of no tensor"]);
+    one("U8", "[2,2,2]", "[8,16]", &["begin at 8", "from 0 belong to no tensor"]);
     one("U8", "[5,2,2]", "[0,16]", &["shape [5, 2, 2] of U8 is not that of its 16 bytes"]);
     one("F32", "[4,2,2]", "[0,16]", &["shape [4, 2, 2] of F32 is not that of its 16 bytes"]);
     one("U8", "[4294967296,4294967296,4294967296]", "[0,16]", &["is not that of its 16 bytes"]);

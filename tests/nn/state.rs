@@ -210,7 +210,7 @@ fn damaged_files() {
         says(network.load(&path), &["weights.safetensors"]);
     }
     fs::write(&path, [&whole[..], &[0]].concat()).unwrap();
-    says(network.load(&path), &["1 bytes at its end are of no tensor"]);
+    says(network.load(&path), &["1 bytes at its end belong to no tensor"]);
     let mut lying = whole.clone();
     lying[..8].copy_from_slice(&(u64::MAX / 2).to_le_bytes());
     fs::write(&path, &lying).unwrap();

@@ -249,7 +249,7 @@ fn a_recording_holds_and_runs_on_its_own_arena_only() {
         ] {
             let error = next.record(|_| work(&step, &mut other)).unwrap_err();
             assert!(
-                matches!(&error, Error::Argument(text) if text.contains("no arena but the one")),
+                matches!(&error, Error::Argument(text) if text.contains("no arena but its own")),
                 "{error}"
             );
         }

@@ -10,34 +10,34 @@ use sharpdim::nn::Trained;
 use std::path::PathBuf;
 
 const ABOUT: &str = "\
-Attacks a trained network: looks for the worst images near given ones, and says what
-they cost it in loss and accuracy (Konz & Mazurowski, ICLR 2024, set that against label
-sharpness).
+Runs adversarial attacks on a trained network: searches near each image for one with a
+higher loss, and reports loss and accuracy penalties (Konz & Mazurowski, ICLR 2024,
+relate these to label sharpness).
 
-CHECKPOINT is checkpoint.safetensors of a run of `sharpdim train`. Without DATA, its test images
-are found again where it says they are. Epsilons are in pixel units, 0 to 255; penalties
-are attacked loss less unattacked, and unattacked accuracy less attacked, with 95 %
-intervals over the images.";
+CHECKPOINT is checkpoint.safetensors of a run of `sharpdim train`. Without DATA, the run's
+test images are loaded again. Epsilons are in pixel units, 0 to 255. The loss penalty is
+attacked less clean loss, the accuracy penalty clean less robust accuracy, each with a
+95 % bootstrap interval over the images.";
 
 const MORE: &str = "\
-An attack is a bound: that it fails does not say that there is nothing to be found.
-`masked` counts images whose gradient was 0 on the way: attacks by gradients are blind
-there, and square or apgd-dlr tell more.
+Accuracy under an attack is an upper bound of robust accuracy: a stronger attack may find
+more. `masked` counts images with gradient masking, a gradient of 0 at some step, where
+gradient attacks fail: try square or apgd-dlr.
 
 Examples:
   sharpdim train && sharpdim attack trained/checkpoint.safetensors           FGSM on the test images
   sharpdim attack CHECKPOINT --attack noise,fgsm,pgd,apgd           from weak to strong
-  sharpdim attack CHECKPOINT --out grid.png --curves curves.png     what was done to the images
+  sharpdim attack CHECKPOINT --out grid.png --curves curves.png     pictures and charts
   sharpdim attack CHECKPOINT --norm l2 --epsilon 100,200 --attack pgd --restarts 5
-  sharpdim attack CHECKPOINT --attack pgd --towards lesion          until it is told as that class
-  sharpdim attack CHECKPOINT --attack bim --least 16                what flips each image
+  sharpdim attack CHECKPOINT --attack pgd --towards lesion          targeted, at a class
+  sharpdim attack CHECKPOINT --attack bim --least 16                least epsilon of each image
   sharpdim attack CHECKPOINT mnist --classes 3,8 --count 100        other images
   sharpdim attack CHECKPOINT --json                                 JSON for programs
 
 Ctrl-C prints what is finished; a second one ends at once. Exit codes: 0, 1 for an error,
 2 for a command line that makes no sense, 130 after Ctrl-C.";
 
-/// Attacks a trained network, and says what that costs it
+/// Attacks a trained network, and measures the loss and accuracy that it loses
 #[derive(clap::Args)]
 #[command(long_about = ABOUT, after_long_help = format!("{}\n{MORE}", table()))]
 pub struct Args {
@@ -55,11 +55,11 @@ pub struct Args {
     #[arg(long, value_name = "A,B", value_parser = names(), value_delimiter = ',', default_value = "fgsm")]
     pub attack: Vec<String>,
 
-    /// How far a value may move (linf), or all values in Euclidean norm (l2)
+    /// Largest perturbation: of each value (linf), or Euclidean norm of all (l2)
     #[arg(long, value_name = "E,F", value_delimiter = ',', value_parser = above(true), default_value = "1,2,4,8")]
     pub epsilon: Vec<f32>,
 
-    /// What epsilon bounds
+    /// Norm of the perturbation that epsilon bounds
     #[arg(long, value_enum, default_value_t = NormName::Linf)]
     pub norm: NormName,
 
@@ -71,11 +71,11 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub restarts: u32,
 
-    /// Forward passes of square
+    /// Queries of square: forward passes of each image
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub queries: u32,
 
-    /// Lead images towards this class, by name, rather than away from their own
+    /// Targeted: attack towards this class, by name, rather than away from the true one
     #[arg(long, value_name = "CLASS")]
     pub towards: Option<String>,
 
@@ -83,15 +83,15 @@ pub struct Args {
     #[arg(long, value_name = "UPPER", value_parser = above(false))]
     pub least: Option<f32>,
 
-    /// Draws of the images that intervals are made of
+    /// Bootstrap draws for the intervals
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub draws: usize,
 
-    /// Images that go through the network at once
+    /// Batch size
     #[arg(long, value_name = "B", default_value_t = 64)]
     pub batch: usize,
 
-    /// Seed of drawing images, of random starts and of intervals
+    /// Seed of drawn images, random starts and bootstraps
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
 
@@ -99,7 +99,7 @@ pub struct Args {
     #[arg(long, default_value = "auto")]
     pub device: String,
 
-    /// Draw images, what was added, magnified, and what came of it, at the greatest epsilon
+    /// Draw images, perturbations (magnified) and attacked images, at the greatest epsilon
     #[arg(long, value_name = "FILE.png")]
     pub out: Option<PathBuf>,
 
@@ -111,7 +111,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE.png")]
     pub curves: Option<PathBuf>,
 
-    /// No progress
+    /// Show no progress
     #[arg(long)]
     pub quiet: bool,
 

@@ -1,4 +1,4 @@
-//! Images as they are, what each attack added to them, magnified, and the attacked images, with their predicted classes.
+//! The picture of --out: images, each attack's perturbations, magnified, and the attacked images, with predicted classes.
 
 use crate::attack::args::Args;
 use crate::attack::run::Found;

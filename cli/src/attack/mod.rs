@@ -1,5 +1,5 @@
-//! Attacks a trained network, and shows what that costs it as a table, as JSON and as pictures.
-//! The library does the attacking; this finds the images and shows what was found.
+//! Attacks a trained network, and shows loss and accuracy under attack as a table, as JSON and as pictures.
+//! The library runs the attacks; this loads the images and shows the results.
 
 mod args;
 mod grid;

@@ -1,4 +1,4 @@
-//! What was found, as a table for people, as JSON for programs, and as curves.
+//! The results of attacks, as a table for people, as JSON for programs, and as curves.
 
 use crate::attack::args::Args;
 use crate::attack::run::{Found, Ran};
@@ -29,10 +29,10 @@ struct Least {
 }
 
 impl Least {
-    fn of(ran: &Ran) -> Option<Self> {
+    fn new(ran: &Ran) -> Option<Self> {
         let mut right: Vec<Option<f32>> =
             ran.least.as_ref()?.iter().copied().filter(|least| *least != Some(0.0)).collect();
-        // What is not flipped needs more than all others.
+        // Images that were not flipped sort last.
         let order = |least: &Option<f32>| least.unwrap_or(f32::INFINITY);
         right.sort_by(|a, b| order(a).total_cmp(&order(b)));
         let flipped = right.iter().flatten().count();
@@ -72,7 +72,7 @@ impl Shown<'_> {
                     level.masked,
                 ));
             }
-            if let Some((Least { right, flipped, median }, upper)) = Least::of(ran).zip(self.args.least) {
+            if let Some((Least { right, flipped, median }, upper)) = Least::new(ran).zip(self.args.least) {
                 let median = median.map_or_else(|| format!("above {upper}"), |median| median.to_string());
                 lines.push(format!(
                     "  least epsilon that flips an image: {flipped} of {right} by {upper}; median {median}"
@@ -146,26 +146,27 @@ impl Shown<'_> {
             let mut levels: Vec<_> = ran.report.levels.iter().collect();
             levels.sort_by(|a, b| a.epsilon.total_cmp(&b.epsilon));
             levels.dedup_by_key(|level| level.epsilon);
-            let of = |value: fn(&Estimate) -> f64| -> Vec<f64> {
+            let column = |value: fn(&Estimate) -> f64| -> Vec<f64> {
                 levels.iter().map(|level| value(&level.loss_penalty)).collect()
             };
             let epsilons: Vec<f64> = levels.iter().map(|level| f64::from(level.epsilon)).collect();
-            let series = Series::new(&ran.report.attack, &epsilons, &of(|found| found.value));
-            lines = lines.series(series.band(&of(|found| found.interval[0]), &of(|found| found.interval[1])));
+            let series = Series::new(&ran.report.attack, &epsilons, &column(|found| found.value));
+            lines = lines
+                .series(series.band(&column(|found| found.interval[0]), &column(|found| found.interval[1])));
         }
         Ok(lines.draw(SIZE)?)
     }
 }
 
-fn number(of: &Estimate) -> String {
-    format!("{:.4} [{:.4}, {:.4}]", of.value, of.interval[0], of.interval[1])
+fn number(found: &Estimate) -> String {
+    format!("{:.4} [{:.4}, {:.4}]", found.value, found.interval[0], found.interval[1])
 }
 
-fn percent(of: &Estimate) -> String {
-    let [value, low, high] = [of.value, of.interval[0], of.interval[1]].map(|part| 100.0 * part);
+fn percent(found: &Estimate) -> String {
+    let [value, low, high] = [found.value, found.interval[0], found.interval[1]].map(|part| 100.0 * part);
     format!("{value:.1} [{low:.1}, {high:.1}]")
 }
 
-fn estimate(of: &Estimate) -> Value {
-    json!({ "value": of.value, "low": of.interval[0], "high": of.interval[1] })
+fn estimate(found: &Estimate) -> Value {
+    json!({ "value": found.value, "low": found.interval[0], "high": found.interval[1] })
 }

@@ -17,8 +17,8 @@ Measures two properties of a labelled image dataset (Konz & Mazurowski, ICLR 202
 Its intrinsic dimension is the number of ways in which its images vary: estimated
 from the distances of each image to its nearest neighbours. Its label sharpness K_F
 is how fast the label can change with the image: the greatest 1 / distance between
-two images of different classes. Both depend on the preprocessing, so compare
-datasets only where it is the same: several that are named are preprocessed alike.";
+two images of different classes. Both depend on the preprocessing: compare only
+datasets that were preprocessed alike, as those named in one command are.";
 
 const MORE: &str = "\
 Formats, told apart by what is in PATH:
@@ -49,11 +49,10 @@ Examples:
   sharpdim measure --dataset brats --root brats2018      one of the paper's datasets, unpacked
   sharpdim measure scans --device cuda:0 --json          on the first GPU; JSON for programs
 
-Samples are numbered in the order in which the format lists the images, of those that
-were measured; pairs are named too. Of the times, `load` is opening and choosing,
-`preprocess` is decoding, scaling and resizing, `pairs` is one pass over all pairs of
-samples (neighbours and label sharpness). Image files that were decoded, and what
---calibrate drew, are kept for the next run, in SHARPDIM_CACHE or
+Measured samples are numbered in the order in which the format lists the images. Of the
+times, `load` is opening and selecting, `preprocess` is decoding, scaling and resizing,
+`pairs` is one pass over all pairs of samples (neighbours and label sharpness). Decoded
+images and the draws of --calibrate are cached in SHARPDIM_CACHE or
 ~/.cache/sharpdim/images: --no-cache does without. Files are written whole or not at all.
 Exit codes: 0, 1 for an error, 2 for a command line that makes no sense.";
 
@@ -89,7 +88,7 @@ pub struct Args {
     #[arg(long)]
     pub rgb: bool,
 
-    /// Average over dropped pixels when shrinking
+    /// Antialias when shrinking: average over the pixels that would be skipped
     #[arg(long)]
     pub antialias: bool,
 
@@ -129,7 +128,7 @@ pub struct Args {
     #[arg(long)]
     pub curves: bool,
 
-    /// Say where the true dimension is, bias included: by manifolds whose dimension is known
+    /// Give an interval for the true dimension, bias included, from manifolds of known dimension
     #[arg(long)]
     pub calibrate: bool,
 
@@ -137,11 +136,11 @@ pub struct Args {
     #[arg(long)]
     pub curate: bool,
 
-    /// How near that is: a distance, or a part of the median nearest one [default: 25%]
+    /// Radius of near-duplicates: a distance, or a part of the median nearest one [default: 30%]
     #[arg(long, value_name = "R|P%", value_parser = near)]
     pub near_duplicates: Option<Near>,
 
-    /// Measure PATH from this set's samples too: their neighbours in it, their pairs with it
+    /// Also measure this set's samples against PATH: their neighbours in it, their pairs with it
     #[arg(long, value_name = "[NAME=]PATH", requires = "paths", value_parser = OsStringValueParser::new().map(Named::parse))]
     pub query: Option<Named>,
 
@@ -164,7 +163,7 @@ pub struct Args {
     #[arg(long)]
     pub skip_bad: bool,
 
-    /// Decode all images anew, and keep none of them for the next run
+    /// Decode all images, without reading or writing the cache
     #[arg(long)]
     pub no_cache: bool,
 

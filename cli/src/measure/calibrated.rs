@@ -1,5 +1,5 @@
-//! `--calibrate`: which dimensions the truth may have. What estimators say of samples of known dimension depends on
-//! nothing of the dataset but its size: it is kept for the next run, as it grows, so that Ctrl-C loses little.
+//! `--calibrate`: intervals for the true dimension. Estimates of samples of known dimension depend on the dataset's size
+//! only: they are cached for the next run as they are made, so that Ctrl-C loses little.
 
 use crate::failure::Failure;
 use crate::measure::args::Args;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// More samples than this are not drawn 1200 times: that would take hours.
 const MOST: usize = 20_000;
 
-/// What was drawn is kept this often.
+/// How often draws are written to the cache.
 const KEPT: Duration = Duration::from_secs(2);
 
 /// What is found for each estimator, and why nothing is for another.
@@ -49,7 +49,7 @@ impl Calibrated {
     }
 }
 
-/// Refuses what would not end: before anything is measured.
+/// Refuses sizes that would take hours, before anything is measured.
 pub fn check(args: &Args, n: usize) -> Result<(), Failure> {
     if args.calibrate && n > MOST {
         Err(Failure::new(format!(
@@ -101,7 +101,7 @@ pub fn calibrate<'a>(
     Ok(Calibrated { calibration, estimators, truths, notes })
 }
 
-/// Draws what lacks; returns why it could not be kept, if so.
+/// Makes the missing draws; returns why they could not be cached, if so.
 fn draw(calibration: &mut Calibration, device: &Device, file: Option<&Path>) -> Result<Option<Error>> {
     let bar = fraction_bar("calibration");
     let (mut last, mut trouble) = (Instant::now(), None);

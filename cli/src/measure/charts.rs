@@ -7,7 +7,7 @@ use sharpdim::figure::{Axis, Bar, Bars, Figure, Heatmap, Histogram, Lines, Marke
 use sharpdim::measure::{Against, CurvePoint, Estimate};
 use std::collections::BTreeSet;
 
-/// A chart, what its file is called, and what is to be said below it.
+/// A chart, its file name and its caption.
 pub struct Chart {
     pub file: &'static str,
     pub figure: Figure,
@@ -16,10 +16,10 @@ pub struct Chart {
 
 const WIDTH: u32 = 720;
 
-/// Axes' name for what is estimated.
+/// The axis title of estimates.
 const DIMENSION: &str = "intrinsic dimension";
 
-/// An estimate of more than this many times the main one is no dimension, as one below 0 is none.
+/// Estimates above this many times the main one are implausible, as those below 0 are.
 const FAR: f64 = 20.0;
 
 /// All estimates of one dataset.
@@ -40,12 +40,12 @@ pub fn estimators(measured: &Measured) -> Result<Option<Chart>> {
     if !absurd.is_empty() {
         let absurd: Vec<String> =
             absurd.iter().map(|found| format!("{} ({:.1})", found.estimator.name(), found.value)).collect();
-        caption += &format!(" Not drawn, for what it says cannot be: {}.", absurd.join(", "));
+        caption += &format!(" Not drawn, as an implausible estimate: {}.", absurd.join(", "));
     }
     Ok(Some(Chart { file: "estimators", figure, caption }))
 }
 
-/// What the main estimator says of samples of known dimension, and where the measured estimate is among them.
+/// The main estimator on samples of known dimension, and the measured estimate among them.
 pub fn calibrated(measured: &Measured) -> Result<Option<Chart>> {
     let Some((calibrated, main)) = measured.calibrated.as_ref().zip(measured.main_estimate()) else {
         return Ok(None);
@@ -56,7 +56,7 @@ pub fn calibrated(measured: &Measured) -> Result<Option<Chart>> {
     let highest = known.iter().map(|point| point.at[1]).fold(truth.low, f64::max);
     let high = truth.high.min(highest);
     let own = Marked::new("", main.value, (truth.low * high).sqrt()).y_interval(truth.low, high);
-    let x = Axis::log(format!("what {} says", main.estimator.name()));
+    let x = Axis::log(format!("estimate by {}", main.estimator.name()));
     let figure = Scatter::new("Estimates of manifolds of known dimension", x, Axis::log("true dimension"))
         .diagonal("no bias")
         .group("known manifolds", &known)
@@ -129,7 +129,8 @@ pub fn curves(measured: &Measured, against: Against) -> Result<Option<Chart>> {
             continue;
         }
         drawn += 1;
-        let column = |of: fn(&CurvePoint) -> f64| shown.iter().map(|point| of(point)).collect::<Vec<f64>>();
+        let column =
+            |value: fn(&CurvePoint) -> f64| shown.iter().map(|point| value(point)).collect::<Vec<f64>>();
         let series = Series::new(curve.estimator.name(), &column(|p| p.at as f64), &column(|p| p.value));
         // An interval of very few samples may reach so far that all else would be flat.
         let cut = |ends: Vec<f64>| ends.into_iter().map(|end| end.clamp(0.0, highest)).collect::<Vec<f64>>();

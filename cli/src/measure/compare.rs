@@ -1,10 +1,10 @@
-//! Several datasets side by side: what of each is compared, as a table and for the page.
+//! Several datasets side by side, as a table and for the page.
 
 use crate::measure::measured::Measured;
 use sharpdim::measure::Estimate;
 use std::fmt::Write;
 
-/// What of a dataset is compared with others.
+/// The results of a dataset that are compared with others.
 pub struct Summary {
     pub name: String,
     pub n: usize,
@@ -18,7 +18,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub fn of(measured: &Measured) -> Self {
+    pub fn new(measured: &Measured) -> Self {
         let sharpness = measured.sharpness.as_ref();
         let without_local = |found: &Estimate| {
             let mut found = found.clone();
@@ -51,7 +51,8 @@ impl Summary {
 /// What makes datasets hard to compare though all were preprocessed alike.
 pub fn cautions(all: &[&Summary]) -> Vec<String> {
     let mut cautions = Vec::new();
-    let differ = |of: fn(&Summary) -> usize| all.windows(2).any(|pair| of(pair[0]) != of(pair[1]));
+    let differ =
+        |number: fn(&Summary) -> usize| all.windows(2).any(|pair| number(pair[0]) != number(pair[1]));
     if differ(|summary| summary.n) {
         let least = all.iter().map(|summary| summary.n).min().unwrap_or(0);
         cautions.push(format!(
@@ -71,7 +72,7 @@ pub fn cautions(all: &[&Summary]) -> Vec<String> {
     cautions
 }
 
-/// A row of the comparison: what it is of, and each dataset's cell.
+/// A row of the comparison: its heading, and each dataset's cell.
 pub type Row = (String, Vec<String>);
 
 pub fn rows(all: &[&Summary]) -> Vec<Row> {

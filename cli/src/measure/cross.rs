@@ -41,23 +41,23 @@ pub fn measure(
     query: &Input,
 ) -> Result<Cross, Failure> {
     // As those that they are compared with are.
-    let hold = Hold::of(reference);
-    let loaded = load(args, &query.dataset, hold).map_err(|failure| failure.of(&query.name))?;
+    let hold = Hold::current(reference);
+    let loaded = load(args, &query.dataset, hold).map_err(|failure| failure.in_dataset(&query.name))?;
     let mut notes = loaded.notes.clone();
-    let (own, of) = (loaded.samples.points()?, reference.samples.points()?);
-    if own.dim() != of.dim() {
+    let (own, others) = (loaded.samples.points()?, reference.samples.points()?);
+    if own.dim() != others.dim() {
         return Err(Failure::new(format!(
             "--query {}: its samples have {} values, those of the dataset {}: distances need as many; --size, \
              --grayscale or --rgb make images alike",
             query.name,
             own.dim(),
-            of.dim()
+            others.dim()
         )));
     }
     let asked = args.estimators();
     let mut estimates = Vec::new();
     for estimator in &asked {
-        let found = match cross_dim(device, &own, &of, estimator) {
+        let found = match cross_dim(device, &own, &others, estimator) {
             // Among several one may be of a kind that cannot, or have too few samples.
             Err(error @ (Error::Argument(_) | Error::Data(_))) if asked.len() > 1 => {
                 notes.push(format!("no {}: {error}", estimator.name()));

@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub struct Input {
-    /// What it is called in what is printed and drawn.
+    /// Its name in tables and charts.
     pub name: String,
     /// `None` for generated images.
     pub path: Option<PathBuf>,
@@ -20,7 +20,7 @@ pub struct Input {
     pub took: f64,
 }
 
-/// What the generated images are called.
+/// The name of the generated images.
 const GENERATED: &str = "generated images";
 
 /// The datasets asked for, without a path generated images; and the query set, where one is asked for.
@@ -43,14 +43,14 @@ pub fn open(args: &Args) -> Result<(Vec<Input>, Option<Input>), Failure> {
             two_classes(&input.dataset)?;
             Ok(input)
         });
-        inputs.push(input.map_err(|failure| if several { failure.of(name) } else { failure })?);
+        inputs.push(input.map_err(|failure| if several { failure.in_dataset(name) } else { failure })?);
     }
     let mut query = None;
     if let (Some(named), Some(name)) = (&args.query, names.last()) {
         let split = args.query_split.unwrap_or(args.split);
         let input = open_part(args, &named.path, name, &names, split.into());
         // It may be of one class.
-        query = Some(input.map_err(|failure| failure.of(&format!("--query {name}")))?);
+        query = Some(input.map_err(|failure| failure.in_dataset(&format!("--query {name}")))?);
     }
     Ok((inputs, query))
 }
@@ -113,7 +113,7 @@ fn names(paths: &[Named]) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// What to choose from the dataset of this name.
+/// The selection from the dataset of this name.
 fn selection(args: &Args, name: &str, names: &[String]) -> Selection {
     let (mut own, mut of_all) = (Vec::new(), Vec::new());
     for text in &args.classes {

@@ -34,7 +34,7 @@ pub struct Measured<'a> {
     pub calibrated: Option<Calibrated>,
     /// `None` where there are no labels.
     pub sharpness: Option<LabelSharpness>,
-    /// Between patients; `None` where it is not known whose images they are.
+    /// Between patients; `None` where patients are unknown.
     pub apart: Option<BetweenGroups>,
     /// `None` where they are not asked for.
     pub curves: Option<Vec<Curve>>,
@@ -172,8 +172,8 @@ pub fn measure<'a>(
 
     let mut calibrated = None;
     if args.calibrate {
-        let of = found.iter().filter_map(|(_, found)| found.as_ref().ok());
-        let found = calibrated::calibrate(args, device, points.n(), of)?;
+        let estimates = found.iter().filter_map(|(_, found)| found.as_ref().ok());
+        let found = calibrated::calibrate(args, device, points.n(), estimates)?;
         notes.extend(found.notes.iter().cloned());
         calibrated = Some(found);
         seconds.calibration = clock.lap();
@@ -201,7 +201,7 @@ pub fn measure<'a>(
     })
 }
 
-/// What is to be known beside the numbers.
+/// Notes beside the numbers.
 fn notes(args: &Args, loaded: &Loaded, labelled: bool, found: &Found) -> Vec<String> {
     let mut notes = loaded.notes.clone();
     for (estimator, found) in found {
@@ -242,7 +242,7 @@ fn curves(args: &Args, device: &Device, points: &Points<'_>, found: &Found) -> R
     Ok(dimension_curves(device, points, &able, &options, &|done| show(&bar, done))?)
 }
 
-/// What enlarged images are held as.
+/// How enlarged images are held.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
     Embeddings,
@@ -255,12 +255,12 @@ impl Hold {
         let Some(query) = query else { return Ok(Hold::Embeddings) };
         let embedding =
             |dataset: &Dataset| dataset.embedding(&args.preprocess()).map_err(|e| advised(args, e));
-        let of_query = embedding(&query.dataset).map_err(|failure| failure.of(&query.name))?;
+        let of_query = embedding(&query.dataset).map_err(|failure| failure.in_dataset(&query.name))?;
         Ok(if embedding(dataset)? == of_query { Hold::Embeddings } else { Hold::Pixels })
     }
 
-    /// What these images are held as, if they could be either.
-    pub fn of(loaded: &Loaded) -> Self {
+    /// How these images are held.
+    pub fn current(loaded: &Loaded) -> Self {
         if loaded.samples.embedding().is_some() { Hold::Embeddings } else { Hold::Pixels }
     }
 }
@@ -275,7 +275,7 @@ pub fn load(args: &Args, dataset: &Dataset, hold: Hold) -> Result<Loaded, Failur
     loaded.map_err(|error| advised(args, error))
 }
 
-/// What is wrong with images, with what helps.
+/// An error of images, with advice.
 fn advised(args: &Args, error: Error) -> Failure {
     match error {
         Error::Format { .. } | Error::Io { .. } if !args.skip_bad => {

@@ -54,7 +54,7 @@ fn run(args: &Args) -> Result<String, Failure> {
     for (at, input) in inputs.into_iter().enumerate() {
         let name = input.name.clone();
         let outcome = outcome(args, &device, input, query.as_ref(), several.then_some(at));
-        outcomes.push(outcome.map_err(|failure| if several { failure.of(&name) } else { failure })?);
+        outcomes.push(outcome.map_err(|failure| if several { failure.in_dataset(&name) } else { failure })?);
     }
     let written = write(args, &mut outcomes)?;
     Ok(if args.json { as_json(&outcomes, &written) } else { as_table(outcomes, &written) })
@@ -70,11 +70,11 @@ fn outcome(
 ) -> Result<Outcome, Failure> {
     let measured = measured::measure(args, device, input, query)?;
     Ok(Outcome {
-        summary: Summary::of(&measured),
+        summary: Summary::new(&measured),
         json: measured.json(),
         table: measured.table(),
         page: if args.thorough() { page::part(&measured)? } else { page::Part::default() },
-        points: args.points.as_ref().map(|_| Points::of(&measured, at)),
+        points: args.points.as_ref().map(|_| Points::new(&measured, at)),
     })
 }
 

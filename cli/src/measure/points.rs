@@ -18,7 +18,7 @@ enum Column {
 
 impl Points {
     /// One row for each sample; `dataset` is the position of the dataset among several.
-    pub fn of(measured: &Measured, dataset: Option<usize>) -> Self {
+    pub fn new(measured: &Measured, dataset: Option<usize>) -> Self {
         let (loaded, nearest) = (&measured.loaded, &measured.nearest);
         let n = loaded.samples.n();
         let mut columns: Vec<(String, Column)> = Vec::new();

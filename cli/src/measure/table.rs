@@ -133,15 +133,12 @@ impl Measured<'_> {
         let unit = self.unit();
         line(format!("\nLabel sharpness K_F  {:.3e} per unit of {unit}", found.max));
         if let Some(released) = &found.released {
-            line(
-                "  NOT the paper's    its released code takes pairs of equal labels, and a part of them"
-                    .into(),
-            );
+            line("  NOT the paper's    its released code compares some of the pairs of equal labels".into());
             line(format!("  by the definition  {:.3e}, of the same draws", released.definition_max()));
             if released.infinite_draws > 0 {
                 let (infinite, draws) = (released.infinite_draws, found.draws.len());
                 line(format!(
-                    "  infinite there     {infinite} of {draws} draws: a sample met itself, or its twin"
+                    "  infinite there     {infinite} of {draws} draws: a sample was paired with itself or an identical one"
                 ));
             }
         }

@@ -12,23 +12,23 @@ const ABOUT: &str = "\
 Measures the intrinsic dimension of a trained network's representations, layer by
 layer (Ansuini et al. 2019; Konz & Mazurowski, ICLR 2024).
 
-What a layer makes of an image is a vector; the images' vectors have a dimension as
-the images themselves have one. The curve along the network shows where it takes
-directions of the data away: d_data is that of the images, d_repr that of the last
-hidden layer. Both come from the same images, by the same estimator.
+A layer's output for an image is a vector, its representation. The representations have an
+intrinsic dimension, as the images have. The curve over the layers shows where the network
+reduces it: d_data is that of the images, d_repr that of the last hidden layer. Both come
+from the same images, by the same estimator.
 
-CHECKPOINT is checkpoint.safetensors of a run of `sharpdim train`. Without DATA, its training
-images are found again where it says they are.";
+CHECKPOINT is checkpoint.safetensors of a run of `sharpdim train`. Without DATA, the run's
+training images are loaded again.";
 
 const MORE: &str = "\
 Layers, of ResNets: input, maxpool, layer1 .. layer4, avgpool, fc; of VGGs: input,
 features.4 .. (each max pool), avgpool, classifier.0, .3 and .6; of all: last_hidden,
 which is layer4 or classifier.3. Depth is 0 for the images and 1 for the logits, with
-equal steps between.
+equal steps in between.
 
 Examples:
   sharpdim train && sharpdim represent trained/checkpoint.safetensors           the curve, of generated images
-  sharpdim represent runs/scans/checkpoint.safetensors --out curve.png its picture as well
+  sharpdim represent runs/scans/checkpoint.safetensors --out curve.png as a chart too
   sharpdim represent CHECKPOINT --layers input,last_hidden             d_data and d_repr only
   sharpdim represent CHECKPOINT --part test --estimator mle,twonn      of its test images
   sharpdim represent CHECKPOINT mnist --classes 3,8 --count 500        of other images
@@ -68,15 +68,15 @@ pub struct Args {
     #[arg(long)]
     pub sharpness: bool,
 
-    /// Images that go through the network at once
+    /// Batch size
     #[arg(long, value_name = "B", default_value_t = 40)]
     pub batch: usize,
 
-    /// Activations that are held in memory, in MiB; wider layers go to temporary files
+    /// Memory for activations, in MiB; wider layers go to temporary files
     #[arg(long, value_name = "MIB", default_value_t = 2048)]
     pub memory: u64,
 
-    /// Seed of drawing images and of estimators that draw
+    /// Seed of drawn images and of estimators that draw
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
 
@@ -88,7 +88,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE.png")]
     pub out: Option<PathBuf>,
 
-    /// No progress
+    /// Show no progress
     #[arg(long)]
     pub quiet: bool,
 

@@ -26,11 +26,11 @@ pub struct Shown<'a> {
 impl Shown<'_> {
     /// An estimator's value of the images, and of the last hidden layer, where both were measured.
     fn both(&self, at: usize) -> Option<(&Estimate, &Estimate)> {
-        let of = |is: &dyn Fn(&str) -> bool| {
+        let measured = |is: &dyn Fn(&str) -> bool| {
             self.found.iter().find(|layer| is(&layer.layer))?.dims[at].as_ref().ok()
         };
         let last = self.trained.model.last_hidden();
-        Some((of(&|name| name == "input")?, of(&|name| name == "last_hidden" || name == last)?))
+        Some((measured(&|name| name == "input")?, measured(&|name| name == "last_hidden" || name == last)?))
     }
 
     pub fn table(&self) -> String {
@@ -112,12 +112,12 @@ impl Shown<'_> {
                 continue;
             }
             drawn = true;
-            let of = |value: fn(&Estimate) -> f64| -> Vec<f64> {
+            let column = |value: fn(&Estimate) -> f64| -> Vec<f64> {
                 points.iter().map(|(_, found)| value(found)).collect()
             };
             let depths: Vec<f64> = points.iter().map(|(depth, _)| *depth).collect();
-            let series = Series::new(estimator.name(), &depths, &of(|found| found.value));
-            lines = lines.series(series.band(&of(|found| found.low), &of(|found| found.high)));
+            let series = Series::new(estimator.name(), &depths, &column(|found| found.value));
+            lines = lines.series(series.band(&column(|found| found.low), &column(|found| found.high)));
         }
         if !drawn {
             return Err(Failure::new("--out: no layer has a dimension, so that there is nothing to draw"));
@@ -147,7 +147,7 @@ fn compared(data: &Estimate, repr: &Estimate) -> &'static str {
     match () {
         () if repr.high < data.low => "the representations have fewer dimensions",
         () if repr.low > data.high => "the representations have more dimensions",
-        () => "the intervals meet: neither is told to be larger",
+        () => "the intervals overlap: neither is shown to be larger",
     }
 }
 

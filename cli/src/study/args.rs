@@ -14,10 +14,10 @@ classes, network, training size and seed it measures intrinsic dimension and lab
 sharpness, trains, tests, attacks, and measures the dimension of the representations.
 
 What is done stays done: after Ctrl-C, kill -9, a full disk or a lost GPU the same
-command goes on where it was. Several processes may run it in one folder at once.";
+command continues where it was. Several processes may run it in one folder at once.";
 
 const MORE: &str = "\
-Plans are TOML; `sharpdim study plan demo` prints one to start from. Data that are not there are
+Plans are TOML; `sharpdim study plan demo` prints one to start from. Missing datasets are
 skipped, and listed.
 
 Files in the folder --out:
@@ -28,7 +28,7 @@ Files in the folder --out:
 
 Examples:
   sharpdim study --plan demo --out demo             generated images, some minutes on two cores
-  sharpdim study --plan paper --data sets           what there is of the paper's eleven datasets
+  sharpdim study --plan paper --data sets           those of the paper's datasets that are there
   sharpdim study --plan mine.toml --out runs/mine
   sharpdim study --plan paper --shard 3/8           the third of eight jobs; then, when all ended:
   sharpdim study merge --out study
@@ -52,9 +52,9 @@ pub struct Args {
 pub enum Command {
     /// What is done, running, left, skipped and failed, and how long the rest will take
     Status(StatusArgs),
-    /// Joins stores, as those of shards, and draws their figures
+    /// Merges stores, as those of shards, and draws their figures
     Merge(MergeArgs),
-    /// Draws the figures and the page of what is there so far
+    /// Draws the figures and the report of the results so far
     Report(OutArgs),
     /// Prints a plan that comes with the program, as TOML
     Plan(PlanArgs),
@@ -62,7 +62,7 @@ pub enum Command {
 
 #[derive(clap::Args)]
 pub struct RunArgs {
-    /// What to do: a TOML file, or paper or demo, which come with the program
+    /// Plan: a TOML file, or one that comes with the program, paper or demo
     #[arg(long, value_name = "FILE|NAME", default_value = "paper")]
     pub plan: PathBuf,
 
@@ -73,29 +73,29 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data: PathBuf,
 
-    /// Do part I of N only, for arrays of jobs; each part has its own store in --out
+    /// Run shard I of N only, for job arrays; each shard has its own store in --out
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub shard: Option<Shard>,
 
-    /// Tasks at once on the CPU, each on its part of the threads
+    /// Tasks side by side on the CPU, each on its share of the threads
     ///
     /// [default: 1; of images of up to 64 px as many as threads and 4 GB of memory allow]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZero<usize>>,
 
-    /// Do again what failed
+    /// Run failed tasks again
     #[arg(long)]
     pub retry: bool,
 
-    /// Keep the checkpoints of trainings that are done, in --out
+    /// Keep the checkpoints of finished trainings, in --out
     #[arg(long)]
     pub keep_checkpoints: bool,
 
-    /// Seconds from one checkpoint to the next, at ends of epochs; 0 after every epoch
+    /// Seconds between checkpoints, at ends of epochs; 0: after every epoch
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub save_every: Duration,
 
-    /// Decode all images anew, and keep none of them for the next run
+    /// Decode all images, without reading or writing the cache
     #[arg(long)]
     pub no_cache: bool,
 
@@ -107,7 +107,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub no_figures: bool,
 
-    /// No progress
+    /// Show no progress
     #[arg(long)]
     pub quiet: bool,
 }
@@ -134,7 +134,7 @@ pub struct MergeArgs {
     #[command(flatten)]
     pub out: OutArgs,
 
-    /// Stores to join to the one in --out [default: those of shards in --out]
+    /// Stores to merge into the one in --out [default: those of shards in --out]
     pub stores: Vec<PathBuf>,
 
     /// Draw no figures
@@ -144,7 +144,7 @@ pub struct MergeArgs {
 
 #[derive(clap::Args)]
 pub struct PlanArgs {
-    /// Which; without it, all are listed
+    /// Name of the plan; without it, all are listed
     pub name: Option<String>,
 }
 
@@ -153,10 +153,10 @@ pub struct PlanArgs {
 pub struct Shard(pub usize, pub usize);
 
 fn shard(text: &str) -> Result<Shard, String> {
-    let parts = text.split_once('/').map(|(number, of)| (number.parse(), of.parse()));
+    let parts = text.split_once('/').map(|(number, count)| (number.parse(), count.parse()));
     match parts {
-        Some((Ok(number), Ok(of))) if (1..=of).contains(&number) => Ok(Shard(number, of)),
-        _ => Err("two numbers as 3/8 are wanted, the first from 1 to the second".into()),
+        Some((Ok(number), Ok(count))) if (1..=count).contains(&number) => Ok(Shard(number, count)),
+        _ => Err("expected I/N, as 3/8, with I from 1 to N".into()),
     }
 }
 

@@ -60,7 +60,7 @@ fn study(args: &RunArgs) -> Result<(String, u8), Failure> {
     let status = Status::read(&store, folder)?;
     let mut text = shown::status(&status, &path);
     if summary.stopped {
-        text += "\nStopped: the same command goes on";
+        text += "\nStopped: the same command continues";
         return Ok((text, INTERRUPTED));
     }
     if shard.is_some() {

@@ -56,7 +56,7 @@ impl Watch {
             Event::Begun { left, total, cost } => {
                 (self.cost, self.tasks, self.begun) = (*cost, *left, Instant::now());
                 if left < total {
-                    self.say(&format!("{} of {total} tasks are done already", total - left));
+                    self.say(&format!("{} of {total} tasks were done before", total - left));
                 }
             }
             Event::Started { task, epochs } => {
@@ -64,7 +64,7 @@ impl Watch {
                     if task.epochs > 0 { 0.9 * f64::from(*epochs) / f64::from(task.epochs) } else { 0.0 };
                 self.given += share * task.cost;
                 if *epochs > 0 {
-                    self.say(&format!("goes on after {epochs} epochs: {task}"));
+                    self.say(&format!("resumes after {epochs} epochs: {task}"));
                 }
             }
             Event::Moved { task, what, fraction } => {

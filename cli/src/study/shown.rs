@@ -13,9 +13,9 @@ const SHOWN: usize = 10;
 
 pub fn status(status: &Status, store: &Path) -> String {
     let all = [&status.done, &status.running, &status.pending, &status.failed, &status.skipped];
-    let of: usize = all.iter().map(|entries| entries.len()).sum();
+    let total: usize = all.iter().map(|entries| entries.len()).sum();
     let mut lines = vec![format!("Study     {}", store.display())];
-    lines.push(format!("Done      {} of {of} tasks", status.done.len()));
+    lines.push(format!("Done      {} of {total} tasks", status.done.len()));
     for entry in &status.running {
         lines.push(format!("Running   {}", described(entry)));
     }
@@ -48,7 +48,7 @@ pub fn status(status: &Status, store: &Path) -> String {
         lines.push(format!("Failed    {} more", status.failed.len() - SHOWN));
     }
     if !status.failed.is_empty() {
-        lines.push("          --retry does them again".into());
+        lines.push("          --retry runs them again".into());
     }
     lines.join("\n")
 }
@@ -62,7 +62,7 @@ fn described(entry: &Entry) -> String {
 }
 
 pub fn status_json(status: &Status, store: &Path) -> String {
-    let of = |entry: &Entry| {
+    let as_json = |entry: &Entry| {
         let reason = match &entry.state {
             State::Failed { error, .. } => Some(error),
             State::Skipped { reason } => Some(reason),
@@ -74,7 +74,7 @@ pub fn status_json(status: &Status, store: &Path) -> String {
             "seconds": entry.seconds, "reason": reason,
         })
     };
-    let list = |entries: &[Entry]| entries.iter().map(of).collect::<Vec<_>>();
+    let list = |entries: &[Entry]| entries.iter().map(as_json).collect::<Vec<_>>();
     json!({
         "store": store.display().to_string(), "done": status.done.len(), "running": list(&status.running),
         "pending": status.pending.len(), "failed": list(&status.failed), "skipped": list(&status.skipped),

@@ -17,15 +17,15 @@ const ABOUT: &str = "\
 Trains a ResNet or VGG from random weights on a labelled image dataset, with the
 settings of Konz & Mazurowski, ICLR 2024, as defaults.
 
-As many images of each class are drawn to train on, and others to test on. Without
+Training and test images are drawn, the same number of each class, none in both. Without
 DATA it trains on generated images: 64 px, twenty epochs, a minute on two cores.
 
 Checkpoints are written every half minute, after the last epoch, and on Ctrl-C: the same
-command with --resume goes on from there, to the same bits as if never stopped.";
+command with --resume continues from there, bit for bit as if never stopped.";
 
 const MORE: &str = "\
 Files in the folder --out:
-  checkpoint.safetensors  weights, optimiser, place in the epoch, history: for --resume
+  checkpoint.safetensors  weights, optimiser state, place in the epoch, history: for --resume
   weights.safetensors     the weights when all epochs are done, under torchvision's names
   metrics.jsonl           a line of JSON for each epoch
   curves.png              loss and accuracy of training and test images by epoch
@@ -53,7 +53,7 @@ pub struct Args {
     #[command(flatten)]
     pub by_name: ByName,
 
-    /// patient: where patients are known, none is in both parts; image: as published
+    /// patient: no patient has both training and test images, where known; image: as published
     #[arg(long, value_enum, default_value_t = SplitBy::Patient)]
     pub split: SplitBy,
 
@@ -64,11 +64,11 @@ pub struct Args {
     #[arg(long, default_value = "resnet18", help = models())]
     pub model: Model,
 
-    /// Images to train on, as many of each class
+    /// Training images, the same number of each class
     #[arg(long, value_name = "N", default_value_t = 500)]
     pub train: usize,
 
-    /// Images to test on, as many of each class, none of them trained on
+    /// Test images, the same number of each class, none of them trained on
     #[arg(long, value_name = "N", default_value_t = 750)]
     pub test: usize,
 
@@ -76,11 +76,11 @@ pub struct Args {
     #[arg(long)]
     pub test_part: bool,
 
-    /// Times that each training image is seen [default: 100; 20 for generated images]
+    /// Epochs: passes over the training images [default: 100; 20 for generated images]
     #[arg(long, value_name = "E")]
     pub epochs: Option<u32>,
 
-    #[arg(long, value_name = "B", help = format!("Images in a batch [default: {}]", papers(|paper| paper.batch.to_string())))]
+    #[arg(long, value_name = "B", help = format!("Batch size [default: {}]", papers(|paper| paper.batch.to_string())))]
     pub batch: Option<usize>,
 
     /// Resize images to PX x PX [default: 224; 64 for generated images]
@@ -102,7 +102,7 @@ pub struct Args {
     #[arg(long, value_name = "R", help = format!("Learning rate [default: {}]", papers(|paper| format!("{:e}", paper.rate))))]
     pub rate: Option<f32>,
 
-    /// How weights are moved
+    /// Optimiser
     #[arg(long, value_enum, default_value_t = OptimiserName::Adam)]
     pub optimiser: OptimiserName,
 
@@ -110,11 +110,11 @@ pub struct Args {
     #[arg(long, value_name = "D", default_value_t = 1e-4)]
     pub weight_decay: f32,
 
-    /// How much of the last direction stays, for --optimiser sgd
+    /// Momentum of --optimiser sgd
     #[arg(long, value_name = "M", default_value_t = 0.9)]
     pub momentum: f32,
 
-    /// Probability of a value to fall in VGG's classifier
+    /// Dropout probability in VGG's classifier
     #[arg(long, value_name = "P", default_value_t = 0.5)]
     pub dropout: f32,
 
@@ -122,27 +122,27 @@ pub struct Args {
     #[arg(long)]
     pub precision: Option<Precision>,
 
-    /// What is made of a pixel's value: unit, v / 255; standard, mean 0 and deviation 1; none, v
+    /// Input normalisation: unit, v / 255; standard, mean 0 and deviation 1; none, v
     #[arg(long, value_enum, default_value_t = NormaliseName::Unit)]
     pub normalise: NormaliseName,
 
-    /// Mirror every second training image, at random
+    /// Augment: mirror each training image with probability 1/2
     #[arg(long)]
     pub flip: bool,
 
-    /// Cut out a random part of each training image, of LOW to HIGH of its area, and enlarge it
+    /// Augment: crop each training image to a random LOW to HIGH of its area, and resize it
     #[arg(long, value_name = "LOW,HIGH", value_parser = areas)]
     pub crop: Option<Areas>,
 
-    /// Shorten gradients to this norm
+    /// Clip gradients to this norm
     #[arg(long, value_name = "NORM")]
     pub clip: Option<f32>,
 
-    /// Stop when the test loss has not fallen for E epochs
+    /// Early stopping: stop when the test loss has not fallen for E epochs
     #[arg(long, value_name = "E")]
     pub patience: Option<u32>,
 
-    /// Logits of an image; the paper's released runs kept 1000 [default: the number of classes]
+    /// Number of logits; the paper's released runs kept 1000 [default: the number of classes]
     #[arg(long, value_name = "N")]
     pub outputs: Option<usize>,
 
@@ -150,7 +150,7 @@ pub struct Args {
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
 
-    /// Decode all images anew, and keep none of them for the next run
+    /// Decode all images, without reading or writing the cache
     #[arg(long)]
     pub no_cache: bool,
 
@@ -158,23 +158,23 @@ pub struct Args {
     #[arg(long, default_value = "auto")]
     pub device: String,
 
-    /// Folder for what is written; it is made
+    /// Output folder; made if missing
     #[arg(long, value_name = "DIR", default_value = "trained")]
     pub out: PathBuf,
 
-    /// Go on from the checkpoint in --out, if there is one
+    /// Resume from the checkpoint in --out, if there is one
     #[arg(long, conflicts_with = "restart")]
     pub resume: bool,
 
-    /// Begin anew, in place of what is in --out
+    /// Start over, replacing what is in --out
     #[arg(long)]
     pub restart: bool,
 
-    /// Seconds from one checkpoint to the next; 0 after every batch
+    /// Seconds between checkpoints; 0: after every batch
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub save_every: Duration,
 
-    /// No progress
+    /// Show no progress
     #[arg(long)]
     pub quiet: bool,
 
@@ -209,7 +209,7 @@ pub enum NormaliseName {
     None,
 }
 
-/// The least and greatest part of an image's area.
+/// Smallest and largest fraction of an image's area that a crop keeps.
 #[derive(Clone, Copy)]
 pub struct Areas([f32; 2]);
 

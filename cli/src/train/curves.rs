@@ -9,13 +9,13 @@ const SIZE: Size = Size { width: 520, height: 380 };
 pub fn draw(trainer: &Trainer) -> Result<Figure> {
     let history = trainer.history();
     let epochs: Vec<f64> = history.iter().map(|epoch| f64::from(epoch.epoch)).collect();
-    let chart = |title: &str, y: Axis, of: [fn(&Epoch) -> f64; 2]| {
+    let chart = |title: &str, y: Axis, parts: [fn(&Epoch) -> f64; 2]| {
         let series = |name: &str, value: fn(&Epoch) -> f64| {
             Series::new(name, &epochs, &history.iter().map(value).collect::<Vec<_>>())
         };
         Lines::new(title, Axis::linear("epoch"), y)
-            .series(series("training", of[0]))
-            .series(series("test", of[1]))
+            .series(series("training", parts[0]))
+            .series(series("test", parts[1]))
             .draw(SIZE)
     };
     let loss = Axis::linear("cross-entropy");

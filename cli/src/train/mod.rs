@@ -1,5 +1,5 @@
-//! Trains a network on a labelled image dataset, from random weights: shows how it goes, keeps checkpoints, goes on
-//! where another run stopped. The library does the training; this shows how it goes.
+//! Trains a network on a labelled image dataset, from random weights: shows progress, writes checkpoints, resumes
+//! from them. The library does the training.
 
 mod args;
 mod curves;
@@ -46,7 +46,7 @@ fn train(args: &Args) -> Result<(String, u8), Failure> {
             trainer.load(&folder.checkpoint)?;
             watch.resumed(&trainer);
         } else {
-            watch.say(&format!("{} has no checkpoint yet: from the beginning", args.out.display()));
+            watch.say(&format!("{} has no checkpoint yet: starting from the beginning", args.out.display()));
         }
     }
     folder.results(&trainer)?;
@@ -60,7 +60,7 @@ fn train(args: &Args) -> Result<(String, u8), Failure> {
         if stopped {
             break;
         }
-        // Before the metrics: what they say has happened is then never lost.
+        // Before the metrics, so that every epoch in them is in the checkpoint.
         if timer.is_due() && !trainer.is_finished() {
             folder.save(&mut trainer, &mut timer)?;
         }
@@ -84,12 +84,12 @@ fn train(args: &Args) -> Result<(String, u8), Failure> {
 
 fn as_json(device: &Device, trainer: &Trainer, folder: &Folder, stopped: bool) -> String {
     let last = trainer.history().last();
-    let of = |value: fn(&Epoch) -> f64| last.map(value);
+    let last_epoch = |value: fn(&Epoch) -> f64| last.map(value);
     json!({
-        "test_accuracy": of(|epoch| epoch.test_accuracy),
-        "test_loss": of(|epoch| epoch.test_loss),
-        "train_accuracy": of(|epoch| epoch.train_accuracy),
-        "train_loss": of(|epoch| epoch.train_loss),
+        "test_accuracy": last_epoch(|epoch| epoch.test_accuracy),
+        "test_loss": last_epoch(|epoch| epoch.test_loss),
+        "train_accuracy": last_epoch(|epoch| epoch.train_accuracy),
+        "train_loss": last_epoch(|epoch| epoch.train_loss),
         "epochs": trainer.history().len(),
         "images_per_second": speed(trainer.history()),
         "device": device.name(),
@@ -135,7 +135,7 @@ fn as_text(device: &Device, trainer: &Trainer, images: &str, folder: &Folder, st
     let files: Vec<String> = folder.written(stopped).iter().map(|path| path.display().to_string()).collect();
     lines.push(format!("Written          {}", files.join("\n                 ")));
     if stopped {
-        lines.push("Stopped          the same command with --resume goes on".into());
+        lines.push("Stopped          the same command with --resume continues".into());
     }
     lines.join("\n")
 }

@@ -21,7 +21,7 @@ impl Folder {
     pub fn open(path: &Path, resume: bool, restart: bool) -> Result<Self, Failure> {
         let refuse = |error: io::Error| Failure::new(format!("--out {}: {error}", path.display()));
         fs::create_dir_all(path).map_err(refuse)?;
-        // By making a file, since permissions alone do not tell.
+        // By making a file: permissions alone do not show it.
         let probe = path.join(format!(".train-{}.probe", std::process::id()));
         fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(refuse)?;
         let file = |name: &str| path.join(name);
@@ -33,7 +33,7 @@ impl Folder {
         };
         if folder.checkpoint.exists() && !resume && !restart {
             return Err(Failure::usage(format!(
-                "--out {}: has a checkpoint already: --resume goes on from it, --restart begins anew in its place",
+                "--out {}: has a checkpoint already: --resume continues from it, --restart replaces it",
                 path.display()
             )));
         }

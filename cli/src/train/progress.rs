@@ -1,4 +1,4 @@
-//! How it goes, on stderr: a bar with images a second and the time left, and a line for each epoch.
+//! Progress of a training, on stderr: a bar with images a second and the time left, and a line for each epoch.
 
 use crate::bar::say;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -60,7 +60,7 @@ impl Watch {
         self.bar.set_position(position);
         if let Some(epoch) = progress.finished {
             self.say(&format!(
-                "epoch {:>3}/{}   training: loss {:.4}, {:5.1} % right   test: loss {:.4}, {:5.1} % right   {:.1} images/s, {left:#} left",
+                "epoch {:>3}/{}   training: loss {:.4}, accuracy {:5.1} %   test: loss {:.4}, accuracy {:5.1} %   {:.1} images/s, {left:#} left",
                 epoch.epoch,
                 self.epochs,
                 epoch.train_loss,

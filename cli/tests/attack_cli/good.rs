@@ -17,9 +17,9 @@ fn tested() -> (Trained, Vec<f32>, Vec<u32>) {
     (Trained::read(checkpoint().as_ref()).unwrap(), pixels, images.labels().to_vec())
 }
 
-fn value(of: &Value) -> f64 {
-    let [value, low, high] = ["value", "low", "high"].map(|name| of[name].as_f64().expect("a number"));
-    assert!(low <= value && value <= high, "{of}");
+fn value(found: &Value) -> f64 {
+    let [value, low, high] = ["value", "low", "high"].map(|name| found[name].as_f64().expect("a number"));
+    assert!(low <= value && value <= high, "{found}");
     value
 }
 
@@ -130,8 +130,8 @@ fn other_images_and_targets() {
     let turned = json(&[&[checkpoint(), data, "--classes", "lesion,clear"], &towards[..]].concat());
     for other in [&files, &turned] {
         assert_eq!(other["n"], 24);
-        for of in [&own["loss"], &other["loss"]] {
-            assert!((value(of) - value(&own["loss"])).abs() < 1e-6);
+        for loss in [&own["loss"], &other["loss"]] {
+            assert!((value(loss) - value(&own["loss"])).abs() < 1e-6);
         }
         let loss = |object: &Value| value(&object["attacks"][0]["levels"][0]["loss"]);
         assert!((loss(other) - loss(&own)).abs() < 1e-3 * loss(&own), "{} {}", loss(other), loss(&own));

@@ -143,8 +143,8 @@ fn nothing_to_read() {
     assert_bad(folder.path(), &[], &["is an empty folder"]);
     assert_bad(Path::new("/no/such/place"), &[], &["/no/such/place", "No such file"]);
     let text = folder.file("notes.txt", "hello");
-    assert_bad(&text, &[], &["notes.txt", "no dataset that is known", "expected"]);
-    assert_bad(folder.path(), &[], &["no dataset that is known", "a folder of images for each class"]);
+    assert_bad(&text, &[], &["notes.txt", "no dataset of a known format", "expected"]);
+    assert_bad(folder.path(), &[], &["no dataset of a known format", "a folder of images for each class"]);
 }
 
 #[cfg(unix)]

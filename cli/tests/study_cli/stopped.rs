@@ -134,14 +134,14 @@ fn interrupted_it_says_so_and_goes_on() {
     let (stdout, stderr) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(130), "{stderr}");
-    assert!(stdout.contains("the same command goes on") && stdout.contains("begun"), "{stdout}");
+    assert!(stdout.contains("the same command continues") && stdout.contains("begun"), "{stdout}");
     // It goes on where it was: another interrupt, later, finds more epochs.
     let mut again =
         command(&words(&args)).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("study runs");
     std::thread::sleep(Duration::from_millis(1500));
     again.kill().unwrap();
     let said = String::from_utf8(again.wait_with_output().unwrap().stderr).unwrap();
-    assert!(said.contains("goes on after"), "{said}");
+    assert!(said.contains("resumes after"), "{said}");
 }
 
 /// A limit on the size of files stands for a full disk: writing fails in the same place.
@@ -159,7 +159,7 @@ fn a_full_disk_loses_nothing() {
     assert!(ran.stderr.contains(".safetensors"), "{}", ran.stderr);
     let ran = run(&words(&args));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(ran.stderr.contains("are done already"), "what was measured was kept: {}", ran.stderr);
+    assert!(ran.stderr.contains("were done before"), "what was measured was kept: {}", ran.stderr);
     assert!(dump(place.path("out")) == whole());
 }
 

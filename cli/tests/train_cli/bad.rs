@@ -20,7 +20,7 @@ fn command_lines() {
     assert_fails(&["--device", "gpu"], out, 2, &["cuda:0"]);
     assert_fails(&["--resume", "--restart"], out, 2, &["cannot be used with"]);
     assert_fails(&["--grayscale", "--rgb"], out, 2, &["cannot be used with"]);
-    assert_fails(&["--precision", "f64"], out, 2, &["f32 and bf16"]);
+    assert_fails(&["--precision", "f64"], out, 2, &["f32 or bf16"]);
     assert_fails(&["--device", "cpu", "--precision", "bf16"], out, 1, &["bf16 needs a GPU"]);
     let small = |more: &[&'static str]| [&["--train", "8", "--test", "4", "--size", "32"], more].concat();
     assert_fails(&small(&["--rate", "0"]), out, 1, &["learning rate of 0"]);

@@ -144,7 +144,11 @@ fn datasets_by_name_are_split_by_patient() {
     let out = folder.path().join("many");
     let ran = run(&[&["--dataset", "mura", "--root", root], &many[..]].concat(), &out);
     assert_eq!(ran.code, 1);
-    assert!(ran.stderr.contains("8 patients") && ran.stderr.contains("other patients"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("8 patients") && ran.stderr.contains("patients of the other part"),
+        "{}",
+        ran.stderr
+    );
     let ran = run(&[&["--dataset", "mura", "--root", root, "--split", "image"], &many[..]].concat(), &out);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let ran = run(&["--dataset", "mura", "--root", root, root], &out);

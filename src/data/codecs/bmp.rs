@@ -1,6 +1,6 @@
 //! Windows and OS/2 bitmaps: palettes of 1, 4 and 8 bits, plain or run-length encoded, and 16, 24 and 32 bits, in the
-//! usual fields or any others. A decoder of its own, as the one that there is apart from large image libraries fills what is
-//! missing of a cut file with black.
+//! usual fields or any others. Decoded here, as the one small crate for it fills the missing
+//! part of a cut file with black.
 
 /// A file whose headers have been read.
 pub(in crate::data) struct Bmp<'a> {
@@ -15,13 +15,13 @@ pub(in crate::data) struct Bmp<'a> {
 }
 
 enum Pixels {
-    /// Numbers of so many bits of these colours.
+    /// Indices of this many bits into these colours.
     Palette { bits: usize, colors: Vec<[u8; 3]>, encoded: bool },
     /// Bytes of a pixel, and where its red, green and blue are.
     Fields { bytes: usize, fields: [Field; 3] },
 }
 
-/// Bits of a pixel that are a value.
+/// The bits of one channel in a pixel.
 #[derive(Clone, Copy)]
 struct Field {
     shift: u32,
@@ -29,7 +29,7 @@ struct Field {
 }
 
 impl Field {
-    fn of(mask: u32) -> Result<Self, String> {
+    fn from_mask(mask: u32) -> Result<Self, String> {
         let (shift, bits) = (mask.trailing_zeros(), mask.count_ones());
         if mask == 0 || (mask >> shift).trailing_ones() != bits {
             return Err(format!("its colour mask {mask:#010x} is not one run of bits"));
@@ -128,7 +128,7 @@ impl<'a> Bmp<'a> {
                         Some(number) => color(colors, *number),
                         // Some readers have black there, and others the palette's first colour.
                         None if colors.first() == Some(&[0; 3]) => Ok([0; 3]),
-                        None => Err("it passes over pixels, and its first colour is not black".into()),
+                        None => Err("its run lengths skip pixels, and its first colour is not black".into()),
                     });
                     self.paint(&mut rgb, y, pixels)?;
                 }
@@ -156,10 +156,10 @@ impl<'a> Bmp<'a> {
         Ok(rgb)
     }
 
-    /// Rows of so many bits, each of whole groups of four bytes, as the file has them.
+    /// Rows of pixels of `bits` bits, each padded to four bytes, in file order.
     fn rows(&self, bits: usize) -> Result<impl Iterator<Item = &'a [u8]>, String> {
         let row = bits.div_ceil(32) * 4;
-        // The last row's filling is not missed.
+        // The last row's padding may be missing.
         let least = (row * (self.height - 1) + bits.div_ceil(8)).min(row * self.height);
         if self.data.len() < least {
             return Err(cut());
@@ -182,7 +182,7 @@ impl<'a> Bmp<'a> {
         Ok(())
     }
 
-    /// The numbers of a run-length encoded image, row by row as the file has them; `None` where it passes over pixels.
+    /// The palette indices of a run-length encoded image, in file order; `None` for skipped pixels.
     fn decoded(&self, bits: usize) -> Result<Vec<Option<u8>>, String> {
         let mut numbers = vec![None; self.width * self.height];
         let (mut x, mut y) = (0, 0);
@@ -193,10 +193,10 @@ impl<'a> Bmp<'a> {
                 numbers[y * self.width + x] = Some(number);
                 Ok(())
             } else {
-                Err(format!("it goes on at row {}, column {}", y + 1, x + 1))
+                Err(format!("it continues at row {}, column {}, outside the image", y + 1, x + 1))
             }
         };
-        let of = |byte: u8, at: usize| if bits == 8 { byte } else { byte >> (4 * (1 - at % 2)) & 15 };
+        let index = |byte: u8, at: usize| if bits == 8 { byte } else { byte >> (4 * (1 - at % 2)) & 15 };
         loop {
             match (next()?, next()?) {
                 (0, 0) => (x, y) = (0, y + 1),
@@ -210,7 +210,7 @@ impl<'a> Bmp<'a> {
                         if bits == 8 || at % 2 == 0 {
                             byte = next()?;
                         }
-                        put(x + at, y, of(byte, at))?;
+                        put(x + at, y, index(byte, at))?;
                     }
                     x += count;
                     if len % 2 == 1 {
@@ -219,7 +219,7 @@ impl<'a> Bmp<'a> {
                 }
                 (count, byte) => {
                     for at in 0..usize::from(count) {
-                        put(x + at, y, of(byte, at))?;
+                        put(x + at, y, index(byte, at))?;
                     }
                     x += usize::from(count);
                 }
@@ -229,7 +229,7 @@ impl<'a> Bmp<'a> {
 }
 
 fn fields(masks: [u32; 3]) -> Result<[Field; 3], String> {
-    let [red, green, blue] = masks.map(Field::of);
+    let [red, green, blue] = masks.map(Field::from_mask);
     Ok([red?, green?, blue?])
 }
 

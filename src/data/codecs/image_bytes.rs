@@ -1,5 +1,5 @@
-//! The bytes of an image file: its first ones, which tell what it is, then all of them, if they are not too many. And
-//! what keeps a flaw in a decoder from ending the process.
+//! The bytes of an image file: the first ones, by which its kind is recognised, then all of them, up to a limit. And
+//! the guard that keeps a panic in a decoder from ending the process.
 
 use crate::data::stream::open_file;
 use crate::{Error, Result};
@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// No single image is larger than this, as a file or decoded.
 pub(in crate::data) const LARGEST: u64 = 1 << 30;
-/// So many bytes are read at first: most JPEG files say within them what image they are.
+/// Bytes that are read at first: most JPEG files have their frame header within them.
 const START: usize = 4096;
 
 /// A file of which the first bytes have been read.
@@ -96,7 +96,7 @@ pub(in crate::data) fn read(path: &Path) -> Result<Vec<u8>> {
     ImageBytes::open(path)?.whole()
 }
 
-/// Runs a decoder so that a flaw in it fails one image, not the whole run.
+/// Runs a decoder so that a panic in it fails one image, not the whole run.
 pub(in crate::data) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(Error::format(path, "cannot be decoded: the image decoder panicked on it")))

@@ -1,5 +1,5 @@
 //! Decoders: from the bytes of one file to an image, a volume, an array's header or a table. They know nothing of
-//! datasets. Each takes nothing on trust: a length is checked against the bytes that are there before it costs memory.
+//! datasets. None trusts its input: a length is checked against the existing bytes before it costs memory.
 
 pub(super) mod bmp;
 pub(super) mod dicom;
@@ -16,14 +16,18 @@ mod npz;
 #[cfg(test)]
 mod tests;
 
-/// Each value of `N` bytes, from its bytes in the order least significant first.
-pub(super) fn each<const N: usize, T>(bytes: &[u8], big_endian: bool, of: impl Fn([u8; N]) -> T) -> Vec<T> {
+/// All values of `N` bytes each; `convert` gets little-endian bytes.
+pub(super) fn each<const N: usize, T>(
+    bytes: &[u8],
+    big_endian: bool,
+    convert: impl Fn([u8; N]) -> T,
+) -> Vec<T> {
     let value = |bytes: &[u8; N]| {
         let mut bytes = *bytes;
         if big_endian {
             bytes.reverse();
         }
-        of(bytes)
+        convert(bytes)
     };
     bytes.as_chunks().0.iter().map(value).collect()
 }

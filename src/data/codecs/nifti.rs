@@ -1,5 +1,5 @@
 //! NIfTI-1 and NIfTI-2 volumes, `.nii` and `.nii.gz`: one volume of numbers in space. Their headers are of a fixed
-//! size, and read here; what they claim is held against the file's length before memory is asked for.
+//! size, and read here; what they claim is checked against the file's length before memory is allocated.
 
 use super::each;
 use crate::data::stream::Stream;
@@ -8,9 +8,9 @@ use std::path::Path;
 
 /// No volume is larger than this, in bytes as it is stored.
 const LARGEST: u64 = 1 << 32;
-/// What stands between a header and its values is shorter than this.
+/// Largest gap between a header and its values.
 const LONGEST_EXTENSION: usize = 1 << 24;
-/// Deflate packs at most so many bytes into one.
+/// Deflate's greatest compression ratio.
 const DENSEST: u64 = 1032;
 
 /// A volume of `dims` voxels along x, y and z. Values are after scaling, and finite.
@@ -21,7 +21,7 @@ pub(in crate::data) struct Volume {
     values: Vec<f32>,
 }
 
-/// What a header says.
+/// The fields of a header.
 struct Header {
     dims: [usize; 3],
     number: Number,
@@ -238,14 +238,14 @@ fn header(dims: [i64; 8], datatype: i16, offset: f64, slope: f64, intercept: f64
     let Some(extents) =
         usize::try_from(count).ok().filter(|count| *count > 0).and_then(|count| extents.get(..count))
     else {
-        return Err(format!("claims {count} dimensions: 1 to 7 can be"));
+        return Err(format!("claims {count} dimensions: 1 to 7 are allowed"));
     };
     if let Some(extent) = extents.iter().find(|extent| **extent < 1) {
         return Err(format!("claims a dimension of {extent} voxels: each must be at least 1"));
     }
     let volumes = extents.iter().skip(3).fold(1i64, |all, extent| all.saturating_mul(*extent));
     if volumes != 1 {
-        return Err(format!("holds {volumes} volumes, of times or channels: one is expected"));
+        return Err(format!("holds {volumes} volumes, of time points or channels: one is expected"));
     }
     let extent = |at: usize| extents.get(at).map_or(1, |extent| *extent as usize);
     let number = match datatype {
@@ -263,7 +263,7 @@ fn header(dims: [i64; 8], datatype: i16, offset: f64, slope: f64, intercept: f64
             ));
         }
     };
-    // A slope that is no number is one that was not set.
+    // A slope of NaN means that none was set.
     let slope = if slope.is_finite() { slope } else { 0.0 };
     if slope != 0.0 && !intercept.is_finite() {
         return Err(format!(

@@ -7,7 +7,7 @@ use crate::data::stream::Stream;
 /// A longer header than this is no plain array's: those have about 118 bytes.
 const LONGEST: usize = 4096;
 
-/// What a header says.
+/// The fields of a header.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::data) struct Header {
     /// The type of the values, as in `<f4`; `None` for records.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// No table is larger than this, unpacked or not.
 const LARGEST: usize = 1 << 30;
-/// A sheet can be empty but for its first and last cell: there are no more cells than this.
+/// Most cells: a sheet may be empty but for its first and last cell.
 const MOST_CELLS: usize = 100_000_000;
 const TOO_LARGE: &str = "has more than 1 GiB of text, or more than 100 million cells: no table to read here";
 
@@ -116,7 +116,7 @@ impl Table {
     }
 
     fn read_csv(&mut self, bytes: &[u8], delimiter: u8) -> Result<(), String> {
-        // A mark that some programs put before text.
+        // The byte order mark of UTF-8.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
@@ -185,7 +185,7 @@ fn one_line(text: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// How many letters are to be changed, put in or taken out to make one name of another; their case is nothing.
+/// The Levenshtein distance of two names, ignoring case.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.to_lowercase(), b.to_lowercase());
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();

@@ -33,7 +33,7 @@ pub(crate) fn visit(
     Ok(())
 }
 
-/// What a file says of itself under a name, beside its tensors.
+/// A metadata entry of a file.
 #[cfg(feature = "networks")]
 pub(crate) fn metadata(path: &Path, name: &str) -> Result<Option<String>> {
     let mut file = Stream::open(path)?;
@@ -100,7 +100,7 @@ fn check(file: &Stream<'_>, tensors: &Tensors, len: u64) -> Result<()> {
             return wrong(format!("its bytes, from {start}, overlap those of another, to {covered}"));
         }
         if start > covered {
-            return wrong(format!("its bytes begin at {start}: those from {covered} are of no tensor"));
+            return wrong(format!("its bytes begin at {start}: those from {covered} belong to no tensor"));
         }
         let bits = info.shape.iter().try_fold(info.dtype.bitsize(), |bits, n| bits.checked_mul(*n));
         if bits != (end - start).checked_mul(8) {
@@ -114,7 +114,7 @@ fn check(file: &Stream<'_>, tensors: &Tensors, len: u64) -> Result<()> {
     }
     match len - covered as u64 {
         0 => Ok(()),
-        more => Err(file.wrong(format!("{more} bytes at its end are of no tensor"))),
+        more => Err(file.wrong(format!("{more} bytes at its end belong to no tensor"))),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What an array of numbers is, whichever format it is in: images (N, H, W) or (N, H, W, C), features (N, D),
-//! or labels (N,). The formats' readers say where the bytes are; what they mean is settled here.
+//! How an array of numbers is interpreted, whichever format it is in: images (N, H, W) or (N, H, W, C), features (N, D),
+//! or labels (N,). The formats' readers say where the bytes are; their meaning is decided here.
 
 use crate::data::buffer::{self, Buffer, Bytes, Dtype};
 use crate::data::found::{Found, Split, numbered};
@@ -156,12 +156,12 @@ impl Array {
     }
 }
 
-/// The first of these arrays that is there: the training part's may do without `train_` before the name.
+/// The first of these arrays that exists: the training part's names may lack `train_`.
 pub(super) fn named(there: &[String], wanted: &[&str], split: Split) -> Option<String> {
     names(wanted, split).into_iter().find(|name| there.contains(name))
 }
 
-/// The error where none is there.
+/// The error where none exists.
 pub(super) fn lacking(path: &Path, what: &str, wanted: &[&str], split: Split, there: &[String]) -> Error {
     let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
     let wanted = names(wanted, split).join(" or ");

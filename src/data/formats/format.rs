@@ -1,4 +1,4 @@
-//! What every format of a dataset has: a name, how to tell it, and how to open it.
+//! What every format of a dataset has: a name, how it is recognised, and how to open it.
 
 use crate::data::folder::Listing;
 use crate::data::found::{Found, Split};
@@ -13,7 +13,7 @@ pub(in crate::data) trait Format: Sync {
     /// What a file of it is, as messages have it: `an IDX file`.
     fn as_file(&self) -> &'static str;
 
-    /// The name by which a folder is told to be of this format, where it has one such.
+    /// The name of a file by which a folder is recognised as this format, if there is one.
     fn mark<'a>(&self, listing: &'a Listing) -> Option<&'a str>;
 
     /// Opens one part of a folder that has a mark.

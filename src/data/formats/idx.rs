@@ -108,7 +108,7 @@ fn labels_beside(images: &Path) -> Result<PathBuf> {
     if labels == plain {
         return Err(Error::format(
             images,
-            "its labels file cannot be told from its name: name them as train-images-idx3-ubyte and train-labels-idx1-ubyte",
+            "its labels file cannot be found by its name: name them as train-images-idx3-ubyte and train-labels-idx1-ubyte",
         ));
     }
     beside.into_iter().find(|path| path.exists()).ok_or_else(|| {

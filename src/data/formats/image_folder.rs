@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Whether a file is DICOM's though it is not called so: archives name such files by numbers, or by UIDs, which are
+/// Whether a file is DICOM without the extension: archives name such files by numbers, or by UIDs, which are
 /// numbers with dots between.
 fn is_unnamed_dicom(folder: &Path, name: &str) -> bool {
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
@@ -93,7 +93,7 @@ impl Walk {
     fn enter(&mut self, root: &Path, folder: &Path) -> Result<()> {
         let here = root.join(folder);
         refuse_loop(&here)?;
-        let listing = Listing::of(&here)?;
+        let listing = Listing::read(&here)?;
         for name in listing.files {
             if image_file::is_image_name(&name) || is_unnamed_dicom(&here, &name) {
                 self.images.push(folder.join(name))

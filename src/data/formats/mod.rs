@@ -1,5 +1,5 @@
-//! Formats of datasets, in a table, and what a path is: a file or a folder of one of them, or a folder of images for each
-//! class. That is decided here alone, and refused where it could be read in two ways.
+//! Formats of datasets, in a table, and the detection of a path's format: a file or a folder of one of them, or class folders
+//! of images. Ambiguous folders are refused.
 
 mod array;
 mod cifar10;
@@ -35,7 +35,7 @@ pub(super) fn open(path: &Path, split: Split) -> Result<Found> {
 }
 
 fn open_folder(folder: &Path, split: Split) -> Result<Found> {
-    let listing = Listing::of(folder)?;
+    let listing = Listing::read(folder)?;
     if let Some(format) = format_of(folder, &listing)? {
         return format.open_folder(folder, &listing, split);
     }
@@ -54,7 +54,7 @@ fn open_folder(folder: &Path, split: Split) -> Result<Found> {
     }
 }
 
-/// The format whose mark a folder has. One that has the marks of two is not guessed at.
+/// The format whose mark a folder has; marks of two formats are an error.
 fn format_of(folder: &Path, listing: &Listing) -> Result<Option<&'static dyn Format>> {
     let mut marked = FORMATS.iter().filter_map(|format| Some((*format, format.mark(listing)?)));
     match (marked.next(), marked.next()) {
@@ -79,7 +79,7 @@ fn part_of<'a>(folder: &Path, listing: &'a Listing, split: Split) -> Result<Opti
     let all_parts = listing.folders.iter().all(|name| parts.contains(&name.as_str()));
     let holds_folders = |name: &str| -> Result<bool> {
         let there = listing.folders.iter().any(|folder| folder == name);
-        Ok(there && !Listing::of(&folder.join(name))?.folders.is_empty())
+        Ok(there && !Listing::read(&folder.join(name))?.folders.is_empty())
     };
     if !all_parts || !holds_folders("train")? {
         return Ok(None);
@@ -98,7 +98,7 @@ fn part_of<'a>(folder: &Path, listing: &'a Listing, split: Split) -> Result<Opti
 
 /// Whether a folder is a dataset itself, rather than a class of images.
 fn holds_dataset(folder: &Path) -> Result<bool> {
-    let listing = Listing::of(folder)?;
+    let listing = Listing::read(folder)?;
     let marked = FORMATS.iter().any(|format| format.mark(&listing).is_some());
     let images = listing.files.iter().any(|name| image_file::is_image_name(name));
     Ok(marked || (!images && !listing.folders.is_empty()))
@@ -108,7 +108,7 @@ fn nothing_known(folder: &Path, listing: &Listing) -> Error {
     let images = listing.files.iter().filter(|name| image_file::is_image_name(name)).count();
     let reason = match images {
         0 => format!(
-            "holds no dataset that is known here (the first of its {} files: {}): expected {}, or a folder of images for each class",
+            "holds no dataset of a known format (the first of its {} files: {}): expected {}, or a folder of images for each class",
             listing.files.len(),
             listing.files[0],
             FORMATS.map(|format| format.in_folder()).join(", ")
@@ -123,7 +123,7 @@ fn open_file(path: &Path, split: Split) -> Result<Found> {
     if let Some(format) = FORMATS.iter().find(|format| format.is_called(&name)) {
         return format.open_file(path, split);
     }
-    // As many bytes as it takes to tell a DICOM file.
+    // As many bytes as recognising a DICOM file takes.
     let start = Stream::open(path)?.up_to(132)?;
     if start.is_empty() {
         return Err(Error::format(path, "is empty"));
@@ -136,7 +136,7 @@ fn open_file(path: &Path, split: Split) -> Result<Found> {
         None => {
             let [others @ .., last] = FORMATS.map(|format| format.as_file());
             let others = others.join(", ");
-            Err(Error::format(path, format!("is no dataset that is known here: expected {others} or {last}")))
+            Err(Error::format(path, format!("is no dataset of a known format: expected {others} or {last}")))
         }
     }
 }

@@ -83,7 +83,7 @@ fn labels_beside(path: &Path, features: bool) -> Result<Option<PathBuf>> {
     if beside == name && (!features || name == "labels.npy") {
         return Err(Error::format(
             path,
-            "its labels file cannot be told from its name: name them as images.npy and labels.npy",
+            "its labels file cannot be found by its name: name them as images.npy and labels.npy",
         ));
     }
     if beside == name {

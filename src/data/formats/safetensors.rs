@@ -22,7 +22,7 @@ impl Format for Safetensors {
         "a .safetensors file"
     }
 
-    /// Beside folders such a file is what was left with them, as a network trained on their images.
+    /// Beside class folders such a file is ignored: it may be a network trained on their images.
     fn mark<'a>(&self, listing: &'a Listing) -> Option<&'a str> {
         listing
             .files

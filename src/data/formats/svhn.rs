@@ -1,6 +1,6 @@
-//! SVHN as it is handed out: MATLAB 5 files `train_32x32.mat` and `test_32x32.mat` with the array `X` of uint8,
+//! SVHN as published: MATLAB 5 files `train_32x32.mat` and `test_32x32.mat` with the array `X` of uint8,
 //! (32, 32, 3, N) column-major, and the labels `y`, of which 10 means the digit 0.
-//! This reads those two arrays, and believes no size before it has seen the bytes.
+//! This reads those two arrays, and checks every claimed size against the bytes.
 
 use super::format::Format;
 use crate::data::buffer::Buffer;
@@ -17,7 +17,7 @@ use std::path::Path;
 
 const SIDE: usize = 32;
 const IMAGE: usize = SIDE * SIDE * 3;
-/// Deflate packs at most so many bytes into one.
+/// Deflate's greatest compression ratio.
 const DENSEST: u64 = 1032;
 
 /// Types of elements.
@@ -59,7 +59,7 @@ impl Format for Svhn {
         }
     }
 
-    /// Any MATLAB file: why it is not SVHN's, the reader says.
+    /// Any MATLAB file: the reader gives the error where it is not SVHN's.
     fn is_called(&self, name: &str) -> bool {
         name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("mat"))
     }
@@ -118,9 +118,7 @@ fn arrays(path: &Path) -> Result<(Vec<u8>, Vec<f64>)> {
         [0, 1, b'I', b'M'] => false,
         [1, 0, b'M', b'I'] => true,
         _ => {
-            return Err(wrong(
-                "is no MATLAB 5 file: its header does not end as that of one does, in 1 and MI".into(),
-            ));
+            return Err(wrong("is no MATLAB 5 file: its header does not end in version 1 and MI".into()));
         }
     };
     left -= 128;
@@ -137,7 +135,7 @@ fn arrays(path: &Path) -> Result<(Vec<u8>, Vec<f64>)> {
             COMPRESSED => {
                 let mut unpacked = Elements { reader: &mut ZlibDecoder::new(&mut element), big_endian };
                 match unpacked.head() {
-                    // No more can come of it, whatever its head claims.
+                    // It cannot unpack to more, whatever its header claims.
                     Ok((MATRIX, claimed)) => unpacked.array(claimed.min(len.saturating_mul(DENSEST))),
                     Ok(_) => Ok(Array::Other),
                     Err(e) => Err(e),

@@ -1,6 +1,6 @@
-//! What a generated image is painted on, without and with what its label says.
+//! The canvas of a generated image, with and without the part that its label depends on.
 
-/// What an image is painted on.
+/// The canvas of an image.
 pub struct Canvas {
     pub size: usize,
     /// Values of 0 to 1, channels last, without the labelled change.

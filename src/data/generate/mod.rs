@@ -69,7 +69,7 @@ impl Domain {
         let Domain { latents, contrast, size, .. } = self;
         let (least, most) = (Domain::LATENTS.start(), Domain::LATENTS.end());
         let wrong = if !Domain::LATENTS.contains(latents) {
-            format!("images of {latents} latents: there can be {least} to {most}")
+            format!("images of {latents} latents: {least} to {most} are possible")
         } else if !(*contrast > 0.0 && *contrast <= 1.0) {
             format!("a contrast of {contrast}: it must be above 0 and at most 1")
         } else if *size < Domain::LEAST_SIZE {
@@ -129,11 +129,11 @@ impl Domain {
         let len = self.len_of(1)?;
         let mut canvas = Canvas::new(self.size, self.family.channels());
         let mut levels = vec![0.0; len];
-        Scene::of(self.family, self.latents).levels(latents, class, self.contrast, &mut canvas, &mut levels);
+        Scene::get(self.family, self.latents).levels(latents, class, self.contrast, &mut canvas, &mut levels);
         Ok(levels)
     }
 
-    /// Values of so many images.
+    /// The number of values of this many images.
     fn len_of(&self, count: usize) -> Result<usize> {
         images_len(Path::new("generated"), count, [self.size, self.size, self.family.channels()], 4)
             .map(|bytes| bytes / 4)
@@ -142,7 +142,7 @@ impl Domain {
 
 impl Dataset {
     /// The first images of a [`Domain`], `per_class` of each of its two classes, in turns: image `i` is of class `i % 2`
-    /// and has the latents that [`Domain::latents_of`] tells.
+    /// and has the latents of [`Domain::latents_of`].
     ///
     /// # Errors
     /// [`Error::Argument`] where `per_class` is 0 or a setting is out of range; [`Error::Format`] where there are more
@@ -164,7 +164,7 @@ impl Dataset {
         let Domain { family, latents, contrast, size, .. } = *domain;
         let len = domain.len_of(per_class.saturating_mul(2))?;
         let mut pixels = buffer::zeros(len, "the generated images")?;
-        let scene = Scene::of(family, latents);
+        let scene = Scene::get(family, latents);
         let image_len = size * size * family.channels();
         let brushes = || (Canvas::new(size, family.channels()), vec![0.0; image_len]);
         pixels.par_chunks_exact_mut(image_len).enumerate().for_each_init(

@@ -1,5 +1,5 @@
 //! A small generated dataset: smooth gray images drawn from seven numbers each, in two classes.
-//! What its intrinsic dimension should be is known, and nobody's images are in it.
+//! Its true dimension is known, and it holds no images of patients.
 
 use crate::data::buffer::{self, Buffer};
 use crate::data::dataset::Dataset;

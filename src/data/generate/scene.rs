@@ -19,7 +19,7 @@ pub struct Scene {
 
 impl Scene {
     /// Made once, as it takes a few hundred small images to find how far latents reach.
-    pub fn of(family: Family, latents: usize) -> &'static Scene {
+    pub fn get(family: Family, latents: usize) -> &'static Scene {
         static MADE: [[OnceLock<Scene>; MOST + 1]; 2] = [const { [const { OnceLock::new() }; MOST + 1] }; 2];
         MADE[family as usize][latents].get_or_init(|| Scene::balanced(family, latents))
     }

@@ -28,10 +28,10 @@ impl ImageKind for DicomFile {
     }
 
     fn shape(&self, file: ImageBytes<'_>) -> Result<Shape> {
-        Dicom::of(file.path(), file.whole()?).map(|dicom| dicom.shape())
+        Dicom::from_bytes(file.path(), file.whole()?).map(|dicom| dicom.shape())
     }
 
     fn decode(&self, file: ImageBytes<'_>) -> Result<Image<'static>> {
-        Dicom::of(file.path(), file.whole()?)?.frame(0)
+        Dicom::from_bytes(file.path(), file.whole()?)?.frame(0)
     }
 }

@@ -67,7 +67,7 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<Image<'static>> {
     }
 }
 
-/// The shape of an image of bytes without anything more to say of it.
+/// The shape of an 8-bit image without alpha or further frames.
 fn plain_shape(height: usize, width: usize, channels: usize) -> Shape {
     Shape { height, width, channels, depth: Depth::U8, alpha: false, more: false, modality: None }
 }

@@ -1,4 +1,4 @@
-//! What every kind of image file has: a name, how to tell it, and how to read it.
+//! What every kind of image file has: a name, how it is recognised, and how to read it.
 
 use crate::Result;
 use crate::data::codecs::image_bytes::ImageBytes;
@@ -15,7 +15,7 @@ pub(super) trait ImageKind: Sync {
     /// Whether a file that begins so is one.
     fn begins(&self, start: &[u8]) -> bool;
 
-    /// Whether a file is one: told by its content, whatever it is called, unless the kind has no mark.
+    /// Whether a file is of this kind: by its content, not its name, unless the kind has no signature.
     fn is(&self, file: &ImageBytes<'_>) -> bool {
         self.begins(file.start())
     }

@@ -1,4 +1,4 @@
-//! One image file: its shape from the header, and its pixels, by a table of kinds. The kind is told by content, but for
+//! One image file: its shape from the header, and its pixels, by a table of kinds. The kind is found by content, but for
 //! the oldest DICOM files.
 //! Alpha is dropped, a palette expanded, an EXIF orientation left alone: as `Pillow.convert("RGB")` does.
 //!

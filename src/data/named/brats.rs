@@ -12,11 +12,11 @@ use crate::{Error, Result};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// Slices from one on that must all be alike for it to count.
+/// A slice counts where this many slices from it on have the same label.
 const AHEAD: usize = 10;
-/// Pixels that the brain has at least.
+/// The fewest pixels of a brain.
 const LEAST: usize = 7000;
-/// Of the disk that masks are eroded by.
+/// The radius of the disk that erodes masks.
 const RADIUS: isize = 2;
 
 pub(super) struct Brats;
@@ -57,7 +57,7 @@ enum Form {
     Slices,
     /// The FLAIR volumes under the root.
     Archive(Vec<PathBuf>),
-    /// What some folder in it keeps from being known.
+    /// A folder in it cannot be listed.
     Unread,
 }
 
@@ -65,7 +65,7 @@ fn find(root: &Path) -> Result<Form, String> {
     if root.join("flair/0").is_dir() && root.join("flair/1").is_dir() {
         return Ok(Form::Slices);
     }
-    // What cannot be walked is told when it is opened.
+    // A folder that cannot be listed gives its error when the dataset is opened.
     let Ok(mut volumes) = files_under(root, Path::new(""), &is_flair) else {
         return Ok(Form::Unread);
     };
@@ -100,8 +100,8 @@ fn slice_origin(name: &str) -> Option<Origin> {
 }
 
 fn archive(root: &Path, volumes: Vec<PathBuf>, cache: Option<&Cache>) -> Result<Found> {
-    let told: Vec<Told> =
-        volumes.par_iter().map(|flair| told_or_known(root, flair, cache)).collect::<Result<_>>()?;
+    let told: Vec<LabelledSlices> =
+        volumes.par_iter().map(|flair| cached_or_read(root, flair, cache)).collect::<Result<_>>()?;
     let mut all = Collected::new(root);
     let (mut little, mut ambiguous) = (0, 0);
     for (path, told) in volumes.into_iter().zip(told) {
@@ -115,43 +115,44 @@ fn archive(root: &Path, volumes: Vec<PathBuf>, cache: Option<&Cache>) -> Result<
         }
     }
     all.note(format!(
-        "of the volumes' slices {ambiguous} are too near to a change of label and {little} show too little brain, and are of \
-         neither class, as the paper has it"
+        "of the volumes' slices {ambiguous} are too near to a change of label and {little} show too little brain: they are left out \
+         of both classes, as in the paper"
     ));
     all.found("BraTS", &FINDING, true)
 }
 
-/// What became of a volume's slices.
-struct Told {
+/// The labelled slices of a volume, and how many were left out and why.
+struct LabelledSlices {
     slices: Vec<(u32, u32)>,
     ambiguous: usize,
     little: usize,
 }
 
-impl Told {
-    /// For a cache: how many are of neither class, then each slice and its label.
+impl LabelledSlices {
+    /// For the cache: the two counts of slices left out, then each slice and its label.
     fn bytes(&self) -> Vec<u8> {
         let numbers = [self.ambiguous as u32, self.little as u32];
         let slices = self.slices.iter().flat_map(|(slice, label)| [*slice, *label]);
         numbers.into_iter().chain(slices).flat_map(u32::to_le_bytes).collect()
     }
 
-    fn of(bytes: &[u8]) -> Option<Self> {
+    fn parse(bytes: &[u8]) -> Option<Self> {
         let numbers: Vec<u32> = bytes.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
         let (&[ambiguous, little], slices) = numbers.split_first_chunk()?;
         let slices = slices.as_chunks().0.iter().map(|[slice, label]| (*slice, *label)).collect();
-        Some(Told { slices, ambiguous: ambiguous as usize, little: little as usize })
+        Some(LabelledSlices { slices, ambiguous: ambiguous as usize, little: little as usize })
     }
 }
 
-/// As [`told`], or as it was told of the same files before: volumes take a second each to read.
-fn told_or_known(root: &Path, path: &Path, cache: Option<&Cache>) -> Result<Told> {
-    let (Some(cache), Some(seg)) = (cache, segmentation(root, path)) else { return told(root, path) };
-    let found = cache.finding("BraTS slices", &[&root.join(path), &seg], || Ok(told(root, path)?.bytes()))?;
-    Told::of(&found).map_or_else(|| told(root, path), Ok)
+/// [`label_slices`], cached: volumes take a second each to read.
+fn cached_or_read(root: &Path, path: &Path, cache: Option<&Cache>) -> Result<LabelledSlices> {
+    let (Some(cache), Some(seg)) = (cache, segmentation(root, path)) else { return label_slices(root, path) };
+    let found =
+        cache.finding("BraTS slices", &[&root.join(path), &seg], || Ok(label_slices(root, path)?.bytes()))?;
+    LabelledSlices::parse(&found).map_or_else(|| label_slices(root, path), Ok)
 }
 
-fn told(root: &Path, path: &Path) -> Result<Told> {
+fn label_slices(root: &Path, path: &Path) -> Result<LabelledSlices> {
     let flair = Volume::open(&root.join(path))?;
     let seg_path = segmentation(root, path)
         .ok_or_else(|| Error::format(root.join(path), "has no segmentation beside it"))?;
@@ -162,7 +163,7 @@ fn told(root: &Path, path: &Path) -> Result<Told> {
         return Err(Error::format(
             seg_path,
             format!(
-                "has {x} x {y} x {z} voxels, and its volume {rows} x {columns} x {slices}: they must be alike"
+                "has {x} x {y} x {z} voxels, and its volume {rows} x {columns} x {slices}: they must have the same size"
             ),
         ));
     }
@@ -170,7 +171,7 @@ fn told(root: &Path, path: &Path) -> Result<Told> {
     let tumour: Vec<bool> =
         seg.values().chunks_exact(plane).map(|plane| plane.iter().any(|v| *v > 0.0)).collect();
     let (low, _) = flair.percentiles();
-    let mut told = Told { slices: Vec::new(), ambiguous: 0, little: 0 };
+    let mut told = LabelledSlices { slices: Vec::new(), ambiguous: 0, little: 0 };
     for (at, values) in flair.values().chunks_exact(plane).enumerate() {
         let ahead = &tumour[at..slices.min(at + AHEAD)];
         if ahead.contains(&true) && ahead.contains(&false) {
@@ -215,7 +216,7 @@ impl Mask {
         count >= LEAST && areas == 1
     }
 
-    /// A pixel stays where all under the disk are. What is outside does not count.
+    /// Erosion: a pixel stays where all pixels under the disk are set, outside ones ignored.
     fn eroded(&self) -> Mask {
         let mut pixels = vec![true; self.pixels.len()];
         for (row, out) in pixels.chunks_exact_mut(self.columns).enumerate() {

@@ -103,7 +103,8 @@ fn archive(base: &Path, name: &str, part: &str, task: &Task) -> Result<Found> {
             "1" | "1.0" => true,
             "" | "0" | "0.0" | "-1" | "-1.0" => false,
             other => {
-                let reason = format!("{:?} is {other:?}; 1, 0, -1 or nothing is expected", FINDINGS[at]);
+                let reason =
+                    format!("{:?} is {other:?}; 1, 0, -1 or an empty cell is expected", FINDINGS[at]);
                 return Err(table.wrong(row, reason));
             }
         };

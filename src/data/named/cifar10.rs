@@ -44,6 +44,6 @@ impl NamedDataset for Cifar10 {
     fn open(&self, root: &Path, asked: &Asked<'_>) -> Result<Found, NotOpened> {
         let batch = find(root).map_err(NotOpened::Missing)?;
         let folder = batch.parent().unwrap_or(root);
-        Ok(formats::Cifar10.open_folder(folder, &Listing::of(folder)?, asked.split)?)
+        Ok(formats::Cifar10.open_folder(folder, &Listing::read(folder)?, asked.split)?)
     }
 }

@@ -1,4 +1,4 @@
-//! What an archive's tables and folders come to: images with labels, whose they are, and what was left out.
+//! Collects an archive's tables and folders into images with labels and patients, and what was left out.
 
 use super::dataset::FINDING;
 use crate::data::folder::files_under;
@@ -10,7 +10,7 @@ use crate::{Error, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// Why an image is left out that no table names.
+/// The reason for an image that no table names.
 pub(super) const NO_LABEL: &str = "an image without a label";
 
 /// An image of a class.
@@ -28,7 +28,7 @@ pub(super) struct Collected {
     root: PathBuf,
     items: Vec<Item>,
     left_out: Vec<String>,
-    /// How often it was left out for what.
+    /// Each reason, its count and its first case.
     reasons: Vec<(&'static str, usize, String)>,
     notes: Vec<String>,
 }
@@ -48,12 +48,12 @@ impl Collected {
         self.items.push(item);
     }
 
-    /// What should be known beside.
+    /// A note for the user.
     pub fn note(&mut self, note: String) {
         self.notes.push(note);
     }
 
-    /// Leaves something out: `what` says what it is of all that are left out for the same reason.
+    /// Leaves something out: `what` is the reason, by which they are counted.
     pub fn leave_out(&mut self, what: &'static str, which: String) {
         match self.reasons.iter_mut().find(|(known, ..)| *known == what) {
             Some((_, count, _)) => *count += 1,
@@ -62,7 +62,7 @@ impl Collected {
         self.left_out.push(format!("{which}: {what}"));
     }
 
-    /// The dataset. Images of several frames are those of a file's where `frames`.
+    /// The dataset. With `frames`, each image is one frame of its file.
     pub fn found(self, format: &'static str, classes: &[&str], frames: bool) -> Result<Found> {
         let Collected { root, items, left_out, reasons, mut notes } = self;
         if items.is_empty() {
@@ -79,7 +79,7 @@ impl Collected {
         let known = nameless == 0;
         if !known && nameless < items.len() {
             notes.push(format!(
-                "{nameless} of {} images do not say whose they are: patients are not told apart",
+                "{nameless} of {} images have no known patient: patients are ignored",
                 items.len()
             ));
         }
@@ -115,11 +115,11 @@ impl Present {
         Ok(Present(all))
     }
 
-    /// The first of these that is there: what is taken is not left. Else why it is to be left out.
+    /// Takes the first of these paths that exists; otherwise the reason to leave the label out.
     pub fn take(&mut self, spellings: impl IntoIterator<Item = PathBuf>) -> Result<PathBuf, &'static str> {
         for path in spellings {
             match self.0.get_mut(&path) {
-                Some(true) => return Err("a label whose image a row before it has"),
+                Some(true) => return Err("a repeated label of one image"),
                 Some(taken) => {
                     *taken = true;
                     return Ok(path);
@@ -130,7 +130,7 @@ impl Present {
         Err("a label without an image")
     }
 
-    /// Those that nothing took, in the order of their names.
+    /// The files that were not taken, sorted by name.
     pub fn left(self) -> Vec<PathBuf> {
         let mut left: Vec<PathBuf> =
             self.0.into_iter().filter(|(_, taken)| !taken).map(|(path, _)| path).collect();
@@ -139,8 +139,8 @@ impl Present {
     }
 }
 
-/// Slices that were taken from an archive, in folders of classes: each with its label, under the folder `within`. Whose they are, their files'
-/// names say, or not.
+/// Slices extracted from an archive into class folders under `within`, each with its label. `origin` reads the patient from a file's name,
+/// where it can.
 pub(super) fn class_folders(
     root: &Path,
     format: &'static str,

@@ -1,25 +1,25 @@
-//! What every named dataset has: facts, how to tell what is missing of it, and how to open it.
+//! What every named dataset has: facts, a check for missing files, and how to open it.
 
 use crate::Error;
 use crate::data::cache::Cache;
 use crate::data::found::{Found, Split};
 use std::path::Path;
 
-/// A dataset as its owner hands it out. The table of [`Named`](super::Named) has one of each.
+/// A dataset as published. The table of [`Named`](super::Named) has one of each.
 pub(super) trait NamedDataset: Sync {
-    /// What is known of it without its files.
+    /// Facts that need no files.
     fn facts(&self) -> Facts;
 
-    /// The first thing that a folder lacks to be it; `None` where nothing is missing. Files are looked for, not read.
+    /// The first thing that is missing from its folder; `None` where it is complete. Files are looked for, not read.
     fn missing(&self, root: &Path) -> Option<String>;
 
     /// Opens it, with its labels for a task.
     fn open(&self, root: &Path, asked: &Asked<'_>) -> Result<Found, NotOpened>;
 }
 
-/// What is known of a dataset without its files.
+/// Facts about a dataset that need no files.
 pub(super) struct Facts {
-    /// As command lines have it: lower case, no space or hyphen.
+    /// Its name on command lines: lower case, no space or hyphen.
     pub name: &'static str,
     /// What it is, in a line.
     pub about: &'static str,
@@ -33,7 +33,7 @@ pub(super) struct Facts {
     pub has_test: bool,
 }
 
-/// A classification task of a dataset. Of two classes the first is without, the second with what the task is called after.
+/// A classification task of a dataset. Of two classes the first is without the finding, the second with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Task {
@@ -43,7 +43,7 @@ pub struct Task {
     pub about: &'static str,
 }
 
-/// Of tasks that all classes of a natural dataset are for: choose two with [`Selection`](crate::data::Selection).
+/// The task of a natural dataset, over all its classes: select two with [`Selection`](crate::data::Selection).
 pub(super) const CLASSES: &[Task] = &[Task { name: "classes", about: "all classes; choose two" }];
 
 /// The classes of tasks that ask for a finding.
@@ -55,7 +55,7 @@ pub(super) struct Asked<'a> {
     pub task: &'static Task,
     /// Which part.
     pub split: Split,
-    /// Where to keep what is found in files that take long to read.
+    /// The cache for results from files that are slow to read.
     pub cache: Option<&'a Cache>,
 }
 

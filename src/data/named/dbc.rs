@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const BOXES: &str = "Annotation_Boxes.xlsx";
 const PATHS: &str = "Breast-Cancer-MRI-filepath_filename-mapping.xlsx";
 const IMAGES: &str = "Duke-Breast-Cancer-MRI";
-/// Slices this near to a box, and not in it, are of neither class.
+/// Slices outside a box and this near to it are left out of both classes.
 const MARGIN: i64 = 5;
 
 pub(super) struct Dbc;
@@ -117,7 +117,7 @@ fn archive(root: &Path, base: &Path) -> Result<Found> {
     }
     if near > 0 {
         all.note(format!(
-            "{near} slices within {MARGIN} of a box's ends are of neither class, as the paper has it"
+            "{near} slices within {MARGIN} of a box's ends are left out of both classes, as in the paper"
         ));
     }
     all.found("DBC", &FINDING, false)
@@ -137,11 +137,9 @@ fn boxes(file: &Path) -> Result<HashMap<String, (i64, i64)>> {
         };
         let bounds = (number(start, "Start Slice")?, number(end, "End Slice")?);
         let patient = row.cell(patient).trim();
-        // What is in one of two boxes would be taken for what is without cancer.
+        // With two boxes, slices in one of them would count as without cancer.
         if all.insert(patient.to_owned(), bounds).is_some() {
-            return Err(
-                table.wrong(row, format!("{patient:?} has a box in a row before it: one is expected"))
-            );
+            return Err(table.wrong(row, format!("{patient:?} has a second box: one is expected")));
         }
     }
     Ok(all)

@@ -45,6 +45,6 @@ impl NamedDataset for ImageNet {
             let folder = folder.strip_prefix(root).unwrap_or(&folder);
             return Err(NotOpened::Missing(format!("the folder {}", folder.display())));
         }
-        Ok(image_folder::open(&folder, &Listing::of(&folder)?)?)
+        Ok(image_folder::open(&folder, &Listing::read(&folder)?)?)
     }
 }

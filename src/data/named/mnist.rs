@@ -36,6 +36,6 @@ impl NamedDataset for Mnist {
 
     fn open(&self, root: &Path, asked: &Asked<'_>) -> Result<Found, NotOpened> {
         find(root).map_err(NotOpened::Missing)?;
-        Ok(Idx.open_folder(root, &Listing::of(root)?, asked.split)?)
+        Ok(Idx.open_folder(root, &Listing::read(root)?, asked.split)?)
     }
 }

@@ -1,5 +1,5 @@
-//! The paper's datasets, from the files that their owners hand out: where each comes from, what its folder looks like, and
-//! which of its images are of which class. Each is a file here that implements [`NamedDataset`], and a row of the table.
+//! The paper's datasets, from the files as published: where each comes from, its folder's layout, and
+//! the class of each image. Each is a file here that implements [`NamedDataset`], and a row of the table.
 
 mod brats;
 mod chexpert;
@@ -99,7 +99,7 @@ pub struct NamedOptions {
 }
 
 impl Named {
-    /// As command lines have it.
+    /// Its name on command lines.
     pub fn name(self) -> &'static str {
         self.facts().name
     }
@@ -197,7 +197,7 @@ impl Dataset {
         let asked = Asked { task: name.task(task.as_deref())?, split: *split, cache: cache.as_ref() };
         if asked.split == Split::Test && !name.has_test() {
             return Err(Error::Argument(format!(
-                "{name} comes in one part: split it into images to train on and to test on"
+                "{name} has one part only: split it into training and test images"
             )));
         }
         if !root.is_dir() {

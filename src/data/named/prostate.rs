@@ -62,7 +62,7 @@ fn find(root: &Path) -> Result<Form, String> {
             .try_for_each(|score| need(root, &[&score.to_string()]).map(|_| ()))
             .map(|()| Form::Slices);
     }
-    let files = Listing::of(root).map(|listing| listing.files).unwrap_or_default();
+    let files = Listing::read(root).map(|listing| listing.files).unwrap_or_default();
     let table = files
         .iter()
         .find(|name| name.contains("Target") && (name.ends_with(".xlsx") || name.ends_with(".csv")));
@@ -129,7 +129,7 @@ fn archive(file: &Path, base: &Path, task: &Task) -> Result<Found> {
         // Some programs write 3 as 3.0.
         let whole = written.strip_suffix(".0").unwrap_or(written).parse().ok();
         let score: u32 = whole.filter(|score| *score <= 5).ok_or_else(|| {
-            table.wrong(row, format!("{SCORE:?} is {written:?}; 0 to 5, or nothing, is expected"))
+            table.wrong(row, format!("{SCORE:?} is {written:?}; 0 to 5, or an empty cell, is expected"))
         })?;
         let name = row.cell(patient).trim();
         if inside(name).is_none_or(|path| path.components().count() != 1) {
@@ -176,7 +176,7 @@ fn archive(file: &Path, base: &Path, task: &Task) -> Result<Found> {
 /// The series of several frames in a patient's folder, by UID: its file, and how many frames it has.
 fn series_of(base: &Path, folder: &Path) -> Result<HashMap<String, (PathBuf, usize)>> {
     let mut all = HashMap::new();
-    let list = |folder: &Path| Listing::of(&base.join(folder));
+    let list = |folder: &Path| Listing::read(&base.join(folder));
     if !base.join(folder).is_dir() {
         return Ok(all);
     }

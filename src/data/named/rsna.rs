@@ -108,7 +108,7 @@ fn labels(file: &Path) -> Result<HashMap<String, Rows>> {
         };
         // The competition's table repeats a few rows.
         if rows.told >> kind & 1 == 1 && rows.present >> kind & 1 != present {
-            return Err(wrong(format!("{id} has another label than a row before it")));
+            return Err(wrong(format!("{id} has another label in an earlier row")));
         }
         rows.told |= 1 << kind;
         rows.present |= present << kind;

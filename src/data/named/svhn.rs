@@ -33,6 +33,6 @@ impl NamedDataset for Svhn {
 
     fn open(&self, root: &Path, asked: &Asked<'_>) -> Result<Found, NotOpened> {
         find(root).map_err(NotOpened::Missing)?;
-        Ok(formats::Svhn.open_folder(root, &Listing::of(root)?, asked.split)?)
+        Ok(formats::Svhn.open_folder(root, &Listing::read(root)?, asked.split)?)
     }
 }

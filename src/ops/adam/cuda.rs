@@ -44,17 +44,17 @@ pub(super) fn update(
     copy: Slot,
     guard: Guard,
 ) -> Result<()> {
-    let operands = [weights, gradient, m, v, copy].map(|slot| (at.of(slot), slot.precision().bytes()));
+    let operands = [weights, gradient, m, v, copy].map(|slot| (at.address(slot), slot.precision().bytes()));
     let split = Vectors::new(weights.len(), 4, &operands)?;
     let params = AdamParams {
-        weights: at.of(weights),
-        m: at.of(m),
-        v: at.of(v),
-        gradient: at.of(gradient),
-        step: at.of(step),
-        copy: at.of(copy),
-        halt: at.of(guard.halt),
-        norm: at.of(guard.norm),
+        weights: at.address(weights),
+        m: at.address(m),
+        v: at.address(v),
+        gradient: at.address(gradient),
+        step: at.address(step),
+        copy: at.address(copy),
+        halt: at.address(guard.halt),
+        norm: at.address(guard.norm),
         len: split.len,
         vectors: split.vectors,
         beta1: adam.beta1,

@@ -27,7 +27,7 @@ params!(AvgPoolParams: 48 bytes, threads at 16);
 fn run(gpu: &Gpu, at: Addresses, kernels: [Kernel; 2], pool: &AvgPool, from: Slot, to: Slot) -> Result<()> {
     let kernel = kernels[usize::from(to.precision() == Precision::Bf16)];
     let (len, precision) = (to.len(), to.precision());
-    let (from, to) = (at.of(from), at.of(to));
+    let (from, to) = (at.address(from), at.address(to));
     let width = channels_at_once(precision, pool.channels, &[from, to]);
     let params = AvgPoolParams {
         from,

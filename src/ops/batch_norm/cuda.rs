@@ -148,17 +148,17 @@ pub(super) fn forward_training(
     work: Slot,
 ) -> Result<()> {
     let precision = x.precision();
-    let [x, shortcut, y] = [x, shortcut, y].map(|slot| at.of(slot));
-    let (grid, shared) = prepare(gpu, norm, precision, &[x, shortcut, y], at.of(work));
+    let [x, shortcut, y] = [x, shortcut, y].map(|slot| at.address(slot));
+    let (grid, shared) = prepare(gpu, norm, precision, &[x, shortcut, y], at.address(work));
     let params = BatchNormParams {
         x,
         y,
         shortcut,
-        gamma: at.of(weights.gamma),
-        beta: at.of(weights.beta),
-        mean: at.of(weights.mean),
-        variance: at.of(weights.variance),
-        saved: at.of(saved),
+        gamma: at.address(weights.gamma),
+        beta: at.address(weights.beta),
+        mean: at.address(weights.mean),
+        variance: at.address(weights.variance),
+        saved: at.address(saved),
         activation: activation.code(),
         ..shared
     };
@@ -187,17 +187,17 @@ pub(super) fn forward_inference(
     saved: Slot,
 ) -> Result<()> {
     let precision = x.precision();
-    let [x, shortcut, y] = [x, shortcut, y].map(|slot| at.of(slot));
+    let [x, shortcut, y] = [x, shortcut, y].map(|slot| at.address(slot));
     let (grid, shared) = prepare(gpu, norm, precision, &[x, shortcut, y], 0);
     let params = BatchNormParams {
         x,
         y,
         shortcut,
-        gamma: at.of(weights.gamma),
-        beta: at.of(weights.beta),
-        mean: at.of(weights.mean),
-        variance: at.of(weights.variance),
-        saved: at.of(saved),
+        gamma: at.address(weights.gamma),
+        beta: at.address(weights.beta),
+        mean: at.address(weights.mean),
+        variance: at.address(weights.variance),
+        saved: at.address(saved),
         activation: activation.code(),
         ..shared
     };
@@ -225,18 +225,18 @@ pub(super) fn backward(
     work: Slot,
 ) -> Result<()> {
     let precision = x.precision();
-    let images = [x, y, dy, into.x, into.shortcut].map(|slot| at.of(slot));
-    let (grid, shared) = prepare(gpu, norm, precision, &images, at.of(work));
+    let images = [x, y, dy, into.x, into.shortcut].map(|slot| at.address(slot));
+    let (grid, shared) = prepare(gpu, norm, precision, &images, at.address(work));
     let [x, y, dy, dx, dshortcut] = images;
     let params = BatchNormParams {
         x,
         y,
-        gamma: at.of(gamma),
-        saved: at.of(saved),
+        gamma: at.address(gamma),
+        saved: at.address(saved),
         dy,
         dx,
-        dgamma: at.of(into.gamma),
-        dbeta: at.of(into.beta),
+        dgamma: at.address(into.gamma),
+        dbeta: at.address(into.beta),
         dshortcut,
         batch: u32::from(statistics == Statistics::Batch),
         ..shared

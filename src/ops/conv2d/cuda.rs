@@ -267,7 +267,7 @@ fn product(
     out: Slot,
     work: Slot,
 ) -> Result<()> {
-    let addresses = [at.of(left), at.of(right)];
+    let addresses = [at.address(left), at.address(right)];
     let aligned = addresses.map(|address| address % 16 == 0);
     let tiling = tiling(conv, pass, left.precision(), aligned, gpu.multiprocessors());
     let (stride, kernel) = (conv.stride, conv.kernel);
@@ -282,7 +282,7 @@ fn product(
         left: addresses[0],
         right: addresses[1],
         bias: epilogue.bias,
-        out: at.of(if split { work } else { out }),
+        out: at.address(if split { work } else { out }),
         batch: conv.batch as u32,
         height: conv.height as u32,
         width: conv.width as u32,
@@ -327,9 +327,9 @@ fn sum(
     out: Slot,
 ) -> Result<()> {
     let params = Conv2dSumParams {
-        partial: at.of(work),
+        partial: at.address(work),
         bias: epilogue.bias,
-        out: at.of(out),
+        out: at.address(out),
         len: out.len() as u32,
         channels: channels as u32,
         splits: splits as u32,
@@ -359,7 +359,7 @@ pub(super) fn forward(
     y: Slot,
     work: Slot,
 ) -> Result<()> {
-    let epilogue = Epilogue { bias: at.of(bias), activation, add: false };
+    let epilogue = Epilogue { bias: at.address(bias), activation, add: false };
     product(gpu, at, conv, Pass::Forward, [x, w], epilogue, y, work)
 }
 
@@ -396,8 +396,8 @@ pub(super) fn backward_weight(
     // The workspace is free again: launches run one after another.
     let parts = bias_parts(conv, gpu.multiprocessors());
     let params = Conv2dBiasParams {
-        dy: at.of(dy),
-        partial: at.of(if parts > 1 { work } else { db }),
+        dy: at.address(dy),
+        partial: at.address(if parts > 1 { work } else { db }),
         pixels: conv.pixels() as u32,
         filters: conv.out_channels as u32,
         parts: parts as u32,

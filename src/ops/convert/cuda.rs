@@ -24,7 +24,7 @@ pub(super) fn copy(gpu: &Gpu, at: Addresses, x: Slot, y: Slot) -> Result<()> {
         (Precision::Bf16, Precision::F32) => (Kernel::ConvertBf16F32, 8),
         (Precision::Bf16, Precision::Bf16) => (Kernel::ConvertBf16Bf16, 8),
     };
-    let (from, to) = (at.of(x), at.of(y));
+    let (from, to) = (at.address(x), at.address(y));
     let split = Vectors::new(x.len(), each, &[(from, x.precision().bytes()), (to, y.precision().bytes())])?;
     let params = ConvertParams { x: from, y: to, len: split.len, vectors: split.vectors };
     // SAFETY: both tensors lie in the arena and have `len` values, of the kernel's precisions.

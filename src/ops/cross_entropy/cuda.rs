@@ -65,9 +65,9 @@ fn launch(
         Error::Argument(format!("cross_entropy: a batch of {} images is too large for a launch", loss.batch))
     })? as u32;
     let params = CrossEntropyParams {
-        logits: at.of(logits),
-        labels: at.of(labels),
-        out: at.of(out),
+        logits: at.address(logits),
+        labels: at.address(labels),
+        out: at.address(out),
         batch,
         // Below 2^24, as `CrossEntropy::new` checks.
         classes: loss.classes as u32,

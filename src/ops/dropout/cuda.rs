@@ -30,12 +30,12 @@ pub(super) fn apply(gpu: &Gpu, at: Addresses, dropout: &Dropout, x: Slot, step: 
         Precision::Bf16 => Kernel::DropoutBf16,
     };
     let bytes = x.precision().bytes();
-    let (from, to) = (at.of(x), at.of(y));
+    let (from, to) = (at.address(x), at.address(y));
     let split = Vectors::new(x.len(), 16 / bytes, &[(from, bytes), (to, bytes)])?;
     let params = DropoutParams {
         x: from,
         y: to,
-        step: at.of(step),
+        step: at.address(step),
         len: split.len,
         vectors: split.vectors,
         key_low: dropout.seed as u32,

@@ -34,7 +34,7 @@ fn launch(gpu: &Gpu, at: Addresses, kernels: [Kernel; 2], x: Slot, y: Slot) -> R
         Precision::Bf16 => kernels[1],
     };
     let bytes = x.precision().bytes();
-    let (from, to) = (at.of(x), at.of(y));
+    let (from, to) = (at.address(x), at.address(y));
     let split = Vectors::new(x.len(), 16 / bytes, &[(from, bytes), (to, bytes)])?;
     let params = ElementwiseParams { x: from, y: to, len: split.len, vectors: split.vectors };
     // SAFETY: both tensors lie in the arena and have `len` values of the kernel's precision, as `mod.rs` checks.

@@ -63,7 +63,7 @@ fn run(
 
 pub(super) fn forward(gpu: &Gpu, at: Addresses, pool: &MaxPool, x: Slot, y: Slot) -> Result<()> {
     let kernels = [Kernel::MaxPoolF32, Kernel::MaxPoolBf16];
-    run(gpu, kernels, pool, x.precision(), pool.output_shape(), [at.of(x), at.of(y), 0, 0])
+    run(gpu, kernels, pool, x.precision(), pool.output_shape(), [at.address(x), at.address(y), 0, 0])
 }
 
 pub(super) fn backward(
@@ -76,6 +76,6 @@ pub(super) fn backward(
     dx: Slot,
 ) -> Result<()> {
     let kernels = [Kernel::MaxPoolGradientF32, Kernel::MaxPoolGradientBf16];
-    let operands = [x, y, dy, dx].map(|slot| at.of(slot));
+    let operands = [x, y, dy, dx].map(|slot| at.address(slot));
     run(gpu, kernels, pool, x.precision(), pool.input_shape(), operands)
 }

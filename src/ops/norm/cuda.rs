@@ -36,12 +36,12 @@ pub(super) fn norm(gpu: &Gpu, at: Addresses, x: Slot, out: Slot, work: Slot) -> 
         .map_err(|_| Error::Argument(format!("norm: a tensor of {} values is too long", x.len())))?
         as u32;
     let params = NormParams {
-        x: at.of(x),
-        partials: doubles(at.of(work)),
-        out: at.of(out),
+        x: at.address(x),
+        partials: doubles(at.address(work)),
+        out: at.address(out),
         len: x.len() as u64,
         pieces,
-        aligned: at.of(x).is_multiple_of(16).into(),
+        aligned: at.address(x).is_multiple_of(16).into(),
     };
     let launch = |blocks| Launch { grid: [blocks, 1, 1], threads: 256, shared_bytes: 64 };
     // SAFETY: all three tensors lie in the arena; the workspace holds a double for each piece, of which there is one to

@@ -88,7 +88,7 @@ pub(super) fn run(
     // No operation has both operands.
     let x = if x.is_empty() { from } else { x };
     let (of_image, kernel) = kernel(work);
-    let images = [origin, x, other, g, y].map(|slot| (at.of(slot), slot.precision().bytes()));
+    let images = [origin, x, other, g, y].map(|slot| (at.address(slot), slot.precision().bytes()));
     let values = p.height * p.width * p.channels;
     let (each, blocks) = split(values, &images);
     let blocks = if of_image { 1 } else { blocks };
@@ -98,14 +98,14 @@ pub(super) fn run(
     let [key_low, key_high] = key(work.seed());
     // Every extent is below 2^31, as `Perturb::new` checks.
     let params = PerturbParams {
-        origin: at.of(origin),
-        x: at.of(x),
-        other: at.of(other),
-        g: at.of(g),
-        norms: at.of(norms),
-        controls: at.of(controls),
-        scale: at.of(scale),
-        y: at.of(y),
+        origin: at.address(origin),
+        x: at.address(x),
+        other: at.address(other),
+        g: at.address(g),
+        norms: at.address(norms),
+        controls: at.address(controls),
+        scale: at.address(scale),
+        y: at.address(y),
         key_low,
         key_high,
         values: values as u32,

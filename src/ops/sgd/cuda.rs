@@ -40,16 +40,16 @@ pub(super) fn update(
     copy: Slot,
     guard: Guard,
 ) -> Result<()> {
-    let operands = [weights, gradient, buffer, copy].map(|slot| (at.of(slot), slot.precision().bytes()));
+    let operands = [weights, gradient, buffer, copy].map(|slot| (at.address(slot), slot.precision().bytes()));
     let split = Vectors::new(weights.len(), 4, &operands)?;
     let params = SgdParams {
-        weights: at.of(weights),
-        buffer: at.of(buffer),
-        gradient: at.of(gradient),
-        rate: at.of(rate),
-        copy: at.of(copy),
-        halt: at.of(guard.halt),
-        norm: at.of(guard.norm),
+        weights: at.address(weights),
+        buffer: at.address(buffer),
+        gradient: at.address(gradient),
+        rate: at.address(rate),
+        copy: at.address(copy),
+        halt: at.address(guard.halt),
+        norm: at.address(guard.norm),
         len: split.len,
         vectors: split.vectors,
         momentum: sgd.momentum,

@@ -48,16 +48,16 @@ pub(super) fn take(
         Precision::F32 => Kernel::TakeImagesF32,
         Precision::Bf16 => Kernel::TakeImagesBf16,
     };
-    let (each, blocks) = split(op.values(), y.precision().bytes(), at.of(y));
+    let (each, blocks) = split(op.values(), y.precision().bytes(), at.address(y));
     let grid = op.batch.checked_mul(blocks).and_then(|grid| i32::try_from(grid).ok()).ok_or_else(|| {
         Error::Argument(format!("take_images: a batch of {} images is too large for a launch", op.batch))
     })?;
     // Every extent is below 2^31, as `TakeImages::new` checks.
     let params = TakeImagesParams {
-        set: at.of(set),
-        choices: at.of(choices),
-        scale: at.of(scale),
-        y: at.of(y),
+        set: at.address(set),
+        choices: at.address(choices),
+        scale: at.address(scale),
+        y: at.address(y),
         images: op.images as u32,
         height: op.height as u32,
         width: op.width as u32,

@@ -31,7 +31,7 @@ pub(super) fn record(gpu: &Gpu, at: Addresses, tally: &Tally, operands: [Slot; 6
         Precision::F32 => Kernel::TallyF32,
         Precision::Bf16 => Kernel::TallyBf16,
     };
-    let [logits, labels, losses, place, table, halt] = operands.map(|slot| at.of(slot));
+    let [logits, labels, losses, place, table, halt] = operands.map(|slot| at.address(slot));
     // Every extent is below 2^24, as `Tally::new` checks.
     let [batch, classes, len] = [tally.batch, tally.classes, tally.len].map(|extent| extent as u32);
     let params = TallyParams { logits, labels, losses, place, table, halt, batch, classes, len, unused: 0 };

@@ -42,7 +42,7 @@ pub fn add(part: &mut Part, measured: &Measured, pictures: Option<&Pictures>) ->
         ));
         let own_name = |i: usize| measured.named(i);
         let query_name = |i: usize| cross.named(i);
-        let queries = Pictures::of(&cross.loaded, measured.args.preprocess().scale);
+        let queries = Pictures::new(&cross.loaded, measured.args.preprocess().scale);
         let both = pictures.zip(queries.as_ref()).map(|(own, query)| [own, query]);
         pairs(section, &found.sharpest, [&own_name, &query_name], both)
     })

@@ -51,7 +51,7 @@ impl Part {
 pub fn part(measured: &Measured) -> Result<Part> {
     let mut part = Part { name: measured.name.clone(), ..Part::default() };
     let scale = measured.args.preprocess().scale;
-    let pictures = Pictures::of(&measured.loaded, scale);
+    let pictures = Pictures::new(&measured.loaded, scale);
     glance::add(&mut part, measured)?;
     method::add(&mut part, measured)?;
     dimension::add(&mut part, measured)?;

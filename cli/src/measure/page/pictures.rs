@@ -17,7 +17,7 @@ pub struct Pictures<'a> {
 
 impl<'a> Pictures<'a> {
     /// `None` for features.
-    pub fn of(loaded: &'a Loaded, scale: Scale) -> Option<Self> {
+    pub fn new(loaded: &'a Loaded, scale: Scale) -> Option<Self> {
         let bytes = matches!(loaded.samples.points().ok()?.values(), Values::U8(_));
         let white = if bytes || scale == Scale::Max { 255.0 } else { white(loaded) };
         (!loaded.features).then_some(Pictures { loaded, white })
@@ -61,8 +61,8 @@ impl<'a> Pictures<'a> {
 
 /// What is white where values were taken as they are: 1, 255, or the largest value where that is more.
 fn white(loaded: &Loaded) -> f32 {
-    let of = |sample: usize| loaded.image(sample).into_iter().fold(0.0, f32::max);
-    let largest = (0..loaded.samples.n()).into_par_iter().map(of).reduce(|| 0.0, f32::max);
+    let brightest = |sample: usize| loaded.image(sample).into_iter().fold(0.0, f32::max);
+    let largest = (0..loaded.samples.n()).into_par_iter().map(brightest).reduce(|| 0.0, f32::max);
     match largest {
         ..=1.0 => 1.0,
         ..=255.0 => 255.0,

@@ -1,4 +1,4 @@
-//! The elements of a DICOM data set: where in the file the few values are that are wanted here.
+//! The elements of a DICOM data set: finds the few values that are needed here.
 //! Sequences are stepped over without recursion, so that no nesting, however deep, costs stack or memory.
 
 use super::syntax::{Syntax, syntax_of};
@@ -68,12 +68,12 @@ const WANTED: [Tag; 26] = [
 const ITEM: Tag = 0xfffe_e000;
 const ITEM_END: Tag = 0xfffe_e00d;
 const SEQUENCE_END: Tag = 0xfffe_e0dd;
-/// The length of what ends at a delimiter.
+/// The undefined length, of what ends at a delimiter.
 const UNDEFINED: u32 = u32::MAX;
-/// Kinds of values whose lengths have 32 bits in explicit data sets.
+/// Value representations (VRs) with 32-bit lengths in explicit data sets.
 const LONG: [&[u8; 2]; 13] =
     [b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"];
-/// No data set that is packed as a whole is larger than this.
+/// Largest inflated size of a deflated data set.
 const LARGEST: u64 = 1 << 30;
 
 /// A data set: bytes, and which of them are the values that are wanted.
@@ -84,16 +84,16 @@ pub(super) struct DataSet {
     values: BTreeMap<Tag, Range<usize>>,
     /// None where there are none, or where reading ended before them.
     pub pixels: Option<Pixels>,
-    /// Whether the pixels' element was come to.
+    /// Whether the pixel data element was reached.
     pub reached: bool,
 }
 
 /// Where the pixels are.
 #[derive(Debug)]
 pub(super) enum Pixels {
-    /// As they are; in 16-bit words, or in bytes.
+    /// Uncompressed; in 16-bit words, or in bytes.
     Plain { range: Range<usize>, words: bool },
-    /// Packed, in fragments; before them stands a table of where frames begin, or nothing.
+    /// Compressed, in fragments, after an offset table of frames, which may be empty.
     Packed { table: Range<usize>, fragments: Vec<Range<usize>> },
 }
 
@@ -195,7 +195,7 @@ fn meta(bytes: &[u8], start: usize) -> Result<(Syntax, usize), String> {
     }
 }
 
-/// A data set that is packed as a whole. Memory grows with what comes out, to a bound.
+/// A deflated data set. Memory grows with the inflated bytes, up to a limit.
 fn inflated(packed: &[u8]) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let read = DeflateDecoder::new(packed).take(LARGEST + 1).read_to_end(&mut bytes);
@@ -212,10 +212,10 @@ fn inflated(packed: &[u8]) -> Result<Vec<u8>, String> {
     }
 }
 
-/// What stands before a value.
+/// An element's header.
 struct Head {
     tag: Tag,
-    /// What kind of value it is, where the data set says so.
+    /// The value representation, where explicit.
     kind: [u8; 2],
     len: u32,
 }
@@ -245,11 +245,11 @@ impl Walker<'_> {
         self.take().map(|bytes| if self.big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
     }
 
-    /// What stands before the next value; `implicit` where a kind is not said, whatever the data set does.
+    /// The next element's header; `implicit` where it has no VR, whatever the data set's syntax.
     fn head(&mut self, implicit: bool) -> Result<Head, String> {
         let start = self.at;
         let tag = Tag::from(self.short()?) << 16 | Tag::from(self.short()?);
-        // Delimiters have no kind anywhere.
+        // Delimiters never have a VR.
         if implicit || !self.explicit || tag >> 16 == 0xfffe {
             return Ok(Head { tag, kind: [0; 2], len: self.long()? });
         }
@@ -297,7 +297,7 @@ impl Walker<'_> {
     /// hold elements that may be sequences: at even depths items stand, at odd ones elements.
     fn skip_sequence(&mut self, implicit: bool) -> Result<(), String> {
         let mut depth = 0usize;
-        // Below a value of unknown kind, kinds are not said.
+        // Within a value of unknown VR, elements are implicit.
         let mut implicit_from = if implicit { 0 } else { usize::MAX };
         loop {
             let items = depth.is_multiple_of(2);
@@ -336,7 +336,7 @@ impl Walker<'_> {
 
     fn pixels(&mut self, head: &Head) -> Result<Pixels, String> {
         if head.len != UNDEFINED {
-            // Where the kind is not said, values are in words.
+            // Without a VR, values are in words.
             let words = &head.kind != b"OB";
             return Ok(Pixels::Plain { range: self.bytes_of(head)?, words });
         }
@@ -347,7 +347,7 @@ impl Walker<'_> {
                 ITEM if head.len != UNDEFINED => items.push(self.bytes_of(&head)?),
                 SEQUENCE_END => break,
                 tag => {
-                    return Err(format!("is damaged: among its fragments of pixels stands {}", named(tag)));
+                    return Err(format!("is damaged: {} stands among its pixel fragments", named(tag)));
                 }
             }
         }

@@ -1,5 +1,5 @@
 //! JPEG of 8 bits in DICOM files: baseline, extended and progressive, by the decoder that reads JPEG files.
-//! Which colours are coded is told by the JPEG's own marks first, then by DICOM's.
+//! The colour space is that of the JPEG's own markers, or else DICOM's.
 
 use super::layout::{PixelLayout, Raw};
 use crate::data::codecs::jpeg::{self, Colours, Head};
@@ -9,7 +9,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 /// The values of a frame, and whether they are luma and differences of colour still.
 pub(super) fn decode(packed: &[u8], layout: &PixelLayout, ybr: bool) -> Result<(Raw, bool), String> {
-    let head = Head::of(packed)?;
+    let head = Head::parse(packed)?;
     check(&head, layout)?;
     if head.process > 2 || head.precision != 8 {
         return Err(format!(
@@ -21,7 +21,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout, ybr: bool) -> Result<(
     if let Some(pixels) = jpeg::decode(packed, if ybr { Colours::Ybr } else { Colours::Rgb })? {
         return Ok((Raw::Bytes(pixels.values), false));
     }
-    // What is left is rare. The decoder fills what is not there with gray.
+    // Other kinds are rare. That decoder fills missing data with gray.
     if !jpeg::ends(packed, 2) {
         return Err(jpeg::CUT.into());
     }
@@ -39,7 +39,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout, ybr: bool) -> Result<(
     }
 }
 
-/// Whether JPEG data are of the image that the file says they are.
+/// Checks that JPEG data have the size, channels and depth of the DICOM header.
 pub(super) fn check(head: &Head, layout: &PixelLayout) -> Result<(), String> {
     let Head { rows, columns, components, precision, .. } = *head;
     if (rows, columns, components) != (layout.rows, layout.columns, layout.samples) {

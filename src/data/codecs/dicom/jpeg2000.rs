@@ -5,9 +5,9 @@ use super::layout::{PixelLayout, Raw};
 use jpeg2k::{DecodeParameters, Image};
 use std::collections::HashSet;
 
-/// Tiles of a frame: more are no radiology image, and each costs memory before its data are looked at.
+/// Most tiles of a frame: each costs memory before its data are read.
 const MOST_TILES: u64 = 1 << 12;
-/// Bits that a packed byte can hold of pixels at most, about: empty blocks take next to nothing.
+/// About the most pixel bits that a compressed byte can hold: empty blocks take next to nothing.
 const DENSEST: usize = 10_000;
 
 pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String> {
@@ -19,7 +19,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
     let len = layout.rows * layout.columns;
     if components.len() != layout.samples || components.iter().any(|component| component.data().len() != len)
     {
-        return Err("has JPEG 2000 data of other sizes than their header says".into());
+        return Err("has JPEG 2000 data whose sizes are not those of their header".into());
     }
     // Colours side by side; of a signed value the bits, which the layout's are taken of.
     let values = (0..len).flat_map(|at| components.iter().map(move |component| component.data()[at]));
@@ -29,7 +29,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
     })
 }
 
-/// That the codestream's header, SIZ, is of the image that the file says it is.
+/// Checks that the codestream's SIZ header has the size, channels and depth of the DICOM header.
 fn check(packed: &[u8], layout: &PixelLayout) -> Result<(), String> {
     let damaged = || "has JPEG 2000 data without a whole header".to_owned();
     let start = packed.windows(4).position(|bytes| bytes == [0xff, 0x4f, 0xff, 0x51]).ok_or_else(damaged)?;
@@ -57,7 +57,7 @@ fn check(packed: &[u8], layout: &PixelLayout) -> Result<(), String> {
             return Err(format!("says values of {} bits, but its JPEG 2000 data {bits}", layout.allocated));
         }
         if (across, down) != (1, 1) {
-            return Err("has JPEG 2000 data whose colours differ in size: those are not read".into());
+            return Err("has JPEG 2000 data with subsampled colours, which are not read".into());
         }
     }
     if tile_width == 0 || tile_height == 0 {

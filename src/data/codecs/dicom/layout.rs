@@ -1,4 +1,4 @@
-//! What the elements of a DICOM data set say of its pixels, checked against each other and against the bytes there are.
+//! The pixel layout of a DICOM data set, with its elements checked against each other and against the existing bytes.
 
 use super::elements::{self, DataSet, Pixels};
 use super::syntax::{Packing, unread};
@@ -7,39 +7,39 @@ use crate::data::image::{Depth, Modality, Shape};
 /// No frame is larger than this, in bytes.
 const LARGEST: usize = 1 << 30;
 
-/// What the elements say of the pixels.
+/// The layout of the pixels.
 #[derive(Clone, Debug)]
 pub(super) struct PixelLayout {
     pub rows: usize,
     pub columns: usize,
     /// Values in a pixel: 1 or 3.
     pub samples: usize,
-    /// Bits of a value's place: 8 or 16.
+    /// Bits allocated: 8 or 16.
     pub allocated: usize,
-    /// Bits of a value, of which the highest is `high`.
+    /// Bits stored, with the high bit `high`.
     pub stored: usize,
     pub high: usize,
     pub signed: bool,
-    /// Whether all of one colour come before those of the next.
+    /// Planar configuration: whether all values of one colour come before those of the next.
     pub planar: bool,
     pub frames: usize,
     pub color: Color,
     modality: Option<Modality>,
 }
 
-/// What values mean.
+/// The photometric interpretation.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Color {
     Gray,
     Rgb,
-    /// Luma and two differences of colour, which each two pixels may share.
+    /// Luma and two chroma values, which each two pixels may share.
     Ybr {
         shared: bool,
     },
     Palette(Box<Palette>),
 }
 
-/// The colours that values are numbers of.
+/// The colours that values are indices of.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Palette {
     first: i32,
@@ -47,14 +47,14 @@ pub(super) struct Palette {
     colors: [Vec<u16>; 3],
 }
 
-/// The values of a frame as they were packed, colours of a pixel side by side.
+/// The stored values of a frame, a pixel's colours side by side.
 #[derive(Debug, PartialEq)]
 pub(super) enum Raw {
     Bytes(Vec<u8>),
     Words(Vec<u16>),
 }
 
-/// The number of frames: 1 where nothing is said of it.
+/// The number of frames, by default 1.
 pub(super) fn frames(set: &DataSet) -> Result<usize, String> {
     let Some(text) = set.text(elements::FRAMES) else { return Ok(1) };
     match text.parse() {
@@ -64,7 +64,7 @@ pub(super) fn frames(set: &DataSet) -> Result<usize, String> {
 }
 
 impl PixelLayout {
-    pub fn of(set: &DataSet) -> Result<Self, String> {
+    pub fn from_data_set(set: &DataSet) -> Result<Self, String> {
         let number =
             |tag, name: &str| set.number(tag).ok_or_else(|| format!("holds no image: it has no {name}"));
         if [elements::FLOAT_PIXELS, elements::DOUBLE_PIXELS].iter().any(|tag| set.value(*tag).is_some()) {
@@ -84,14 +84,14 @@ impl PixelLayout {
         }
         if stored == 0 || high >= allocated || stored > high + 1 {
             return Err(format!(
-                "claims values of {stored} bits, the highest of them bit {high}, in {allocated}: they cannot be"
+                "claims values of {stored} bits, with high bit {high}, in {allocated}: that is impossible"
             ));
         }
         let name = set.text(elements::PHOTOMETRIC).unwrap_or_default();
         let (color, inverted) = match (name.as_str(), samples) {
             ("MONOCHROME1", 1) => (Color::Gray, true),
             ("MONOCHROME2", 1) => (Color::Gray, false),
-            ("PALETTE COLOR", 1) => (Color::Palette(Box::new(Palette::of(set)?)), false),
+            ("PALETTE COLOR", 1) => (Color::Palette(Box::new(Palette::from_data_set(set)?)), false),
             ("RGB", 3) => (Color::Rgb, false),
             // JPEG 2000's own transforms, which its decoder undoes.
             ("YBR_RCT" | "YBR_ICT", 3) if set.syntax.packing == Packing::Jpeg2000 => (Color::Rgb, false),
@@ -141,7 +141,7 @@ impl PixelLayout {
         self.rows * self.columns * self.samples
     }
 
-    /// Bytes that a frame takes up in the file where it is not packed.
+    /// Bytes of an uncompressed frame.
     pub fn bytes(&self) -> usize {
         match self.color {
             Color::Ybr { shared: true } => self.rows * self.columns * 2,
@@ -149,7 +149,7 @@ impl PixelLayout {
         }
     }
 
-    /// Refuses sizes that the bytes there are cannot hold, so that nothing is allocated for them.
+    /// Refuses sizes that the existing bytes cannot hold, before anything is allocated for them.
     fn check(&self, set: &DataSet) -> Result<(), String> {
         let PixelLayout { rows, columns, frames, .. } = self;
         if set.syntax.packing == Packing::Unread {
@@ -161,14 +161,10 @@ impl PixelLayout {
         let (held, densest) = match &set.pixels {
             None => return Err("has no pixels: there is no pixel data (7fe0,0010) in it".into()),
             Some(Pixels::Plain { .. }) if set.syntax.packing != Packing::None => {
-                return Err(
-                    "has pixels that are not packed, where its transfer syntax says that they are".into()
-                );
+                return Err("has uncompressed pixels, where its transfer syntax says compressed".into());
             }
             Some(Pixels::Packed { .. }) if set.syntax.packing == Packing::None => {
-                return Err(
-                    "has pixels that are packed, where its transfer syntax says that they are not".into()
-                );
+                return Err("has compressed pixels, where its transfer syntax says uncompressed".into());
             }
             Some(Pixels::Plain { range, .. }) => {
                 let expected = self.bytes().checked_mul(*frames).filter(|expected| *expected <= range.len());
@@ -195,7 +191,7 @@ impl PixelLayout {
         };
         if self.values().checked_mul(*frames).is_none_or(|values| values / densest > held) {
             Err(format!(
-                "claims {frames} frames of {rows} x {columns} pixels: more than its {held} packed bytes can hold"
+                "claims {frames} frames of {rows} x {columns} pixels: more than its {held} compressed bytes can hold"
             ))
         } else {
             Ok(())
@@ -235,7 +231,7 @@ fn modality(set: &DataSet, inverted: bool, stored: usize, signed: bool) -> Resul
     };
     let slope = number(elements::SLOPE, "slope", 1.0)?;
     if slope == 0.0 {
-        return Err("has the rescale slope 0, by which all values would be one".into());
+        return Err("has the rescale slope 0, which makes all values equal".into());
     }
     let intercept = number(elements::INTERCEPT, "intercept", 0.0)?;
     let top = (1u32 << (stored - usize::from(signed))) - 1;
@@ -243,7 +239,7 @@ fn modality(set: &DataSet, inverted: bool, stored: usize, signed: bool) -> Resul
 }
 
 impl Palette {
-    fn of(set: &DataSet) -> Result<Self, String> {
+    fn from_data_set(set: &DataSet) -> Result<Self, String> {
         let (mut first, mut wide) = (0, false);
         let mut colors = [const { Vec::new() }; 3];
         for (at, name) in ["red", "green", "blue"].into_iter().enumerate() {

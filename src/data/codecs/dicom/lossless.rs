@@ -1,12 +1,12 @@
 //! Lossless JPEG (ITU-T T.81, process 14): each value is its neighbours' prediction and a Huffman-coded
-//! difference. No crate that is kept up reads all of it; what ends too early is told, not filled up.
+//! difference. No maintained crate reads all of it. Data that end early are an error, not filled up.
 
 use super::jpeg::check;
 use super::layout::{PixelLayout, Raw};
 use crate::data::codecs::jpeg::{Head, Segments};
 
 pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String> {
-    let head = Head::of(packed)?;
+    let head = Head::parse(packed)?;
     check(&head, layout)?;
     if head.process != 3 || !(2..=16).contains(&head.precision) {
         return Err(format!(
@@ -14,7 +14,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
             head.precision, head.process
         ));
     }
-    // A bit at least for each value: less cannot be right, and no memory is taken for it.
+    // Each value takes at least a bit: checked before memory is allocated.
     if layout.values() / 8 > packed.len() {
         return Err(format!(
             "claims {} values: more than its {} packed bytes can hold",
@@ -26,7 +26,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
     let mut tables = [const { None }; 4];
     let mut components: Vec<u8> = Vec::new();
     let (mut interval, mut done) = (0, 0);
-    let mut segments = Segments::of(packed)?;
+    let mut segments = Segments::new(packed)?;
     while done < layout.samples {
         let (marker, body) = segments.next().ok_or("has JPEG data that end before a scan")??;
         match marker {
@@ -37,22 +37,20 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
                 if components.len() != layout.samples
                     || layout.samples > 1 && parts.iter().any(|[_, size, _]| *size != 0x11)
                 {
-                    return Err(
-                        "has lossless JPEG data whose colours differ in size: those are not read".into()
-                    );
+                    return Err("has lossless JPEG data with subsampled colours, which are not read".into());
                 }
             }
             0xdd => {
                 let rate =
-                    body.first_chunk().ok_or("has damaged JPEG data: a restart interval without one")?;
+                    body.first_chunk().ok_or("has damaged JPEG data: an empty restart interval segment")?;
                 interval = usize::from(u16::from_be_bytes(*rate));
             }
             0xda => {
-                let scan = Scan::of(body, &components, &tables, head.precision, layout, interval)?;
+                let scan = Scan::parse(body, &components, &tables, head.precision, layout, interval)?;
                 done += scan.places.len();
                 segments.at = scan.decode(packed, segments.at, &mut values)?;
             }
-            0xd9 => return Err("is cut short: its JPEG data end before all colours are there".into()),
+            0xd9 => return Err("is cut short: its JPEG data end before the last colour".into()),
             _ => {}
         }
     }
@@ -62,12 +60,12 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
     })
 }
 
-/// For each 16 bits that may follow, the length of the code they begin with and what it stands for; length 0
-/// where there is no such code.
+/// A Huffman lookup table: for each next 16 bits, the length of the code and its symbol; length 0
+/// for an invalid code.
 type Table = Vec<(u8, u8)>;
 
 fn read_tables(mut body: &[u8], tables: &mut [Option<Table>; 4]) -> Result<(), String> {
-    let damaged = "has damaged JPEG data: a Huffman table that cannot be";
+    let damaged = "has damaged JPEG data: an invalid Huffman table";
     while let [place, counts @ ..] = body {
         let (counts, rest) = counts.split_first_chunk::<16>().ok_or(damaged)?;
         let total: usize = counts.iter().map(|count| usize::from(*count)).sum();
@@ -92,12 +90,12 @@ fn read_tables(mut body: &[u8], tables: &mut [Option<Table>; 4]) -> Result<(), S
 
 /// One scan: some of the colours, or all.
 struct Scan<'a> {
-    /// Of each colour in it, which of a pixel it is, and its codes.
+    /// For each colour in it, its channel and its Huffman table.
     places: Vec<(usize, &'a Table)>,
     predictor: u8,
-    /// Low bits that were dropped.
+    /// The point transform: low bits that were dropped.
     dropped: u8,
-    /// What stands before the first value.
+    /// The prediction of the first value.
     begin: i32,
     columns: usize,
     samples: usize,
@@ -106,7 +104,7 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn of(
+    fn parse(
         body: &[u8],
         components: &[u8],
         tables: &'a [Option<Table>; 4],
@@ -114,7 +112,7 @@ impl<'a> Scan<'a> {
         layout: &PixelLayout,
         interval: usize,
     ) -> Result<Self, String> {
-        let damaged = "has damaged JPEG data: a scan that cannot be";
+        let damaged = "has damaged JPEG data: an invalid scan header";
         let (count, rest) = body.split_first().ok_or(damaged)?;
         let (parts, rest) = rest.split_at_checked(2 * usize::from(*count)).ok_or(damaged)?;
         let [predictor @ 1..=7, _, dropped, ..] = *rest else { return Err(damaged.into()) };
@@ -246,7 +244,7 @@ impl Bits<'_> {
             }
             // Zeros stand where there are no more bits.
             _ if self.held < 16 => Err("is cut short: its JPEG data end before the last pixel".into()),
-            _ => Err("has damaged JPEG data: bits that are no code".into()),
+            _ => Err("has damaged JPEG data: an invalid Huffman code".into()),
         }
     }
 
@@ -254,12 +252,12 @@ impl Bits<'_> {
     fn restart(&mut self) -> Result<(), String> {
         // Whole bytes of what is held would be data beyond the marker.
         if self.held >= 8 {
-            return Err("has damaged JPEG data: more of them than belong before a restart".into());
+            return Err("has damaged JPEG data: too many bits before a restart marker".into());
         }
         (self.bits, self.held) = (0, 0);
         match self.bytes.get(self.at..) {
             Some([0xff, 0xd0..=0xd7, ..]) => self.at += 2,
-            _ => return Err("has damaged JPEG data: no restart where one is due".into()),
+            _ => return Err("has damaged JPEG data: a missing restart marker".into()),
         }
         Ok(())
     }

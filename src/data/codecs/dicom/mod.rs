@@ -1,8 +1,8 @@
-//! DICOM files: a header of who and what, and the pixels of one frame at a time.
+//! DICOM files: the header's patient and series, and the pixels of one frame at a time.
 //!
 //! Values are those that are stored, as pydicom's `pixel_array` gives them, since the published protocol scales
-//! each slice of them by its own maximum. Two things are left to who uses them, and said in the shape's
-//! `Modality`: the rescale slope and intercept (Hounsfield units, say), which make up what unscaled values are;
+//! each slice of them by its own maximum. Two things are left to the caller, in the shape's
+//! `Modality`: the rescale slope and intercept (to Hounsfield units, say), which unscaled values need;
 //! and whether the image is MONOCHROME1, light where values are low, which is inverted after scaling. Stored
 //! values below 0, as signed CT has for air and for what is outside its circle, count as 0 when scaled by the
 //! maximum: cast to unsigned bytes, as the authors' script does, -1 would become the brightest value there is.
@@ -34,7 +34,7 @@ use layout::PixelLayout;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// What a DICOM file says of itself, without its pixels. Text that is not there is empty.
+/// The header of a DICOM file, without its pixels. Missing text is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::data) struct Header {
     pub patient_id: String,
@@ -42,26 +42,26 @@ pub(in crate::data) struct Header {
     pub series_uid: String,
     pub series_description: String,
     pub sop_instance_uid: String,
-    /// Where in its series it is.
+    /// Its instance number in the series.
     pub instance_number: Option<i64>,
-    /// 1 where it says nothing of frames.
+    /// 1 where not given.
     pub frames: usize,
     /// 0 where it holds no image.
     pub rows: usize,
     pub columns: usize,
-    /// The UID of how it is written.
+    /// The UID of its transfer syntax.
     pub transfer_syntax: String,
 }
 
 impl Header {
-    /// Reads as much of a file as it takes: the elements before the pixels.
+    /// Reads the elements before the pixels, and no more of the file than that takes.
     pub fn read(path: &Path) -> Result<Self> {
         let len = open_file(path)?.metadata().map_err(|e| Error::io(path, e))?.len();
         for most in [1 << 14, 1 << 18] {
             if most < len {
                 let mut start = Vec::new();
                 open_file(path)?.take(most).read_to_end(&mut start).map_err(|e| Error::io(path, e))?;
-                // What is wrong with a part may be that it is one: only the whole file tells.
+                // A part of a file may fail only because it is cut: the whole file decides.
                 if let Ok(set) = DataSet::read(start, false)
                     && set.reached
                 {
@@ -100,14 +100,14 @@ pub(in crate::data) struct Dicom {
 
 impl Dicom {
     pub fn open(path: &Path) -> Result<Self> {
-        Self::of(path, image_bytes::read(path)?)
+        Self::from_bytes(path, image_bytes::read(path)?)
     }
 
     /// The image in a file's bytes.
-    pub fn of(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
         let read = || {
             let set = DataSet::read(bytes, true)?;
-            let layout = PixelLayout::of(&set)?;
+            let layout = PixelLayout::from_data_set(&set)?;
             Ok((set, layout))
         };
         let (set, layout) = read().map_err(|reason: String| Error::format(path, reason))?;

@@ -11,8 +11,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 #[cfg(not(feature = "jpeg2000"))]
-const NO_JPEG_2000: &str =
-    "its pixels are packed as JPEG 2000, which this build does not read: build with `--features jpeg2000`";
+const NO_JPEG_2000: &str = "its pixels are compressed as JPEG 2000, which this build does not read: build with `--features jpeg2000`";
 
 /// The values of frame `at`.
 pub(super) fn frame(set: &DataSet, layout: &PixelLayout, at: usize) -> Result<Values<'static>, String> {
@@ -128,16 +127,16 @@ fn widened(raw: Raw) -> Raw {
     }
 }
 
-/// From luma and differences of colour to red, green and blue: ITU-R 601, as pydicom rounds it.
+/// From YCbCr to RGB: ITU-R 601, as pydicom rounds it.
 fn rgb(pixel: &mut [u8; 3]) {
     let [y, b, r] = pixel.map(f64::from);
     let (b, r) = (b - 128.0, r - 128.0);
-    let of = |value: f64| (value + 0.5).floor().clamp(0.0, 255.0) as u8;
+    let rounded = |value: f64| (value + 0.5).floor().clamp(0.0, 255.0) as u8;
     let green = y - 0.114 * 1.772 / 0.587 * b - 0.299 * 1.402 / 0.587 * r;
-    *pixel = [of(y + 1.402 * r), of(green), of(y + 1.772 * b)];
+    *pixel = [rounded(y + 1.402 * r), rounded(green), rounded(y + 1.772 * b)];
 }
 
-/// The bytes of one packed frame: a fragment, or as many as the table of frames or there being one says.
+/// The bytes of one compressed frame: a fragment, or several, by the offset table or because there is one frame.
 fn packed_frame<'a>(set: &'a DataSet, layout: &PixelLayout, at: usize) -> Result<Cow<'a, [u8]>, String> {
     let Some(Pixels::Packed { table, fragments }) = &set.pixels else {
         return Err("has no fragments of pixels".into());

@@ -1,19 +1,15 @@
-//! DICOM's run lengths: a segment for each byte of each value of a pixel, the highest byte first.
+//! DICOM's RLE: a segment for each byte of each value of a pixel, the highest byte first.
 //! A run is a byte `n` and what follows: `n + 1` bytes as they are, or one byte `1 - n` times where `n < 0`.
 
 use super::layout::{PixelLayout, Raw};
 
 pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String> {
-    let header =
-        packed.first_chunk::<64>().ok_or("is cut short: it ends within the header of run lengths")?;
+    let header = packed.first_chunk::<64>().ok_or("is cut short: it ends within the RLE header")?;
     let numbers = header.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes) as usize);
     let numbers: Vec<usize> = numbers.collect();
     let (count, bytes) = (numbers[0], layout.allocated / 8);
     if count != layout.samples * bytes {
-        return Err(format!(
-            "has {count} segments of run lengths, where {} are expected",
-            layout.samples * bytes
-        ));
+        return Err(format!("has {count} RLE segments, where {} are expected", layout.samples * bytes));
     }
     let pixels = layout.rows * layout.columns;
     let mut values = vec![0u16; pixels * layout.samples];
@@ -21,7 +17,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
         let end = if at + 1 < count { numbers[at + 2] } else { packed.len() };
         let segment = packed.get(numbers[at + 1]..end);
         let segment = segment.ok_or_else(|| {
-            format!("is cut short: segment {at} of its run lengths ends at byte {end} of {}", packed.len())
+            format!("is cut short: its RLE segment {at} ends at byte {end} of {}", packed.len())
         })?;
         let (sample, high) = (at / bytes, bytes == 2 && at % 2 == 0);
         let mut places = values.iter_mut().skip(sample).step_by(layout.samples);
@@ -32,7 +28,7 @@ pub(super) fn decode(packed: &[u8], layout: &PixelLayout) -> Result<Raw, String>
             }
         };
         if unpack(segment, pixels, &mut put) < pixels {
-            return Err(format!("is cut short: segment {at} of its run lengths ends before its last pixel"));
+            return Err(format!("is cut short: its RLE segment {at} ends before its last pixel"));
         }
     }
     Ok(match bytes {

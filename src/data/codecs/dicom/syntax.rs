@@ -1,11 +1,11 @@
-//! Transfer syntaxes: how a DICOM file's elements are written, and how its pixels are packed.
-//! Those that cannot be read are known too, so that an error can call them by their names.
+//! Transfer syntaxes: how a DICOM file's elements are encoded, and how its pixels are compressed.
+//! Those that cannot be read are listed too, so that an error can name them.
 
-/// How a data set is written.
+/// How a data set is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Syntax {
     pub uid: &'static str,
-    /// Whether elements say what kind of value they hold.
+    /// Whether elements have an explicit value representation (VR).
     pub explicit: bool,
     pub big_endian: bool,
     /// Whether the data set is deflated as a whole.
@@ -13,12 +13,12 @@ pub(super) struct Syntax {
     pub packing: Packing,
 }
 
-/// How pixels are packed.
+/// How pixels are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packing {
     None,
     Rle,
-    /// JPEG of 8 bits, by cosine transforms.
+    /// JPEG of 8 bits, by the DCT.
     JpegDct,
     JpegLossless,
     Jpeg2000,
@@ -71,13 +71,13 @@ const fn packed(uid: &'static str, packing: Packing) -> Syntax {
     Syntax { uid, explicit: true, big_endian: false, deflated: false, packing }
 }
 
-/// The transfer syntax of a UID; an error where it is not known how its data sets are written.
+/// The transfer syntax of a UID; an error where it is unknown.
 pub(super) fn syntax_of(uid: &str) -> Result<Syntax, String> {
     if let Some(known) = KNOWN.iter().find(|known| known.uid == uid) {
         return Ok(*known);
     }
     match OTHERS.iter().find(|(other, _)| *other == uid) {
-        // Whatever its pixels are, the elements are written as in all that are packed.
+        // Elements are encoded alike in all compressed syntaxes.
         Some((other, _)) => Ok(packed(other, Packing::Unread)),
         None => Err(format!(
             "its transfer syntax, {uid:?}, is not known here: convert it, as `gdcmconv --raw` does"
@@ -85,10 +85,10 @@ pub(super) fn syntax_of(uid: &str) -> Result<Syntax, String> {
     }
 }
 
-/// Why pixels that are packed so are not read.
+/// The error for pixels of an unsupported compression.
 pub(super) fn unread(uid: &str) -> String {
     let name = OTHERS.iter().find(|(other, _)| *other == uid).map_or("", |(_, name)| name);
     format!(
-        "its pixels are packed as {name} ({uid}), which is not read here: convert it, as `gdcmconv --raw` does"
+        "its pixels are compressed as {name} ({uid}), which is not read here: convert it, as `gdcmconv --raw` does"
     )
 }

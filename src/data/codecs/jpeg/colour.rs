@@ -1,27 +1,27 @@
-//! From the components of a JPEG image to rows of its pixels as libjpeg makes them by default, to the bit: differences of
-//! colour stretched by triangles where they are of half the size, and turned to RGB by 16 bits behind the point.
+//! From the components of a JPEG image to rows of its pixels as libjpeg makes them by default, to the bit: chroma
+//! of half the size upsampled by a triangle filter, and YCbCr turned to RGB in fixed point with 16 fractional bits.
 
 use crate::simd::vectorized;
 use macro_rules_attribute::apply;
 
-/// How a component is brought to the image's size.
+/// How a component is upsampled to the image's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stretch {
     /// It has that size.
     None,
-    /// Twice the columns, by triangles; and rows as they are.
+    /// Twice the columns, by the triangle filter.
     Columns,
-    /// Twice the rows, by triangles.
+    /// Twice the rows, by the triangle filter.
     Rows,
     /// Twice both.
     Both,
-    /// Each value so often in a row, and each row so often.
+    /// Each value repeated so often in a row, and each row so often.
     Repeat(usize, usize),
 }
 
 impl Stretch {
-    /// What libjpeg does for a component `width` wide of which so many go into the image's columns and rows.
-    pub fn of(columns: usize, rows: usize, width: usize) -> Self {
+    /// libjpeg's choice for a component `width` wide that is subsampled by these factors.
+    pub fn new(columns: usize, rows: usize, width: usize) -> Self {
         match (columns, rows) {
             (1, 1) => Stretch::None,
             (2, 1) if width > 2 => Stretch::Columns,
@@ -117,12 +117,12 @@ fn both(near: &[u8], other: &[u8], sums: &mut [u16], to: &mut [u8]) {
     to[last] = [((3 * end + before + 8) >> 4) as u8, ((4 * end + 7) >> 4) as u8];
 }
 
-/// A constant with 16 bits behind the point.
+/// A fixed-point constant with 16 fractional bits.
 const fn fixed(value: f64) -> i32 {
     (value * 65536.0 + 0.5) as i32
 }
 
-/// Rows of luma and differences of colour, as pixels.
+/// Rows of YCbCr, as pixels.
 #[apply(vectorized)]
 pub fn rgb(luma: &[u8], blue: &[u8], red: &[u8], to: &mut [[u8; 3]]) {
     const HALF: i32 = 1 << 15;

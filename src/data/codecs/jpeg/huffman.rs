@@ -1,16 +1,15 @@
-//! Huffman codes of JPEG: tables of what the next bits stand for, the bits of a scan, and its bytes without what is
-//! stuffed between them.
+//! Huffman codes of JPEG: lookup tables, the bit reader of a scan, and the removal of its stuffed bytes.
 
-/// Bits that a table is looked up by. Most codes with their values are no longer, and two such tables fit into L1.
+/// Bits of a table lookup. Most codes with their values are no longer, and two such tables fit into L1.
 const LOOK: u32 = 11;
 /// In place of a run: no more values in this block, nor in the next 2^v - 1 + as many as v bits say, for a value v.
 pub const END: usize = 127;
-/// In place of a run: bits that are no code.
+/// In place of a run: an invalid code.
 const BAD: usize = 255;
-/// Marks what the table alone does not tell: the value's bits follow, or the code is longer.
+/// Marks entries that need more than the table: the value's bits follow, or the code is longer.
 const MORE: u32 = 1 << 7;
 
-/// What the next bits stand for.
+/// A lookup table of the next bits.
 pub struct Table {
     /// For each `LOOK` bits: how many belong to it (7 bits), `MORE`, the run of zeros (8 bits), and the value (16 bits).
     /// Where there is `MORE`, the bits are those of the code, 0 if it is longer, and the value is its number of bits.
@@ -26,7 +25,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// The table of a segment's counts of codes and their symbols; for first coefficients (`dc`), or for the others.
+    /// The table of a segment's counts of codes and their symbols; for DC coefficients (`dc`), or for AC.
     pub fn new(counts: &[u8; 16], symbols: &[u8], dc: bool) -> Option<Self> {
         let mut table = Table {
             quick: Box::new([MORE; 1 << LOOK]),
@@ -83,7 +82,7 @@ fn enter(places: &mut [u32], symbol: u8, len: u32, dc: bool) {
     }
 }
 
-/// The value that so many bits stand for: those that begin with 0 are negative.
+/// Sign extension: the value of this many bits, negative where the first bit is 0.
 #[inline(always)]
 fn value(bits: u32, size: u32) -> i32 {
     let bits = bits as i32;
@@ -108,7 +107,7 @@ impl<'a> Bits<'a> {
         Bits { bytes, at, end, bits: 0, held: 0 }
     }
 
-    /// Brings at least 56 bits; beyond the end they are anything.
+    /// Refills to at least 56 bits; beyond the end they are undefined.
     #[inline(always)]
     pub fn refill(&mut self) {
         let next = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk());
@@ -133,7 +132,7 @@ impl<'a> Bits<'a> {
         8 * self.at > 8 * self.end + self.held as usize
     }
 
-    /// The next run of zeros and the value behind it, 0 after a run of 15; or `END`, or a longer run where it is no code.
+    /// The next run of zeros and the value after it, 0 after a run of 15; or `END`, or a longer run where it is no code.
     #[inline(always)]
     pub fn next(&mut self, table: &Table) -> (usize, i32) {
         self.refill();
@@ -155,7 +154,7 @@ impl<'a> Bits<'a> {
         ((entry >> 8 & 255) as usize, entry as i32 >> 16)
     }
 
-    /// So many bits, at most 16.
+    /// The next bits, at most 16.
     #[inline(always)]
     pub fn take(&mut self, count: u32) -> u32 {
         if self.held < 32 {

@@ -1,16 +1,16 @@
 //! The inverse cosine transform of JPEG as libjpeg's default does it, to the bit: Loeffler, Ligtenberg and Moschytz's, with
-//! 13 bits behind the point, along columns and then along rows, rounded to 2 bits behind the point between them.
+//! 13 fractional bits, along columns and then along rows, rounded to 2 fractional bits between them.
 
 /// Coefficients of a block of 8 x 8 pixels, in rows.
 pub type Block = [i16; 64];
-/// How much each coefficient is worth.
+/// The quantisation table.
 pub type Worths = [i32; 64];
 
-/// Bits behind the point of the constants, and of what stands between both passes.
+/// Fractional bits of the constants, and of values between both passes.
 const BITS: i32 = 13;
 const BETWEEN: i32 = 2;
 
-/// A constant with its bits behind the point.
+/// A fixed-point constant.
 const fn fixed(value: f64) -> i32 {
     (value * (1 << BITS) as f64 + 0.5) as i32
 }
@@ -52,7 +52,7 @@ fn each(
     }
 }
 
-/// All pixels of a block that has its first coefficient alone.
+/// The value of all pixels of a block with a DC coefficient only.
 fn one_value(block: &Block, worths: &Worths) -> u8 {
     let pass = |value: i32, down: i32| (value << BITS).wrapping_add(1 << (down - 1)) >> down;
     let value = pass(pass(i32::from(block[0]).wrapping_mul(worths[0]), FIRST), SECOND);

@@ -1,8 +1,8 @@
 //! JPEG of 8 bits, gray or of three colours: baseline, extended and progressive, Huffman-coded (ITU-T T.81). Pixels are those of
 //! libjpeg-turbo with its default settings, and so Pillow's and torchvision's, to the bit: no decoder in Rust at hand gives them.
 //!
-//! What is damaged is refused, where libjpeg fills it up and warns. In two things this is as lenient: bytes behind the last
-//! pixel, before the next marker, are stepped over, and so are bytes between segments.
+//! Damaged data are an error, where libjpeg fills them up and warns. In two things this is as lenient: bytes after the last
+//! pixel, before the next marker, are skipped, and so are bytes between segments.
 
 mod colour;
 mod huffman;
@@ -19,11 +19,11 @@ use idct::Worths;
 use scan::{Coefficients, Decoding, Part, Scan, Stage};
 use std::cell::RefCell;
 
-/// Scans may go over all blocks again, for a few bytes each: files have some ten, and no more than this are read.
+/// Most scans of a file, which has about ten: each costs a pass over all blocks for a few bytes.
 const MOST_SCANS: usize = 200;
-/// What a thread keeps for its next image is no larger.
+/// Largest scratch memory that a thread keeps for its next image.
 const KEPT: usize = 1 << 24;
-/// Of a file that ends before its image does.
+/// The error for a file that ends before its image does.
 pub(in crate::data) const CUT: &str = "is cut short: the JPEG data has no end-of-image marker";
 
 /// An image, row by row.
@@ -36,12 +36,12 @@ pub(in crate::data) struct Pixels {
     pub values: Vec<u8>,
 }
 
-/// What the three components of an image are; pixels are RGB.
+/// The colour space of an image's three components; pixels are RGB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::data) enum Colours {
-    /// What the marks in the data say, or libjpeg guesses without any.
+    /// By the markers in the data, or else as libjpeg guesses.
     Marked,
-    /// Luma and differences of colour.
+    /// YCbCr.
     Ybr,
     Rgb,
 }
@@ -51,7 +51,7 @@ pub(in crate::data) enum Colours {
 /// bits, which libjpeg smooths.
 ///
 /// # Errors
-/// What is wrong with the data, to be put behind the file's name.
+/// The reason, to follow the file's name.
 pub(in crate::data) fn decode(bytes: &[u8], colours: Colours) -> Result<Option<Pixels>, String> {
     let mut scratch = SCRATCH.take();
     let decoded = Image::decode(bytes, colours, &mut scratch);
@@ -61,12 +61,12 @@ pub(in crate::data) fn decode(bytes: &[u8], colours: Colours) -> Result<Option<P
     decoded
 }
 
-/// Height, width and channels of the image that a file begins with; `None` where that is not told yet, or not read here.
+/// Height, width and channels of the image that a file begins with; `None` where the frame header is not in these bytes, or the kind is not read here.
 pub(in crate::data) fn extents(start: &[u8]) -> Option<[usize; 3]> {
-    for segment in Segments::of(start).ok()? {
+    for segment in Segments::new(start).ok()? {
         match segment.ok()? {
             (marker @ (0xc0..=0xc3 | 0xc5..=0xcb | 0xcd..=0xcf), body) => {
-                let frame = Frame::of(marker - 0xc0, body).ok()??;
+                let frame = Frame::parse(marker - 0xc0, body).ok()??;
                 return Some([frame.height, frame.width, frame.components.len()]);
             }
             (0xda, _) => return None,
@@ -80,7 +80,7 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// What is needed for a while: kept from image to image, so that memory need not be asked for and cleared each time.
+/// Scratch memory, kept from image to image, so that it need not be allocated and cleared each time.
 #[derive(Default)]
 struct Scratch {
     /// A scan without what is stuffed between its bytes, and where its parts end.
@@ -88,14 +88,14 @@ struct Scratch {
     ends: Vec<usize>,
     coefficients: [Coefficients; 3],
     planes: [Vec<u8>; 3],
-    /// Four for first coefficients, four for the others: most files of a set have the same.
+    /// Four for DC coefficients, four for AC: most files of a set have the same.
     tables: [Option<Table>; 8],
 }
 
 impl Scratch {
     /// Bytes that it takes, but for what is small.
     fn len(&self) -> usize {
-        let blocks: usize = self.coefficients.iter().map(|of| of.blocks.capacity() * 128).sum();
+        let blocks: usize = self.coefficients.iter().map(|component| component.blocks.capacity() * 128).sum();
         let planes: usize = self.planes.iter().map(Vec::capacity).sum();
         blocks + planes + self.packed.capacity() + self.ends.capacity() * 8
     }
@@ -107,17 +107,17 @@ struct Component {
     /// Blocks of it in a unit of the whole image.
     across: usize,
     down: usize,
-    /// Which table says what its coefficients are worth, and what that said when its first scan began.
+    /// The number of its quantisation table, and that table when its first scan began.
     table: u8,
     worths: Option<Worths>,
     /// Its own pixels.
     width: usize,
     height: usize,
-    /// How many low bits of each coefficient, in order of coding, are missing; -1 where all are.
+    /// How many low bits of each coefficient, in zigzag order, are missing; -1 where all are.
     missing: [i8; 64],
 }
 
-/// What the frame's segment says.
+/// The frame header.
 struct Frame {
     progressive: bool,
     height: usize,
@@ -133,8 +133,8 @@ fn damaged(what: &str) -> String {
 }
 
 impl Frame {
-    /// `None` where it is of a kind that is not read here.
-    fn of(process: u8, body: &[u8]) -> Result<Option<Self>, String> {
+    /// `None` for a kind of JPEG that is not decoded here.
+    fn parse(process: u8, body: &[u8]) -> Result<Option<Self>, String> {
         let [precision, y1, y0, x1, x0, count, parts @ ..] = body else {
             return Err(damaged("a frame that is cut short"));
         };
@@ -144,7 +144,7 @@ impl Frame {
             return Ok(None);
         }
         if parts.len() != usize::from(*count) {
-            return Err(damaged("a frame of other components than it says"));
+            return Err(damaged("a frame whose number of components is wrong"));
         }
         let sizes = |[_, size, _]: &[u8; 3]| [usize::from(size >> 4), usize::from(size & 15)];
         // The size of a single component means nothing.
@@ -153,7 +153,7 @@ impl Frame {
             _ => parts.iter().map(sizes).collect(),
         };
         if sizes.as_flattened().iter().any(|size| !(1..=4).contains(size)) {
-            return Err(damaged("components of sizes that cannot be"));
+            return Err(damaged("invalid sampling factors"));
         }
         let [across, down] = [0, 1].map(|axis: usize| sizes.iter().map(|size| size[axis]).max().unwrap_or(1));
         if sizes.iter().any(|size| !across.is_multiple_of(size[0]) || !down.is_multiple_of(size[1])) {
@@ -179,7 +179,7 @@ impl Frame {
         }))
     }
 
-    /// Whether so many bytes can hold it, as a block takes a bit at least, and it is no larger than any image that is read.
+    /// Whether `len` bytes can hold it (a block takes at least a bit), and its size is within the limit for images.
     fn fits(&self, bytes: usize) -> bool {
         if (self.height * self.width * self.components.len()) as u64 > LARGEST {
             return false;
@@ -222,7 +222,7 @@ impl Frame {
     }
 }
 
-/// What has been read of an image.
+/// The state of a decoding.
 struct Image<'a> {
     bytes: &'a [u8],
     worths: [Option<Worths>; 4],
@@ -235,7 +235,7 @@ struct Image<'a> {
 
 impl<'a> Image<'a> {
     fn decode(bytes: &'a [u8], colours: Colours, scratch: &mut Scratch) -> Result<Option<Pixels>, String> {
-        let mut segments = Segments::of(bytes)?;
+        let mut segments = Segments::new(bytes)?;
         let mut image =
             Image { bytes, worths: [None; 4], known: [false; 8], interval: 0, jfif: false, adobe: None };
         let mut frame: Option<Frame> = None;
@@ -253,12 +253,12 @@ impl<'a> Image<'a> {
                 (0xdb, _) => image.read_worths(body)?,
                 (0xdd, _) => {
                     let interval =
-                        body.first_chunk().ok_or_else(|| damaged("a restart interval of no length"))?;
+                        body.first_chunk().ok_or_else(|| damaged("an empty restart interval segment"))?;
                     image.interval = u16::from_be_bytes(*interval).into();
                 }
                 (0xe0, _) => image.jfif |= body.len() >= 14 && body.starts_with(b"JFIF\0"),
                 (0xee, _) if body.len() >= 12 && body.starts_with(b"Adobe") => image.adobe = Some(body[11]),
-                (0xc0..=0xc3 | 0xc5..=0xcb | 0xcd..=0xcf, None) => match Frame::of(marker - 0xc0, body)? {
+                (0xc0..=0xc3 | 0xc5..=0xcb | 0xcd..=0xcf, None) => match Frame::parse(marker - 0xc0, body)? {
                     Some(found) if found.fits(bytes.len()) => frame = Some(found),
                     Some(Frame { height, width, .. }) => {
                         let len = bytes.len();
@@ -273,7 +273,7 @@ impl<'a> Image<'a> {
                 (0xda, Some(frame)) => {
                     scans += 1;
                     if scans > MOST_SCANS {
-                        return Err(damaged("more scans than an image takes"));
+                        return Err(damaged("too many scans"));
                     }
                     let one = !frame.progressive && body.first() == Some(&(frame.components.len() as u8));
                     let only = one && scans == 1;
@@ -294,12 +294,13 @@ impl<'a> Image<'a> {
                     segments.at = marker;
                 }
                 (0xd9, Some(frame)) if scans > 0 => {
-                    let of = |at: usize| frame.components.iter().any(move |of| of.missing[at] != 0);
+                    let incomplete =
+                        |at: usize| frame.components.iter().any(move |component| component.missing[at] != 0);
                     if frame.components.iter().any(|component| component.missing[0] < 0) {
                         return Err("is cut short: its JPEG data end before all components are there".into());
                     }
                     // libjpeg guesses at them by their neighbours.
-                    if (1..10).any(of) {
+                    if (1..10).any(incomplete) {
                         return Ok(None);
                     }
                     for row in 0..frame.rows {
@@ -314,7 +315,7 @@ impl<'a> Image<'a> {
     }
 
     fn read_codes(&mut self, mut body: &[u8], tables: &mut [Option<Table>; 8]) -> Result<(), String> {
-        let wrong = || damaged("a Huffman table that cannot be");
+        let wrong = || damaged("an invalid Huffman table");
         while let [class, rest @ ..] = body {
             let (counts, rest) = rest.split_first_chunk::<16>().ok_or_else(wrong)?;
             let total = counts.iter().map(|count| usize::from(*count)).sum();
@@ -334,7 +335,7 @@ impl<'a> Image<'a> {
     }
 
     fn read_worths(&mut self, mut body: &[u8]) -> Result<(), String> {
-        let wrong = || damaged("a quantisation table that cannot be");
+        let wrong = || damaged("an invalid quantisation table");
         while let [kind, rest @ ..] = body {
             let wide = kind >> 4 != 0;
             let (values, rest) = rest.split_at_checked(if wide { 128 } else { 64 }).ok_or_else(wrong)?;
@@ -376,17 +377,18 @@ impl<'a> Image<'a> {
             if codes & 0xcc != 0 || parts.iter().any(|part| part.component == component) {
                 return Err(wrong());
             }
-            let of = &mut frame.components[component];
-            if of.worths.is_none() {
-                let worths = self.worths.get(usize::from(of.table)).copied().flatten();
-                of.worths = Some(worths.ok_or_else(|| damaged("a component without a quantisation table"))?);
+            let found = &mut frame.components[component];
+            if found.worths.is_none() {
+                let worths = self.worths.get(usize::from(found.table)).copied().flatten();
+                found.worths =
+                    Some(worths.ok_or_else(|| damaged("a component without a quantisation table"))?);
             }
-            note(&mut of.missing, stage).ok_or_else(|| damaged("a scan out of turn"))?;
+            note(&mut found.missing, stage).ok_or_else(|| damaged("a scan out of order"))?;
             let (dc, ac) = (table(codes >> 4), table(4 + (codes & 3)));
             if stage.takes_dc() && dc.is_none() || stage.takes_ac() && ac.is_none() {
                 return Ok(None);
             }
-            parts.push(Part { component, dc, ac, across: of.across, down: of.down });
+            parts.push(Part { component, dc, ac, across: found.across, down: found.down });
         }
         let [columns, rows] = match &mut parts[..] {
             [] => return Err(wrong()),
@@ -414,17 +416,22 @@ impl<'a> Image<'a> {
     /// The pixels of an image whose components are there.
     fn pixels(&self, frame: &Frame, colours: Colours, planes: &[Vec<u8>; 3]) -> Pixels {
         let Frame { height, width, ref components, .. } = *frame;
-        let sizes = [0, 1]
-            .map(|axis: usize| components.iter().map(|of| [of.across, of.down][axis]).max().unwrap_or(1));
+        let sizes = [0, 1].map(|axis: usize| {
+            components.iter().map(|component| [component.across, component.down][axis]).max().unwrap_or(1)
+        });
         let planes: Vec<Plane<'_>> = components
             .iter()
             .zip(planes)
-            .map(|(of, values)| Plane {
+            .map(|(component, values)| Plane {
                 values,
-                stride: 8 * frame.columns * of.across,
-                width: of.width,
-                height: of.height,
-                stretch: Stretch::of(sizes[0] / of.across, sizes[1] / of.down, of.width),
+                stride: 8 * frame.columns * component.across,
+                width: component.width,
+                height: component.height,
+                stretch: Stretch::new(
+                    sizes[0] / component.across,
+                    sizes[1] / component.down,
+                    component.width,
+                ),
             })
             .collect();
         let mut values = Vec::with_capacity(height * width * components.len());
@@ -466,7 +473,7 @@ impl<'a> Image<'a> {
     }
 }
 
-/// What a progressive scan has; `None` where there is no such.
+/// The stage of a progressive scan; `None` where its parameters are invalid.
 fn stage(first: u8, last: u8, bits: u8) -> Option<Stage> {
     let (before, low) = (u32::from(bits >> 4), u32::from(bits & 15));
     let (first, last) = (usize::from(first), usize::from(last));
@@ -483,7 +490,7 @@ fn stage(first: u8, last: u8, bits: u8) -> Option<Stage> {
     }
 }
 
-/// Notes which bits a scan has; `None` where they are not what comes next.
+/// Notes which bits a scan has; `None` where they are out of order.
 fn note(missing: &mut [i8; 64], stage: Stage) -> Option<()> {
     let (range, before, low) = match stage {
         Stage::Whole => (0..64, -1, 0),

@@ -4,7 +4,7 @@
 use super::huffman::{Bits, END, Table};
 use super::idct::Block;
 
-/// Where the coefficients stand in a block, in the order of their coding.
+/// The zigzag order: the place of each coded coefficient in a block.
 const PLACES: [u8; 64] = {
     let mut places = [0; 64];
     let (mut at, mut diagonal) = (0, 0);
@@ -25,7 +25,7 @@ const PLACES: [u8; 64] = {
     places
 };
 
-/// Where in a block the coefficient is that is coded in this place.
+/// The place in a block of the coefficient with this zigzag index.
 #[inline(always)]
 pub fn place(at: usize) -> usize {
     usize::from(PLACES[at & 63]) & 63
@@ -42,28 +42,28 @@ pub struct Part<'a> {
     pub down: usize,
 }
 
-/// What of the coefficients a scan has.
+/// The part of the coefficients that a scan has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// All of them.
     Whole,
-    /// The first coefficients, without so many of their lowest bits.
+    /// The DC coefficients, without this many of their lowest bits.
     Dc { low: u32 },
     /// One more bit of them.
     DcMore { low: u32 },
-    /// Further coefficients of one component, without so many of their lowest bits.
+    /// AC coefficients of one component, without this many of their lowest bits.
     Ac { first: usize, last: usize, low: u32 },
     /// One more bit of them.
     AcMore { first: usize, last: usize, low: u32 },
 }
 
 impl Stage {
-    /// Whether it is coded by tables for first coefficients.
+    /// Whether it is coded by DC tables.
     pub fn takes_dc(self) -> bool {
         matches!(self, Stage::Whole | Stage::Dc { .. })
     }
 
-    /// Whether it is coded by tables for the others.
+    /// Whether it is coded by AC tables.
     pub fn takes_ac(self) -> bool {
         matches!(self, Stage::Whole | Stage::Ac { .. } | Stage::AcMore { .. })
     }
@@ -89,9 +89,9 @@ pub struct Scan<'a> {
     pub interval: usize,
 }
 
-/// Bits that are no code, or too few of them.
+/// An invalid code, or too few bits.
 const WRONG: &str = "bits that are no code";
-const SHORT: &str = "fewer bits than its pixels take";
+const SHORT: &str = "too few bits for its pixels";
 
 /// A scan being decoded.
 pub struct Decoding<'a> {
@@ -103,7 +103,7 @@ pub struct Decoding<'a> {
     bits: Bits<'a>,
     /// Units to the next restart.
     left: usize,
-    /// The last first coefficient of each part.
+    /// The last DC coefficient of each part.
     before: [i32; 4],
     /// How many blocks more have no further coefficients in this scan.
     empty: u32,
@@ -118,10 +118,10 @@ impl<'a> Decoding<'a> {
 
     fn begin(&mut self) -> Result<(), &'static str> {
         if self.begun > 0 && self.bits.left() {
-            return Err("more bits than belong before a restart");
+            return Err("too many bits before a restart marker");
         }
         let start = if self.begun == 0 { 0 } else { self.ends[self.begun - 1] };
-        let end = *self.ends.get(self.begun).ok_or("fewer restarts than are due")?;
+        let end = *self.ends.get(self.begun).ok_or("missing restart markers")?;
         self.bits = Bits::new(self.bytes, start, end);
         self.begun += 1;
         (self.before, self.empty) = ([0; 4], 0);
@@ -179,7 +179,7 @@ impl<'a> Decoding<'a> {
     }
 }
 
-/// The next first coefficient.
+/// The next DC coefficient.
 #[inline(always)]
 fn first_one(bits: &mut Bits<'_>, dc: &Table, before: &mut i32) -> Result<i32, &'static str> {
     let (run, difference) = bits.next(dc);

@@ -1,6 +1,6 @@
-//! The marker segments of JPEG data, and what they say of the image before its first scan.
+//! The marker segments of JPEG data before its first scan, and the frame header in them.
 
-/// What JPEG data say of themselves.
+/// The fields of a JPEG frame header.
 pub struct Head {
     /// The number of the frame's marker, SOF0 .. SOF15.
     pub process: u8,
@@ -8,14 +8,14 @@ pub struct Head {
     pub rows: usize,
     pub columns: usize,
     pub components: usize,
-    /// Whether colours are luma and differences, where a mark of Adobe's or JFIF's says so.
+    /// Whether colours are YCbCr, where an Adobe or JFIF marker says so.
     pub ybr: Option<bool>,
 }
 
 impl Head {
-    pub fn of(packed: &[u8]) -> Result<Self, String> {
+    pub fn parse(packed: &[u8]) -> Result<Self, String> {
         let mut ybr = None;
-        for segment in Segments::of(packed)? {
+        for segment in Segments::new(packed)? {
             let (marker, body) = segment?;
             match (marker, body) {
                 (0xe0, [b'J', b'F', b'I', b'F', 0, ..]) => ybr = ybr.or(Some(true)),
@@ -49,7 +49,7 @@ pub struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
-    pub fn of(bytes: &'a [u8]) -> Result<Self, String> {
+    pub fn new(bytes: &'a [u8]) -> Result<Self, String> {
         match bytes {
             [0xff, 0xd8, ..] => Ok(Segments { bytes, at: 2 }),
             _ => Err("has JPEG data that do not begin as JPEG does, with ff d8".into()),

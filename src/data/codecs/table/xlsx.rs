@@ -11,7 +11,7 @@ const MOST_COLUMNS: usize = 1 << 14;
 
 impl Table {
     pub(super) fn read_xlsx(&mut self, bytes: Vec<u8>, sheet: Option<&str>) -> Result<(), String> {
-        // So that a flaw in the reader fails one file, not the whole run.
+        // So that a panic in the reader fails one file, not the whole run.
         catch_unwind(AssertUnwindSafe(|| self.read_sheet(bytes, sheet)))
             .unwrap_or_else(|_| Err("cannot be read: the reader of spreadsheets panicked on it".into()))
     }
@@ -129,7 +129,7 @@ fn most_claimed(xml: &[u8]) -> Option<usize> {
     claims.max()
 }
 
-/// What a cell shows.
+/// A cell as text.
 fn written(value: &DataRef<'_>) -> String {
     match value {
         DataRef::Int(number) => number.to_string(),
