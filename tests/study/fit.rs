@@ -86,7 +86,8 @@ fn as_many_points_as_coefficients_give_values_alone() {
     assert_eq!((fit.n, fit.degrees_of_freedom), (2, 0));
     close_of(fit.r_squared.unwrap(), 1.0, 0.0, "r squared");
     assert_eq!((fit.adjusted_r_squared, fit.f, fit.residual_standard_error), (None, None, None));
-    assert!(fit.residuals.iter().all(|residual| residual.abs() < 1e-14), "{:?}", fit.residuals);
+    let exact = |residual: &f64| abs_diff_eq!(*residual, 0.0, epsilon = 1e-14);
+    assert!(fit.residuals.iter().all(exact), "{:?}", fit.residuals);
 }
 
 #[test]
@@ -103,7 +104,7 @@ fn an_exact_fit_tells_no_interval() {
     // What does not vary is fitted by a slope of 0, and has no variance to explain.
     let fit = linear(&[("x", &x)], &[0.3; 50]).unwrap();
     close_of(fit.coefficients[0].value, 0.3, 0.0, "intercept");
-    assert!(fit.coefficients[1].value.abs() < 1e-15);
+    assert_abs_diff_eq!(fit.coefficients[1].value, 0.0, epsilon = 1e-15);
     assert_eq!((fit.exact, fit.r_squared, fit.adjusted_r_squared, fit.f), (true, None, None, None));
 }
 

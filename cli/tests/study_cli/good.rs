@@ -1,6 +1,7 @@
 //! What `study` does when all is well, or some data are not there.
 
 use super::ran::{PLAN, Place, dump, good, run, whole, words};
+use approx::assert_abs_diff_eq;
 use sharpdim::nn::Trained;
 use sharpdim::study::{FIGURES, Plan, Store};
 
@@ -62,7 +63,7 @@ fn observations_join_what_was_trained_with_what_was_measured() {
         found.unwrap_or_else(|| panic!("{what} in {variants:?}")).k_f
     };
     let ratio = of("values 0 to 1") / of("");
-    assert!((ratio / 255.0 - 1.0).abs() < 1e-6, "{ratio}");
+    assert_abs_diff_eq!(ratio / 255.0, 1.0, epsilon = 1e-6);
     assert!(of("24 px") > of(""), "fewer pixels are less far apart");
 }
 
