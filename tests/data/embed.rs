@@ -213,8 +213,10 @@ fn loaded_distances_are_those_of_resized_pixels() {
             assert_eq!((dim, resized_dim), (pixels, 40 * 33));
             for i in 0..count + 2 {
                 for j in 0..i {
-                    let of = |all: &[f64], dim| squared(&all[i * dim..][..dim], &all[j * dim..][..dim]);
-                    let (got, want) = (of(embedded, dim), of(&resized, resized_dim));
+                    let squared_between =
+                        |all: &[f64], dim| squared(&all[i * dim..][..dim], &all[j * dim..][..dim]);
+                    let (got, want) =
+                        (squared_between(embedded, dim), squared_between(&resized, resized_dim));
                     assert!(
                         abs_diff_eq!(got, want, epsilon = 1e-8 * want),
                         "{dtype} {scale:?} {i} {j}: {got} {want}"

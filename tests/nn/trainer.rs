@@ -93,12 +93,12 @@ fn an_epoch_is_a_step_and_a_test() {
         let mut network = Network::new(plan, recipe.seed).unwrap();
         let floats = |images: &Images| -> Vec<f32> {
             let all = train.pixels();
-            let of = |channel: usize| all.iter().skip(channel).step_by(3).map(|v| f64::from(*v));
+            let values = |channel: usize| all.iter().skip(channel).step_by(3).map(|v| f64::from(*v));
             let moments: Vec<(f64, f64)> = (0..3)
                 .map(|channel| {
-                    let mean = of(channel).sum::<f64>() / (all.len() / 3) as f64;
+                    let mean = values(channel).sum::<f64>() / (all.len() / 3) as f64;
                     let variance =
-                        of(channel).map(|v| (v - mean).powi(2)).sum::<f64>() / (all.len() / 3) as f64;
+                        values(channel).map(|v| (v - mean).powi(2)).sum::<f64>() / (all.len() / 3) as f64;
                     match normalise {
                         Normalise::None => (0.0, 1.0),
                         Normalise::Unit => (0.0, 255.0),

@@ -47,7 +47,7 @@ fn the_comparison_is_the_tables_last_part() {
     let table = run(&args).stdout;
     let (_, comparison) = table.split_once("\nCompared ").expect("a comparison");
     let object = json(&args);
-    let cell = |at: usize, of: &dyn Fn(&Value) -> String| of(&object["datasets"][at]);
+    let cell = |at: usize, text: &dyn Fn(&Value) -> String| text(&object["datasets"][at]);
     for at in [0, 1] {
         let mle = cell(at, &|set| format!("{:.2}", set["intrinsic_dim"]["mle"]["value"].as_f64().unwrap()));
         let k_f = cell(at, &|set| format!("{:.3e}", set["label_sharpness"]["max"].as_f64().unwrap()));

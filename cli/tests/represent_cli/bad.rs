@@ -7,16 +7,16 @@ use std::path::Path;
 #[test]
 fn command_lines_and_checkpoints() {
     assert_refuses_bad_checkpoints();
-    let of = |more: &[&'static str]| [&[checkpoint()], more].concat();
-    assert_fails(&of(&["--layers", "layer9"]), 2, &["--layers", "\"layer9\"", "avgpool, fc, last_hidden"]);
-    assert_fails(&of(&["--layers", "all,fc"]), 2, &["all stands alone"]);
-    assert_fails(&of(&["--estimator", "pca"]), 2, &["pca", "twonn"]);
-    assert_fails(&of(&["--out", "curve.gif"]), 2, &["curve.gif", ".png or .svg"]);
-    assert_fails(&of(&["--device", "gpu"]), 2, &["cuda:0"]);
-    assert_fails(&of(&["--count", "8"]), 2, &["DATA"]);
-    assert_fails(&of(&["--k", "24"]), 1, &["24 images are too few", "25 or more"]);
-    assert_fails(&of(&["--batch", "0"]), 1, &["batch is 0"]);
-    assert_fails(&of(&["/nowhere"]), 1, &["/nowhere"]);
+    let with = |more: &[&'static str]| [&[checkpoint()], more].concat();
+    assert_fails(&with(&["--layers", "layer9"]), 2, &["--layers", "\"layer9\"", "avgpool, fc, last_hidden"]);
+    assert_fails(&with(&["--layers", "all,fc"]), 2, &["all stands alone"]);
+    assert_fails(&with(&["--estimator", "pca"]), 2, &["pca", "twonn"]);
+    assert_fails(&with(&["--out", "curve.gif"]), 2, &["curve.gif", ".png or .svg"]);
+    assert_fails(&with(&["--device", "gpu"]), 2, &["cuda:0"]);
+    assert_fails(&with(&["--count", "8"]), 2, &["DATA"]);
+    assert_fails(&with(&["--k", "24"]), 1, &["24 images are too few", "25 or more"]);
+    assert_fails(&with(&["--batch", "0"]), 1, &["batch is 0"]);
+    assert_fails(&with(&["/nowhere"]), 1, &["/nowhere"]);
 }
 
 /// A PNG with a gradient of its own.

@@ -33,13 +33,13 @@ fn observations_join_what_was_trained_with_what_was_measured() {
     assert_eq!(observations.len(), 4);
     let measured = store.measurements().unwrap();
     for observation in &observations {
-        let of = measured.iter().find(|measured| {
+        let measurement = measured.iter().find(|measured| {
             (&measured.dataset, measured.train, measured.estimator.as_str())
                 == (&observation.dataset, observation.train, "mle")
         });
-        let of = of.unwrap();
-        assert_eq!(observation.d_data[0], ("mle".to_owned(), of.d_data[0]));
-        assert_eq!(observation.k_f, of.k_f);
+        let measurement = measurement.unwrap();
+        assert_eq!(observation.d_data[0], ("mle".to_owned(), measurement.d_data[0]));
+        assert_eq!(observation.k_f, measurement.k_f);
         assert_eq!(observation.d_repr.len(), 2);
         let strengths: Vec<f64> = observation.attacks.iter().map(|penalty| penalty.epsilon).collect();
         assert_eq!(strengths, [2.0, 8.0]);
@@ -53,18 +53,19 @@ fn observations_join_what_was_trained_with_what_was_measured() {
     let rows = dump.lines().filter(|line| line.starts_with("attack:")).map(row);
     let mut want: Vec<[f64; 3]> = rows.map(|row| [row[0], row[3] - row[1], row[2] - row[4]]).collect();
     let penalties = observations.iter().flat_map(|observation| &observation.attacks);
-    let mut got: Vec<[f64; 3]> = penalties.map(|of| [of.epsilon, of.loss, of.accuracy]).collect();
+    let mut got: Vec<[f64; 3]> =
+        penalties.map(|penalty| [penalty.epsilon, penalty.loss, penalty.accuracy]).collect();
     [&mut want, &mut got].into_iter().for_each(|all| all.sort_by(|a, b| a.partial_cmp(b).unwrap()));
     assert_eq!(got, want);
     // K_F of values from 0 to 1 is 255 times that of values from 0 to 255.
     let variants = store.variants().unwrap();
-    let of = |what: &str| {
+    let k_f = |what: &str| {
         let found = variants.iter().find(|found| found.dataset == "spots" && found.preprocessing == what);
         found.unwrap_or_else(|| panic!("{what} in {variants:?}")).k_f
     };
-    let ratio = of("values 0 to 1") / of("");
+    let ratio = k_f("values 0 to 1") / k_f("");
     assert_abs_diff_eq!(ratio / 255.0, 1.0, epsilon = 1e-6);
-    assert!(of("24 px") > of(""), "fewer pixels are less far apart");
+    assert!(k_f("24 px") > k_f(""), "fewer pixels are less far apart");
 }
 
 /// Each name in a plan runs an attack of its own: none is another under its name.
@@ -79,7 +80,12 @@ fn attacks_are_those_that_the_plan_names() {
     let store = Store::open(std::path::Path::new(&place.path("out/study.sqlite"))).unwrap();
     let [observation] = &store.observations().unwrap()[..] else { panic!("one training is planned") };
     let penalties = |name: &str| -> Vec<f64> {
-        observation.attacks.iter().filter(|of| of.attack == name).map(|of| of.loss).collect()
+        observation
+            .attacks
+            .iter()
+            .filter(|penalty| penalty.attack == name)
+            .map(|penalty| penalty.loss)
+            .collect()
     };
     for (at, name) in names.iter().enumerate() {
         assert_eq!(penalties(name).len(), 2, "{name}");
