@@ -99,7 +99,7 @@ fn modules(root: &Path) -> Modules {
 /// What is wrong with the order of these modules, a line for each.
 fn faults(modules: &Modules) -> Vec<String> {
     let code: BTreeMap<&Vec<String>, Code> =
-        modules.iter().map(|(module, text)| (module, Code::of(text))).collect();
+        modules.iter().map(|(module, text)| (module, Code::new(text))).collect();
     let mut faults = Vec::new();
     // By folder: which of its modules uses which, and the first line that says so.
     let mut uses: BTreeMap<&[String], BTreeMap<(&str, &str), String>> = BTreeMap::new();
@@ -169,7 +169,7 @@ struct Code {
 }
 
 impl Code {
-    fn of(text: &str) -> Self {
+    fn new(text: &str) -> Self {
         let lines = text.lines().map(|line| line.find("//").map_or(line, |at| &line[..at]));
         let mut text = lines.collect::<Vec<_>>().join("\n");
         // Tests stand last in a file.

@@ -327,6 +327,7 @@ impl Apgd {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::{abs_diff_eq, assert_abs_diff_eq};
 
     #[test]
     fn checkpoints_are_the_papers() {
@@ -352,7 +353,7 @@ mod tests {
             for towards in std::iter::once(None).chain((0..5).map(Some)) {
                 let mut gradient = [0.0; 5];
                 let value = dlr(&logits.map(|z| z as f32), label as u32, towards, &mut gradient);
-                assert!((f64::from(value) - at(&logits, label, towards)).abs() < 1e-6);
+                assert_abs_diff_eq!(f64::from(value), at(&logits, label, towards), epsilon = 1e-6);
                 for class in 0..5 {
                     let moved = |by: f64| {
                         let mut logits = logits;
@@ -360,8 +361,8 @@ mod tests {
                         at(&logits, label, towards)
                     };
                     let slope = (moved(1e-6) - moved(-1e-6)) / 2e-6;
-                    let off = (f64::from(gradient[class]) - slope).abs();
-                    assert!(off < 1e-5, "{label}, {towards:?}, {class}");
+                    let alike = abs_diff_eq!(f64::from(gradient[class]), slope, epsilon = 1e-5);
+                    assert!(alike, "{label}, {towards:?}, {class}");
                 }
             }
         }

@@ -310,6 +310,7 @@ pub fn smallest_epsilon<A: Attack + ?Sized>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     #[test]
     fn intervals_are_those_of_means() {
@@ -318,7 +319,7 @@ mod tests {
         let found = bootstrap(&[values, vec![3.0; 400]], 4000, 7);
         assert_eq!(found[0].value, 0.0);
         for (end, want) in found[0].interval.into_iter().zip([-0.098, 0.098]) {
-            assert!((end - want).abs() < 0.008, "{end}");
+            assert_abs_diff_eq!(end, want, epsilon = 0.008);
         }
         assert_eq!(found[1], Estimate { value: 3.0, interval: [3.0; 2] });
         assert_eq!(quantile(&[0.0, 1.0, 2.0], 0.25), 0.5);

@@ -156,6 +156,7 @@ impl Batchwise for Square {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     #[test]
     fn the_cross_entropy_does_not_overflow() {
@@ -164,7 +165,7 @@ mod tests {
         assert_eq!(at([1e30, 0.0, -1e30], 0), 0.0);
         assert_eq!(at([1e30, 0.0, 1.0], 1), 1e30);
         let (z, sum) = ([1.5f64, -0.5, 2.0], 1.5f64.exp() + (-0.5f64).exp() + 2.0f64.exp());
-        assert!((f64::from(at([1.5, -0.5, 2.0], 1)) - (sum.ln() - z[1])).abs() < 1e-6);
+        assert_abs_diff_eq!(f64::from(at([1.5, -0.5, 2.0], 1)), sum.ln() - z[1], epsilon = 1e-6);
     }
 
     #[test]

@@ -563,6 +563,7 @@ fn zeros<T: Copy + Default>(rows: usize, columns: usize, what: &str) -> Result<V
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::abs_diff_eq;
 
     /// The number of directions in which a point moves when the numbers that it is made of do: the rank of
     /// the derivatives, by Gram-Schmidt with pivots.
@@ -618,7 +619,7 @@ mod tests {
             let found = drawn.iter().sum::<f64>() / count as f64;
             let spread = drawn.iter().map(|x| (x - found).powi(2)).sum::<f64>() / count as f64;
             assert!((found - mean).abs() < 5.0 * (variance / count as f64).sqrt(), "{name}: mean {found}");
-            assert!((spread / variance - 1.0).abs() < 0.05, "{name}: variance {spread}");
+            assert!(abs_diff_eq!(spread / variance, 1.0, epsilon = 0.05), "{name}: variance {spread}");
         };
         check("uniform", Variates::uniform, 0.5, 1.0 / 12.0);
         check("normal", Variates::normal, 0.0, 1.0);

@@ -158,6 +158,7 @@ impl FromStr for Model {
 mod tests {
     use super::*;
     use crate::nn::graph::Node;
+    use approx::abs_diff_eq;
 
     #[test]
     fn costs_are_those_of_the_layers() {
@@ -175,9 +176,11 @@ mod tests {
         let published: [f64; Model::ALL.len()] = [1.81, 3.66, 4.09, 11.31, 15.47, 19.63];
         for (model, published) in Model::ALL.into_iter().zip(published) {
             let found = products(model) / 1e9;
-            assert!((found / published - 1.0).abs() < 0.01, "{model}: {found}");
+            // Published with two decimals.
+            assert!(abs_diff_eq!(found / published, 1.0, epsilon = 0.01), "{model}: {found}");
             let ratio = published / 1.81;
-            assert!((model.cost() / ratio - 1.0).abs() < 0.03, "{model}: {}, not {ratio:.2}", model.cost());
+            let cost = model.cost();
+            assert!(abs_diff_eq!(cost / ratio, 1.0, epsilon = 0.03), "{model}: {cost}, not {ratio:.2}");
         }
     }
 }

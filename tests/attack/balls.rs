@@ -124,13 +124,13 @@ fn passes_are_counted() {
         assert_eq!(*backward, 5 * most.backward, "{}", attack.name());
     }
     // Of each image, one more to tell what became of it.
-    let of = |forward: u64, backward: u64| [5 * (forward + 1), 5 * backward];
-    assert_eq!(all[0], of(1, 1), "FGSM");
-    assert_eq!(all[3], of(4, 4), "BIM");
-    assert_eq!(all[5], of(2 * 5, 2 * 4), "PGD of two starts");
-    assert_eq!(all[9], of(2 * 5, 2 * 5), "APGD of two starts");
-    assert_eq!(all[11], of(5, 5), "APGD by the ratio");
+    let work = |forward: u64, backward: u64| [5 * (forward + 1), 5 * backward];
+    assert_eq!(all[0], work(1, 1), "FGSM");
+    assert_eq!(all[3], work(4, 4), "BIM");
+    assert_eq!(all[5], work(2 * 5, 2 * 4), "PGD of two starts");
+    assert_eq!(all[9], work(2 * 5, 2 * 5), "APGD of two starts");
+    assert_eq!(all[11], work(5, 5), "APGD by the ratio");
     assert_eq!(all[12][1], 0, "Square");
     assert_eq!(all[13][1], 0, "Square towards a class");
-    assert_eq!(all[14], of(0, 0), "noise");
+    assert_eq!(all[14], work(0, 0), "noise");
 }

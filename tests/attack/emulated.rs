@@ -2,7 +2,7 @@
 
 use super::nets::{attacks, pixels, plain, residual, settings, target};
 use crate::support::devices;
-use approx::abs_diff_eq;
+use approx::{abs_diff_eq, abs_diff_ne};
 use sharpdim::attack::{Attack, Attacked, Bim, Norm, Pgd};
 use sharpdim::nn::Settings;
 use sharpdim::{Device, Precision};
@@ -30,7 +30,8 @@ fn attacks_on_every_device() {
                     );
                 }
                 assert_eq!(got.masked, want.masked, "{name}");
-                let apart = got.images.iter().zip(&want.images).filter(|(g, w)| (*g - *w).abs() > 0.01);
+                let apart =
+                    got.images.iter().zip(&want.images).filter(|(g, w)| abs_diff_ne!(g, w, epsilon = 0.01));
                 assert!(apart.count() <= images.len() / 50, "{name}: other images");
             }
         }

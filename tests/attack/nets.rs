@@ -101,11 +101,11 @@ pub struct Learned {
 impl Learned {
     pub fn get() -> &'static Learned {
         static NET: OnceLock<Learned> = OnceLock::new();
-        NET.get_or_init(|| Learned::of(1))
+        NET.get_or_init(|| Learned::with_seed(1))
     }
 
     /// The training of a seed, up to the first epoch after which so many of the images are told right.
-    pub fn of(seed: u64) -> Learned {
+    pub fn with_seed(seed: u64) -> Learned {
         let size = 24;
         let load = |per_class: usize, seed: u64| {
             let how = Preprocess { size: Some((size, size)), ..Preprocess::default() };

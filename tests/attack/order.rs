@@ -167,8 +167,11 @@ fn penalties_rise_with_epsilon() {
     for level in &found.levels {
         let penalty = found.clean_accuracy.value - level.accuracy.value;
         assert_abs_diff_eq!(level.accuracy_penalty.value, penalty, epsilon = 1e-12);
-        for of in [level.loss, level.accuracy, level.loss_penalty, level.accuracy_penalty] {
-            assert!(of.interval[0] <= of.value && of.value <= of.interval[1], "{of:?}");
+        for estimate in [level.loss, level.accuracy, level.loss_penalty, level.accuracy_penalty] {
+            assert!(
+                estimate.interval[0] <= estimate.value && estimate.value <= estimate.interval[1],
+                "{estimate:?}"
+            );
         }
     }
     let text = found.to_string();
@@ -216,7 +219,7 @@ fn the_least_epsilon_flips_and_less_does_not() {
 fn margins() {
     let mut all: Vec<Promise> = Vec::new();
     for seed in 0..10 {
-        let net = Learned::of(seed);
+        let net = Learned::with_seed(seed);
         let mut found = stronger_attacks(&net);
         found.extend(restarts(&net));
         found.extend(targeted(&net));

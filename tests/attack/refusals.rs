@@ -90,15 +90,15 @@ fn networks() {
         dlr.run(&mut two.target(4), &two.images, &two.labels, &[1.0]),
         &["three classes", "has 2", "Loss::CrossEntropy"],
     );
-    let of = |classes: usize, scale: &[f32]| {
+    let target = |classes: usize, scale: &[f32]| {
         let settings = settings(2, SIZE, classes);
         Target::with_topology(&Device::cpu(), &plain(), &settings, &state(&plain(), &settings), scale)
     };
-    says(of(1, &scale()), &["tiny vgg", "one logit", "two or more"]);
+    says(target(1, &scale()), &["tiny vgg", "one logit", "two or more"]);
     for scale in [&[1.0; 4][..], &[], &[0.0, 1.0, 1.0, 0.0, 0.0, 0.0], &[1.0, 1.0, 1.0, 0.0, f32::NAN, 0.0]] {
-        says(of(3, scale), &["3 factors above 0"]);
+        says(target(3, scale), &["3 factors above 0"]);
     }
-    let range = |low, high| of(3, &scale()).unwrap().with_range(low, high);
+    let range = |low, high| target(3, &scale()).unwrap().with_range(low, high);
     says(range(1.0, 1.0), &["1 to 1"]);
     says(range(0.0, f32::INFINITY), &["finite"]);
 }

@@ -2,7 +2,7 @@
 
 use super::nets::{pixels, plain, residual, settings, target};
 use crate::made::nchw;
-use approx::abs_diff_eq;
+use approx::{abs_diff_eq, abs_diff_ne};
 use safetensors::SafeTensors;
 use sharpdim::Device;
 use sharpdim::attack::{Apgd, Attack, Bim, Fgsm, Goal, Loss, MiFgsm, Norm, Pgd, Square, StepSize};
@@ -56,8 +56,8 @@ fn fgsm_has_pytorchs_signs() {
             let of_image = &gradient[at / image * image..][..image];
             let greatest = of_image.iter().fold(0f32, |a, b| a.max(b.abs()));
             if got[at] != want[at] {
-                let of_greatest = gradient[at].abs() / greatest;
-                assert!(of_greatest < 1e-5, "{name}, value {at}: {} for {}", got[at], want[at]);
+                let near_0 = abs_diff_eq!(gradient[at], 0.0, epsilon = 1e-5 * greatest);
+                assert!(near_0, "{name}, value {at}: {} for {}", got[at], want[at]);
                 near_zero += 1;
             }
         }
@@ -109,7 +109,7 @@ fn compare(
 ) {
     let (got, losses) = added(attack, topology, size, classes, epsilon);
     let want = vectors.floats(&format!("{name}.{which}"));
-    let flips = got.iter().zip(&want).filter(|(g, w)| (*g - *w).abs() > 1e-3 * epsilon).count();
+    let flips = got.iter().zip(&want).filter(|(g, w)| abs_diff_ne!(g, w, epsilon = 1e-3 * epsilon)).count();
     let (mut off, mut norm) = (0.0, 0.0);
     for (g, w) in got.iter().zip(&want).filter(|(g, w)| abs_diff_eq!(*g, *w, epsilon = 1e-3 * epsilon)) {
         off += f64::from(g - w).powi(2);

@@ -122,13 +122,15 @@ fn images_come_back() {
             embedding.embed(&image, &mut embedded);
             let restored = embedding.restore(&embedded);
             if embedding.size() == geometry.from {
-                let off = restored.iter().zip(&image).map(|(a, b)| (a - f64::from(*b)).abs());
-                assert!(off.fold(0.0, f64::max) < 1e-9, "{geometry}");
+                let mut pairs = restored.iter().zip(&image);
+                // Some hundred roundings of values up to 255.
+                assert!(pairs.all(|(a, b)| abs_diff_eq!(*a, f64::from(*b), epsilon = 1e-9)), "{geometry}");
             }
             let mut want = vec![f32::NAN; tall * wide * channels];
             resize_bilinear(&image, height, width, channels, &mut want, tall, wide, antialias);
-            let off = embedding.image(&embedded).into_iter().zip(&want).map(|(a, b)| (a - b).abs());
-            assert!(off.fold(0.0, f32::max) < 1e-3, "{geometry}");
+            let image = embedding.image(&embedded);
+            let mut pairs = image.iter().zip(&want);
+            assert!(pairs.all(|(a, b)| abs_diff_eq!(a, b, epsilon = 1e-3)), "{geometry}");
         }
     }
 }
@@ -211,8 +213,10 @@ fn loaded_distances_are_those_of_resized_pixels() {
             assert_eq!((dim, resized_dim), (pixels, 40 * 33));
             for i in 0..count + 2 {
                 for j in 0..i {
-                    let of = |all: &[f64], dim| squared(&all[i * dim..][..dim], &all[j * dim..][..dim]);
-                    let (got, want) = (of(embedded, dim), of(&resized, resized_dim));
+                    let squared_between =
+                        |all: &[f64], dim| squared(&all[i * dim..][..dim], &all[j * dim..][..dim]);
+                    let (got, want) =
+                        (squared_between(embedded, dim), squared_between(&resized, resized_dim));
                     assert!(
                         abs_diff_eq!(got, want, epsilon = 1e-8 * want),
                         "{dtype} {scale:?} {i} {j}: {got} {want}"
@@ -223,8 +227,9 @@ fn loaded_distances_are_those_of_resized_pixels() {
             let pixels = dataset.load_pixels(&how, &|_| {}).unwrap();
             for i in 0..count {
                 let largest = loaded.image(i).into_iter().fold(0.0, f32::max);
-                let off = loaded.image(i).into_iter().zip(pixels.image(i)).map(|(a, b)| (a - b).abs());
-                assert!(off.fold(0.0, f32::max) <= 1e-5 * largest, "{dtype} {scale:?}");
+                let mut pairs = loaded.image(i).into_iter().zip(pixels.image(i));
+                let alike = pairs.all(|(a, b)| abs_diff_eq!(a, b, epsilon = 1e-5 * largest));
+                assert!(alike, "{dtype} {scale:?}");
             }
         }
     }

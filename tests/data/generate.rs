@@ -318,8 +318,8 @@ fn measured(domain: &Domain, per_class: usize) -> (f64, f64) {
 fn the_dimension_rises_with_the_latents() {
     for family in Family::ALL {
         for contrast in [0.2, 0.8] {
-            let of = |latents| measured(&domain(family, latents, contrast), 300).0;
-            let found = [2, 4, 8, 16, 32, 64].map(of);
+            let dims = |latents| measured(&domain(family, latents, contrast), 300).0;
+            let found = [2, 4, 8, 16, 32, 64].map(dims);
             println!("{family}, contrast {contrast}: {found:.1?}");
             assert!(found.windows(2).all(|pair| pair[1] > 1.2 * pair[0]), "{found:.1?}");
             assert!(
@@ -334,8 +334,8 @@ fn the_dimension_rises_with_the_latents() {
 fn the_sharpness_rises_as_the_contrast_falls_and_the_dimension_stays() {
     for family in Family::ALL {
         for latents in [4, 8, 16] {
-            let of = |contrast| measured(&domain(family, latents, contrast), 500);
-            let found = [0.1, 0.2, 0.4, 0.7, 1.0].map(of);
+            let measured_at = |contrast| measured(&domain(family, latents, contrast), 500);
+            let found = [0.1, 0.2, 0.4, 0.7, 1.0].map(measured_at);
             println!("{family}, {latents} latents: {found:.4?}");
             assert!(found.windows(2).all(|pair| pair[1].1 < pair[0].1), "{found:?}");
             assert!(found[0].1 > 2.0 * found[4].1, "{found:?}");

@@ -243,7 +243,9 @@ fn noise_is_added_to_every_value() {
         let values: Vec<f64> = noise.iter().skip(column).step_by(30).copied().collect();
         let mean = values.iter().sum::<f64>() / 1000.0;
         let sd = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 1000.0).sqrt();
-        assert!(mean.abs() < 0.08 && abs_diff_eq!(sd, 0.5, epsilon = 0.06), "{column}: {mean}, {sd}");
+        // Five standard deviations of each.
+        let alike = abs_diff_eq!(mean, 0.0, epsilon = 0.08) && abs_diff_eq!(sd, 0.5, epsilon = 0.06);
+        assert!(alike, "{column}: {mean}, {sd}");
     }
 }
 

@@ -167,16 +167,19 @@ fn dbc_tables() {
     let head: &[&str] = &["original_path_and_filename", "classic_path"];
     let good: &[&str] = &[NAME, "Duke-Breast-Cancer-MRI/Breast_MRI_001/a/b/1-003.dcm"];
     assert_eq!(open(Named::Dbc, dbc(&boxes, &[head, good]).path()).unwrap().labels(), [1]);
-    let of = |boxes: &[&[&str]], words: &[&str]| says(Named::Dbc, &dbc(boxes, &[head, good]), words);
-    of(&[&["Patient ID", "Start", "End Slice"], boxes[1]], &[BOXES, "no column \"Start Slice\""]);
-    of(
+    let refused = |boxes: &[&[&str]], words: &[&str]| says(Named::Dbc, &dbc(boxes, &[head, good]), words);
+    refused(&[&["Patient ID", "Start", "End Slice"], boxes[1]], &[BOXES, "no column \"Start Slice\""]);
+    refused(
         &[boxes[0], boxes[1], &["Breast_MRI_002", "two", "5"]],
         &[BOXES, "row 3", "\"Start Slice\"", "\"two\""],
     );
-    of(&[boxes[0], &["Breast_MRI_002", "2.5", "5"]], &["row 2", "\"2.5\"", "whole number"]);
-    of(&[boxes[0], boxes[1], &["Breast_MRI_001", "9", "12"]], &["row 3", "\"Breast_MRI_001\"", "before it"]);
-    of(&[boxes[0]], &["no image with a label", "without an annotation box", NAME]);
-    of(&[], &[BOXES, "empty table"]);
+    refused(&[boxes[0], &["Breast_MRI_002", "2.5", "5"]], &["row 2", "\"2.5\"", "whole number"]);
+    refused(
+        &[boxes[0], boxes[1], &["Breast_MRI_001", "9", "12"]],
+        &["row 3", "\"Breast_MRI_001\"", "before it"],
+    );
+    refused(&[boxes[0]], &["no image with a label", "without an annotation box", NAME]);
+    refused(&[], &[BOXES, "empty table"]);
     let rows = |row: &[&str], words: &[&str]| says(Named::Dbc, &dbc(&boxes, &[head, row]), words);
     rows(&["x/pre/y_3.dcm", good[1]], &[PATHS, "row 2", "names no patient"]);
     rows(&["Breast_MRI_001/pre.dcm", good[1]], &[PATHS, "row 2", "slice's number"]);
@@ -238,16 +241,16 @@ fn prostate(rows: &[&[&str]]) -> Folder {
 #[test]
 fn prostate_tables() {
     let (patient, uid) = ("Prostate-MRI-US-Biopsy-0001", "1.3.6.1.4.1.14519.1");
-    let of = |row: &[&str], words: &[&str]| says(Named::Prostate, &prostate(&[row]), words);
+    let refused = |row: &[&str], words: &[&str]| says(Named::Prostate, &prostate(&[row]), words);
     assert_eq!(open(Named::Prostate, prostate(&[&[patient, "3", uid]]).path()).unwrap().len(), 4);
     for wrong in ["6", "-1", "2.5", "high", "NaN"] {
-        of(&[patient, wrong, uid], &["Target-Data.xlsx", "row 2", SCORE, "0 to 5"]);
+        refused(&[patient, wrong, uid], &["Target-Data.xlsx", "row 2", SCORE, "0 to 5"]);
     }
-    of(&[patient, "3", ""], &["1 left out: a target without an ultrasound series", "row 2"]);
-    of(&[patient, "", uid], &["1 left out: a target without a score", "row 2"]);
-    of(&[patient, "3", "1.2"], &["1 left out: a label without an image", "row 2: series 1.2 of"]);
+    refused(&[patient, "3", ""], &["1 left out: a target without an ultrasound series", "row 2"]);
+    refused(&[patient, "", uid], &["1 left out: a target without a score", "row 2"]);
+    refused(&[patient, "3", "1.2"], &["1 left out: a label without an image", "row 2: series 1.2 of"]);
     for out in OUT.into_iter().chain([".", "", "a/b"]) {
-        of(&[out, "3", uid], &["Target-Data.xlsx", "row 2", "no patient's name"]);
+        refused(&[out, "3", uid], &["Target-Data.xlsx", "row 2", "no patient's name"]);
     }
     says(Named::Prostate, &prostate(&[]), &["holds no image with a label"]);
     let folder = prostate(&[]);
@@ -294,22 +297,22 @@ fn rsna_tables() {
     let folder = Folder::new();
     folder.file("stage_2_train/ID_a.dcm", "");
     folder.file("ID_b.dcm", "");
-    let of = |table: &str, words: &[&str]| {
+    let refused = |table: &str, words: &[&str]| {
         folder.file("stage_2_train.csv", table);
         says(Named::Rsna, &folder, words);
     };
-    of("", &["stage_2_train.csv", "ID and Label are expected"]);
-    of("ID,Label\n", &["holds no image with a label", "an image without a label"]);
-    of("ID,Value\nID_a_any,1\n", &["ID, Value"]);
-    of("ID,Label\nID_a_any,1\nID_a_any,0\n", &["row 3", "another label"]);
-    of("ID,Label\nID_a_any,2\n", &["row 2", "\"2\"", "0 or 1"]);
-    of("ID,Label\nID_a_any,\n", &["row 2", "\"\""]);
-    of("ID,Label\nID_a_stroke,1\n", &["row 2", "\"stroke\"", "any, epidural"]);
-    of("ID,Label\nwhat,1\n", &["row 2", "\"what\""]);
-    of("ID,Label\nID_a_any,1,1\n", &["stage_2_train.csv", "cannot be read"]);
-    of("ID,Label\nID_\u{fffd}_any,1\n", &["left out"]);
+    refused("", &["stage_2_train.csv", "ID and Label are expected"]);
+    refused("ID,Label\n", &["holds no image with a label", "an image without a label"]);
+    refused("ID,Value\nID_a_any,1\n", &["ID, Value"]);
+    refused("ID,Label\nID_a_any,1\nID_a_any,0\n", &["row 3", "another label"]);
+    refused("ID,Label\nID_a_any,2\n", &["row 2", "\"2\"", "0 or 1"]);
+    refused("ID,Label\nID_a_any,\n", &["row 2", "\"\""]);
+    refused("ID,Label\nID_a_stroke,1\n", &["row 2", "\"stroke\"", "any, epidural"]);
+    refused("ID,Label\nwhat,1\n", &["row 2", "\"what\""]);
+    refused("ID,Label\nID_a_any,1,1\n", &["stage_2_train.csv", "cannot be read"]);
+    refused("ID,Label\nID_\u{fffd}_any,1\n", &["left out"]);
     for out in OUT.into_iter().chain(["", ".", "../ID_b", "sub/ID_c"]) {
-        of(&format!("ID,Label\nID_a_any,1\n{out}_any,1\n"), &["row 3", "no image's name"]);
+        refused(&format!("ID,Label\nID_a_any,1\n{out}_any,1\n"), &["row 3", "no image's name"]);
     }
     let (opened, most) = largest_request(|| {
         folder.file("stage_2_train.csv", [&b"ID,Label\n\xff\xfe_any,1\n"[..], &[0; 9]].concat());
@@ -329,24 +332,27 @@ fn chexpert_tables() {
     let folder = Folder::new();
     let image = "train/patient00001/study1/view1_frontal.jpg";
     folder.file(image, "");
-    let of = |table: &str, words: &[&str]| {
+    let refused = |table: &str, words: &[&str]| {
         folder.file("train.csv", table);
         says(Named::CheXpert, &folder, words);
     };
     let head = "Path,Sex,Pleural Effusion";
-    of("", &["train.csv", "empty table"]);
-    of(&format!("{head}\n"), &["holds no image with a label", "an image without a label"]);
-    of("Path,Sex,Pleural Efusion\n", &["no column \"Pleural Effusion\"", "nearest is \"Pleural Efusion\""]);
+    refused("", &["train.csv", "empty table"]);
+    refused(&format!("{head}\n"), &["holds no image with a label", "an image without a label"]);
+    refused(
+        "Path,Sex,Pleural Efusion\n",
+        &["no column \"Pleural Effusion\"", "nearest is \"Pleural Efusion\""],
+    );
     for wrong in ["2", "yes", "-2", "1.5", "nan"] {
-        of(
+        refused(
             &format!("{head}\nC/{image},F,1.0\nC/{image},F,{wrong}\n"),
             &["train.csv", "row 3", "\"Pleural Effusion\"", wrong],
         );
     }
-    of(&format!("{head}\nC/{image}\n"), &["row 2 has 1 cells"]);
-    of(&format!("{head}\nC/train/nobody.jpg,F,1\n"), &["a label without an image", "row 2"]);
+    refused(&format!("{head}\nC/{image}\n"), &["row 2 has 1 cells"]);
+    refused(&format!("{head}\nC/train/nobody.jpg,F,1\n"), &["a label without an image", "row 2"]);
     for out in OUT.into_iter().chain(["", "."]) {
-        of(
+        refused(
             &format!("{head}\n\"{out}\",F,1\n"),
             &["train.csv", "row 2", "no path under the archive's folder"],
         );
@@ -361,20 +367,23 @@ fn chexpert_tables() {
 fn mura_tables() {
     let folder = Folder::new();
     folder.file("train/XR_HAND/patient00001/study1_positive/image1.png", "");
-    let of = |table: &str, words: &[&str]| {
+    let refused = |table: &str, words: &[&str]| {
         folder.file("train_image_paths.csv", table);
         says(Named::Mura, &folder, words);
     };
-    of("", &["holds no image with a label", "an image without a label"]);
+    refused("", &["holds no image with a label", "an image without a label"]);
     let start = "MURA-v1.1/train/XR_HAND/patient00001";
     for wrong in ["study1", "study1_maybe", "image1.png"] {
-        of(
+        refused(
             &format!("{start}/study1_positive/image1.png\n\n{start}/{wrong}/image1.png\n"),
             &["train_image_paths.csv", "row 3", "study<N>_positive"],
         );
     }
     for out in OUT.into_iter().chain(["M/train/study1_positive/../../../../etc/passwd"]) {
-        of(&format!("{out}\n"), &["train_image_paths.csv", "row 1", "no path under the archive's folder"]);
+        refused(
+            &format!("{out}\n"),
+            &["train_image_paths.csv", "row 1", "no path under the archive's folder"],
+        );
     }
     folder.file("train_image_paths.csv", b"\xff\xfe");
     says(Named::Mura, &folder, &["train_image_paths.csv", "not UTF-8"]);
@@ -384,20 +393,20 @@ fn mura_tables() {
 fn isic_tables() {
     let folder = Folder::new();
     folder.file("train/ISIC_1.jpg", "");
-    let of = |table: &str, words: &[&str]| {
+    let refused = |table: &str, words: &[&str]| {
         folder.file("train.csv", table);
         says(Named::Isic, &folder, words);
     };
     let head = "image_name,patient_id,target";
-    of("", &["train.csv", "empty table"]);
-    of(&format!("{head}\n"), &["holds no image with a label"]);
-    of("image_name,patient_id\n", &["no column \"target\""]);
+    refused("", &["train.csv", "empty table"]);
+    refused(&format!("{head}\n"), &["holds no image with a label"]);
+    refused("image_name,patient_id\n", &["no column \"target\""]);
     for wrong in ["", "2", "malignant", "0.5"] {
-        of(&format!("{head}\nISIC_1,IP_1,{wrong}\n"), &["train.csv", "row 2", "\"target\"", "0 or 1"]);
+        refused(&format!("{head}\nISIC_1,IP_1,{wrong}\n"), &["train.csv", "row 2", "\"target\"", "0 or 1"]);
     }
-    of(&format!("{head}\nISIC_2,IP_1,1\n"), &["a label without an image", "row 2: ISIC_2"]);
+    refused(&format!("{head}\nISIC_2,IP_1,1\n"), &["a label without an image", "row 2: ISIC_2"]);
     for out in OUT.into_iter().chain(["", ".", "a/b"]) {
-        of(&format!("{head}\n\"{out}\",IP_1,1\n"), &["train.csv", "row 2", "no image's name"]);
+        refused(&format!("{head}\n\"{out}\",IP_1,1\n"), &["train.csv", "row 2", "no image's name"]);
     }
 }
 
@@ -419,7 +428,7 @@ fn nifti(claims: [i16; 3], values: &[u8]) -> Vec<u8> {
 fn brats_volumes_that_are_wrong() {
     let folder = Folder::new();
     let threads = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
-    let of = |flair: Vec<u8>, seg: Vec<u8>, words: &[&str]| {
+    let refused = |flair: Vec<u8>, seg: Vec<u8>, words: &[&str]| {
         folder.file("P/P_flair.nii.gz", flair);
         folder.file("P/P_seg.nii.gz", seg);
         let (opened, most) = threads.install(|| largest_request(|| open(Named::Brats, folder.path())));
@@ -427,19 +436,23 @@ fn brats_volumes_that_are_wrong() {
         assert!(most < 1 << 20, "{words:?}: {most} bytes were asked for at once");
     };
     let good = || gz(&nifti([4, 5, 6], &[1; 120]));
-    of(good(), good(), &["holds no image with a label"]);
-    of(good(), gz(&nifti([4, 5, 7], &[1; 140])), &["P_seg.nii.gz", "4 x 5 x 7", "4 x 5 x 6"]);
-    of(good(), gz(&nifti([5, 4, 6], &[1; 120])), &["P_seg.nii.gz", "5 x 4 x 6", "4 x 5 x 6"]);
-    of(good(), vec![], &["P_seg.nii.gz"]);
-    of(gz(&nifti([4, 5, 6], &[1; 119])), good(), &["P_flair.nii.gz", "4 x 5 x 6"]);
-    of(gz(&nifti([4, 5, 6], &[1; 121])), good(), &["P_flair.nii.gz", "more follow"]);
-    of(gz(&nifti([30000, 30000, 30000], &[1; 120])), good(), &["P_flair.nii.gz", "30000 x 30000 x 30000"]);
-    of(gz(&nifti([0, 5, 6], &[])), good(), &["P_flair.nii.gz", "dimension of 0"]);
-    of(gz(&nifti([-4, 5, 6], &[])), good(), &["P_flair.nii.gz", "dimension of -4"]);
-    of(gz(b"no volume"), good(), &["P_flair.nii.gz"]);
-    of(good()[..40].to_vec(), good(), &["P_flair.nii.gz", "damaged or cut short"]);
+    refused(good(), good(), &["holds no image with a label"]);
+    refused(good(), gz(&nifti([4, 5, 7], &[1; 140])), &["P_seg.nii.gz", "4 x 5 x 7", "4 x 5 x 6"]);
+    refused(good(), gz(&nifti([5, 4, 6], &[1; 120])), &["P_seg.nii.gz", "5 x 4 x 6", "4 x 5 x 6"]);
+    refused(good(), vec![], &["P_seg.nii.gz"]);
+    refused(gz(&nifti([4, 5, 6], &[1; 119])), good(), &["P_flair.nii.gz", "4 x 5 x 6"]);
+    refused(gz(&nifti([4, 5, 6], &[1; 121])), good(), &["P_flair.nii.gz", "more follow"]);
+    refused(
+        gz(&nifti([30000, 30000, 30000], &[1; 120])),
+        good(),
+        &["P_flair.nii.gz", "30000 x 30000 x 30000"],
+    );
+    refused(gz(&nifti([0, 5, 6], &[])), good(), &["P_flair.nii.gz", "dimension of 0"]);
+    refused(gz(&nifti([-4, 5, 6], &[])), good(), &["P_flair.nii.gz", "dimension of -4"]);
+    refused(gz(b"no volume"), good(), &["P_flair.nii.gz"]);
+    refused(good()[..40].to_vec(), good(), &["P_flair.nii.gz", "damaged or cut short"]);
     // A hundred million zeros after a volume that claims 120 bytes.
-    of(gz(&nifti([4, 5, 6], &vec![0; 100_000_000])), good(), &["P_flair.nii.gz", "more follow"]);
+    refused(gz(&nifti([4, 5, 6], &vec![0; 100_000_000])), good(), &["P_flair.nii.gz", "more follow"]);
     std::fs::remove_file(folder.path().join("P/P_seg.nii.gz")).unwrap();
     says(Named::Brats, &folder, &["P/P_seg.nii.gz is missing", "ROOT/"]);
     let told = Named::Brats.missing(folder.path()).unwrap();

@@ -119,14 +119,14 @@ fn dicom_scaled_by_the_maximum_is_of_stored_values() {
 
 #[test]
 fn dicom_not_scaled_is_what_stored_values_stand_for() {
-    let of = |name: &str, means: fn(f32) -> f32| {
+    let check = |name: &str, means: fn(f32) -> f32| {
         let meant: Vec<f32> = expected(name).0.into_iter().map(means).collect();
         assert_eq!(values(&load_one(name, &raw())), meant, "{name}");
     };
-    of("ct.dcm", |stored| stored - 1024.0);
-    of("half.dcm", |stored| 0.5 * stored + 3.25);
-    of("mono1_u8.dcm", |stored| 255.0 - stored);
-    of("mono1_u12.dcm", |stored| 4095.0 - stored);
+    check("ct.dcm", |stored| stored - 1024.0);
+    check("half.dcm", |stored| 0.5 * stored + 3.25);
+    check("mono1_u8.dcm", |stored| 255.0 - stored);
+    check("mono1_u12.dcm", |stored| 4095.0 - stored);
     assert!(is_u8(&load_one("mono1_u8.dcm", &raw())));
 }
 

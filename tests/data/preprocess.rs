@@ -177,18 +177,18 @@ fn scale_none_keeps_8_bits() {
 fn images_for_networks_are_rounded_to_bytes() {
     // Halves go to the even neighbour.
     let shape = [2, 4, 1];
-    let of = |pixels: [f32; 8]| {
+    let bytes_of = |pixels: [f32; 8]| {
         let folder = single("<f4", shape, &pixels.map(f32::to_le_bytes).concat());
         let as_they_are = Preprocess { scale: Scale::None, size: None, ..Preprocess::default() };
         Images::new(load(folder.path(), &as_they_are).unwrap())
     };
-    let images = of([0.0, 0.49, 0.5, 1.5, 2.51, 254.5, 255.0, 255.49]).unwrap();
+    let images = bytes_of([0.0, 0.49, 0.5, 1.5, 2.51, 254.5, 255.0, 255.49]).unwrap();
     assert_eq!(images.pixels(), [0, 0, 0, 2, 3, 254, 255, 255]);
     assert_eq!((images.len(), images.shape(), images.labels()), (1, shape, &[0][..]));
     for (at, bad) in [-0.51, 255.5, 1e9].into_iter().enumerate() {
         let mut pixels = [7.0; 8];
         pixels[at] = bad;
-        let error = of(pixels).unwrap_err().to_string();
+        let error = bytes_of(pixels).unwrap_err().to_string();
         assert!(error.contains("images.npy#0") && error.contains("from 0 to 255"), "{error}");
     }
     // Of resized ones it is the nearest byte.

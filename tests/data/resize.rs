@@ -119,9 +119,14 @@ fn equals_pytorch() {
             let (expected, out) = vector::<f32>(&format!("{name}{cases}")).unwrap();
             let mut got = vec![f32::NAN; expected.len()];
             resize_bilinear(&src, shape[0], shape[1], shape[2], &mut got, out[0], out[1], antialias);
-            let worst = got.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            println!("{name} {shape:?} to {out:?}: off by at most {worst:e} of 255");
-            assert!(worst <= 255.0 * 1e-6, "{name} {shape:?} to {out:?}: off by {worst} of 255");
+            // Eight roundings of 255.
+            let epsilon = 255.0 * 1e-6;
+            for (got, want) in got.iter().zip(&expected) {
+                assert!(
+                    abs_diff_eq!(got, want, epsilon = epsilon),
+                    "{name} {shape:?} to {out:?}: {got} for {want}"
+                );
+            }
         }
         cases += 1;
     }

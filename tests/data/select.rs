@@ -15,7 +15,7 @@ fn numbered(count: u8) -> (Folder, Dataset) {
     (folder, dataset)
 }
 
-fn of(classes: &[&str]) -> Option<Vec<String>> {
+fn names(classes: &[&str]) -> Option<Vec<String>> {
     Some(classes.iter().map(|name| name.to_string()).collect())
 }
 
@@ -26,20 +26,20 @@ fn pixels(dataset: &Dataset) -> Vec<f32> {
 #[test]
 fn classes_get_labels_in_the_order_given() {
     let (_folder, dataset) = numbered(40);
-    let chosen = dataset.select(&Selection { classes: of(&["8", "3"]), ..Selection::default() }).unwrap();
+    let chosen = dataset.select(&Selection { classes: names(&["8", "3"]), ..Selection::default() }).unwrap();
     assert_eq!(chosen.class_names(), ["8", "3"]);
     assert_eq!(chosen.labels(), [1, 0, 1, 0, 1, 0, 1, 0]);
     assert_eq!(pixels(&chosen), [3.0, 8.0, 13.0, 18.0, 23.0, 28.0, 33.0, 38.0]);
     assert_eq!(chosen.name(1), "train-images-idx3-ubyte#8");
     // And from what was chosen, again.
-    let again = chosen.select(&Selection { classes: of(&["3"]), ..Selection::default() }).unwrap();
+    let again = chosen.select(&Selection { classes: names(&["3"]), ..Selection::default() }).unwrap();
     assert_eq!((again.labels(), pixels(&again)), (&[0, 0, 0, 0][..], vec![3.0, 13.0, 23.0, 33.0]));
 }
 
 #[test]
 fn the_draw_is_pinned() {
     let (_folder, dataset) = numbered(200);
-    let selection = Selection { classes: of(&["3", "8"]), per_class: Some(4), seed: 7 };
+    let selection = Selection { classes: names(&["3", "8"]), per_class: Some(4), seed: 7 };
     let drawn = dataset.select(&selection).unwrap();
     // A change here changes every number that was measured on a draw.
     assert_eq!(pixels(&drawn), [23.0, 28.0, 33.0, 83.0, 88.0, 188.0, 193.0, 198.0]);
@@ -52,7 +52,7 @@ fn a_draw_is_uniform() {
     let (_folder, dataset) = numbered(100);
     let mut drawn = [0; 10];
     for seed in 0..2000 {
-        let selection = Selection { classes: of(&["4"]), per_class: Some(3), seed };
+        let selection = Selection { classes: names(&["4"]), per_class: Some(3), seed };
         for pixel in pixels(&dataset.select(&selection).unwrap()) {
             drawn[pixel as usize / 10] += 1;
         }
@@ -66,7 +66,7 @@ fn draws_of_two_classes_are_independent() {
     let (_folder, dataset) = numbered(200);
     let mut shared = 0;
     for seed in 0..1000 {
-        let selection = Selection { classes: of(&["3", "8"]), per_class: Some(4), seed };
+        let selection = Selection { classes: names(&["3", "8"]), per_class: Some(4), seed };
         let drawn = pixels(&dataset.select(&selection).unwrap());
         let places = |class| drawn.iter().filter(move |p| **p % 10.0 == class).map(|p| *p as usize / 10);
         shared += places(3.0).filter(|place| places(8.0).any(|other| other == *place)).count();
@@ -104,7 +104,7 @@ fn an_unknown_class_names_those_there_are() {
     let folder = Folder::new();
     folder.file("data_batch_1.bin", cifar(&[0, 1]));
     let dataset = Dataset::open(folder.path()).unwrap();
-    let select = |name| dataset.select(&Selection { classes: of(&[name]), ..Selection::default() });
+    let select = |name| dataset.select(&Selection { classes: names(&[name]), ..Selection::default() });
     assert_says(select("Catt"), &["no class \"Catt\"", "airplane, automobile, bird, cat", "mean \"cat\"?"]);
     assert_says(select("mobile"), &["mean \"automobile\"?"]);
     let far = select("zebra crossing").unwrap_err().to_string();
@@ -116,8 +116,8 @@ fn an_unknown_class_names_those_there_are() {
 fn selections_that_make_no_sense() {
     let (_folder, dataset) = numbered(20);
     let select = |classes, per_class| dataset.select(&Selection { classes, per_class, seed: 0 });
-    assert_says(select(of(&["3", "3"]), None), &["class \"3\"", "twice"]);
-    assert_says(select(of(&[]), None), &["keeps no images"]);
+    assert_says(select(names(&["3", "3"]), None), &["class \"3\"", "twice"]);
+    assert_says(select(names(&[]), None), &["keeps no images"]);
     assert_says(select(None, Some(0)), &["keeps no images"]);
 }
 

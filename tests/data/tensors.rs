@@ -66,18 +66,18 @@ fn tensors_that_are_lacking_or_unfit() {
     with("F32", &[2], &[0; 8], &["tensor labels: ", "values are F32", "integers"]);
     with("U8", &[2, 2], &[0; 4], &["tensor labels: ", "(2, 2)", "(N,)"]);
     with("U64", &[2], &[0xff; 16], &["tensor labels: ", "above 2^63 - 1"]);
-    let of = |dtype, shape: &[usize], bytes: &[u8], words: &[&str]| {
+    let refused = |dtype, shape: &[usize], bytes: &[u8], words: &[&str]| {
         assert_file_says(
             &tensors(&[("images", dtype, shape, bytes)]),
             &[&["tensor images: "], words].concat(),
         )
     };
-    of("I64", &[1, 1, 1], &[0; 8], &["values are I64", "uint8, uint16, float16, bfloat16"]);
-    of("F8_E4M3", &[2, 2, 2], &[0; 8], &["values are F8_E4M3"]);
-    of("BOOL", &[2, 2, 2], &[0; 8], &["values are BOOL"]);
-    of("U8", &[2, 2, 1, 2], &[0; 8], &["(2, 2, 1, 2)", "transpose"]);
-    of("U8", &[0, 2], &[], &["holds no features", "(0, 2)"]);
-    of("U8", &[8], &[0; 8], &["(8,)"]);
+    refused("I64", &[1, 1, 1], &[0; 8], &["values are I64", "uint8, uint16, float16, bfloat16"]);
+    refused("F8_E4M3", &[2, 2, 2], &[0; 8], &["values are F8_E4M3"]);
+    refused("BOOL", &[2, 2, 2], &[0; 8], &["values are BOOL"]);
+    refused("U8", &[2, 2, 1, 2], &[0; 8], &["(2, 2, 1, 2)", "transpose"]);
+    refused("U8", &[0, 2], &[], &["holds no features", "(0, 2)"]);
+    refused("U8", &[8], &[0; 8], &["(8,)"]);
 }
 
 #[test]

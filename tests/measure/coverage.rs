@@ -47,8 +47,14 @@ fn biased() -> Vec<Estimator> {
 }
 
 /// Simulates and prints what was found, for those that look into a failure.
-fn coverage(manifold: Manifold, n: usize, repeats: u64, seed: u64, of: &[Estimator]) -> Vec<Coverage> {
-    let found = simulate(manifold, n, repeats, seed, of);
+fn coverage(
+    manifold: Manifold,
+    n: usize,
+    repeats: u64,
+    seed: u64,
+    estimators: &[Estimator],
+) -> Vec<Coverage> {
+    let found = simulate(manifold, n, repeats, seed, estimators);
     for found in &found {
         println!(
             "{manifold:?}, {}: mean {:.3}, bias {:+.2}, ratio {:.2}, {:.3} hold the truth, {:.3} the mean, {} refused",

@@ -77,8 +77,8 @@ fn intervals_know_of_shared_reference_samples() {
                 let settings = Settings { seed, ..Settings::default() };
                 let torus = Manifold::FlatTorus { dim: 2 }.sample(queries + reference, &settings).unwrap();
                 let (asked, others) = torus.values.split_at(queries * torus.dim);
-                let of = |values| Points::f32(values, torus.dim).unwrap();
-                let found = cross_dim(&device, &of(asked), &of(others), estimator).unwrap();
+                let points = |values| Points::f32(values, torus.dim).unwrap();
+                let found = cross_dim(&device, &points(asked), &points(others), estimator).unwrap();
                 (found.value, (found.high - found.low) / 3.92)
             });
             let (values, claimed): (Vec<f64>, Vec<f64>) = measured.unzip();

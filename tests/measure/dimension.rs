@@ -73,10 +73,10 @@ fn is_pointwise(estimator: &Estimator) -> bool {
 /// What each says of the set, on one search.
 fn find(device: &Device, set: &Set, estimators: &[Estimator]) -> Vec<Estimate> {
     let found = intrinsic_dims(device, &set.points(), estimators, &|_| ()).unwrap();
-    let of = |(found, estimator): (sharpdim::Result<Estimate>, &Estimator)| {
+    let unwrap = |(found, estimator): (sharpdim::Result<Estimate>, &Estimator)| {
         found.unwrap_or_else(|error| panic!("{device}, {}, {estimator}: {error}", set.name))
     };
-    found.into_iter().zip(estimators).map(of).collect()
+    found.into_iter().zip(estimators).map(unwrap).collect()
 }
 
 /// Uniform on a torus of `dim` circles in 2 `dim` dimensions: flat, without a border.
@@ -320,6 +320,8 @@ fn nonsense() -> Vec<(Estimator, &'static str)> {
     let bayes = |shape, rate| Estimator::TwoNn(TwoNn::Bayes { shape, rate, duplicates });
     let pca = |rule| Estimator::LocalPca(LocalPca { rule, ..LocalPca::default() });
     vec![
+        (mle(2, MleNorm::KMinus2, Pooling::Mean), "k must be at least 3"),
+        (mle(1, MleNorm::KMinus1, Pooling::Mean), "k must be at least 2"),
         (Estimator::MleRange(MleRange { from: 2, ..range }), "smallest k must be at least 3"),
         (Estimator::MleRange(MleRange { from: 9, to: 8, ..range }), "largest k must be at least 9"),
         (Estimator::GeoMle(GeoMle { from: 2, ..geo }), "smallest k must be at least 3"),
@@ -357,6 +359,24 @@ fn settings_that_make_no_sense_are_named() {
         ] {
             assert!(matches!(error, Error::Argument(_)) && error.to_string().contains(word), "{error}");
         }
+    }
+}
+
+/// Those that `all` has not: the others' least settings are among its estimators.
+#[test]
+fn the_least_settings_are_accepted() {
+    let (range, geo) = (MleRange::default(), GeoMle::default());
+    let least = GeoMle { from: 3, to: 5, bootstraps: 2, degree: 1, ..geo };
+    let set = uniform_f32(80, 3, 14);
+    for estimator in [
+        mle(2, MleNorm::KMinus1, Pooling::Harmonic),
+        Estimator::MleRange(MleRange { from: 3, to: 3, ..range }),
+        Estimator::GeoMle(least),
+        Estimator::GeoMle(GeoMle { to: 7, degree: 3, ..least }),
+    ] {
+        // A polynomial through so few k may end below 0: an error of the data.
+        let found = intrinsic_dim(&Device::cpu(), &set.points(), &estimator);
+        assert!(!matches!(found, Err(Error::Argument(_))), "{estimator}: {found:?}");
     }
 }
 
@@ -464,10 +484,10 @@ fn one_pass_says_what_two_say(set: &Set, suffices: bool) {
     let estimators =
         [(3, 8), (10, 20), (8, 10)].map(|(k1, k2)| Estimator::Correlation(Correlation { k1, k2 }));
     let nearest = neighbours(&device, &points, 20).unwrap();
-    let of = |found: Vec<sharpdim::Result<Estimate>>| -> Vec<Result<Estimate, String>> {
+    let words = |found: Vec<sharpdim::Result<Estimate>>| -> Vec<Result<Estimate, String>> {
         found.into_iter().map(|found| found.map_err(|error| error.to_string())).collect()
     };
-    let two = of(estimates(&device, &points, &nearest, &estimators).unwrap());
+    let two = words(estimates(&device, &points, &nearest, &estimators).unwrap());
 
     let within = &Estimator::within(&estimators)[..];
     assert_eq!(within, [3, 8, 10, 20]);
@@ -475,13 +495,13 @@ fn one_pass_says_what_two_say(set: &Set, suffices: bool) {
     let pairs = all_pairs(&device, &points, &wanted, &|_| ()).unwrap();
     assert_eq!(pairs.neighbours, nearest, "{}", set.name);
     assert_eq!(pairs.within.len(), if suffices { 4 } else { 0 }, "{}", set.name);
-    let one = of(estimates_of(&device, &points, &pairs, &estimators).unwrap());
+    let one = words(estimates_of(&device, &points, &pairs, &estimators).unwrap());
     assert_eq!(one, two, "{}", set.name);
-    assert_eq!(of(intrinsic_dims(&device, &points, &estimators, &|_| ()).unwrap()), two, "{}", set.name);
+    assert_eq!(words(intrinsic_dims(&device, &points, &estimators, &|_| ()).unwrap()), two, "{}", set.name);
     let labels: Vec<u32> = (0..set.n() as u32).map(|i| i % 3).collect();
     let Properties { dimensions, .. } =
         intrinsic_properties(&device, &points, &labels, &estimators, Protocol::AllPairs, 1, &|_| ()).unwrap();
-    assert_eq!(of(dimensions), two, "{}", set.name);
+    assert_eq!(words(dimensions), two, "{}", set.name);
     if let (Ok(found), true) = (&one[1], suffices) {
         let (value, _) = naive(set, &estimators[1]);
         close(found.value, value, 1e-9, || format!("{}, counted one by one", set.name));

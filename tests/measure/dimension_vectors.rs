@@ -83,11 +83,11 @@ impl Vectors {
             serde_json::from_slice(&fs::read(vectors().join("estimators.json")).unwrap()).unwrap();
         let rows: Vec<usize> =
             said["rows"].as_array().unwrap().iter().map(|row| row.as_u64().unwrap() as usize).collect();
-        let of = |said: &Value| {
+        let read = |said: &Value| {
             let set = read_points(said["points"].as_str().unwrap());
             Vectors { set, rows: rows.clone(), said: said.clone() }
         };
-        said["sets"].as_object().unwrap().values().map(of).collect()
+        said["sets"].as_object().unwrap().values().map(read).collect()
     }
 
     /// The number at a path as `skdim/mle/k_minus_1/mean/5`.

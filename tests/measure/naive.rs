@@ -14,8 +14,8 @@ use sharpdim::measure::{
 pub fn naive(set: &Set, estimator: &Estimator) -> (f64, usize) {
     let n = set.n();
     let distances = |k: usize| -> Vec<Vec<f64>> {
-        let of = |i| set.nearest(i, k).into_iter().map(|(squared, _)| squared.sqrt()).collect();
-        (0..n).map(of).collect()
+        let list = |i| set.nearest(i, k).into_iter().map(|(squared, _)| squared.sqrt()).collect();
+        (0..n).map(list).collect()
     };
     // Distances of samples without a twin.
     let unlike = |k: usize| -> Vec<Vec<f64>> { distances(k).into_iter().filter(|t| t[0] > 0.0).collect() };
@@ -57,8 +57,8 @@ pub fn naive(set: &Set, estimator: &Estimator) -> (f64, usize) {
             let [r1, r2] = [k1, k2].map(|k| median(t.iter().map(|t| t[k - 1]).collect()));
             let within = |r: f64| -> f64 {
                 // All but the sample itself.
-                let of = |i| set.squared_from(i).iter().filter(|s| s.sqrt() < r).count() - 1;
-                (0..n).map(|i| of(i) as f64).sum()
+                let count = |i| set.squared_from(i).iter().filter(|s| s.sqrt() < r).count() - 1;
+                (0..n).map(|i| count(i) as f64).sum()
             };
             ((within(r2) / within(r1)).ln() / (r2 / r1).ln(), 0)
         }

@@ -7,7 +7,7 @@ use sharpdim::Device;
 use sharpdim::Precision;
 use sharpdim::nn::{Family, Mode, Network, NetworkPlan, Purpose, Settings, Topology};
 
-fn of(device: &Device, topology: &Topology, settings: &Settings) -> Network {
+fn loaded(device: &Device, topology: &Topology, settings: &Settings) -> Network {
     let mut network =
         Network::new(NetworkPlan::with_topology(device, topology, settings).unwrap(), 0).unwrap();
     network.load_state(&state(network.plan(), 5)).unwrap();
@@ -34,7 +34,7 @@ fn steps_of_training_on_every_device() {
         let settings = Settings { batch: 3, size, purpose: adam(), ..Settings::default() };
         let (images, labels) = images(3, [3, size[0], size[1], 3], 2);
         let run = |device: &Device| {
-            let mut network = of(device, &topology, &settings);
+            let mut network = loaded(device, &topology, &settings);
             // On a GPU the first step is recorded, the second runs the recording again, at another rate.
             network.train(&images, &labels, 1e-3).unwrap();
             let loss = network.train(&images, &labels, 3e-3).unwrap();
@@ -70,7 +70,7 @@ fn gradients_of_images_on_every_device() {
         // Fewer images than a batch.
         let (images, labels) = images(3, [3, size[0], size[1], 3], 2);
         let run = |device: &Device| {
-            let mut network = of(device, &topology, &settings);
+            let mut network = loaded(device, &topology, &settings);
             network.set_images(&images).unwrap();
             network.set_labels(&labels).unwrap();
             network.forward(Mode::Evaluation).unwrap();
@@ -96,7 +96,7 @@ fn bf16_is_as_near_as_its_roundings() {
         let of_precision = |device: &Device, precision| {
             let settings = Settings { batch: 3, size, precision, purpose: adam(), ..Settings::default() };
             let (images, labels) = images(3, [3, size[0], size[1], 3], 2);
-            let mut network = of(device, &topology, &settings);
+            let mut network = loaded(device, &topology, &settings);
             let loss = network.train(&images, &labels, 1e-3).unwrap();
             (network, loss)
         };

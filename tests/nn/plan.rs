@@ -11,7 +11,7 @@ fn plan(model: Model, settings: Settings) -> NetworkPlan {
 
 #[test]
 fn memory_by_purpose() {
-    let of = |purpose| {
+    let bytes = |purpose| {
         plan(Model::ResNet18, Settings { batch: 8, size: [64, 64], purpose, ..Settings::default() }).bytes()
     };
     let [inference, attack, both, training, sgd] = [
@@ -21,7 +21,7 @@ fn memory_by_purpose() {
         adam(),
         Purpose::Training(Optimiser::Sgd(Sgd::default())),
     ]
-    .map(of);
+    .map(bytes);
     let weights = 11_177_538 * 4;
     for bytes in [inference, attack, both, training, sgd] {
         assert!((weights..weights + 100_000).contains(&bytes.weights), "{bytes:?}");

@@ -136,16 +136,16 @@ fn other_types_are_converted() {
 fn weights_of_other_networks() {
     let mut network = network(&tiny_residual(false), &small());
     let first = network.state().unwrap();
-    let of = |topology, settings: Settings| {
+    let weights = |topology, settings: Settings| {
         state(&NetworkPlan::with_topology(&Device::cpu(), &topology, &settings).unwrap(), 0)
     };
 
-    let classes = of(tiny_residual(false), Settings { classes: 7, ..small() });
+    let classes = weights(tiny_residual(false), Settings { classes: 7, ..small() });
     says(
         network.load_state(&classes),
         &["for 7 classes, this tiny resnet is for 2", "fc.weight is [7, 8], not [2, 8]"],
     );
-    let channels = of(tiny_residual(false), Settings { channels: 1, ..small() });
+    let channels = weights(tiny_residual(false), Settings { channels: 1, ..small() });
     says(
         network.load_state(&channels),
         &[
@@ -153,13 +153,13 @@ fn weights_of_other_networks() {
             "conv1.weight is [4, 1, 7, 7], not [4, 3, 7, 7]",
         ],
     );
-    let other = of(tiny_residual(true), small());
+    let other = weights(tiny_residual(true), small());
     says(
         network.load_state(&other),
         &["these are not the weights of this tiny resnet", "it has layer1.0.conv3.weight", "more"],
     );
     says(
-        network.load_state(&of(tiny_plain(), small())),
+        network.load_state(&weights(tiny_plain(), small())),
         &["it lacks conv1.weight", "it has features.0.weight"],
     );
 

@@ -2,7 +2,7 @@
 
 use super::same::{tiny_plain, tiny_residual};
 use crate::support::devices;
-use approx::{abs_diff_eq, assert_abs_diff_eq};
+use approx::{abs_diff_eq, abs_diff_ne, assert_abs_diff_eq};
 use sharpdim::data::{Color, Dataset, Images, Preprocess};
 use sharpdim::nn::{
     Epoch, Mode, Model, Network, NetworkPlan, Normalise, Optimiser, Purpose, Recipe, Settings, State,
@@ -94,12 +94,12 @@ fn an_epoch_is_a_step_and_a_test() {
         let mut network = Network::new(plan, recipe.seed).unwrap();
         let floats = |images: &Images| -> Vec<f32> {
             let all = train.pixels();
-            let of = |channel: usize| all.iter().skip(channel).step_by(3).map(|v| f64::from(*v));
+            let values = |channel: usize| all.iter().skip(channel).step_by(3).map(|v| f64::from(*v));
             let moments: Vec<(f64, f64)> = (0..3)
                 .map(|channel| {
-                    let mean = of(channel).sum::<f64>() / (all.len() / 3) as f64;
+                    let mean = values(channel).sum::<f64>() / (all.len() / 3) as f64;
                     let variance =
-                        of(channel).map(|v| (v - mean).powi(2)).sum::<f64>() / (all.len() / 3) as f64;
+                        values(channel).map(|v| (v - mean).powi(2)).sum::<f64>() / (all.len() / 3) as f64;
                     match normalise {
                         Normalise::None => (0.0, 1.0),
                         Normalise::Unit => (0.0, 255.0),
@@ -145,7 +145,7 @@ fn an_epoch_is_a_step_and_a_test() {
         losses.push(trainer.history()[1].test_loss);
     }
     // What is made of pixels matters to this network: else the above would not tell.
-    assert!((losses[0] - losses[1]).abs() > 1e-2 && (losses[1] - losses[2]).abs() > 1e-2, "{losses:?}");
+    assert!(losses.windows(2).all(|pair| abs_diff_ne!(pair[0], pair[1], epsilon = 1e-2)), "{losses:?}");
 }
 
 #[test]

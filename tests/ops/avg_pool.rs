@@ -149,7 +149,7 @@ fn equals_pytorch() {
         let [_, y_sizes, _, dx_sizes] = naive(&pool, &wide(&x), &wide(&dy));
         for device in devices() {
             let [y, dx] = run(&device, Precision::F32, true, &pool, &x, &dy);
-            let what = |of: &str| format!("{of} of case {cases} on {device}");
+            let what = |tensor: &str| format!("{tensor} of case {cases} on {device}");
             near(&y, &wide(&array("y")), |at| RELATIVE * y_sizes[at], &what("y"));
             near(&dx, &wide(&array("dx")), |at| RELATIVE * dx_sizes[at], &what("dx"));
         }

@@ -117,8 +117,8 @@ fn naive(
     for i in 0..c {
         let places: Vec<usize> = (0..rows).map(|row| row * c + i).collect();
         let n = rows as f64;
-        let over = |of: &dyn Fn(usize) -> f64| places.iter().map(|at| of(*at)).sum::<f64>();
-        let most = |of: &dyn Fn(usize) -> f64| places.iter().map(|at| of(*at).abs()).fold(0.0, f64::max);
+        let over = |term: &dyn Fn(usize) -> f64| places.iter().map(|at| term(*at)).sum::<f64>();
+        let most = |term: &dyn Fn(usize) -> f64| places.iter().map(|at| term(*at).abs()).fold(0.0, f64::max);
         let (centre, spread) = match statistics {
             Statistics::Batch => {
                 let centre = over(&|at| x[at]) / n;
@@ -225,17 +225,17 @@ fn check(device: &Device, precision: Precision, aligned: bool, inputs: &Inputs, 
     let inputs = inputs.stored(precision);
     let got = run(device, precision, aligned, &inputs);
     let want = inputs.naive(Some(&got.y));
-    let what = |of: &str| {
+    let what = |tensor: &str| {
         let (rows, precision) = (norm.rows, precision.name());
-        format!("{of}, {rows} x {c} {name}, {precision} on {device}, aligned {aligned}")
+        format!("{tensor}, {rows} x {c} {name}, {precision} on {device}, aligned {aligned}")
     };
     // Arithmetic in f32, then the rounding of what is stored.
-    let stored_near = |got: &[f32], want: &[f64], size: &dyn Fn(usize) -> f64, of: &str| {
+    let stored_near = |got: &[f32], want: &[f64], size: &dyn Fn(usize) -> f64, tensor: &str| {
         let allowed = |at: usize| {
             let arithmetic = size(at % c);
             arithmetic + rounding(want[at].abs() + arithmetic, precision)
         };
-        near(got, want, allowed, &what(of));
+        near(got, want, allowed, &what(tensor));
     };
     stored_near(&got.y, &want.y, &|i| RELATIVE * want.y_size[i], "y");
     stored_near(&got.dx, &want.dx, &|i| RELATIVE * want.dx_size[i] + want.dx_by_mean[i], "dx");

@@ -328,7 +328,7 @@ fn within_and_between_add_up() {
             sharpness(&device, &b.points(), &labels[40..], 5).unwrap(),
             compare(&device, &set, 40, &labels, 5).unwrap(),
         ];
-        let sum = |of: fn(&Sharpness) -> f64| parts.iter().map(of).sum::<f64>();
+        let sum = |field: fn(&Sharpness) -> f64| parts.iter().map(field).sum::<f64>();
         assert_eq!(all.pairs_compared as f64, sum(|s| s.pairs_compared as f64));
         assert_eq!(all.pairs_differing as f64, sum(|s| s.pairs_differing as f64));
         let total = |s: &Sharpness| s.mean * (s.pairs_differing - s.contradictions) as f64;

@@ -398,10 +398,10 @@ fn large_offsets_are_as_exact() {
 /// images, which are of one chunk each, add up to those of both.
 #[test]
 fn the_weights_gradient_adds_up_over_chunks() {
-    let of = |batch| conv_of(([batch, 96, 96, 64], 64, 3, 1, 1));
-    let data = Data::new(&of(2), 12);
+    let conv_of_batch = |batch| conv_of(([batch, 96, 96, 64], 64, 3, 1, 1));
+    let data = Data::new(&conv_of_batch(2), 12);
     let dw = |part: std::ops::Range<usize>| {
-        let conv = of(part.len());
+        let conv = conv_of_batch(part.len());
         let (x, dy) = (conv.input_len() / part.len(), conv.output_len() / part.len());
         let mut layout = Layout::new(Precision::F32);
         let slots = [conv.input_len(), conv.output_len(), conv.weight_len()].map(|len| layout.values(len));

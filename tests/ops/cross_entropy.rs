@@ -36,9 +36,9 @@ fn run(
     let (losses, gradient) = (vec![5.0; batch], vec![5.0; logits.len()]);
     let operands = [(logits, precision), (labels, f32), (&losses, f32), (&gradient, precision)];
     let mut held = hold(device, offset, operands);
-    let [z, of, losses, gradient] = held.slots;
-    cross_entropy::forward(&mut held.arena, &loss, z, of, losses).unwrap();
-    cross_entropy::backward(&mut held.arena, &loss, z, of, scale, gradient).unwrap();
+    let [z, classes, losses, gradient] = held.slots;
+    cross_entropy::forward(&mut held.arena, &loss, z, classes, losses).unwrap();
+    cross_entropy::backward(&mut held.arena, &loss, z, classes, scale, gradient).unwrap();
     same(&held.values(0), &stored(logits, precision), "the logits");
     (held.values(2), held.values(3))
 }

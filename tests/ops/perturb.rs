@@ -57,8 +57,8 @@ impl Case {
             2 => r.uniform() * 1e-6,
             _ => r.below(256) as f64,
         });
-        let near = |random: &mut Random, of: &[f32]| -> Vec<f32> {
-            of.iter().map(|v| (v + (random.normal() * 4.0) as f32).clamp(0.0, 255.0)).collect()
+        let near = |random: &mut Random, values: &[f32]| -> Vec<f32> {
+            values.iter().map(|v| (v + (random.normal() * 4.0) as f32).clamp(0.0, 255.0)).collect()
         };
         let (x, other) = (near(&mut random, &origin), near(&mut random, &origin));
         let g = random.floats(batch * values, |r| if r.below(5) == 0 { 0.0 } else { r.normal() * 1e-3 });

@@ -96,14 +96,15 @@ fn every_device_scales_each_image_by_its_own_maximum() {
         let max = image.iter().copied().fold(0.0, f64::max);
         image.iter().map(|v| if max > 0.0 { (v * 255.0 / max).floor() as u8 } else { 0 }).collect()
     };
-    let of = |values: Vec<f64>| values.chunks(15).flat_map(|one| scaled(one.to_vec())).collect::<Vec<u8>>();
+    let each_scaled =
+        |values: Vec<f64>| values.chunks(15).flat_map(|one| scaled(one.to_vec())).collect::<Vec<u8>>();
     for device in devices() {
         let got = scale_by_max(&device, Pixels::U8(&bytes), image).unwrap();
-        assert_eq!(got, of(bytes.iter().map(|v| f64::from(*v)).collect()), "{device}");
+        assert_eq!(got, each_scaled(bytes.iter().map(|v| f64::from(*v)).collect()), "{device}");
         let got = scale_by_max(&device, Pixels::U16(&words), image).unwrap();
-        assert_eq!(got, of(words.iter().map(|v| f64::from(*v)).collect()), "{device}");
+        assert_eq!(got, each_scaled(words.iter().map(|v| f64::from(*v)).collect()), "{device}");
         let got = scale_by_max(&device, Pixels::F32(&floats), image).unwrap();
-        assert_eq!(got, of(floats.iter().map(|v| f64::from(*v)).collect()), "{device}");
+        assert_eq!(got, each_scaled(floats.iter().map(|v| f64::from(*v)).collect()), "{device}");
     }
 }
 

@@ -41,8 +41,10 @@ fn naive(set: &Set, labels: &[u32], top: usize) -> Naive {
     }
     let count = all.len() as f64;
     // Sums of sums, so that roundings of a million terms do not add up.
-    let sum = |of: &dyn Fn(f64) -> f64| -> f64 {
-        all.chunks(1000).map(|all| all.iter().map(|(squared, _)| of(1.0 / squared.sqrt())).sum::<f64>()).sum()
+    let sum = |power: &dyn Fn(f64) -> f64| -> f64 {
+        all.chunks(1000)
+            .map(|all| all.iter().map(|(squared, _)| power(1.0 / squared.sqrt())).sum::<f64>())
+            .sum()
     };
     let mean = sum(&|ratio| ratio) / count;
     let variance = sum(&|ratio| (ratio - mean).powi(2)) / count;

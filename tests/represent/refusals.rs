@@ -84,10 +84,10 @@ fn nothing_but_twins() {
     let twins = images(&pixels, SIZE, &[0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
     let options = options(&["input", "last_hidden"]);
     let found = representations(&Device::cpu(), &trained(), &twins, &options, &|_| ()).unwrap();
-    for (layer, of) in found.iter().zip(["the images: ", "last_hidden: "]) {
+    for (layer, start) in found.iter().zip(["the images: ", "last_hidden: "]) {
         let message = layer.dims[0].as_ref().unwrap_err().to_string();
         assert!(
-            message.starts_with(of) && message.contains("12 samples have an identical twin"),
+            message.starts_with(start) && message.contains("12 samples have an identical twin"),
             "{message}"
         );
     }

@@ -58,17 +58,17 @@ fn observations() -> Vec<Observation> {
 fn results(observations: Vec<Observation>) -> Results {
     let options = LawOptions { draws: 60, permutations: 200, ..LawOptions::default() };
     let mut measurements = Vec::new();
-    for of in observations.iter().filter(|of| of.model == "resnet18") {
-        for (estimator, d) in &of.d_data {
+    for observation in observations.iter().filter(|observation| observation.model == "resnet18") {
+        for (estimator, d) in &observation.d_data {
             measurements.push(Measurement {
-                dataset: of.dataset.clone(),
-                domain: of.domain.clone(),
+                dataset: observation.dataset.clone(),
+                domain: observation.domain.clone(),
                 classes: String::new(),
-                train: of.train,
+                train: observation.train,
                 seed: 0,
                 estimator: estimator.clone(),
                 d_data: [*d, d - 0.5, d + 0.5],
-                k_f: of.k_f,
+                k_f: observation.k_f,
             });
         }
     }
@@ -156,7 +156,7 @@ fn published_values_stand_beside_ours_where_the_dataset_is() {
         assert!(texts(&drawn.figure).contains(name), "{name}");
     }
     // As REFERENCE has them; each once.
-    assert_eq!(PUBLISHED.iter().filter(|of| of.dataset == "svhn" && of.d_data == 12.6).count(), 1);
+    assert_eq!(PUBLISHED.iter().filter(|row| row.dataset == "svhn" && row.d_data == 12.6).count(), 1);
     assert_eq!(PUBLISHED.len(), 11);
 }
 

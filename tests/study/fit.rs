@@ -86,7 +86,8 @@ fn as_many_points_as_coefficients_give_values_alone() {
     assert_eq!((fit.n, fit.degrees_of_freedom), (2, 0));
     close_of(fit.r_squared.unwrap(), 1.0, 0.0, "r squared");
     assert_eq!((fit.adjusted_r_squared, fit.f, fit.residual_standard_error), (None, None, None));
-    assert!(fit.residuals.iter().all(|residual| residual.abs() < 1e-14), "{:?}", fit.residuals);
+    let exact = |residual: &f64| abs_diff_eq!(*residual, 0.0, epsilon = 1e-14);
+    assert!(fit.residuals.iter().all(exact), "{:?}", fit.residuals);
 }
 
 #[test]
@@ -103,7 +104,7 @@ fn an_exact_fit_tells_no_interval() {
     // What does not vary is fitted by a slope of 0, and has no variance to explain.
     let fit = linear(&[("x", &x)], &[0.3; 50]).unwrap();
     close_of(fit.coefficients[0].value, 0.3, 0.0, "intercept");
-    assert!(fit.coefficients[1].value.abs() < 1e-15);
+    assert_abs_diff_eq!(fit.coefficients[1].value, 0.0, epsilon = 1e-15);
     assert_eq!((fit.exact, fit.r_squared, fit.adjusted_r_squared, fit.f), (true, None, None, None));
 }
 
@@ -153,7 +154,7 @@ fn slopes_are_compared_as_statsmodels_does() {
             .as_object()
             .unwrap()
             .iter()
-            .map(|(group, of)| (&group[..], floats(&of["x"]), floats(&of["y"])))
+            .map(|(group, columns)| (&group[..], floats(&columns["x"]), floats(&columns["y"])))
             .collect();
         let groups: Vec<(&str, &[f64], &[f64])> =
             groups.iter().map(|(group, x, y)| (*group, &x[..], &y[..])).collect();
@@ -220,9 +221,9 @@ fn correlations_are_those_of_scipy() {
 fn permutations_are_what_their_seed_says() {
     let x: Vec<f64> = (0..12).map(f64::from).collect();
     let y: Vec<f64> = x.iter().map(|x| (x * 2.3).sin() + 0.1 * x).collect();
-    let of = |seed| pearson(&x, &y, 500, seed).unwrap().permuted.p;
-    assert_eq!(of(1), of(1));
-    assert_ne!(of(1), of(2));
+    let p = |seed| pearson(&x, &y, 500, seed).unwrap().permuted.p;
+    assert_eq!(p(1), p(1));
+    assert_ne!(p(1), p(2));
     // None of the orders is as far from 0 as points on a line: the p is the smallest there can be, and not 0.
     assert_eq!(pearson(&x, &x, 99, 0).unwrap().permuted.p, 0.01);
     let line = pearson(&x, &x.iter().map(|x| 0.3 - 0.1 * x).collect::<Vec<_>>(), 99, 0).unwrap();
@@ -232,15 +233,15 @@ fn permutations_are_what_their_seed_says() {
 #[test]
 fn correlations_refuse_in_words() {
     let three = [1.0, 2.0, 4.0];
-    for of in [pearson, spearman] {
-        refused(of(&[], &[], 9, 0), "0 points: a correlation needs at least 3");
-        refused(of(&[1.0], &[1.0], 9, 0), "1 point: a");
-        refused(of(&three[..2], &three[..2], 9, 0), "2 points");
-        refused(of(&three, &three[..2], 9, 0), "3 values of x and 2 of y");
-        refused(of(&[5.0; 3], &three, 9, 0), "x is 5.0 in all 3 points");
-        refused(of(&three, &[0.0; 3], 9, 0), "y is 0.0 in all 3 points");
-        refused(of(&three, &[0.0, f64::NAN, 1.0], 9, 0), "y has the value NaN in row 1");
-        refused(of(&three, &three, 0, 0), "0 draws");
+    for correlation in [pearson, spearman] {
+        refused(correlation(&[], &[], 9, 0), "0 points: a correlation needs at least 3");
+        refused(correlation(&[1.0], &[1.0], 9, 0), "1 point: a");
+        refused(correlation(&three[..2], &three[..2], 9, 0), "2 points");
+        refused(correlation(&three, &three[..2], 9, 0), "3 values of x and 2 of y");
+        refused(correlation(&[5.0; 3], &three, 9, 0), "x is 5.0 in all 3 points");
+        refused(correlation(&three, &[0.0; 3], 9, 0), "y is 0.0 in all 3 points");
+        refused(correlation(&three, &[0.0, f64::NAN, 1.0], 9, 0), "y has the value NaN in row 1");
+        refused(correlation(&three, &three, 0, 0), "0 draws");
     }
 }
 
@@ -263,9 +264,9 @@ fn proportions_are_those_of_statsmodels() {
 /// The groups of the vectors: x, y and each point's group.
 fn grouped(said: &Value) -> (Vec<f64>, Vec<f64>, Vec<String>) {
     let (mut x, mut y, mut groups) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, of) in said["groups"].as_object().unwrap() {
-        x.extend(floats(&of["x"]));
-        y.extend(floats(&of["y"]));
+    for (name, columns) in said["groups"].as_object().unwrap() {
+        x.extend(floats(&columns["x"]));
+        y.extend(floats(&columns["y"]));
         groups.resize(x.len(), name.clone());
     }
     (x, y, groups)

@@ -47,16 +47,20 @@ fn observations(log_loss: impl Fn(&Observation) -> f64) -> Vec<Observation> {
     all
 }
 
-fn d_data(of: &Observation) -> f64 {
-    of.d_data[0].1
+fn d_data(observation: &Observation) -> f64 {
+    observation.d_data[0].1
 }
 
-fn by_size(d: f64, of: &Observation) -> f64 {
-    -(of.train as f64).ln() / d
+fn by_size(d: f64, observation: &Observation) -> f64 {
+    -(observation.train as f64).ln() / d
 }
 
-fn steep(of: &Observation) -> f64 {
-    if of.domain == "natural" { -3.0 + 0.1 * d_data(of) } else { -4.0 + 0.3 * d_data(of) }
+fn steep(observation: &Observation) -> f64 {
+    if observation.domain == "natural" {
+        -3.0 + 0.1 * d_data(observation)
+    } else {
+        -4.0 + 0.3 * d_data(observation)
+    }
 }
 
 #[test]
@@ -68,11 +72,11 @@ fn slopes_on_dimensions_are_those_put_in() {
     assert_eq!(on.fits.len(), 9);
     for model in [None, Some("resnet18"), Some("vgg13")] {
         for (domain, slope, datasets) in [("natural", 0.1, 4), ("radiology", 0.3, 5)] {
-            let of = on.over(Some(domain), model).unwrap();
-            let fit = of.fit.as_ref().unwrap();
+            let law = on.over(Some(domain), model).unwrap();
+            let fit = law.fit.as_ref().unwrap();
             let points = datasets * 6 * if model.is_none() { 2 } else { 1 };
             assert_eq!(
-                (of.datasets, fit.n, of.points.len(), of.excluded.len()),
+                (law.datasets, fit.n, law.points.len(), law.excluded.len()),
                 (datasets, points, points, 0)
             );
             let coefficient = fit.coefficient("d_data").unwrap();
@@ -80,7 +84,7 @@ fn slopes_on_dimensions_are_those_put_in() {
             let [low, high] = coefficient.inference.unwrap().interval;
             assert!(low < slope && slope < high && high - low < 0.05);
             // Each dataset's mean is on the line, so whatever is drawn has its slope.
-            let drawn = &of.bootstrap.as_ref().unwrap().slopes[0];
+            let drawn = &law.bootstrap.as_ref().unwrap().slopes[0];
             assert!(drawn.interval.iter().all(|&bound| near(bound, slope)), "{drawn:?}");
             assert!(fit.residuals.iter().all(|residual| near(residual.abs(), 0.05)));
             assert!(near(residual_of(&fit.residuals), points as f64 * 0.05 * 0.05));
@@ -96,7 +100,7 @@ fn slopes_on_dimensions_are_those_put_in() {
     assert_eq!(between.model, None);
     let test = between.observations.as_ref().unwrap();
     let sums = ["natural", "radiology"].map(|domain| {
-        let x: Vec<f64> = all.iter().filter(|of| of.domain == domain).map(d_data).collect();
+        let x: Vec<f64> = all.iter().filter(|observation| observation.domain == domain).map(d_data).collect();
         let mean = x.iter().sum::<f64>() / x.len() as f64;
         x.iter().map(|x| (x - mean).powi(2)).sum::<f64>()
     });
@@ -117,7 +121,7 @@ fn residual_of(residuals: &[f64]) -> f64 {
 #[test]
 fn one_point_for_each_dataset_tests_slopes_of_means() {
     // Means that are off the line, by dataset; those of classes count alike, however often each was trained on.
-    let mut all = observations(|of| steep(of) + 0.1 * (of.dataset.len() as f64));
+    let mut all = observations(|observation| steep(observation) + 0.1 * (observation.dataset.len() as f64));
     let mut more = all[0].clone();
     (more.classes, more.test_loss) = ("4 and 9".into(), 0.5);
     all.push(more);
@@ -134,7 +138,9 @@ fn one_point_for_each_dataset_tests_slopes_of_means() {
 
 #[test]
 fn laws_of_generalization_find_slopes_of_one() {
-    let all = observations(|of| 0.5 + by_size(d_data(of), of) + of.k_f.unwrap().ln());
+    let all = observations(|observation| {
+        0.5 + by_size(d_data(observation), observation) + observation.k_f.unwrap().ln()
+    });
     let found = laws(&all, &options());
     assert_eq!(found.generalization_data.len(), 9);
     for law in &found.generalization_data {
@@ -152,7 +158,7 @@ fn laws_of_generalization_find_slopes_of_one() {
     assert!(!near(without.slopes[0].value, 1.0));
     assert_eq!(without.regression.columns, ["-(1/d_data) log N"]);
 
-    let all = observations(|of| 2.0 + 3.0 * by_size(of.d_repr[0].1, of));
+    let all = observations(|observation| 2.0 + 3.0 * by_size(observation.d_repr[0].1, observation));
     let found = laws(&all, &options());
     for law in &found.generalization_repr {
         assert!(near(law.slopes[0].value, 3.0));
@@ -165,19 +171,26 @@ fn laws_of_generalization_find_slopes_of_one() {
 
 #[test]
 fn exponents_are_measured_by_size() {
-    let mut all = observations(|of| 1.0 - (0.2 + of.dataset.len() as f64 / 100.0) * (of.train as f64).ln());
+    let mut all = observations(|observation| {
+        1.0 - (0.2 + observation.dataset.len() as f64 / 100.0) * (observation.train as f64).ln()
+    });
     // Two sizes left, of which one is named.
-    for of in all.iter_mut().filter(|of| of.dataset == "oai" && of.train == 500) {
-        of.test_loss = 0.0;
+    for observation in
+        all.iter_mut().filter(|observation| observation.dataset == "oai" && observation.train == 500)
+    {
+        observation.test_loss = 0.0;
     }
     let found = laws(&all, &options()).exponents;
     assert_eq!(found.found.len(), 16);
-    for of in &found.found {
-        assert!(near(of.measured().unwrap(), -0.2 - of.dataset.len() as f64 / 100.0));
-        assert_eq!((&of.sizes[..], of.points.len(), of.excluded.len()), (&[500, 1000, 1750][..], 6, 0));
-        let d = d_data(all.iter().find(|like| like.dataset == of.dataset).unwrap());
-        assert!(near(of.by_data.unwrap(), -1.0 / d));
-        assert!(of.by_repr.unwrap() < of.by_data.unwrap());
+    for exponent in &found.found {
+        assert!(near(exponent.measured().unwrap(), -0.2 - exponent.dataset.len() as f64 / 100.0));
+        assert_eq!(
+            (&exponent.sizes[..], exponent.points.len(), exponent.excluded.len()),
+            (&[500, 1000, 1750][..], 6, 0)
+        );
+        let d = d_data(all.iter().find(|like| like.dataset == exponent.dataset).unwrap());
+        assert!(near(exponent.by_data.unwrap(), -1.0 / d));
+        assert!(exponent.by_repr.unwrap() < exponent.by_data.unwrap());
     }
     assert_eq!(found.excluded.len(), 2);
     assert_eq!(found.excluded[0].name, "oai, resnet18");
@@ -187,9 +200,10 @@ fn exponents_are_measured_by_size() {
     );
 }
 
-fn robust(found: &Laws, of: PenaltyOf, over: Over, model: Option<&str>) -> Robustness {
+fn robust(found: &Laws, penalty: PenaltyOf, over: Over, model: Option<&str>) -> Robustness {
     let wanted = |r: &&Robustness| {
-        (&r.attack[..], r.epsilon, r.penalty, r.over, r.model.as_deref()) == ("fgsm", 2.0, of, over, model)
+        (&r.attack[..], r.epsilon, r.penalty, r.over, r.model.as_deref())
+            == ("fgsm", 2.0, penalty, over, model)
     };
     let mut all = found.robustness.iter().filter(wanted);
     let one = all.next().unwrap().clone();
@@ -200,10 +214,10 @@ fn robust(found: &Laws, of: PenaltyOf, over: Over, model: Option<&str>) -> Robus
 #[test]
 fn penalties_go_with_sharpness_as_put_in() {
     let mut all = observations(steep);
-    for of in &mut all {
-        let k_f = of.k_f.unwrap();
-        let sign = if of.seed == 0 { 1.1 } else { 0.9 };
-        of.attacks = vec![
+    for observation in &mut all {
+        let k_f = observation.k_f.unwrap();
+        let sign = if observation.seed == 0 { 1.1 } else { 0.9 };
+        observation.attacks = vec![
             Penalty {
                 attack: "fgsm".into(),
                 epsilon: 2.0,
@@ -242,13 +256,14 @@ fn penalties_go_with_sharpness_as_put_in() {
         assert!(accuracy.law.regression.fit.as_ref().unwrap_err().contains("0 points"));
         assert!(accuracy.law.slopes.is_empty());
     }
-    let at_8: Vec<&Robustness> = found.robustness.iter().filter(|of| of.epsilon == 8.0).collect();
-    let loss = at_8.iter().find(|found| found.penalty == PenaltyOf::Loss).unwrap();
+    let at_8: Vec<&Robustness> =
+        found.robustness.iter().filter(|robustness| robustness.epsilon == 8.0).collect();
+    let loss = at_8.iter().find(|robustness| robustness.penalty == PenaltyOf::Loss).unwrap();
     assert!(loss.pearson.as_ref().unwrap_err().contains("y is 1.0 in all 9 points"));
     assert_eq!(loss.excluded.len(), 1);
     assert_eq!(loss.excluded[0].name, "mnist (3 and 8), resnet18, 500 images, seed 0");
     assert_eq!(loss.excluded[0].reason, "it has no fgsm of strength 8");
-    let accuracy = at_8.iter().find(|found| found.penalty == PenaltyOf::Accuracy).unwrap();
+    let accuracy = at_8.iter().find(|robustness| robustness.penalty == PenaltyOf::Accuracy).unwrap();
     assert_eq!((accuracy.points.len(), accuracy.excluded.len()), (0, 108));
 }
 
@@ -271,8 +286,12 @@ fn a_dataset_is_the_mean_of_its_classes_drawn() {
     ];
     let found = laws(&all, &options());
     let values = |over| {
-        let of = robust(&found, PenaltyOf::Loss, over, None);
-        of.points.iter().map(|p| (p.name.clone(), p.columns[0], p.y, p.observations)).collect::<Vec<_>>()
+        let robustness = robust(&found, PenaltyOf::Loss, over, None);
+        robustness
+            .points
+            .iter()
+            .map(|p| (p.name.clone(), p.columns[0], p.y, p.observations))
+            .collect::<Vec<_>>()
     };
     let name = |name: &str| name.to_string();
     let [b, c] = [(name("b"), 5.0, 1.0, 1), (name("c"), 7.0, 3.0, 1)];
@@ -286,12 +305,16 @@ fn a_dataset_is_the_mean_of_its_classes_drawn() {
     let found = laws(&all, &options());
     assert_eq!(found.excluded.len(), 1);
     assert_eq!(found.excluded[0].reason, "fgsm of strength NaN: not finite");
-    assert!(found.robustness.iter().all(|of| of.epsilon == 2.0));
+    assert!(found.robustness.iter().all(|robustness| robustness.epsilon == 2.0));
     let found = laws(&all, &LawOptions { epsilon: f64::INFINITY, ..options() });
     assert_eq!(found.excluded[0].reason, "fgsm of strength inf: not finite");
     let said = found.statements();
-    let of = said.iter().find(|of| of.claim == "An attack costs more where K_F is higher.").unwrap();
-    assert_eq!((&of.found[..], of.excluded.len()), ("no result: the attack's strength is not finite", 2));
+    let statement =
+        said.iter().find(|statement| statement.claim == "An attack costs more where K_F is higher.").unwrap();
+    assert_eq!(
+        (&statement.found[..], statement.excluded.len()),
+        ("no result: the attack's strength is not finite", 2)
+    );
 }
 
 #[test]
@@ -301,8 +324,8 @@ fn the_bound_is_counted_with_its_exceptions() {
     all[70].d_repr[0].1 = d_data(&all[70]);
     all[71].d_repr.clear();
     all[80].d_data[0].1 = f64::NAN;
-    for of in &mut all {
-        of.d_repr.push(("mle".into(), 10.0));
+    for observation in &mut all {
+        observation.d_repr.push(("mle".into(), 10.0));
     }
     let found = laws(&all, &options());
     let bound = &found.bound[0];
@@ -324,15 +347,15 @@ fn the_bound_is_counted_with_its_exceptions() {
     assert_eq!([&alike.data_estimator[..], &alike.repr_estimator], ["mle", "mle"]);
     assert_eq!(alike.holding.as_ref().unwrap().successes, 107 - 23);
     let said = found.statements();
-    let of = said.iter().find(|of| of.found.contains("by mle and mle")).unwrap();
+    let statement = said.iter().find(|statement| statement.found.contains("by mle and mle")).unwrap();
     assert!(
-        of.found.contains(
+        statement.found.contains(
             "d_data in 84 of 107 trainings by mle and mle: 78.5 % (95 % 69.8 .. 85.2); exceptions: mnist"
         ),
         "{}",
-        of.found
+        statement.found
     );
-    assert!(of.found.ends_with("d_repr 10.00, d_data 9.40; and 18 more"), "{}", of.found);
+    assert!(statement.found.ends_with("d_repr 10.00, d_data 9.40; and 18 more"), "{}", statement.found);
 }
 
 #[test]
@@ -347,8 +370,9 @@ fn what_has_no_logarithm_is_left_out_by_name() {
     all[6].k_f = Some(0.0);
     all[7].train = 0;
     let found = laws(&all, &options());
-    let of = found.log_loss_on_d_data.over(None, None).unwrap();
-    let said: Vec<(&str, &str)> = of.excluded.iter().map(|of| (&of.name[..], &of.reason[..])).collect();
+    let law = found.log_loss_on_d_data.over(None, None).unwrap();
+    let said: Vec<(&str, &str)> =
+        law.excluded.iter().map(|point| (&point.name[..], &point.reason[..])).collect();
     assert_eq!(
         said,
         [
@@ -365,7 +389,7 @@ fn what_has_no_logarithm_is_left_out_by_name() {
             ("mnist (3 and 8), resnet18, 1750 images, seed 0", "d_data is 0.0: a dimension is above 0"),
         ]
     );
-    assert_eq!(of.points.len(), 103);
+    assert_eq!(law.points.len(), 103);
     let law = &found.generalization_data[0].regression;
     assert_eq!((law.points.len(), law.excluded.len()), (100, 8));
     assert_eq!(law.excluded[5].reason, "it has no K_F");
@@ -402,9 +426,9 @@ fn few_observations_say_why_nothing_is_fitted() {
     );
     // Two of them have a slope, and too few to draw from.
     let found = laws(&all[..24], &options());
-    let of = &found.log_loss_on_d_data.fits[0];
-    assert!(near(of.fit.as_ref().unwrap().coefficients[1].value, 0.1));
-    assert_eq!(of.bootstrap, Err("2 groups to draw from: a bootstrap needs at least 3".into()));
+    let law = &found.log_loss_on_d_data.fits[0];
+    assert!(near(law.fit.as_ref().unwrap().coefficients[1].value, 0.1));
+    assert_eq!(law.bootstrap, Err("2 groups to draw from: a bootstrap needs at least 3".into()));
     let said = &found.statements()[0].found;
     assert!(
         said.contains(
@@ -421,7 +445,8 @@ fn few_observations_say_why_nothing_is_fitted() {
 
 #[test]
 fn a_seed_gives_the_same_and_order_gives_alike() {
-    let mut all = observations(|of| steep(of) + 0.2 * (of.dataset.len() as f64).sin());
+    let mut all =
+        observations(|observation| steep(observation) + 0.2 * (observation.dataset.len() as f64).sin());
     let found = laws(&all, &options());
     assert_eq!(found, laws(&all, &options()));
     let other = laws(&all, &LawOptions { seed: 6, ..options() });
@@ -430,7 +455,7 @@ fn a_seed_gives_the_same_and_order_gives_alike() {
     let turned = laws(&all, &options());
     for (one, other) in found.log_loss_on_d_data.fits.iter().zip(&turned.log_loss_on_d_data.fits) {
         assert_eq!(one.scope, other.scope);
-        let [one, other] = [one, other].map(|of| of.bootstrap.as_ref().unwrap().slopes[0].interval);
+        let [one, other] = [one, other].map(|law| law.bootstrap.as_ref().unwrap().slopes[0].interval);
         assert!(near(one[0], other[0]) && near(one[1], other[1]), "{one:?} {other:?}");
     }
 }
@@ -438,9 +463,9 @@ fn a_seed_gives_the_same_and_order_gives_alike() {
 #[test]
 fn statements_say_what_was_found() {
     let mut all = observations(steep);
-    for of in &mut all {
-        let k_f = of.k_f.unwrap() / 1e4;
-        of.attacks = vec![Penalty {
+    for observation in &mut all {
+        let k_f = observation.k_f.unwrap() / 1e4;
+        observation.attacks = vec![Penalty {
             attack: "fgsm".into(),
             epsilon: 2.0,
             loss: k_f * k_f,
@@ -451,7 +476,9 @@ fn statements_say_what_was_found() {
     all[107].test_loss = 0.0;
     let said = laws(&all, &options()).statements();
     let find = |start: &str, words: &str| {
-        let found = said.iter().find(|of| of.claim.starts_with(start) && of.found.contains(words));
+        let found = said
+            .iter()
+            .find(|statement| statement.claim.starts_with(start) && statement.found.contains(words));
         found.unwrap_or_else(|| panic!("{start}: {words}: {said:#?}"))
     };
     let rise = find(
@@ -490,8 +517,10 @@ fn statements_say_what_was_found() {
     find("Test loss falls with the size", "over 18 series");
 
     // A slope that falls has its interval turned too, and is said as what it falls by.
-    let mut turned = observations(|of| 0.1 * (of.dataset.len() as f64).cos() - 0.2 * d_data(of));
-    turned.retain(|of| of.domain == "natural");
+    let mut turned = observations(|observation| {
+        0.1 * (observation.dataset.len() as f64).cos() - 0.2 * d_data(observation)
+    });
+    turned.retain(|observation| observation.domain == "natural");
     let found = laws(&turned, &options());
     let [low, high] = found.log_loss_on_d_data.fits[1].bootstrap.as_ref().unwrap().slopes[0].interval;
     assert!(low < -0.2 && -0.2 < high && high < -0.1, "{low} {high}");

@@ -25,7 +25,8 @@ fn the_papers_plan_is_the_papers_grid() {
     assert_eq!(ids.len(), tasks.len(), "each is another experiment");
     // A measurement and the trainings on it have the same images.
     for task in &trainings {
-        let measured = tasks.iter().filter(|of| of.kind == Kind::Measure && of.images == task.images);
+        let measured =
+            tasks.iter().filter(|other| other.kind == Kind::Measure && other.images == task.images);
         assert_eq!(measured.count(), 1);
     }
 }

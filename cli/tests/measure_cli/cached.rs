@@ -52,10 +52,10 @@ fn the_second_run_finds_what_the_first_decoded() {
     let first = json(&mut measure(images.path(), &cache));
     let second = json(&mut measure(images.path(), &cache));
     for (run, found) in [(&first, 0), (&second, 12)] {
-        let used = &run["cache"];
-        assert_eq!((&used["from_cache"], &used["images"]), (&found.into(), &12.into()));
-        assert_eq!(used["folder"], cache.to_str().unwrap());
-        assert_eq!(used["bytes"], Cache::at(&cache).size().unwrap().bytes);
+        let report = &run["cache"];
+        assert_eq!((&report["from_cache"], &report["images"]), (&found.into(), &12.into()));
+        assert_eq!(report["folder"], cache.to_str().unwrap());
+        assert_eq!(report["bytes"], Cache::at(&cache).size().unwrap().bytes);
     }
     assert_same(first, without.clone());
     assert_same(second, without);

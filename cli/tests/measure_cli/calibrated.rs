@@ -58,10 +58,10 @@ fn it_is_the_librarys_and_kept_for_the_next_run() {
     let second = json(measure(images.path(), cache.path()).args(estimators));
     assert!(has_note(&second, "1200 are of an earlier run") && !has_note(&first, "earlier run"));
 
-    let kinds = [Estimator::Mle(Mle { k: 4, ..Mle::default() }), Estimator::TwoNn(TwoNn::default())];
-    let mut calibration = Calibration::new(30, &kinds, Population::default()).unwrap();
+    let kept = [Estimator::Mle(Mle { k: 4, ..Mle::default() }), Estimator::TwoNn(TwoNn::default())];
+    let mut calibration = Calibration::new(30, &kept, Population::default()).unwrap();
     calibration.extend(&Device::cpu(), Calibration::DRAWS, &|_| ()).unwrap();
-    for estimator in kinds {
+    for estimator in kept {
         let value = first["intrinsic_dim"][estimator.name()]["value"].as_f64().unwrap();
         let truth = calibration.truth(&estimator, value).unwrap();
         for run in [&without, &first, &second] {

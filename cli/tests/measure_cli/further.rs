@@ -2,6 +2,7 @@
 
 use super::ran::{assert_fails, json, run};
 use crate::make::{Folder, noise, npy};
+use approx::assert_abs_diff_eq;
 use serde_json::Value;
 use sharpdim::Device;
 use sharpdim::data::{Dataset, Loaded, Preprocess};
@@ -92,7 +93,7 @@ fn curation_finds_what_is_there() {
         let printed = &curation["all"]["quantiles"][at];
         assert_eq!(printed["at"], *quantile);
         // The parser here rounds the last digit its own way.
-        assert!((printed["value"].as_f64().unwrap() / value - 1.0).abs() < 1e-15, "{printed}");
+        assert_abs_diff_eq!(printed["value"].as_f64().unwrap() / value, 1.0, epsilon = 1e-15);
     }
     let table = run(&args).stdout;
     for word in ["Across classes", "2 groups of samples within 2.5", "images.npy#2 (0), images.npy#3 (1)"] {
@@ -223,7 +224,7 @@ fn query_sets_that_do_not_fit() {
     assert_eq!(object["embedding"]["dim"], 16);
     let (got, want) =
         (object["query"]["intrinsic_dim"]["mle"]["value"].as_f64().unwrap(), cross_mle(&own, &kin));
-    assert!((got / want - 1.0).abs() < 1e-5, "{got} {want}");
+    assert_abs_diff_eq!(got / want, 1.0, epsilon = 1e-5);
 }
 
 /// Of images that are resized to 6 x 6 pixels.

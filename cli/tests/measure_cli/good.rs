@@ -3,6 +3,7 @@
 use super::ran::{json, run};
 use crate::binary::command;
 use crate::make::{Folder, idx_images, idx_labels, noise, npy, png, rgb_png};
+use approx::abs_diff_eq;
 use sharpdim::Device;
 use sharpdim::data::{Dataset, Preprocess};
 use sharpdim::measure::{Estimator, Mle, Protocol, ReleasedProtocol, TwoNn, intrinsic_dim, label_sharpness};
@@ -305,6 +306,6 @@ fn devices_agree() {
     for (name, estimate) in cpu["intrinsic_dim"].as_object().unwrap() {
         let (a, b) = (&estimate["value"], &gpu["intrinsic_dim"][name]["value"]);
         let (Some(x), Some(y)) = (a.as_f64(), b.as_f64()) else { panic!("{name}: {a} {b}") };
-        assert!((x / y - 1.0).abs() < 1e-9, "{name}: {x} {y}");
+        assert!(abs_diff_eq!(x / y, 1.0, epsilon = 1e-9), "{name}: {x} {y}");
     }
 }

@@ -119,7 +119,7 @@ fn what_makes_no_sense_is_refused() {
 #[test]
 fn each_is_measured() {
     let trees = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/named");
-    let tree = |name: &str| trees.join(name).to_str().unwrap().to_owned();
+    let root_of = |name: &str| trees.join(name).to_str().unwrap().to_owned();
     let numbers = [
         ("mnist", 12),
         ("cifar10", 5),
@@ -133,7 +133,7 @@ fn each_is_measured() {
         ("oai", 4),
     ];
     for (name, n) in numbers {
-        let root = tree(name);
+        let root = root_of(name);
         let object = json(&["--dataset", name, "--root", &root, "--size", "16", "--k", "3"]);
         assert_eq!((&object["n"], &object["name"]), (&n.into(), &name.into()));
         let known = ["brats", "dbc", "prostate", "rsna", "chexpert", "mura", "oai"].contains(&name);
@@ -141,7 +141,7 @@ fn each_is_measured() {
     }
     // Three images have too few neighbours.
     for name in ["imagenet", "isic"] {
-        let root = tree(name);
+        let root = root_of(name);
         assert_fails(&["--dataset", name, "--root", &root, "--size", "16", "--k", "3"], 1, &["3 samples"]);
     }
 }

@@ -4,6 +4,7 @@
 pub use crate::binary::Ran;
 
 use crate::binary::{command, finish};
+use approx::assert_abs_diff_eq;
 use serde_json::Value;
 use std::ffi::OsStr;
 
@@ -67,7 +68,7 @@ fn assert_schema(object: &Value) {
     let pair: Vec<u64> = sharpness["pair"].as_array().unwrap().iter().map(|i| i.as_u64().unwrap()).collect();
     assert!(pair.len() == 2 && pair[0] < pair[1] && pair[1] < n, "{pair:?}");
     let distance = sharpness["distance"].as_f64().unwrap();
-    assert!((max * distance - 1.0).abs() < 1e-12);
+    assert_abs_diff_eq!(max * distance, 1.0, epsilon = 1e-12);
     // The released code takes pairs of equal labels.
     let equal = sharpness["pair_labels"][0] == sharpness["pair_labels"][1];
     assert_eq!(equal, sharpness["protocol"] == "released");

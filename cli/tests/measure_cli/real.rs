@@ -2,6 +2,7 @@
 //! was computed apart from this code, in f64, by NumPy and Pillow; Pillow's decoder and resize differ a little.
 
 use super::ran::json;
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -32,7 +33,8 @@ fn assert_near(pack: &str, object: &Value, expected: [f64; 3], within: [f64; 3])
     let found = [dimension("mle"), dimension("twonn"), k_f(object)];
     println!("{pack}: MLE {:.2}, TwoNN {:.2}, K_F {:.3e}", found[0], found[1], found[2]);
     for ((found, expected), within) in found.into_iter().zip(expected).zip(within) {
-        assert!((found / expected - 1.0).abs() <= within, "{pack}: {found} is not near {expected}");
+        let alike = abs_diff_eq!(found / expected, 1.0, epsilon = within);
+        assert!(alike, "{pack}: {found} is not near {expected}");
     }
 }
 
@@ -101,11 +103,12 @@ fn near_duplicates_across_classes() {
         .collect();
     assert_eq!(across.len(), 1, "{curation}");
     assert_eq!(across[0]["labels"].to_string(), r#"["benign","malignant"]"#);
-    assert!((across[0]["closest"].as_f64().unwrap() / 1527.0 - 1.0).abs() < 0.01);
+    assert_abs_diff_eq!(across[0]["closest"].as_f64().unwrap() / 1527.0, 1.0, epsilon = 0.01);
     let [with, without] =
         ["all", "without_near_duplicates"].map(|all| curation[all]["max"].as_f64().unwrap());
     assert_eq!(with, k_f(&object));
-    assert!((with / without / 4.78 - 1.0).abs() < 0.05, "{with} and {without}");
+    let alike = abs_diff_eq!(with / without / 4.78, 1.0, epsilon = 0.05);
+    assert!(alike, "{with} and {without}");
     let html = std::fs::read_to_string(page).unwrap();
     for name in across[0]["names"].as_array().unwrap() {
         assert!(html.contains(name.as_str().unwrap()));

@@ -1,6 +1,7 @@
 //! What `study` does when all is well, or some data are not there.
 
 use super::ran::{PLAN, Place, dump, good, run, whole, words};
+use approx::assert_abs_diff_eq;
 use sharpdim::nn::Trained;
 use sharpdim::study::{FIGURES, Plan, Store};
 
@@ -32,13 +33,13 @@ fn observations_join_what_was_trained_with_what_was_measured() {
     assert_eq!(observations.len(), 4);
     let measured = store.measurements().unwrap();
     for observation in &observations {
-        let expected = measured.iter().find(|measured| {
+        let measurement = measured.iter().find(|measured| {
             (&measured.dataset, measured.train, measured.estimator.as_str())
                 == (&observation.dataset, observation.train, "mle")
         });
-        let expected = expected.unwrap();
-        assert_eq!(observation.d_data[0], ("mle".to_owned(), expected.d_data[0]));
-        assert_eq!(observation.k_f, expected.k_f);
+        let measurement = measurement.unwrap();
+        assert_eq!(observation.d_data[0], ("mle".to_owned(), measurement.d_data[0]));
+        assert_eq!(observation.k_f, measurement.k_f);
         assert_eq!(observation.d_repr.len(), 2);
         let strengths: Vec<f64> = observation.attacks.iter().map(|penalty| penalty.epsilon).collect();
         assert_eq!(strengths, [2.0, 8.0]);
@@ -63,7 +64,7 @@ fn observations_join_what_was_trained_with_what_was_measured() {
         found.unwrap_or_else(|| panic!("{what} in {variants:?}")).k_f
     };
     let ratio = k_f("values 0 to 1") / k_f("");
-    assert!((ratio / 255.0 - 1.0).abs() < 1e-6, "{ratio}");
+    assert_abs_diff_eq!(ratio / 255.0, 1.0, epsilon = 1e-6);
     assert!(k_f("24 px") > k_f(""), "fewer pixels are less far apart");
 }
 
@@ -79,7 +80,12 @@ fn attacks_are_those_that_the_plan_names() {
     let store = Store::open(std::path::Path::new(&place.path("out/study.sqlite"))).unwrap();
     let [observation] = &store.observations().unwrap()[..] else { panic!("one training is planned") };
     let penalties = |name: &str| -> Vec<f64> {
-        observation.attacks.iter().filter(|attack| attack.attack == name).map(|attack| attack.loss).collect()
+        observation
+            .attacks
+            .iter()
+            .filter(|penalty| penalty.attack == name)
+            .map(|penalty| penalty.loss)
+            .collect()
     };
     for (at, name) in names.iter().enumerate() {
         assert_eq!(penalties(name).len(), 2, "{name}");

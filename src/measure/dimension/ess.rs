@@ -125,12 +125,13 @@ const MOST: usize = 10_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     #[test]
     fn skewness_is_what_gamma_functions_say() {
         // Gamma(5/2)^2 / (Gamma(3) Gamma(2)) = (3 sqrt(pi) / 4)^2 / 2.
         let five = (0.75 * std::f64::consts::PI.sqrt()).powi(2) / 2.0;
-        assert!((skewness(5) - five).abs() < 1e-15);
+        assert_abs_diff_eq!(skewness(5), five, epsilon = 1e-15);
         assert_eq!(skewness(1), 0.0);
         for n in 2..300 {
             assert!(skewness(n) > skewness(n - 1) && skewness(n) < 1.0);
@@ -141,6 +142,6 @@ mod tests {
     fn three_neighbours_in_a_line_have_one_dimension() {
         // At 1, 2 and 4 from the sample, all on one side.
         let near = Neighbourhood { own: &[1.0, 4.0, 16.0], among: &[1.0, 9.0, 4.0] };
-        assert!((Ess { k: 3, ..Ess::default() }.local_dim(&near) - 1.0).abs() < 1e-6);
+        assert_abs_diff_eq!(Ess { k: 3, ..Ess::default() }.local_dim(&near), 1.0, epsilon = 1e-6);
     }
 }

@@ -307,6 +307,7 @@ fn solve(mut rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     #[test]
     fn a_polynomial_is_extrapolated_exactly() {
@@ -320,7 +321,7 @@ mod tests {
             .collect();
         let shares = intercept_shares(&fit, 2).unwrap();
         let value: f64 = shares.iter().zip(&fit).map(|(s, f)| s * f.dim).sum();
-        assert!((value - 3.0).abs() < 1e-9, "{value}");
+        assert_abs_diff_eq!(value, 3.0, epsilon = 1e-9);
         let same = || Fitted { radius: 1.0, dim: 2.0, variance: 0.1 };
         assert!(intercept_shares(&[same(), same(), same()], 1).is_none());
     }

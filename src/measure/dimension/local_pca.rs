@@ -139,6 +139,7 @@ impl FromNeighbourhoods for LocalPca {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     #[test]
     fn three_neighbours_in_a_line_have_one_dimension() {
@@ -147,6 +148,6 @@ mod tests {
         let pca = |rule| LocalPca { k: 3, rule, duplicates: Duplicates::default() }.local_dim(&near);
         assert_eq!(pca(PcaRule::Relative(0.05)), 1.0);
         assert_eq!(pca(PcaRule::Explained(0.95)), 1.0);
-        assert!((pca(PcaRule::Participation) - 1.0).abs() < 1e-9);
+        assert_abs_diff_eq!(pca(PcaRule::Participation), 1.0, epsilon = 1e-9);
     }
 }

@@ -214,6 +214,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::{abs_diff_eq, assert_abs_diff_eq};
     use nalgebra::DMatrix;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -228,7 +229,7 @@ mod tests {
                 let mut found: Vec<f64> = gram.symmetric_eigenvalues().iter().copied().collect();
                 found.sort_by(|a, b| b.total_cmp(a));
                 let tridiagonal = Symmetric::from_fn(size, |i, j| gram[(i, j)]).tridiagonal();
-                assert!((tridiagonal.largest() / found[0] - 1.0).abs() < 1e-12);
+                assert_abs_diff_eq!(tridiagonal.largest() / found[0], 1.0, epsilon = 1e-12);
                 for share in [0.01, 0.05, 0.3, 0.99] {
                     let limit = share * found[0];
                     assert_eq!(tridiagonal.above([limit])[0], found.iter().filter(|v| **v > limit).count());
@@ -242,7 +243,8 @@ mod tests {
                     let mut all = by_steps.unwrap_or_else(|left| left.by_bisection());
                     all.sort_by(|a, b| b.total_cmp(a));
                     for (got, want) in all.iter().zip(&found) {
-                        assert!((got - want).abs() <= 1e-13 * found[0], "{size} {rank}: {got} for {want}");
+                        let alike = abs_diff_eq!(got, want, epsilon = 1e-13 * found[0]);
+                        assert!(alike, "{size} {rank}: {got} for {want}");
                     }
                     assert_eq!(all.len(), size);
                 }

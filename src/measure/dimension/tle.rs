@@ -171,6 +171,7 @@ impl Logs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     #[test]
     fn sums_of_logarithms_hold_whatever_their_products_come_to() {
@@ -180,7 +181,7 @@ mod tests {
             let mut logs = Logs::new();
             values.iter().for_each(|value| logs.add(*value));
             let sum: f64 = values.iter().map(|value| value.ln()).sum();
-            assert!((logs.total() - sum).abs() <= 1e-12 * (1.0 + sum.abs()), "{sum}");
+            assert_abs_diff_eq!(logs.total(), sum, epsilon = 1e-12 * (1.0 + sum.abs()));
         }
     }
 }
