@@ -33,6 +33,7 @@
 
 #[cfg(feature = "networks")]
 pub mod attack;
+mod bootstrap;
 pub mod data;
 mod device;
 mod error;

@@ -10,7 +10,7 @@ use std::path::Path;
 const FLOORS: &[&[&str]] = &[
     &["error"],
     &["geometry", "random", "simd", "whole_file"],
-    &["points"],
+    &["bootstrap", "points"],
     &["device"],
     &["ops"],
     &["data", "figure"],

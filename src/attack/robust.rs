@@ -1,7 +1,7 @@
 //! What attacks cost a network: penalties in loss and accuracy with intervals, and the least epsilon that flips an image.
 
 use super::{Attack, Attacked, Target, each, ready};
-use crate::random::Random;
+use crate::bootstrap::{Resampler, interval};
 use crate::{Error, Result};
 use std::fmt;
 
@@ -169,32 +169,22 @@ pub fn unattacked(target: &mut Target, images: &[f32], labels: &[u32]) -> Result
 /// The mean of each column, and its interval; every column is drawn alike.
 fn bootstrap(columns: &[Vec<f64>], draws: usize, seed: u64) -> Vec<Estimate> {
     let count = columns[0].len();
-    let mut random = Random::stream(seed, 0);
+    let mut resampler = Resampler::new(seed, 0, count);
     let mut means = vec![Vec::with_capacity(draws); columns.len()];
     let mut times = vec![0.0; count];
     for _ in 0..draws {
         times.fill(0.0);
-        for _ in 0..count {
-            times[random.below(count)] += 1.0;
-        }
+        resampler.sample().for_each(|image| times[image] += 1.0);
         for (column, means) in columns.iter().zip(&mut means) {
             let sum: f64 = column.iter().zip(&times).map(|(v, times)| v * times).sum();
             means.push(sum / count as f64);
         }
     }
-    let estimate = |(column, mut means): (&Vec<f64>, Vec<f64>)| {
-        means.sort_by(f64::total_cmp);
-        let interval = [0.025, 0.975].map(|part| quantile(&means, part));
-        Estimate { value: column.iter().sum::<f64>() / count as f64, interval }
+    let estimate = |(column, mut means): (&Vec<f64>, Vec<f64>)| Estimate {
+        value: column.iter().sum::<f64>() / count as f64,
+        interval: interval(&mut means),
     };
     columns.iter().zip(means).map(estimate).collect()
-}
-
-/// Of rising values, linear between neighbours.
-fn quantile(rising: &[f64], part: f64) -> f64 {
-    let at = part * (rising.len() - 1) as f64;
-    let below = rising[at.floor() as usize];
-    below + (rising[at.ceil() as usize] - below) * at.fract()
 }
 
 impl fmt::Display for Report {
@@ -322,7 +312,5 @@ mod tests {
             assert_abs_diff_eq!(end, want, epsilon = 0.008);
         }
         assert_eq!(found[1], Estimate { value: 3.0, interval: [3.0; 2] });
-        assert_eq!(quantile(&[0.0, 1.0, 2.0], 0.25), 0.5);
-        assert_eq!(quantile(&[5.0], 0.975), 5.0);
     }
 }

@@ -6,6 +6,9 @@ use crate::nn::Model;
 use serde_json::{Value, json};
 use std::fmt;
 
+/// Time of a backward pass, in forward passes, about.
+const BACKWARD: u64 = 2;
+
 /// What is done in a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -168,8 +171,8 @@ impl Plan {
             }
         }
         let settings = canonical(settings);
-        // A pass back is as long as two forward.
-        let passes = f64::from(task.epochs) * (3.0 * task.train as f64 + task.test as f64)
+        let step = (1 + BACKWARD) as f64;
+        let passes = f64::from(task.epochs) * (step * task.train as f64 + task.test as f64)
             + self.attack_passes() * task.test as f64;
         let cost = task.model.map_or(task.cost, |model| passes * model.cost() + 4.0 * task.train as f64);
         Task {
@@ -191,7 +194,7 @@ impl Plan {
         let attacks =
             self.attacks.iter().filter_map(|name| NamedAttack::find(name).ok()?.with(&settings).ok());
         let passes = attacks.map(|attack| attack.passes());
-        let each: u64 = passes.map(|Counts { forward, backward }| forward + 2 * backward).sum();
+        let each: u64 = passes.map(|Counts { forward, backward }| forward + BACKWARD * backward).sum();
         (each * self.epsilons.len() as u64) as f64
     }
 }

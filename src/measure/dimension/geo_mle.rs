@@ -4,8 +4,8 @@ use super::intervals::{self, Z95, choose, halves, independent, listed, mean, sha
 use super::method::{Formula, FromDistances, Method, at_least, scaled};
 use super::mle::{each, inverses, part, pooled, share_of};
 use super::{Duplicates, Estimate, Estimator, Excluded, MleNorm, Pooling, infinite, nothing_left};
+use crate::bootstrap::Resampler;
 use crate::ops::Neighbours;
-use crate::random::Random;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::fmt;
@@ -205,11 +205,8 @@ struct Resampled {
 
 fn resample(neighbours: &Neighbours, geo: &GeoMle, bootstrap: usize) -> Result<Resampled> {
     let (n, ks) = (neighbours.n(), geo.to - geo.from + 1);
-    let mut random = Random::stream(geo.seed, bootstrap as u64);
     let mut drawn = vec![false; n];
-    for _ in 0..n {
-        drawn[random.below(n)] = true;
-    }
+    Resampler::new(geo.seed, bootstrap as u64, n).sample().for_each(|i| drawn[i] = true);
     let list = |i: usize| -> Vec<f64> {
         if neighbours.squared_distances(i)[0] == 0.0 {
             return Vec::new();

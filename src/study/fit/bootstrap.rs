@@ -1,7 +1,7 @@
 //! Intervals of slopes by a bootstrap that draws whole groups, as all trainings on a dataset.
 
 use super::linear::{Solved, check};
-use crate::random::Random;
+use crate::bootstrap::{Resampler, interval};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -80,9 +80,8 @@ pub fn bootstrap(
         )));
     }
 
-    let mut random = Random::stream(seed, 0);
-    let drawn: Vec<Vec<usize>> =
-        (0..draws).map(|_| rows.iter().map(|_| random.below(rows.len())).collect()).collect();
+    let mut resampler = Resampler::new(seed, 0, rows.len());
+    let drawn: Vec<Vec<usize>> = (0..draws).map(|_| resampler.sample().collect()).collect();
     let fitted: Vec<Vec<f64>> = drawn
         .par_iter()
         .filter_map(|drawn| {
@@ -109,20 +108,8 @@ pub fn bootstrap(
         .enumerate()
         .map(|(at, (&(name, _), value))| {
             let mut values: Vec<f64> = fitted.iter().map(|slopes| slopes[at]).collect();
-            values.sort_by(f64::total_cmp);
-            Resampled {
-                name: name.into(),
-                value,
-                interval: [0.025, 0.975].map(|part| percentile(&values, part)),
-            }
+            Resampled { name: name.into(), value, interval: interval(&mut values) }
         })
         .collect();
     Ok(Bootstrap { slopes, groups: rows.len(), draws, unfitted: draws - fitted.len() })
-}
-
-/// The value below which this part of sorted values lies, interpolated between the two beside it.
-fn percentile(sorted: &[f64], part: f64) -> f64 {
-    let place = part * (sorted.len() - 1) as f64;
-    let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    low + (high - low) * place.fract()
 }
