@@ -5,7 +5,7 @@
 // memory half a tile at a time; each warp takes rows, then columns, and offers their values to the samples'
 // lists of the L smallest. A tile off the diagonal serves both its rows and its columns, so each pair is
 // computed once; of queries against reference samples it serves its rows, which are the queries. 8-bit: keys are
-// squared distances, exactly. Floats: keys are least possible squared distances; the host has the candidates
+// squared distances, exactly. Floats: keys are lower bounds of squared distances; the host has the candidates
 // recomputed and checks that the list was long enough.
 #include "common/pair_tile.cuh"
 #include "common/warp_list.cuh"
@@ -18,7 +18,7 @@ struct NeighboursParams {
     uint64_t locks;    // uint32 per sample, 0
     uint64_t unused;
 };
-static_assert(sizeof(NeighboursParams) == 144 && offsetof(NeighboursParams, keys) == 112);
+static_assert(sizeof(NeighboursParams) == 152 && offsetof(NeighboursParams, keys) == 120);
 
 template <class Policy, int C> __device__ __forceinline__ void neighbours(const NeighboursParams& p) {
     SHARPDIM_DYNAMIC_SHARED(shared);

@@ -5,8 +5,8 @@
 // at a time; a warp takes rows, a lane every 32nd column. A pair with different labels (and not identical: those
 // share a group) is counted in the bin of its squared distance in the data's units: the top 18 bits after the sign
 // of a double, or, in a second pass, the 12 bits after those, for the bins of the first that hold a quantile. Counts
-// are integers, so that their sums do not depend on who comes first. Floats: pairs too close for their value to be
-// trusted are appended to a list, which the host has recomputed.
+// are integers, so that their sums do not depend on the order of blocks. Floats: pairs whose value is not accurate
+// enough are appended to a list, which the host has recomputed.
 // Bound: as the tiles for long rows; for short ones the atomics, since many pairs share a bin.
 //
 // ratio_quantiles_open_f32: the same pairs, but those whose squared distance may be in one of some ranges, given how
@@ -20,12 +20,11 @@ struct RatioQuantilesParams {
     uint64_t groups;      // uint32 per sample: identical samples share one
     uint64_t slots;       // uint32 per bin of the first pass: which it is of those looked into; 0 in the first pass
     uint64_t counts;      // uint64 per bin
-    PairList near_pairs;  // recomputed: of value near (norm_i + norm_j)^2 or less
+    PairList near_pairs;  // recomputed: of values that is_near
     uint64_t ranges;      // double2 per range, in the data's units
     PairList open;        // pairs that may be in a range, each with the squared distance that it is taken for
     uint32_t range_count;
     uint32_t unused;
-    double near;
     double unit;  // a value times this is a squared distance in the data's units
 };
 static_assert(sizeof(RatioQuantilesParams) == 240 && offsetof(RatioQuantilesParams, unit) == 232);
@@ -59,38 +58,23 @@ template <class Policy, bool open> __device__ __forceinline__ void ratio_quantil
     PairTile<Policy> tile;
     if (!tile.run(p.pairs, shared)) return;
 
-    const PairParams& pairs = p.pairs;
-    int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32;
-    double* value = reinterpret_cast<double*>(shared);
-    uint32_t row0 = uint32_t(tile.row_block * TILE), col0 = uint32_t(tile.col_block * TILE);
     const uint32_t* labels = at<const uint32_t>(p.labels);
     const uint32_t* groups = at<const uint32_t>(p.groups);
-    for (int half = 0; half < 2; half++) {
-        tile.values(pairs, half, value);
-        __syncthreads();
-        for (int r = warp; r < HALF; r += THREADS / 32) {
-            uint32_t i = row0 + uint32_t(half * HALF + r);
-            if (i >= pairs.left_rows) break;
-            uint32_t sample = pairs.left_first + i, label = labels[sample], group = groups[sample];
-            for (int c = lane; c < TILE; c += 32) {
-                uint32_t j = col0 + uint32_t(c), other = pairs.right_first + j;
-                if (j >= pairs.right_rows || sample >= other) continue;
-                if (labels[other] == label || groups[other] == group) continue;
-                double v = value[r * VALUE_STRIDE + c], norms = 0;
-                if (p.near > 0) {
-                    norms = at<const double>(pairs.left_norm)[i] + at<const double>(pairs.right_norm)[j];
-                    if (v <= p.near * norms * norms) {
-                        append(p.near_pairs, sample, other);
-                        continue;
-                    }
-                }
-                double squared = v * p.unit;
-                if (open) collect(p, squared, pairs.eta * norms * norms * p.unit + 1e-9 * squared, sample, other);
-                else count(p, squared);
+    tile.for_each_row(p.pairs, shared, [&](const TileRow& row) {
+        uint32_t label = labels[row.sample], group = groups[row.sample];
+        for (int c = int(threadIdx.x) % 32; c < TILE; c += 32) {
+            TilePair pair = row.pair(p.pairs, c);
+            if (!pair.valid || labels[pair.other] == label || groups[pair.other] == group) continue;
+            double norm = norms(p.pairs, row.i, pair.j), squared = pair.value * p.unit;
+            if (is_near(p.pairs, pair.value, norm)) {
+                append(p.near_pairs, row.sample, pair.other);
+            } else if (open) {
+                collect(p, squared, slack(p.pairs, norm) * p.unit + 1e-9 * squared, row.sample, pair.other);
+            } else {
+                count(p, squared);
             }
         }
-        __syncthreads();
-    }
+    });
 }
 
 SHARPDIM_KERNEL(256, ratio_quantiles_u8, RatioQuantilesParams) { ratio_quantiles<Bytes, false>(p); }

@@ -1,5 +1,5 @@
 // Inner products of 128 rows with 128 rows on the tensor cores: the core that all pair kernels share.
-// Operands are rows of bytes that prepare.cu made; what the bytes mean is the Policy's affair.
+// Operands are rows of bytes that the prepare kernels of pairs.cu made; the Policy says how bytes are multiplied.
 //
 // Layout: a row is `steps` groups of 64 bytes. For 8-bit data a group is 64 values; for floats it is 16
 // values split into two bfloat16 each: 16 high parts, then 16 low parts. Both fit one pipeline, since a
@@ -37,18 +37,19 @@ struct PairParams {
     uint64_t right_norm;
     uint64_t tiles;      // uint2 per tile: its row block and its column block
     uint64_t partial;    // sums, 64 KiB for each tile and split
-    uint64_t arrived;    // uint32 per tile, 0; null where the sums are there already, by a launch before for the same tiles
+    uint64_t arrived;    // uint32 per tile, 0; null where an earlier launch for the same tiles has left the sums
     uint32_t left_rows;
     uint32_t right_rows;
     uint32_t left_first;   // index of the first row among all samples
     uint32_t right_first;
     uint32_t steps;
     uint32_t splits;
-    double eta;            // a value is off by at most eta (norm_i + norm_j)^2
+    double eta;            // a value is off by at most eta (norm_i + norm_j)^2; 0 for 8-bit data
+    double near;           // of near (norm_i + norm_j)^2 or less it is not accurate enough for a mean; 0 for 8-bit data
     uint32_t diagonal;     // 1 where both sides are the same rows
     uint32_t between;      // 1 where rows are queries, and columns the reference samples that only they ask about
 };
-static_assert(sizeof(PairParams) == 112 && offsetof(PairParams, left_rows) == 72 && offsetof(PairParams, eta) == 96);
+static_assert(sizeof(PairParams) == 120 && offsetof(PairParams, left_rows) == 72 && offsetof(PairParams, eta) == 96);
 
 // 8-bit values: exact. A split must have no more than 32 768 of them, so that int32 holds its sums.
 struct Bytes {
@@ -77,7 +78,28 @@ __device__ __forceinline__ int swizzled(int row, int chunk) {
     return row * STEP_BYTES + ((chunk ^ ((row >> 1) & 3)) << 4);
 }
 
-// One tile in the making; lives in registers.
+// Two samples of a tile.
+struct TilePair {
+    uint32_t j;      // row of the column side
+    uint32_t other;  // its index among all samples
+    bool valid;      // such a row exists, and the row side's sample is the lower: a pair is valid in one place only
+    double value;
+};
+
+// A row of a tile whose values are in shared memory.
+struct TileRow {
+    const double* value;  // of each column
+    uint32_t i;           // row of the row side
+    uint32_t sample;      // its index among all samples
+    uint32_t first_col;
+
+    __device__ __forceinline__ TilePair pair(const PairParams& p, int c) const {
+        uint32_t j = first_col + uint32_t(c), other = p.right_first + j;
+        return {j, other, j < p.right_rows && sample < other, value[c]};
+    }
+};
+
+// A tile being computed; its sums are in registers.
 template <class Policy> struct PairTile {
     using Sum = typename Policy::Sum;
     Sum sum[4][4][4];  // [16 rows][8 columns][fragment]
@@ -98,11 +120,11 @@ template <class Policy> struct PairTile {
             int chunk = i * THREADS + int(threadIdx.x);
             int side = chunk / (TILE * 4), row = chunk / 4 % TILE;
             uint32_t index = uint32_t((side ? col_block : row_block) * TILE + row);
-            bool there = index < (side ? p.right_rows : p.left_rows);
+            bool exists = index < (side ? p.right_rows : p.left_rows);
             const unsigned char* rows = at<const unsigned char>(side ? p.right : p.left);
-            // What is not there is filled with zeros, and read from the first row's address: any valid one.
-            size_t from = there ? (size_t(index) * p.steps + step) * STEP_BYTES + size_t(chunk % 4) * 16 : 0;
-            cp_async_16(stage + side * TILE * STEP_BYTES + swizzled(row, chunk % 4), rows + from, there ? 16 : 0);
+            // Rows past the end are filled with zeros; their address is the first row's, as any valid one would do.
+            size_t from = exists ? (size_t(index) * p.steps + step) * STEP_BYTES + size_t(chunk % 4) * 16 : 0;
+            cp_async_16(stage + side * TILE * STEP_BYTES + swizzled(row, chunk % 4), rows + from, exists ? 16 : 0);
         }
     }
 
@@ -197,6 +219,22 @@ template <class Policy> struct PairTile {
         }
     }
 
+    // Brings the values into shared memory half a tile at a time, and calls visit(TileRow) for each row, by one warp.
+    template <class Visit>
+    __device__ __forceinline__ void for_each_row(const PairParams& p, unsigned char* shared, Visit visit) const {
+        double* value = reinterpret_cast<double*>(shared);
+        for (int half = 0; half < 2; half++) {
+            values(p, half, value);
+            __syncthreads();
+            for (int r = int(threadIdx.x) / 32; r < HALF; r += THREADS / 32) {
+                uint32_t i = uint32_t(row_block * TILE + half * HALF + r);
+                if (i >= p.left_rows) break;
+                visit(TileRow{value + r * VALUE_STRIDE, i, p.left_first + i, uint32_t(col_block * TILE)});
+            }
+            __syncthreads();
+        }
+    }
+
     // Whether this tile's rows and columns are the same samples.
     __device__ __forceinline__ bool on_diagonal(const PairParams& p) const {
         return p.diagonal && row_block == col_block;
@@ -206,27 +244,32 @@ template <class Policy> struct PairTile {
 // A list of pairs, in whatever order blocks append to it. Mirrored in src/ops/pairs/cuda.rs.
 struct PairList {
     uint64_t pairs;   // uint2, capacity: lower sample, higher sample
-    uint64_t values;  // double, capacity, where values are kept beside pairs
+    uint64_t values;  // double, capacity; null where pairs alone are kept
     uint64_t count;   // uint32: how many were appended, also where they do not fit
     uint64_t capacity;
 };
 static_assert(sizeof(PairList) == 32);
 
-__device__ __forceinline__ void append(const PairList& list, uint32_t i, uint32_t j) {
-    unsigned place = atomicAdd(at<unsigned>(list.count), 1u);
-    if (place < list.capacity) at<uint2>(list.pairs)[place] = make_uint2(i, j);
-}
-
-__device__ __forceinline__ void append(const PairList& list, uint32_t i, uint32_t j, double value) {
+__device__ __forceinline__ void append(const PairList& list, uint32_t i, uint32_t j, double value = 0.0) {
     unsigned place = atomicAdd(at<unsigned>(list.count), 1u);
     if (place >= list.capacity) return;
     at<uint2>(list.pairs)[place] = make_uint2(i, j);
-    at<double>(list.values)[place] = value;
+    if (list.values) at<double>(list.values)[place] = value;
+}
+
+// norm_i + norm_j, which bounds a value's error; 0 for 8-bit data, whose values are exact.
+__device__ __forceinline__ double norms(const PairParams& p, uint32_t i, uint32_t j) {
+    return p.eta == 0.0 ? 0.0 : at<const double>(p.left_norm)[i] + at<const double>(p.right_norm)[j];
 }
 
 // How far a value can be from the squared distance.
+__device__ __forceinline__ double slack(const PairParams& p, double norms) { return p.eta * norms * norms; }
+
 __device__ __forceinline__ double slack(const PairParams& p, uint32_t i, uint32_t j) {
-    if (p.eta == 0.0) return 0.0;
-    double norms = at<const double>(p.left_norm)[i] + at<const double>(p.right_norm)[j];
-    return p.eta * norms * norms;
+    return slack(p, norms(p, i, j));
+}
+
+// Whether a value is too small beside its error bound for a mean, so that the host has the pair recomputed. NaN is.
+__device__ __forceinline__ bool is_near(const PairParams& p, double value, double norms) {
+    return !(value > p.near * norms * norms);
 }

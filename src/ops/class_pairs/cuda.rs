@@ -2,15 +2,15 @@
 //! close for a float tile's value, are recomputed.
 
 use super::{Classes, Found};
+use crate::Result;
 use crate::device::{Buffer, Gpu, Kernel, Launch, params};
-use crate::ops::pairs::cuda::{PairLaunch, PairList, PairListParams, PairParams, Prepared, SHARED_BYTES};
-use crate::ops::pairs::{NEAR, Rows};
+use crate::ops::pairs::Rows;
+use crate::ops::pairs::cuda::{
+    NEAR_PAIRS, Pair, PairLaunch, PairList, PairListParams, PairParams, Prepared, SHARED_BYTES,
+};
 use crate::ops::{Progress, SharpPair};
-use crate::{Result, Values};
 use bytemuck::NoUninit;
 
-/// Pairs too close for a float tile's value that there is room for.
-const NEAR_PAIRS: usize = 1 << 20;
 /// Pairs that may be the closest of their classes.
 const CANDIDATES: usize = 1 << 22;
 /// Cells that fit shared memory: those of 16 classes.
@@ -21,7 +21,7 @@ const BITS: i32 = 20;
 const CELL: usize = 4;
 
 /// A squared distance and its pair.
-type Closest = Option<(f64, (u32, u32))>;
+type Closest = Option<(f64, Pair)>;
 
 /// Mirrors `ClassPairsParams` of kernels/class_pairs.cu.
 #[repr(C)]
@@ -35,11 +35,10 @@ struct ClassPairsParams {
     candidates: PairListParams,
     shared_cells: u32,
     unused: u32,
-    near: f64,
     scale: f64,
     most: f64,
 }
-params!(ClassPairsParams: 232 bytes, near at 208);
+params!(ClassPairsParams: 232 bytes, scale at 216);
 
 pub(super) fn class_pairs(gpu: &Gpu, task: &Classes<'_>, progress: Progress<'_>) -> Result<Vec<Found>> {
     let prepared = Prepared::new(gpu, Rows::from(task.points))?;
@@ -52,7 +51,7 @@ pub(super) fn class_pairs(gpu: &Gpu, task: &Classes<'_>, progress: Progress<'_>)
     Ok(super::cpu::class_pairs(task, progress))
 }
 
-/// What the pairs so far have come to, on the device.
+/// Each two classes' results so far, on the device.
 pub(in crate::ops) struct Table<'a> {
     gpu: &'a Gpu,
     task: &'a Classes<'a>,
@@ -63,7 +62,6 @@ pub(in crate::ops) struct Table<'a> {
     count: usize,
     near_pairs: PairList,
     candidates: PairList,
-    near: f64,
     unit: f64,
     scale: f64,
     most: f64,
@@ -80,10 +78,9 @@ impl<'a> Table<'a> {
             return Ok(None);
         }
         let (n, unit) = (task.points.n(), prepared.unit());
-        let exact = matches!(task.points.values(), Values::U8(_));
         let count = task.names.len() * (task.names.len() + 1) / 2;
         // No two samples are further from each other than twice the greatest distance to the first.
-        let from_first: Vec<(u32, u32)> = (1..n as u32).map(|j| (0, j)).collect();
+        let from_first: Vec<Pair> = (1..n as u32).map(|j| (0, j)).collect();
         let greatest = prepared.squared_distances(&from_first)?.into_iter().fold(0.0, f64::max);
         let reach = 2.0 * (greatest / unit).sqrt();
         let scale = if reach > 0.0 { f64::from(1 << BITS) * reach } else { 1.0 };
@@ -94,14 +91,13 @@ impl<'a> Table<'a> {
         Ok(Some(Table {
             gpu,
             task,
-            kernel: if exact { Kernel::ClassPairsU8 } else { Kernel::ClassPairsF32 },
+            kernel: if prepared.exact() { Kernel::ClassPairsU8 } else { Kernel::ClassPairsF32 },
             classes: gpu.upload(&task.classes)?,
             groups: gpu.upload(&task.groups)?,
             cells: gpu.upload(&cells)?,
             count,
             near_pairs: PairList::new(gpu, NEAR_PAIRS)?,
             candidates: PairList::with_values(gpu, CANDIDATES)?,
-            near: if exact { 0.0 } else { NEAR * prepared.eta() },
             unit,
             scale,
             most: 2f64.powi(62) / all.max(1.0),
@@ -120,7 +116,6 @@ impl<'a> Table<'a> {
             candidates: self.candidates.params(),
             shared_cells: shared_cells as u32,
             unused: 0,
-            near: self.near,
             scale: self.scale,
             most: self.most,
         };
@@ -131,14 +126,14 @@ impl<'a> Table<'a> {
         unsafe { self.gpu.launch(self.kernel, &params, launch) }
     }
 
-    /// `None` where pairs are so close, or so many alike, that the CPU must look at them.
+    /// `None` where too many pairs are so close, or so alike, that only the CPU resolves them.
     pub(in crate::ops) fn finish(self, prepared: &Prepared<'_>) -> Result<Option<Vec<Found>>> {
         let Table { gpu, task, unit, .. } = self;
-        let Some(pairs) = self.near_pairs.sorted(gpu)? else { return Ok(None) };
+        let Some(near) = prepared.recomputed(&self.near_pairs)? else { return Ok(None) };
         let Some(candidates) = self.candidates.sorted_with_values(gpu)? else { return Ok(None) };
         let cells = gpu.download(&self.cells)?;
-        let of = |(i, j): (u32, u32)| super::place(task.classes[i as usize], task.classes[j as usize]);
-        let closest: Vec<(u32, u32)> = candidates
+        let of = |(i, j): Pair| super::place(task.classes[i as usize], task.classes[j as usize]);
+        let closest: Vec<Pair> = candidates
             .into_iter()
             .filter(|(pair, low)| *low <= f64::from_bits(cells[of(*pair) * CELL + 3]))
             .map(|(pair, _)| pair)
@@ -162,11 +157,11 @@ impl<'a> Table<'a> {
         for (pair, squared) in closest.iter().zip(prepared.squared_distances(&closest)?) {
             offer(&mut found[of(*pair)].2, squared, *pair);
         }
-        for (pair, squared) in pairs.iter().zip(prepared.squared_distances(&pairs)?) {
-            let (sum, count, best) = &mut found[of(*pair)];
+        for (pair, squared) in near {
+            let (sum, count, best) = &mut found[of(pair)];
             *sum += 1.0 / squared.sqrt();
             *count += 1;
-            offer(best, squared, *pair);
+            offer(best, squared, pair);
         }
         let classes = (0..task.names.len() as u32).flat_map(|b| (0..=b).map(move |a| [a, b]));
         let mut all: Vec<Found> = classes

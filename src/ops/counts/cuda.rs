@@ -25,7 +25,7 @@ struct CountsParams {
     low: [f64; MOST_RADII],
     high: [f64; MOST_RADII],
 }
-params!(CountsParams: 288 bytes, high at 224);
+params!(CountsParams: 296 bytes, high at 232);
 
 pub(super) fn counts<const R: usize>(
     gpu: &Gpu,
@@ -66,7 +66,7 @@ impl<'a> Counter<'a> {
         if !prepared.sane() {
             return Ok(None);
         }
-        let exact = samples.bytes();
+        let exact = prepared.exact();
         let open = !exact || ranges.iter().any(|[low, high]| low < high);
         let capacity = if open { NEAR_PAIRS.min(samples.n() * samples.n() / 2) } else { 0 };
         let mut counter = Counter {
@@ -104,12 +104,12 @@ impl<'a> Counter<'a> {
     /// For each sample and each radius, one after the other, the number of others whose squared distance is below it.
     /// Radii are inside the ranges. `None` where nearly all pairs are too near to them, so that there was no room.
     pub(in crate::ops) fn finish(self, prepared: &Prepared<'_>, squared: &[f64]) -> Result<Option<Vec<u64>>> {
-        let Some(pairs) = self.near_pairs.sorted(self.gpu)? else { return Ok(None) };
+        let Some(near) = prepared.recomputed(&self.near_pairs)? else { return Ok(None) };
         let mut counts: Vec<u64> = self.gpu.download(&self.counts)?.into_iter().map(u64::from).collect();
-        for ((i, j), found) in pairs.iter().zip(prepared.squared_distances(&pairs)?) {
+        for ((i, j), found) in near {
             for which in (0..squared.len()).filter(|which| found < squared[*which]) {
-                counts[*i as usize * squared.len() + which] += 1;
-                counts[*j as usize * squared.len() + which] += 1;
+                counts[i as usize * squared.len() + which] += 1;
+                counts[j as usize * squared.len() + which] += 1;
             }
         }
         Ok(Some(counts))

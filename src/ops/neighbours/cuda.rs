@@ -23,7 +23,7 @@ struct NeighboursParams {
     locks: u64,
     unused: u64,
 }
-params!(NeighboursParams: 144 bytes, keys at 112);
+params!(NeighboursParams: 152 bytes, keys at 120);
 
 pub(super) fn neighbours(gpu: &Gpu, rows: &Rows<'_>, k: usize, progress: Progress<'_>) -> Result<Neighbours> {
     let Some(list) = list_length(rows, k) else { return Ok(super::cpu::neighbours(rows, k, progress)) };

@@ -2,7 +2,7 @@
 //! parameters that pair kernels share. Data that does not fit the device is brought there block by block.
 
 use super::quantise::{column_ranges, widest};
-use super::{Float, Rows};
+use super::{Float, NEAR, Rows};
 use crate::Result;
 use crate::device::{Buffer, Gpu, Kernel, Launch, params};
 use crate::points::Kind;
@@ -43,10 +43,11 @@ pub(crate) struct PairParams {
     steps: u32,
     splits: u32,
     eta: f64,
+    near: f64,
     diagonal: u32,
     between: u32,
 }
-const _: () = assert!(size_of::<PairParams>() == 112);
+const _: () = assert!(size_of::<PairParams>() == 120);
 const _: () = assert!(offset_of!(PairParams, left_rows) == 72 && offset_of!(PairParams, eta) == 96);
 
 /// Mirrors `PrepareParams` of kernels/pairs.cu.
@@ -159,14 +160,19 @@ impl<'a> Prepared<'a> {
         self.scale.is_normal()
     }
 
+    /// Whether values are the squared distances themselves: those of 8-bit data.
+    pub(crate) fn exact(&self) -> bool {
+        self.centre.is_none()
+    }
+
     /// A value is off by at most this times (norm_i + norm_j)^2.
     pub(crate) fn eta(&self) -> f64 {
-        if self.centre.is_none() {
+        if self.exact() {
             return 0.0;
         }
-        // x is stored to 2^-18 |x| and was centred and scaled to 2^-23 |x|, of 64-bit values too, which are rounded after that: its distances change by at
-        // most 2^-17.9 (|x| + |y|), their squares by 2^-16.8 (|x| + |y|)^2. low.low is left out: 2^-19
-        // of the same. Each of a split's steps adds three products of 16 terms to an f32 sum, whose
+        // x is stored to 2^-18 |x| and was centred and scaled to 2^-23 |x|, of 64-bit values too, which are rounded after
+        // that: its distances change by at most 2^-17.9 (|x| + |y|), their squares by 2^-16.8 (|x| + |y|)^2. low.low is
+        // left out: 2^-19 of the same. Each of a split's steps adds three products of 16 terms to an f32 sum, whose
         // truncations stay below 2^-22 |x||y|, and |x||y| <= (|x| + |y|)^2 / 4, twice over.
         let steps = self.most_steps().min(self.steps) as f64;
         2f64.powf(-16.5) + 3.0 * steps * 2f64.powi(-22) / 2.0
@@ -179,7 +185,7 @@ impl<'a> Prepared<'a> {
 
     /// Steps of one split at most: as many as int32 sums hold, or as keep f32 sums accurate.
     fn most_steps(&self) -> usize {
-        if self.centre.is_none() { 32_768 / STEP_BYTES } else { 1024 }
+        if self.exact() { 32_768 / STEP_BYTES } else { 1024 }
     }
 
     fn load(&self, rows: Range<usize>) -> Result<Block> {
@@ -260,6 +266,23 @@ impl<'a> Prepared<'a> {
         Ok(())
     }
 
+    /// As [`Prepared::for_each_launch`], but launches no more once `list` has no room for what was appended to it.
+    pub(crate) fn for_each_launch_while_room(
+        &self,
+        list: &PairList,
+        done: &dyn Fn(f64),
+        run: impl Fn(&PairLaunch) -> Result<()>,
+    ) -> Result<()> {
+        let mut overflown = false;
+        self.for_each_launch(done, |work| {
+            if !overflown {
+                run(work)?;
+                overflown = list.len(self.streamed.gpu)?.is_none();
+            }
+            Ok(())
+        })
+    }
+
     fn launch_batch(
         &self,
         left: &Block,
@@ -292,6 +315,7 @@ impl<'a> Prepared<'a> {
                 steps: self.steps as u32,
                 splits: batch.splits as u32,
                 eta: self.eta(),
+                near: NEAR * self.eta(),
                 diagonal: u32::from(diagonal),
                 between: u32::from(self.streamed.rows.two()),
             };
@@ -306,6 +330,14 @@ impl<'a> Prepared<'a> {
     /// The squared distances of `pairs`, from the data as given.
     pub(crate) fn squared_distances(&self, pairs: &[(u32, u32)]) -> Result<Vec<f64>> {
         self.streamed.squared_distances(pairs)
+    }
+
+    /// The pairs of a list, in order, each with its squared distance from the data as given; `None` where there was no
+    /// room for all.
+    pub(crate) fn recomputed(&self, list: &PairList) -> Result<Option<Vec<(Pair, f64)>>> {
+        let Some(pairs) = list.sorted(self.streamed.gpu)? else { return Ok(None) };
+        let squared = self.squared_distances(&pairs)?;
+        Ok(Some(pairs.into_iter().zip(squared).collect()))
     }
 }
 
@@ -400,7 +432,10 @@ pub(crate) struct PairListParams {
 const _: () = assert!(size_of::<PairListParams>() == 32);
 
 /// The lower sample, and the higher.
-type Pair = (u32, u32);
+pub(crate) type Pair = (u32, u32);
+
+/// Room in a list of the pairs too close for a float tile's value.
+pub(crate) const NEAR_PAIRS: usize = 1 << 20;
 
 /// A list that kernels append pairs of samples to, in whatever order their blocks run.
 pub(crate) struct PairList {
@@ -432,13 +467,8 @@ impl PairList {
         }
     }
 
-    /// Whether more pairs were appended than there is room for.
-    pub(crate) fn overflown(&self, gpu: &Gpu) -> Result<bool> {
-        Ok(self.len(gpu)?.is_none())
-    }
-
     /// The pairs, in order; `None` where there was no room for all.
-    pub(crate) fn sorted(&self, gpu: &Gpu) -> Result<Option<Vec<Pair>>> {
+    fn sorted(&self, gpu: &Gpu) -> Result<Option<Vec<Pair>>> {
         let Some(len) = self.len(gpu)? else { return Ok(None) };
         let mut pairs = self.first(gpu, len)?;
         pairs.sort_unstable();

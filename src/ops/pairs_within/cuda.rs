@@ -1,12 +1,12 @@
 //! `pairs_within` on a GPU: tiles append the pairs that may be within the radius; of floats, these are
-//! recomputed. More than there is room for are the CPU's affair.
+//! recomputed. Where there is no room for them, the CPU takes over.
 
 use super::{Found, Task};
+use crate::Result;
 use crate::device::{Gpu, Kernel, params};
 use crate::ops::Progress;
 use crate::ops::pairs::cuda::{PairList, PairListParams, PairParams, Prepared};
 use crate::ops::pairs::direct::squared_distances;
-use crate::{Result, Values};
 use bytemuck::NoUninit;
 
 /// Candidates that there is room for at most: 16 bytes each.
@@ -20,12 +20,12 @@ struct PairsWithinParams {
     found: PairListParams,
     reach: f64,
 }
-params!(PairsWithinParams: 152 bytes, reach at 144);
+params!(PairsWithinParams: 160 bytes, reach at 152);
 
 pub(super) fn pairs_within(gpu: &Gpu, task: &Task<'_>, progress: Progress<'_>) -> Result<Found> {
     let n = task.points.n();
-    let exact = matches!(task.points.values(), Values::U8(_));
     let prepared = Prepared::new(gpu, task.points)?;
+    let exact = prepared.exact();
     if !prepared.sane() || n < 2 {
         return Ok(super::cpu::pairs_within(task, progress));
     }
@@ -35,25 +35,18 @@ pub(super) fn pairs_within(gpu: &Gpu, task: &Task<'_>, progress: Progress<'_>) -
     // Room for the roundings of a few operations: letting a pair through costs nothing.
     let reach = if exact { task.squared } else { task.squared / prepared.unit() * (1.0 + 1e-9) };
     let kernel = if exact { Kernel::PairsWithinU8 } else { Kernel::PairsWithinF32 };
-    let mut overflown = false;
-    prepared.for_each_launch(&|fraction| progress(fraction.min(0.99)), |work| {
-        if overflown {
-            return Ok(());
-        }
+    prepared.for_each_launch_while_room(&found, &|fraction| progress(fraction.min(0.99)), |work| {
         let params = PairsWithinParams { pairs: work.pairs, found: found.params(), reach };
         // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; the list has values for 8-bit data.
-        unsafe { gpu.launch(kernel, &params, work.launch)? };
-        overflown = found.overflown(gpu)?;
-        Ok(())
+        unsafe { gpu.launch(kernel, &params, work.launch) }
     })?;
     let on_the_cpu = || super::cpu::pairs_within(task, &|fraction| progress(fraction.max(0.99)));
     if exact {
         let Some(found) = found.sorted_with_values(gpu)? else { return Ok(on_the_cpu()) };
         return finish(found.into_iter().map(|((i, j), squared)| (i, j, squared)).collect(), task, progress);
     }
-    let Some(pairs) = found.sorted(gpu)? else { return Ok(on_the_cpu()) };
-    let squared = prepared.squared_distances(&pairs)?;
-    let mut all: Vec<_> = pairs.into_iter().zip(squared).map(|((i, j), s)| (i, j, s)).collect();
+    let Some(found) = prepared.recomputed(&found)? else { return Ok(on_the_cpu()) };
+    let mut all: Vec<_> = found.into_iter().map(|((i, j), squared)| (i, j, squared)).collect();
     // Sums in another order may fall on the other side of the radius: there the CPU's decide.
     let open = |squared: f64| (squared - task.squared).abs() <= 1e-11 * task.squared;
     let pairs: Vec<_> = all.iter().filter(|pair| open(pair.2)).map(|(i, j, _)| (*i, *j)).collect();

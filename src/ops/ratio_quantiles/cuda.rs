@@ -2,15 +2,11 @@
 //! too close for a float tile's value are recomputed.
 
 use super::{Bins, Task, most_open};
+use crate::Result;
 use crate::device::{Buffer, Gpu, Kernel, params};
 use crate::ops::Progress;
-use crate::ops::pairs::NEAR;
-use crate::ops::pairs::cuda::{PairList, PairListParams, PairParams, Prepared};
-use crate::{Result, Values};
+use crate::ops::pairs::cuda::{NEAR_PAIRS, PairList, PairListParams, PairParams, Prepared};
 use bytemuck::NoUninit;
-
-/// Pairs too close for a float tile's value that there is room for.
-const NEAR_PAIRS: usize = 1 << 20;
 
 /// Mirrors `RatioQuantilesParams` of kernels/ratio_quantiles.cu.
 #[repr(C)]
@@ -26,7 +22,6 @@ struct RatioQuantilesParams {
     open: PairListParams,
     range_count: u32,
     unused: u32,
-    near: f64,
     unit: f64,
 }
 params!(RatioQuantilesParams: 240 bytes, unit at 232);
@@ -35,7 +30,6 @@ pub(super) struct Passes<'a> {
     gpu: &'a Gpu,
     task: &'a Task<'a>,
     prepared: Prepared<'a>,
-    exact: bool,
     labels: Buffer<u32>,
     groups: Buffer<u32>,
 }
@@ -43,13 +37,12 @@ pub(super) struct Passes<'a> {
 impl<'a> Passes<'a> {
     /// `None` where the data's range leaves f32's.
     pub(super) fn new(gpu: &'a Gpu, task: &'a Task<'a>) -> Result<Option<Self>> {
-        let exact = matches!(task.points.values(), Values::U8(_));
         let prepared = Prepared::new(gpu, task.points)?;
         if !prepared.sane() {
             return Ok(None);
         }
         let (labels, groups) = (gpu.upload(task.labels)?, gpu.upload(task.groups)?);
-        Ok(Some(Passes { gpu, task, prepared, exact, labels, groups }))
+        Ok(Some(Passes { gpu, task, prepared, labels, groups }))
     }
 
     /// Launches `kernel` on all tiles with what `own` fills in beside what both kernels have. Gives the squared
@@ -61,32 +54,23 @@ impl<'a> Passes<'a> {
         progress: Progress<'_>,
     ) -> Result<Option<Vec<f64>>> {
         let (gpu, prepared) = (self.gpu, &self.prepared);
-        let near_pairs = PairList::new(gpu, if self.exact { 0 } else { NEAR_PAIRS })?;
-        let mut overflown = false;
-        prepared.for_each_launch(progress, |work| {
-            if overflown {
-                return Ok(());
-            }
+        let near_pairs = PairList::new(gpu, if prepared.exact() { 0 } else { NEAR_PAIRS })?;
+        prepared.for_each_launch_while_room(&near_pairs, progress, |work| {
             let params = RatioQuantilesParams {
                 pairs: work.pairs,
                 labels: self.labels.address(),
                 groups: self.groups.address(),
                 near_pairs: near_pairs.params(),
-                near: NEAR * prepared.eta(),
                 unit: prepared.unit(),
                 ..own
             };
             // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; labels and groups have an
             // entry for each sample. What `own` names is as long as its makers below say.
-            unsafe { gpu.launch(kernel, &params, work.launch)? };
-            overflown = near_pairs.overflown(gpu)?;
-            Ok(())
+            unsafe { gpu.launch(kernel, &params, work.launch) }
         })?;
-        let Some(pairs) = near_pairs.sorted(gpu)? else {
-            // The samples lie in clumps whose distances are lost beside those between clumps.
-            return Ok(None);
-        };
-        Ok(Some(prepared.squared_distances(&pairs)?))
+        // Without room, the samples lie in clumps whose distances are lost beside those between clumps.
+        let near = prepared.recomputed(&near_pairs)?;
+        Ok(near.map(|near| near.into_iter().map(|(_, squared)| squared).collect()))
     }
 }
 
@@ -96,7 +80,7 @@ impl super::Passes for Passes<'_> {
         let slots = bins.slots.as_ref().map(|slots| gpu.upload(slots)).transpose()?;
         let mut counts = gpu.allocate::<u64>(bins.len)?;
         gpu.fill(&mut counts, 0)?;
-        let kernel = if self.exact { Kernel::RatioQuantilesU8 } else { Kernel::RatioQuantilesF32 };
+        let kernel = if self.exact() { Kernel::RatioQuantilesU8 } else { Kernel::RatioQuantilesF32 };
         // Slots, where there are any, have an entry for each of the first pass's bins, counts one for each bin.
         let slots_at = slots.as_ref().map_or(0, Buffer::address);
         let own = RatioQuantilesParams { slots: slots_at, counts: counts.address(), ..Default::default() };
@@ -136,7 +120,7 @@ impl super::Passes for Passes<'_> {
     }
 
     fn exact(&self) -> bool {
-        self.exact
+        self.prepared.exact()
     }
 
     fn rough(&self) -> bool {

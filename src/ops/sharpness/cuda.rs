@@ -4,15 +4,12 @@
 use super::{Found, Progress, Task, closest};
 use crate::Result;
 use crate::device::{Buffer, Gpu, Kernel, params};
-use crate::ops::pairs::NEAR;
-use crate::ops::pairs::cuda::{PairLaunch, PairList, PairListParams, PairParams, Prepared};
+use crate::ops::pairs::cuda::{NEAR_PAIRS, Pair, PairLaunch, PairList, PairListParams, PairParams, Prepared};
 use bytemuck::NoUninit;
 
 /// See kernels/common/warp_list.cuh.
 const EMPTY_BYTE: u8 = 0x7F;
 const EMPTY: u64 = 0x7F7F_7F7F_7F7F_7F7F;
-/// Pairs too close for a float tile's value that there is room for.
-const NEAR_PAIRS: usize = 1 << 20;
 
 /// Mirrors `SharpnessParams` of kernels/sharpness.cu.
 #[repr(C)]
@@ -26,9 +23,8 @@ struct SharpnessParams {
     lock: u64,
     sums: u64,
     near_pairs: PairListParams,
-    near: f64,
 }
-params!(SharpnessParams: 200 bytes, near at 192);
+params!(SharpnessParams: 200 bytes, near_pairs at 168);
 
 pub(super) fn sharpness(gpu: &Gpu, task: &Task<'_>, progress: Progress<'_>) -> Result<Found> {
     let prepared = Prepared::new(gpu, task.points)?;
@@ -42,7 +38,7 @@ pub(super) fn sharpness(gpu: &Gpu, task: &Task<'_>, progress: Progress<'_>) -> R
     }
 }
 
-/// What the pairs so far have come to, on the device and here.
+/// Sums and closest pairs so far, on the device and here.
 pub(in crate::ops) struct Sums<'a> {
     gpu: &'a Gpu,
     exact: bool,
@@ -55,7 +51,6 @@ pub(in crate::ops) struct Sums<'a> {
     indices: Buffer<u64>,
     lock: Buffer<u32>,
     near_pairs: PairList,
-    near: f64,
     unit: f64,
     sum: f64,
     sum_of_squares: f64,
@@ -68,7 +63,7 @@ impl<'a> Sums<'a> {
         task: &Task<'_>,
         prepared: &Prepared<'_>,
     ) -> Result<Option<Self>> {
-        let exact = task.points.bytes();
+        let exact = prepared.exact();
         let wanted = if exact { task.top } else { task.top + task.top / 2 + 12 };
         if wanted > 256 || !prepared.sane() {
             return Ok(None);
@@ -91,7 +86,6 @@ impl<'a> Sums<'a> {
             indices: gpu.allocate(list)?,
             lock: gpu.allocate(1)?,
             near_pairs: PairList::new(gpu, if exact { 0 } else { NEAR_PAIRS })?,
-            near: NEAR * prepared.eta(),
             unit: prepared.unit(),
             sum: 0.0,
             sum_of_squares: 0.0,
@@ -114,7 +108,6 @@ impl<'a> Sums<'a> {
             lock: self.lock.address(),
             sums: sums.address(),
             near_pairs: self.near_pairs.params(),
-            near: self.near,
         };
         // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; labels and groups have an
         // entry for each sample, the list has `list` places, and the sums two for each tile.
@@ -126,22 +119,21 @@ impl<'a> Sums<'a> {
         Ok(())
     }
 
-    /// `None` where pairs are so close, or so many alike, that the CPU must look at them.
+    /// `None` where too many pairs are so close, or so alike, that only the CPU resolves them.
     pub(in crate::ops) fn finish(self, prepared: &Prepared<'_>) -> Result<Option<Found>> {
         let Sums { gpu, exact, top, list, unit, mut sum, mut sum_of_squares, .. } = self;
-        let Some(pairs) = self.near_pairs.sorted(gpu)? else {
+        let Some(near) = prepared.recomputed(&self.near_pairs)? else {
             // The samples lie in clumps whose distances are lost beside those between clumps.
             return Ok(None);
         };
-        let squared = prepared.squared_distances(&pairs)?;
-        for squared in &squared {
+        for (_, squared) in &near {
             sum += 1.0 / squared.sqrt();
             sum_of_squares += 1.0 / squared;
         }
-        let mut found: Vec<(f64, (u32, u32))> = squared.into_iter().zip(pairs).collect();
+        let mut found: Vec<(f64, Pair)> = near.into_iter().map(|(pair, squared)| (squared, pair)).collect();
 
         let (keys, indices) = (gpu.download(&self.keys)?, gpu.download(&self.indices)?);
-        let listed: Vec<(f64, (u32, u32))> = keys
+        let listed: Vec<(f64, Pair)> = keys
             .into_iter()
             .zip(indices)
             .filter(|(_, index)| *index != EMPTY)
@@ -150,7 +142,7 @@ impl<'a> Sums<'a> {
         if exact {
             return Ok(Some(Found { sharpest: closest(listed, top), sum, sum_of_squares }));
         }
-        let pairs: Vec<(u32, u32)> = listed.iter().map(|(_, pair)| *pair).collect();
+        let pairs: Vec<Pair> = listed.iter().map(|(_, pair)| *pair).collect();
         found.extend(prepared.squared_distances(&pairs)?.into_iter().zip(pairs));
         let sharpest = closest(found, top);
         // Every pair that is not listed is at least as far as the last one's bound.
