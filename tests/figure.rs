@@ -130,7 +130,7 @@ fn a_histogram_counts_every_value_once_and_shows_marks() {
         })
         .collect();
     assert_eq!(heights.len(), 3);
-    // Paths are written with a few digits.
+    // A hundredth of a bar: coordinates in the file are rounded.
     for (height, want) in heights.iter().zip([1.0, 2.0, 3.0]) {
         assert!(abs_diff_eq!(height / heights[0], want, epsilon = 0.01), "{heights:?}");
     }

@@ -123,7 +123,7 @@ fn images_come_back() {
             let restored = embedding.restore(&embedded);
             if embedding.size() == geometry.from {
                 let mut pairs = restored.iter().zip(&image);
-                // Some hundred roundings of values up to 255.
+                // Far above the roundings of f64, far below a step of 8 bits.
                 assert!(pairs.all(|(a, b)| abs_diff_eq!(*a, f64::from(*b), epsilon = 1e-9)), "{geometry}");
             }
             let mut want = vec![f32::NAN; tall * wide * channels];

@@ -119,7 +119,7 @@ fn equals_pytorch() {
             let (expected, out) = vector::<f32>(&format!("{name}{cases}")).unwrap();
             let mut got = vec![f32::NAN; expected.len()];
             resize_bilinear(&src, shape[0], shape[1], shape[2], &mut got, out[0], out[1], antialias);
-            // Eight roundings of 255.
+            // Eight times f32's epsilon, of values up to 255.
             let epsilon = 255.0 * 1e-6;
             for (got, want) in got.iter().zip(&expected) {
                 assert!(

@@ -247,6 +247,23 @@ mod tests {
         }
     }
 
+    /// Numbers of neighbours by hand, from each one's definition.
+    #[test]
+    fn neighbours_by_hand() {
+        let mle = Estimator::from(Mle { k: 20, ..Mle::default() });
+        let range = Estimator::from(MleRange { from: 10, to: 20, ..MleRange::default() });
+        let gride = Estimator::from(Gride { n: 5, ..Gride::default() });
+        let geo = Estimator::from(GeoMle { from: 10, to: 40, ..GeoMle::default() });
+        assert_eq!((mle.neighbours(), range.neighbours(), gride.neighbours()), (20, 20, 10));
+        // A half of 66 neighbours, less four standard deviations, are 20; there are no more than all others.
+        assert_eq!([10_000, 67, 66, 22, 21].map(|n| mle.reach(n)), [66, 66, 65, 21, 20]);
+        // A half of 116 neighbours, less four standard deviations, are 40; a bootstrap sample needs 100.
+        assert_eq!((geo.neighbours(), geo.reach(10_000)), (100, 116));
+        // A half is rounded up.
+        let scaled = MleRange { from: 8, to: 15, ..MleRange::default() };
+        assert_eq!(range.with_neighbours(15), Some(scaled.into()));
+    }
+
     /// Files of other settings are not taken for those of these.
     #[test]
     fn other_settings_have_another_key() {

@@ -132,10 +132,10 @@ impl<'a> Table<'a> {
         let Some(near) = prepared.recomputed(&self.near_pairs)? else { return Ok(None) };
         let Some(candidates) = self.candidates.sorted_with_values(gpu)? else { return Ok(None) };
         let cells = gpu.download(&self.cells)?;
-        let of = |(i, j): Pair| super::place(task.classes[i as usize], task.classes[j as usize]);
+        let cell = |(i, j): Pair| super::place(task.classes[i as usize], task.classes[j as usize]);
         let closest: Vec<Pair> = candidates
             .into_iter()
-            .filter(|(pair, low)| *low <= f64::from_bits(cells[of(*pair) * CELL + 3]))
+            .filter(|(pair, low)| *low <= f64::from_bits(cells[cell(*pair) * CELL + 3]))
             .map(|(pair, _)| pair)
             .collect();
 
@@ -155,10 +155,10 @@ impl<'a> Table<'a> {
             }
         };
         for (pair, squared) in closest.iter().zip(prepared.squared_distances(&closest)?) {
-            offer(&mut found[of(*pair)].2, squared, *pair);
+            offer(&mut found[cell(*pair)].2, squared, *pair);
         }
         for (pair, squared) in near {
-            let (sum, count, best) = &mut found[of(pair)];
+            let (sum, count, best) = &mut found[cell(pair)];
             *sum += 1.0 / squared.sqrt();
             *count += 1;
             offer(best, squared, pair);
