@@ -212,7 +212,9 @@ impl FromStr for Estimator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::{Duplicates, GeoMle, LocalPca, Mle, MleNorm, PcaRule, Pooling, Tle, TwoNn};
+    use crate::measure::{
+        Duplicates, GeoMle, Gride, LocalPca, Mle, MleNorm, MleRange, PcaRule, Pooling, Tle, TwoNn,
+    };
 
     #[test]
     fn names_are_told_apart_and_read_back() {
