@@ -1,4 +1,4 @@
-// What CUDA's words mean on the emulated device: lets kernels/*.cu compile unchanged under the host's C++20 compiler.
+// CUDA's language extensions for the emulated device: lets kernels/*.cu compile unchanged under the host's C++20 compiler.
 // The threads of a block are cooperative fibers of one host thread (runtime.cpp); bugs.cu shows what is caught.
 #pragma once
 #include <algorithm>
@@ -283,7 +283,7 @@ SHARPDIM_REDUCE(__reduce_xor_sync, unsigned, Xor)
 #undef SHARPDIM_REDUCE
 
 // ---- atomics ------------------------------------------------------------------------------------------------------
-// One host thread runs them all, so plain reads and writes do. One that changes nothing may be a spin: let others run.
+// One host thread runs them all, so plain reads and writes suffice. One that changes nothing may be a spin: let others run.
 
 namespace sharpdim_emulator {
 
@@ -446,13 +446,13 @@ inline float downwards(float near, double sum, double rest) {
     return near > sum || (near == sum && rest < 0.0) ? std::nextafterf(near, -INFINITY) : near;
 }
 inline float upwards(float near, double sum, double rest) { return -downwards(-near, -sum, -rest); }
-// What rounding to 64 bits took from a + b (Knuth's two-sum).
+// The rounding error of a + b in double (Knuth's two-sum).
 inline double lost(double a, double b) {
     double sum = a + b, of_b = sum - a;
     return (a - (sum - of_b)) + (b - of_b);
 }
 }  // namespace sharpdim_emulator
-// A sum of 0 is -0 where it is rounded downwards, but for two +0.
+// A sum of 0 is -0 where it is rounded down, except for two +0.
 inline float __fadd_rd(float a, float b) {
     double sum = double(a) + double(b);
     if (sum == 0.0) return std::signbit(a) || std::signbit(b) ? -0.0f : 0.0f;

@@ -1,13 +1,13 @@
-// One step of Adam or AdamW for n weights, floats all, with a copy of the new weights for the next step's products:
+// One step of Adam or AdamW for n float weights, with a copy of the new weights for the next step's matrix products:
 //
 // g' = factor g + coupled w,  m = beta1 m + rest1 g',  v = beta2 v + rest2 g' g',
 // w = w shrunk - size m / (sqrt(v) / root + eps),  copy = w
-// with (rate, unbias1, unbias2) read from memory, so that a recorded launch takes each step's: size = rate / unbias1,
-// root = sqrt(unbias2), shrunk = 1 - rate decay or 1, and factor of common/guard.cuh, which may end the launch too. Every
-// operation is rounded by itself, in the order of src/ops/adam/cpu.rs: the same bits.
+// with (rate, unbias1, unbias2) read from memory, so that a recorded launch reads each step's: size = rate / unbias1,
+// root = sqrt(unbias2), shrunk = 1 - rate decay or 1, and factor from common/guard.cuh, which may also skip the step. Every
+// operation is rounded separately, in the order of src/ops/adam/cpu.rs, for the same bits.
 //
-// A thread owns 4 values, which it reads and writes by 16 bytes, or one of those left; blocks of 256 in one row.
-// Bound: bytes, 28 a weight and the copy's.
+// A thread owns 4 values, read and written by 16 bytes, or one value of the tail; blocks of 256 in one row.
+// Bound: bytes, 28 per weight plus the copy's.
 #include "common/guard.cuh"
 #include "common/vectors.cuh"
 
@@ -21,8 +21,8 @@ struct AdamParams {
     uint64_t len, vectors;
     float beta1, beta2, eps, decay;
     uint32_t decoupled;  // whether decay is AdamW's
-    uint32_t copy_kind;  // 0: there is no copy, 1: floats, 2: bf16
-    float most;          // the greatest norm that gradients keep
+    uint32_t copy_kind;  // 0: no copy, 1: floats, 2: bf16
+    float most;          // the norm to which gradients are clipped
     uint32_t unused;
 };
 static_assert(sizeof(AdamParams) == 112 && offsetof(AdamParams, beta1) == 80);

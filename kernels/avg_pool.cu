@@ -1,11 +1,11 @@
 // Adaptive average pooling of NHWC images, and its gradient: y[n, i, j, c] = mean of x[n, h, w, c] over rows
 // floor(i H / P) .. ceil((i + 1) H / P) of the image and columns likewise; dx = the sum of dy / pixels over the windows
-// that hold a pixel.
+// that contain a pixel.
 //
-// x, dx are (n, h, w, c), y, dy (n, p, q, c), dense, of one storage type; sums are f32, of a row's pixels first.
-// A thread owns W channels (16 bytes where they divide so, else 1) of one pixel: of y forward, of dx backward; threads
-// run along channels first, so that a warp's accesses are neighbours. A block is 256 such threads, the grid a line.
-// Bound: bytes of x and y (of dy and dx). Global pooling of few images has few threads: then latency.
+// x, dx are (n, h, w, c), y, dy (n, p, q, c), dense, of one storage type; sums are f32, over a row's pixels first.
+// A thread owns W channels (16 bytes where channels divide so, else 1) of one pixel: of y forward, of dx backward; threads
+// run along channels first, so that a warp's accesses are coalesced. A block is 256 such threads, the grid one-dimensional.
+// Bound: bytes of x and y (of dy and dx); for global pooling of few images, latency.
 #include "common/channels.cuh"
 
 // Mirrored in src/ops/avg_pool/cuda.rs.
@@ -20,13 +20,13 @@ struct AvgPoolParams {
 };
 static_assert(sizeof(AvgPoolParams) == 48 && offsetof(AvgPoolParams, threads) == 16);
 
-// (a b + add) / by. The product of two extents seldom needs 64 bits, whose division is slow.
+// (a b + add) / by. The product of two extents rarely needs 64 bits, whose division is slow.
 __device__ __forceinline__ uint32_t scaled(uint32_t a, uint32_t b, uint32_t add, uint32_t by) {
     uint64_t product = uint64_t(a) * b + add;
     return product >> 32 ? uint32_t(product / by) : uint32_t(product) / by;
 }
 
-// Of `count` windows over `extent` rows: the rows in window `at`. With the two exchanged, the windows that hold row `at`.
+// Of `count` windows over `extent` rows: the rows in window `at`. With the two exchanged, the windows that contain row `at`.
 struct Span {
     uint32_t first, end;
     __device__ __forceinline__ Span(uint32_t at, uint32_t count, uint32_t extent)

@@ -1,33 +1,33 @@
-// Batch normalisation of NHWC images over all but their channels, and its gradients, with what follows it in a residual
-// network: y = gamma (x - mean) / sqrt(variance + eps) + beta, then + shortcut, then ReLU.
+// Batch normalisation of NHWC images over all but their channels, and its gradients, fused with a residual network's
+// shortcut and ReLU: y = gamma (x - mean) / sqrt(variance + eps) + beta, then + shortcut, then ReLU.
 //
-// x, y, shortcut and their gradients are (rows, channels), dense, of one storage type; all else is f32, a value to a
+// x, y, shortcut and their gradients are (rows, channels), dense, of one storage type; all else is f32, one value per
 // channel: gamma, beta, running mean and variance, dgamma, dbeta; saved is (2, channels): mean, 1 / sqrt(variance + eps).
 // work is low[channels], pivot[channels], partial[splits][2][channels], each a float.
 //
-// Grids of images: blockIdx.x picks `across` groups of W channels (16 bytes where they divide so, else 1), blockIdx.y
+// Grids of images: blockIdx.x selects `across` groups of W channels (16 bytes where channels divide so, else 1), blockIdx.y
 // `split_rows` rows. A block of 256 threads is 256 / across threads down by `across` (a power of two, 32 at most)
 // along: a thread owns one group of channels and every (256 / across)th row of the block's, ROWS of them at a time.
 // Reductions leave each block's two sums in `partial`; batch_norm_{statistics,sums} of 256 threads then add them, 8
-// threads to a channel, each every 8th block in turn, in 64 bits. Who is first changes nothing.
+// threads per channel, each every 8th block in turn, in double. Results do not depend on the order of blocks.
 // Bound: bytes. Training reads x twice and writes y; the gradient reads x, y and dy twice and writes dx and dshortcut.
 #include "common/activation.cuh"
 #include "common/channels.cuh"
 
 constexpr int THREADS = 256;
-// Rows that a thread loads before it computes: what keeps enough bytes on their way.
+// Rows that a thread loads before it computes, to keep enough loads in flight.
 constexpr int ROWS = 4;
 // Threads that share the blocks' sums of one channel.
 constexpr int ADDERS = 8;
 
-// Mirrored in src/ops/batch_norm/cuda.rs. An address is 0 where a kernel does not want it.
+// Mirrored in src/ops/batch_norm/cuda.rs. An address is 0 where a kernel does not use it.
 struct BatchNormParams {
     uint64_t x, y;
     uint64_t shortcut;        // 0: none
     uint64_t gamma, beta;
     uint64_t mean, variance;  // running
     uint64_t saved;
-    uint64_t low;             // in work: the mean less its value as f32; 0: nothing was lost
+    uint64_t low;             // in work: the mean minus its value as f32; 0: no such correction
     uint64_t pivot;           // in work: x's first row
     uint64_t partial;         // in work
     uint64_t dy, dx;
@@ -38,13 +38,13 @@ struct BatchNormParams {
     uint32_t split_rows;      // rows to a block
     uint32_t splits;
     uint32_t wide;            // 1 where threads own 16 bytes
-    Activation activation;    // forward. The gradient asks y, where there is one.
-    uint32_t batch;           // the gradient: 1 where the statistics were the batch's
+    Activation activation;    // forward; the gradient takes ReLU's mask from y
+    uint32_t batch;           // gradient: 1 where the statistics were the batch's
     float eps, momentum;
 };
 static_assert(sizeof(BatchNormParams) == 168 && offsetof(BatchNormParams, rows) == 128);
 
-// What a thread of a grid of images owns.
+// The rows and channels of a thread of a grid of images.
 struct Place {
     uint32_t down, along, channel;  // channel: its first
     uint32_t step;                  // from one of its rows to the next
@@ -66,7 +66,7 @@ struct Place {
     }
 };
 
-// Count, mean and squared deviations of two sets as one (Chan, Golub & LeVeque 1979).
+// Merges count, mean and squared deviations of two sets (Chan, Golub & LeVeque 1979).
 template <class F> struct Moments {
     F count, mean, squares;
     __device__ __forceinline__ void add(F n, F other_mean, F other_squares) {
@@ -83,8 +83,8 @@ template <int W> __device__ __forceinline__ void load_floats(float (&value)[W], 
     for (int c = 0; c < W; c++) value[c] = from[c];
 }
 
-// Statistics of each block's rows. x less its first row is summed: a large offset that all rows share is gone before
-// anything is rounded. Of ROWS rows at a time the mean, and the squares about it; then these as sets.
+// Statistics of each block's rows. x minus its first row is summed, so that a large common offset cancels before any
+// rounding. For ROWS rows at a time the mean and the squared deviations; then these sets are merged.
 template <class T, int W> __device__ __forceinline__ void moments(const BatchNormParams& p, float* shared) {
     Place place = Place::of_thread<W>(p);
     float pivot[W] = {}, mean[W] = {}, squares[W] = {};
@@ -98,7 +98,7 @@ template <class T, int W> __device__ __forceinline__ void moments(const BatchNor
 #pragma unroll
             for (int r = 0; r < ROWS; r++) {
                 bool within = row + r * place.step < place.end;
-                // What is not there is the pivot: its difference is 0.
+                // Missing rows read the pivot: their difference is 0.
                 load_channels<W>(value[r], within ? x + place.at(p, row + r * place.step) : x + place.channel);
                 rows += within ? 1.0f : 0.0f;
             }
@@ -124,7 +124,7 @@ template <class T, int W> __device__ __forceinline__ void moments(const BatchNor
 #pragma unroll
             for (int c = 0; c < W; c++) at<float>(p.pivot)[place.channel + c] = pivot[c];
     }
-    // Halves of the threads down are joined until one is left: counts, then means and squares, W of each to a thread.
+    // Tree reduction over the threads down: counts, then means and squares, W of each per thread.
     float* counts = shared + 2 * W * THREADS;
 #pragma unroll
     for (int c = 0; c < W; c++) {
@@ -151,7 +151,7 @@ template <class T, int W> __device__ __forceinline__ void moments(const BatchNor
     for (int c = 0; c < W; c++) partial[c] = mean[c], partial[p.channels + c] = squares[c];
 }
 
-// Of each block's rows the sums of dy (x - mean) and of dy, where ReLU let dy through.
+// For each block's rows, the sums of dy (x - mean) and of dy, masked by ReLU.
 template <class T, int W> __device__ __forceinline__ void gradient_sums(const BatchNormParams& p, float* shared) {
     Place place = Place::of_thread<W>(p);
     float mean[W] = {}, gamma[W] = {}, beta[W] = {};
@@ -170,7 +170,7 @@ template <class T, int W> __device__ __forceinline__ void gradient_sums(const Ba
                 for (int c = 0; c < W; c++)
                     if (!within || (p.y && !(y[r][c] > 0.0f))) dy[r][c] = 0.0f;
             }
-            // Sums of few at first, so that less is rounded away.
+            // Sums of few rows first, to reduce rounding errors.
 #pragma unroll
             for (int c = 0; c < W; c++) {
                 float few_gamma = 0, few_beta = 0;
@@ -202,7 +202,7 @@ template <class T, int W> __device__ __forceinline__ void gradient_sums(const Ba
     for (int c = 0; c < W; c++) partial[c] = gamma[c], partial[p.channels + c] = beta[c];
 }
 
-// y of each block's rows. `low` mends what the mean lost as f32: of a mean of 1000 that is up to 3e-5.
+// y of each block's rows. `low` corrects the rounding of the mean to f32, up to 3e-5 for a mean of 1000.
 template <class T, int W> __device__ __forceinline__ void apply(const BatchNormParams& p) {
     Place place = Place::of_thread<W>(p);
     if (!place.there) return;
@@ -217,7 +217,7 @@ template <class T, int W> __device__ __forceinline__ void apply(const BatchNormP
         float x[ROWS][W], shortcut[ROWS][W];
 #pragma unroll
         for (int r = 0; r < ROWS; r++) {
-            // Loads past the end are of a row that is there, and not used.
+            // Loads past the end read a valid row, and are not used.
             size_t from = place.at(p, row + r * place.step < place.end ? row + r * place.step : row);
             load_channels<W>(x[r], at<const T>(p.x) + from);
             if (p.shortcut) load_channels<W>(shortcut[r], at<const T>(p.shortcut) + from);
@@ -239,7 +239,7 @@ template <class T, int W> __device__ __forceinline__ void apply(const BatchNormP
 
 // dx and dshortcut of each block's rows, from dgamma and dbeta:
 // dx = gamma / sqrt(variance + eps) (dy - (dbeta + (x - mean) / sqrt(variance + eps) dgamma) / rows),
-// without the part from / rows on where the statistics did not depend on x.
+// without the terms divided by rows where the statistics did not depend on x.
 template <class T, int W> __device__ __forceinline__ void gradient(const BatchNormParams& p) {
     Place place = Place::of_thread<W>(p);
     if (!place.there) return;
@@ -319,7 +319,7 @@ SHARPDIM_KERNEL(256, batch_norm_gradient_bf16, BatchNormParams) {
     else gradient<__nv_bfloat16, 1>(p);
 }
 
-// The batch's statistics from the blocks', saved, and the running ones moved. Grid: ceil(channels / 32).
+// Merges the blocks' statistics, saves them, and updates the running statistics. Grid: ceil(channels / 32).
 SHARPDIM_KERNEL(256, batch_norm_statistics, BatchNormParams) {
     SHARPDIM_DYNAMIC_SHARED(shared);
     uint32_t lane = threadIdx.x % (THREADS / ADDERS), adder = threadIdx.x / (THREADS / ADDERS);
@@ -351,7 +351,7 @@ SHARPDIM_KERNEL(256, batch_norm_statistics, BatchNormParams) {
     *running = float((1.0 - momentum) * double(*running) + momentum * (all.squares / (p.rows - 1.0)));
 }
 
-// The running statistics, as batch_norm_statistics saves a batch's. A thread to a channel, grid: ceil(channels / 256).
+// Saves the running statistics, as batch_norm_statistics does a batch's. One thread per channel, grid: ceil(channels / 256).
 SHARPDIM_KERNEL(256, batch_norm_running, BatchNormParams) {
     uint32_t channel = blockIdx.x * THREADS + threadIdx.x;
     if (channel >= p.channels) return;

@@ -1,5 +1,5 @@
-// Convolution of NHWC images with KRSC weights, and its gradients, as matrix products whose matrix of patches is never
-// stored: each value of it is fetched from the image as the product asks for it. With x (n, h, w, c), weights
+// Convolution of NHWC images with KRSC weights, and its gradients, as implicit matrix products: the matrix of patches
+// is never stored, and its values are fetched from the image when they are multiplied. With x (n, h, w, c), weights
 // (k, r, s, c), y and dy (n, p, q, k), stride S and padding Z, x being 0 outside the image:
 //
 //   forward  y[n,p,q,k]  = b[k] + sum over r, s, c of x[n, p S - Z + r, q S - Z + s, c] w[k,r,s,c]
@@ -12,18 +12,18 @@
 //   input    input pixels      c          (r, s, k) that hit    dy, along k       w, across, along c
 //   weight   k                 (r, s, c)  output pixels         dy, across        x, across
 //
-// The input's gradient is gathered, so that a value of dx is one block's. With stride S the taps that hit depend on
-// (h + Z) mod S and (w + Z) mod S alone: pixels are taken class by class, min(S, h) * min(S, w) of them, and a class has
-// about kernel^2 / S^2 taps and no others. A class without any, as of a 1 x 1 kernel, is zeros.
+// The input's gradient is gathered, so that one block computes a value of dx. With stride S the taps that hit depend only
+// on (h + Z) mod S and (w + Z) mod S: pixels are processed by class, of which there are min(S, h) * min(S, w), and a class
+// has about kernel^2 / S^2 taps. A class without taps, as with a 1 x 1 kernel, is zeros.
 //
 // A block owns a tile of one matrix (common/product_tile.cuh), its threads 64 or 32 sums each; grid (classes x tiles
-// down x tiles across, splits). Where tiles are too few to keep a GPU busy, blockIdx.y takes a range of what is summed
-// over and writes its sums as they are, one whole output in floats for each split; conv2d_sum then adds these in order.
-// No sum depends on which block was first.
+// down x tiles across, splits). Where tiles are too few to fill a GPU, blockIdx.y selects a range of the sum (split-K) and
+// writes partial sums, one whole output in floats per split; conv2d_sum then adds these in order. No sum depends on the order
+// of blocks.
 //
-// _wide: tiles of 128 x 128; plain ones have 64 columns (weight: rows), for layers of 64 channels; _any: values fetched
-// one by one, where channels are no multiple of 16 bytes or a tensor does not start at one. Images of 1 or 3 channels
-// come here. Bound: arithmetic; few rows (a linear layer's batch) are bound by the bytes of the weights.
+// _wide: tiles of 128 x 128; others have 64 columns (weight: rows), for layers of 64 channels; _any: values fetched one by
+// one, where channels are no multiple of 16 bytes or a tensor is not aligned to 16, as for images of 1 or 3 channels.
+// Bound: arithmetic; for few rows (a linear layer's batch) the bytes of the weights.
 #include "common/activation.cuh"
 #include "common/product_tile.cuh"
 
@@ -49,8 +49,8 @@ struct Conv2dParams {
     uint32_t kernel, stride, padding;
     uint32_t tiles_down, tiles_across;            // of a class
     uint32_t splits;
-    uint32_t whole;  // 1: the left operand's chunks can be fetched as such; 2: the right one's
-    Activation activation;  // of sums
+    uint32_t whole;  // 1: the left operand is read in chunks of 16 bytes; 2: the right one
+    Activation activation;  // applied to sums
     uint32_t add;    // 1: accumulate into the output
     // forward: channels, kernel, -; input: filters, taps along an axis at least and at most; weight: out_width,
     // out_height, -.
@@ -61,11 +61,11 @@ static_assert(offsetof(Conv2dParams, inner) == 96);
 
 // ---- the product's extents ------------------------------------------------------------------------------------------
 
-// What a block works on.
+// The tile and class of a block.
 struct Work {
     uint32_t rows, columns, depth;
     uint32_t row, column;  // the first ones of the tile
-    // Of the input's gradient: the class, the extents of its pixels, and its taps: the first, and how many.
+    // For the input's gradient: the class, the extents of its pixels, and its first taps and their number.
     uint32_t row_class, column_class, high, wide, first_row_tap, first_column_tap, row_taps, column_taps;
 };
 
@@ -73,7 +73,7 @@ template <Pass PASS>
 __device__ __forceinline__ Work work_of(const Conv2dParams& p, uint32_t lines_down, uint32_t lines_across) {
     Work work{};
     uint32_t tile = blockIdx.x;
-    // Neighbouring blocks share rows: the images' side, which is the longer.
+    // Adjacent blocks share rows: the images' side, which is the longer.
     work.column = tile % p.tiles_across * lines_across, tile /= p.tiles_across;
     work.row = tile % p.tiles_down * lines_down, tile /= p.tiles_down;
     uint32_t patch = p.kernel * p.kernel * p.channels;
@@ -96,8 +96,8 @@ __device__ __forceinline__ Work work_of(const Conv2dParams& p, uint32_t lines_do
     return work;
 }
 
-// ---- sources: which value of which tensor a value of a matrix is ----------------------------------------------------
-// Offsets are below 2^31; sums on the way to them may wrap around.
+// ---- sources: where a matrix's values lie in the tensors -------- ----------------------------------------------------
+// Offsets are below 2^31; intermediate sums may wrap around.
 
 // Rows of patches, along the channels: of x for the output, or of dy for the input's gradient, where taps go backwards.
 template <class T, class Side, bool BACK> struct Patches {
@@ -169,7 +169,7 @@ template <class T, class Side, bool BACK> struct Patches {
     }
 };
 
-// Lines that lie one after another, each along d: the weights for the output.
+// Contiguous lines, each along d: the weights for the output.
 template <class T, class Side> struct Lines {
     const T* values;
     bool whole;
@@ -197,7 +197,7 @@ template <class T, class Side> struct Lines {
     }
 };
 
-// The weights for the input's gradient: d is (tap, k), and a line a channel, the fastest extent.
+// The weights for the input's gradient: d is (tap, k), and a line is a channel, the fastest extent.
 template <class T, class Side> struct Taps {
     const T* values;
     bool whole;
@@ -230,7 +230,7 @@ template <class T, class Side> struct Taps {
     }
 };
 
-// The output's gradient for the weights: d is an output pixel, and a line a filter, the fastest extent.
+// The output's gradient for the weights: d is an output pixel, and a line is a filter, the fastest extent.
 template <class T, class Side> struct Pixels {
     const T* values;
     bool whole;
@@ -253,7 +253,7 @@ template <class T, class Side> struct Pixels {
     }
 };
 
-// Patches of x for the weights: d is an output pixel, and a line a tap and channel, which a thread keeps.
+// Patches of x for the weights: d is an output pixel, and a line is a tap and channel, fixed per thread.
 template <class T, class Side> struct Columns {
     const T* values;
     bool whole;
@@ -301,7 +301,7 @@ template <class T, class Side> struct Columns {
     template <class Put> __device__ __forceinline__ void each(int i, Put put) const { visit(i, CHUNK<T>, put); }
 };
 
-// Which sources a pass has.
+// The sources of a pass.
 template <Pass PASS, class T, int ROWS, int COLS> struct Operands;
 template <class T, int ROWS, int COLS> struct Operands<Pass::Forward, T, ROWS, COLS> {
     using LeftSide = Side<T, ROWS, true>;
@@ -322,14 +322,14 @@ template <class T, int ROWS, int COLS> struct Operands<Pass::Weight, T, ROWS, CO
     using Right = Columns<T, RightSide>;
 };
 
-// ---- what becomes of sums -------------------------------------------------------------------------------------------
+// ---- epilogue: writing sums -----------------------------------------------------------------------------------------
 
 __device__ __forceinline__ float as_float(float v) { return v; }
 __device__ __forceinline__ float as_float(__nv_bfloat16 v) { return __bfloat162float(v); }
 __device__ __forceinline__ void put(float* to, float v) { *to = v; }
 __device__ __forceinline__ void put(__nv_bfloat16* to, float v) { *to = __float2bfloat16_rn(v); }
 
-// Values that follow each other, at an address that such a group may have.
+// Consecutive values, at an address aligned for such a group.
 template <int RUN> __device__ __forceinline__ void put_run(float* to, const float (&v)[RUN]) {
     if constexpr (RUN == 4) *reinterpret_cast<float4*>(to) = make_float4(v[0], v[1], v[2], v[3]);
     else *reinterpret_cast<float2*>(to) = make_float2(v[0], v[1]);
@@ -339,7 +339,7 @@ template <int RUN> __device__ __forceinline__ void put_run(__nv_bfloat16* to, co
     *reinterpret_cast<__nv_bfloat162*>(to) = __floats2bfloat162_rn(v[0], v[1]);
 }
 
-// A thread's sums to `out`, of which `columns` lie in a row; `finished` ones with what is to be done to them.
+// Writes a thread's sums to `out`, which has `columns` per row; `finished` ones after the epilogue.
 template <Pass PASS, class Tile, class Out>
 __device__ __forceinline__ void write(const Conv2dParams& p, const Work& work, Tile& tile, Out* out, bool finished) {
     constexpr int RUN = Tile::RUN;
@@ -447,8 +447,8 @@ struct Conv2dSumParams {
 };
 static_assert(sizeof(Conv2dSumParams) == 48 && offsetof(Conv2dSumParams, len) == 24);
 
-// out[i] = the sum of all splits' i, in their order, with bias, the output to accumulate into, and the activation. A thread to a value, grid
-// (ceil(len / 256)). Bound: bytes.
+// out[i] = the sum of all splits' i, in order, with bias, accumulation into the output, and activation. One thread per
+// value, grid (ceil(len / 256)). Bound: bytes.
 template <class T> __device__ __forceinline__ void sum_of_splits(const Conv2dSumParams& p) {
     size_t i = size_t(blockIdx.x) * 256 + threadIdx.x;
     if (i >= p.len) return;
@@ -477,8 +477,8 @@ struct Conv2dBiasParams {
 };
 static_assert(sizeof(Conv2dBiasParams) == 32 && offsetof(Conv2dBiasParams, pixels) == 16);
 
-// Sums of dy over one part of the pixels each; conv2d_sum_f32 adds the parts. A block to 32 filters and a part, grid
-// (ceil(filters / 32), parts); 8 warps take turns at the part's pixels, a lane to a filter. Bound: bytes of dy.
+// Partial sums of dy, each over one part of the pixels; conv2d_sum_f32 adds the parts. One block per 32 filters and part,
+// grid (ceil(filters / 32), parts); 8 warps share the part's pixels, one lane per filter. Bound: bytes of dy.
 template <class T> __device__ __forceinline__ void sum_of_pixels(const Conv2dBiasParams& p) {
     __shared__ float sums[8][32];
     uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32, filter = blockIdx.x * 32 + lane;

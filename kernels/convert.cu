@@ -1,7 +1,7 @@
 // Copies n values from one precision to another, or to the same: y = x, rounded to the nearest and ties to even.
 //
-// A thread owns 8 values (4 where both are floats), which it reads and writes by 16 bytes, or one value of those left;
-// blocks of 256 in one row. Bound: bytes.
+// A thread owns 8 values (4 where both are floats), read and written by 16 bytes, or one value of the tail; blocks of 256
+// in one row. Bound: bytes.
 #include "common/vectors.cuh"
 
 // Mirrored in src/ops/convert/cuda.rs.

@@ -3,11 +3,11 @@
 // cross_entropy_forward_*:  loss = (most - z[label]) + ln(sum)
 // cross_entropy_backward_*: gradient[j] = scale (exp(z[j] - most) / sum - (j == label))
 // logits and gradient: batch x classes, floats or bf16; labels: a float per image; losses: a float per image. Exponents
-// are of nothing above 0, and one is of 0: no logit that is finite overflows. A label that is no class gives NaN.
+// are at most 0, so that finite logits do not overflow. A label that is no class gives NaN.
 //
-// A warp owns an image, a block of 256 eight; lanes take classes lane, lane + 32, ... (rows of odd length lie at no
-// multiple of 16: loads are of one value, coalesced). The logits are read two or three times, then from the cache.
-// Bound: its launch at a network's sizes, bytes beyond.
+// A warp owns an image, a block of 256 eight; lanes take classes lane, lane + 32, ... (rows of odd length
+// are not aligned to 16 bytes: loads are of one value, coalesced). The logits are read two or three times, from the cache.
+// Bound: the launch at a network's sizes, bytes beyond.
 #include "common/vectors.cuh"
 
 // Mirrored in src/ops/cross_entropy/cuda.rs.
@@ -31,7 +31,7 @@ struct Image {
     bool any;
 };
 
-// This warp's image; its maximum and sum, the same for every lane: an exclusive-or tree adds the same pairs in each.
+// This warp's image, with its maximum and sum, the same for every lane: a butterfly adds the same pairs in each.
 template <class T> __device__ __forceinline__ Image image(const CrossEntropyParams& p) {
     Image mine;
     mine.number = blockIdx.x * 8 + threadIdx.x / 32;

@@ -1,8 +1,8 @@
-// Dropout of n values, of floats or bf16: y = word < threshold ? 0 : x * factor, where `word` is number place % 4 of
-// Philox 4x32-10 at the counter (place / 4, layer, step, 0); the same words as src/ops/philox.rs.
+// Dropout of n values, of floats or bf16: y = word < threshold ? 0 : x * factor, where `word` is number index % 4 of
+// Philox 4x32-10 at the counter (index / 4, layer, step, 0); the same words as src/ops/philox.rs.
 //
-// A thread owns a vector of 16 bytes, which is one counter's values or two's, or one value of those left; blocks of 256
-// in one row. The step is read from memory, so that a recorded launch drops anew at each. Bound: bytes.
+// A thread owns a vector of 16 bytes, the values of one or two counters, or one value of the tail; blocks of 256 in one
+// row. The step is read from memory, so that a recorded launch has a new mask at each. Bound: bytes.
 #include "common/philox.cuh"
 #include "common/vectors.cuh"
 

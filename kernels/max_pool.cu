@@ -1,13 +1,13 @@
 // Max pooling of NHWC images, and its gradient: y[n, i, j, c] = max of x[n, h, w, c] over rows i S - P .. i S - P + K of
 // the image and columns likewise. The padding is never a maximum; NaN in a window makes its maximum NaN.
 //
-// x, dx are (n, h, w, c), y, dy (n, p, q, c), dense, of one storage type; a maximum is a copy, so that nothing is rounded
-// but sums of gradients, which are made in f32.
-// A thread owns W channels (16 bytes where they divide so, else 1) of one pixel: of y forward, of dx backward; threads
-// run along channels first, so that a warp's accesses are neighbours. A block is 256 such threads, the grid a line.
-// The gradient is gathered: a pixel asks each window that holds it whether it is that window's maximum, and sums in the
-// order of windows, so that the result depends on no order of threads.
-// Bound: bytes of x and y (and of dy and dx); windows that overlap are read again from the caches.
+// x, dx are (n, h, w, c), y, dy (n, p, q, c), dense, of one storage type; a maximum is a copy, so that only
+// sums of gradients are rounded, in f32.
+// A thread owns W channels (16 bytes where channels divide so, else 1) of one pixel: of y forward, of dx backward; threads
+// run along channels first, so that a warp's accesses are coalesced. A block is 256 such threads, the grid one-dimensional.
+// The gradient is gathered: a pixel checks for each window that contains it whether it is that window's maximum, and sums in
+// the order of windows, so that the result does not depend on the order of threads.
+// Bound: bytes of x and y (of dy and dx); overlapping windows are read again from the caches.
 #include "common/channels.cuh"
 
 // Mirrored in src/ops/max_pool/cuda.rs.
@@ -32,7 +32,7 @@ __device__ __forceinline__ Span window(const MaxPoolParams& p, uint32_t at, uint
     return {start > p.padding ? start - p.padding : 0, end < extent ? end : extent};
 }
 
-// Windows that hold row (or column) `at` of the image: perhaps none.
+// Windows that contain row (or column) `at` of the image: possibly none.
 __device__ __forceinline__ Span windows(const MaxPoolParams& p, uint32_t at, uint32_t count) {
     at += p.padding;
     uint32_t end = at / p.stride + 1;
@@ -87,7 +87,7 @@ template <class T, int W> __device__ __forceinline__ void backward(const MaxPool
                     bool before = row < h || (row == h && column < w);
                     float other[W];
                     load_channels<W>(other, image + (size_t(row) * p.width + column) * p.channels);
-                    // As PyTorch: of equal maxima the first has the gradient, of NaNs the last.
+                    // As in PyTorch: the first of equal maxima gets the gradient, or the last NaN.
 #pragma unroll
                     for (int c = 0; c < W; c++)
                         if (before ? other[c] == y[c] : other[c] != other[c]) mine &= ~(1u << c);

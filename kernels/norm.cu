@@ -1,9 +1,9 @@
 // The square root of the sum of the squares of n floats, in two launches: norm_partials sums pieces of 16384 values,
-// norm_total sums the pieces. In 64 bits: squares of any float are finite there, and the sum of any tensor's is good to
-// far more digits than the result has. Which values are summed in which order depends on n alone.
+// norm_total sums the pieces. In double: squares of all floats are finite, and sums are
+// far more precise than the result. The order of sums depends on n only.
 //
-// norm_partials: a block of 256 to a piece; thread t takes vectors t, t + 256, ... of 4 values, or values, where x does
-// not lie at a multiple of 16. Bound: bytes. norm_total: one block of 256. Bound: its launch.
+// norm_partials: one block of 256 per piece; thread t takes vectors t, t + 256, ... of 4 values, or single values where x is
+// not aligned to 16 bytes. Bound: bytes. norm_total: one block of 256. Bound: its launch.
 #include "common/vectors.cuh"
 
 // Mirrored in src/ops/norm/cuda.rs.

@@ -1,5 +1,5 @@
-// What pair kernels need beside their tiles: rows made ready for the tensor cores, and squared distances
-// of chosen pairs straight from the data.
+// Kernels beside the tiles of pairs: preparing rows for the tensor cores, and squared distances of listed pairs from the
+// data itself.
 #include "common/pair_tile.cuh"
 
 // Mirrored in src/ops/pairs/cuda.rs.
@@ -34,7 +34,7 @@ template <class T> __device__ __forceinline__ T block_sum(T value, T* shared) {
     return total;
 }
 
-// A value less its column's centre, scaled: doubles are rounded to a float after that, to 2^-24 of what is left.
+// A value minus its column's centre, scaled: doubles are rounded to float after that, with relative error 2^-24.
 template <class T> __device__ __forceinline__ float centred(const PrepareParams& p, T v, uint32_t column) {
     return (widened(v) - at<const float>(p.centre)[column]) * p.scale;
 }
@@ -42,8 +42,8 @@ template <> __device__ __forceinline__ float centred<double>(const PrepareParams
     return float((v - at<const double>(p.centre)[column]) * double(p.scale));
 }
 
-// 8-bit rows, padded with zeros to whole steps. A block to a row, 4 bytes to a thread and turn.
-// Bound: bytes, dim read and steps * 64 written a row.
+// 8-bit rows, padded with zeros to whole steps. One block per row, 4 bytes per thread and iteration.
+// Bound: bytes, dim read and steps * 64 written per row.
 SHARPDIM_KERNEL(256, prepare_u8, PrepareParams) {
     SHARPDIM_DYNAMIC_SHARED(shared);
     const unsigned char* row = at<const unsigned char>(p.values) + size_t(blockIdx.x) * p.dim;
@@ -64,9 +64,9 @@ SHARPDIM_KERNEL(256, prepare_u8, PrepareParams) {
 }
 
 // Float rows, centred and scaled, as high and low bfloat16: x = high + low up to 2^-18 |x|. The term is
-// that of what is stored, so that only what the products leave out is an error. 16-bit floats are widened first,
-// and give the same as the same values in 32 bits. A block to a row, a value to a thread and turn.
-// Bound: bytes, 4 (or 2, or 8) read and 4 written a value.
+// computed from the stored values, so that the only error is the omitted product. 16-bit floats are widened first,
+// and give the same as these values in 32 bits. One block per row, one value per thread and iteration.
+// Bound: bytes, 4 (or 2, or 8) read and 4 written per value.
 template <class T> __device__ __forceinline__ void prepare(const PrepareParams& p, unsigned char* shared) {
     const T* row = at<const T>(p.values) + size_t(blockIdx.x) * p.dim;
     __nv_bfloat16* out = at<__nv_bfloat16>(p.out) + size_t(blockIdx.x) * p.steps * (STEP_BYTES / 2);
@@ -116,10 +116,10 @@ struct DistancesParams {
 };
 static_assert(sizeof(DistancesParams) == 40);
 
-// Squared distances of chosen pairs as sums of squared differences in double: 8 pairs to a block, one to a
+// Squared distances of listed pairs as sums of squared differences in double: 8 pairs per block, one per
 // warp. A difference of two floats is exact in double unless their exponents are 29 apart; bytes' sums are exact;
 // that of two doubles is rounded to 2^-53 of itself.
-// Bound: bytes, a value's 2 dim a pair, mostly from the second-level cache.
+// Bound: bytes of 2 dim values per pair, mostly from the L2 cache.
 template <class T> __device__ __forceinline__ void squared_distances(const DistancesParams& p) {
     uint32_t pair = blockIdx.x * 8 + threadIdx.x / 32;
     if (pair >= p.count) return;

@@ -1,23 +1,23 @@
-// The steps of adversarial attacks, on images of floats in pixel units (batch x height x width x channels). An image x is
-// moved from its original x0 within a ball about it and the range low .. high; a network reads y = x scale[c] + shift[c],
-// floats or bf16, so that the gradient by pixels is g scale[c]. Per-image parameters are read from memory, so that a
-// recorded launch is another iteration at each run. The formulas are those of src/ops/perturb/mod.rs.
+// The steps of adversarial attacks on float images in pixel units (batch x height x width x channels). An image x stays in
+// a ball about its original x0 and in the range low .. high; the network's input is y = x scale[c] + shift[c], floats or
+// bf16, so that the gradient with respect to pixels is g scale[c]. Per-image parameters are read from memory, so that a
+// recorded launch reads those of each iteration. The formulas are those of src/ops/perturb/mod.rs.
 //
-// Every operation is rounded by itself, in the order of src/ops/perturb/cpu.rs, sums too: the same bits, but for normal
-// random numbers, whose logarithm and sine each device has its own of.
+// Every operation is rounded separately, in the order of src/ops/perturb/cpu.rs, sums too, for the same bits, except for
+// normal random numbers, whose logarithm and sine differ between devices.
 //
-// Operations on values by themselves: `blocks` blocks of 256 to an image, a thread owns 4 neighbouring values, read and
-// written at once, or one where not all tensors lie at multiples of 4 values. Those that need norms of an image: one
-// block of 512 to it; thread t owns values t, t + 512, ..., computes them anew in each pass over the image instead of
-// keeping them, and sums are of 64 bits, where squares of all floats are finite. Bound: bytes.
+// Elementwise operations: `blocks` blocks of 256 per image; a thread owns 4 adjacent values, read and written at once, or
+// one where not all tensors are aligned to 4 values. Operations that need norms of an image: one block of 512 per image;
+// thread t owns values t, t + 512, ..., and recomputes them in each pass over the image instead of storing them; sums are
+// double, in which squares of all floats are finite. Bound: bytes.
 #include "common/philox.cuh"
 #include "common/vectors.cuh"
 
-// Mirrored in src/ops/perturb/cuda.rs. What a kernel has no need of is 0.
+// Mirrored in src/ops/perturb/cuda.rs. Fields that a kernel does not use are 0.
 struct PerturbParams {
     uint64_t origin;    // x0
-    uint64_t x;         // read, and written where it moves
-    uint64_t other;     // what else there is of floats: norms to be written, sums of gradients, the images before or best
+    uint64_t x;         // read, and written by steps
+    uint64_t other;     // another float operand: norms to write, accumulated gradients, previous or best images
     uint64_t g;         // floats or bf16
     uint64_t norms;     // 3 floats an image
     uint64_t controls;  // 10 floats an image
@@ -27,8 +27,8 @@ struct PerturbParams {
     uint32_t values;  // of an image
     uint32_t width, channels;
     uint32_t blocks;          // of an image
-    uint32_t wide;            // whether a thread has 4 values, or one
-    uint32_t g_kind, y_kind;  // 0: there is none, 1: floats, 2: bf16
+    uint32_t wide;            // whether a thread owns 4 values, or one
+    uint32_t g_kind, y_kind;  // 0: none, 1: floats, 2: bf16
     uint32_t kind;            // of noise or squares
     float low, high;
 };
@@ -42,13 +42,13 @@ struct Control {
     __device__ __forceinline__ Control(const PerturbParams& p, uint32_t number) {
         const float* from = at<const float>(p.controls) + size_t(number) * 10;
         epsilon = from[0], step = from[1], momentum = from[2], alpha = from[3], keep = from[4];
-        // What is below 0 or NaN becomes 0, what is too large the greatest number.
+        // Saturating: negative numbers and NaN become 0, too large ones the maximum.
         image = __float2uint_rz(from[5]), draw = __float2uint_rz(from[6]);
         row = __float2uint_rz(from[7]), column = __float2uint_rz(from[8]), side = __float2uint_rz(from[9]);
     }
 };
 
-// ---- values and their places ---------------------------------------------------------------------------------------
+// ---- values and their positions ------------------------------------------------------------------------------------
 
 // The values of a thread: `first` .. first + each of an image.
 template <int each> struct Part {
@@ -97,7 +97,7 @@ __device__ __forceinline__ void fetch_gradient(const PerturbParams& p, size_t pl
     }
 }
 
-// What the network reads of these images, if it is wanted; `first` as in `Part`.
+// Writes the network's input for these images, if it is wanted; `first` as in `Part`.
 template <int each>
 __device__ __forceinline__ void leave_input(const PerturbParams& p, uint32_t first, size_t place,
                                             const float (&x)[each]) {
@@ -121,18 +121,18 @@ __device__ __forceinline__ float in_range(const PerturbParams& p, float v) {
     return v < p.low ? p.low : v > p.high ? p.high : v;
 }
 
-// Into x0 - epsilon .. x0 + epsilon, the ends rounded towards x0, then into the range.
+// Clips to x0 - epsilon .. x0 + epsilon, with bounds rounded towards x0, then to the range.
 __device__ __forceinline__ float in_box(const PerturbParams& p, float origin, float epsilon, float v) {
     float least = __fsub_ru(origin, epsilon), most = __fadd_rd(origin, epsilon);
     return in_range(p, v <= least ? least : v >= most ? most : v);
 }
 
-// `step` in the direction of g's sign; nowhere for 0 and NaN.
+// `step` sign(g): 0 for 0 and NaN.
 __device__ __forceinline__ float along_sign(float x, float step, float g) {
     return g > 0.0f ? __fadd_rn(x, step) : g < 0.0f ? __fsub_rn(x, step) : x;
 }
 
-// ---- operations on values by themselves ----------------------------------------------------------------------------
+// ---- elementwise operations ----------------------------------------------------------------------------------------
 
 template <int each> __device__ __forceinline__ void normalise(const PerturbParams& p) {
     Part<each> mine(p);
@@ -209,15 +209,15 @@ template <int each> __device__ __forceinline__ void keep(const PerturbParams& p)
 }
 
 // ---- random numbers ------------------------------------------------------------------------------------------------
-// The words of an image: counter (place / 4, its number, its draw, what they are for), word place % 4. They are for what
-// `kind` says: 1 uniform noise, 2 signs, 3 the L2 ball, 4 stripes, 5 a window.
+// The random words of an image: counter (index / 4, its number, its draw, purpose), word index % 4. Purposes: 1 uniform
+// noise, 2 signs, 3 the L2 ball, 4 stripes, 5 a window.
 constexpr uint32_t for_uniform = 1, for_ball = 3, for_stripes = 4;
 
 __device__ __forceinline__ uint4 words(const PerturbParams& p, const Control& told, uint32_t four, uint32_t use) {
     return philox(make_uint4(four, told.image, told.draw, use), p.key_low, p.key_high);
 }
 
-// One of the 2^23 middles of parts of -1 .. 1.
+// One of the midpoints of 2^23 equal parts of -1 .. 1.
 __device__ __forceinline__ float from_minus_one(uint32_t word) {
     return __fmul_rn(float(int(2 * (word >> 9) + 1) - (1 << 23)), 1.0f / (1 << 23));
 }
@@ -225,7 +225,7 @@ __device__ __forceinline__ float from_minus_one(uint32_t word) {
 // epsilon or -epsilon.
 __device__ __forceinline__ float either(float epsilon, uint32_t word) { return word >> 31 ? epsilon : -epsilon; }
 
-// A middle of the 2^32 parts of 0 .. 1.
+// One of the midpoints of 2^32 equal parts of 0 .. 1.
 __device__ __forceinline__ double from_zero(uint32_t word) {
     return __dmul_rn(__dadd_rn(double(word), 0.5), 1.0 / 4294967296.0);
 }
@@ -236,7 +236,7 @@ template <int each> __device__ __forceinline__ void noise_linf(const PerturbPara
     Control told(p, mine.image);
     float origin[each], x[each];
     fetch(p.origin, mine.place, origin);
-    // With 4 values to a thread, the first is one of those 4.
+    // With 4 values per thread, the first is one of those 4.
     uint4 four = words(p, told, mine.first / 4, p.kind);
 #pragma unroll
     for (int k = 0; k < each; k++) {
@@ -260,7 +260,7 @@ template <int each> __device__ __forceinline__ void square(const PerturbParams& 
 #pragma unroll
     for (int k = 0; k < each; k++) {
         bool stripes = p.kind == for_stripes;
-        // Differences of what is less wrap, and are no less than any side.
+        // Differences below 0 wrap around, and are not less than any side.
         if (stripes || (row - told.row < told.side && column - told.column < told.side)) {
             uint32_t place = stripes ? column * p.channels + c : c;
             float by = either(told.epsilon, word_of(words(p, told, place / 4, p.kind), place % 4));
@@ -278,7 +278,7 @@ template <int each> __device__ __forceinline__ void square(const PerturbParams& 
 // ---- operations with norms of an image -----------------------------------------------------------------------------
 constexpr uint32_t block = 512;
 
-// The sum of all threads' values, in every thread: always added in the same order.
+// The sum of all threads' values, in every thread, in a fixed order.
 __device__ __forceinline__ double block_sum(double value, double* shared) {
     for (int step = 16; step; step /= 2) value = __dadd_rn(value, __shfl_down_sync(0xFFFFFFFFu, value, step));
     if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
@@ -313,7 +313,7 @@ struct Image {
     template <class F> __device__ __forceinline__ double norm(double* shared, F value) const {
         return __dsqrt_rn(sum_of_squares(shared, value));
     }
-    // What the gradient is multiplied by for a step of this length: 0 where it has no direction.
+    // The factor of the gradient for a step of this length: 0 where it has no direction.
     __device__ __forceinline__ double rate(double* shared, float step) const {
         double norm = this->norm(shared, [&](uint32_t i) { return gradient(i); });
         return norm > 0.0 && norm < double(INFINITY) ? __ddiv_rn(double(step), norm) : 0.0;
@@ -330,7 +330,7 @@ struct Image {
     }
 };
 
-// What vectors of this norm are multiplied by to lie in the ball.
+// The factor that projects vectors of this norm into the ball.
 __device__ __forceinline__ double factor(double norm, float epsilon) {
     return norm > double(epsilon) ? __ddiv_rn(double(epsilon), norm) : 1.0;
 }
@@ -400,7 +400,7 @@ SHARPDIM_KERNEL(512, perturb_step_apgd_l2, PerturbParams) {
     }
 }
 
-// Four normal numbers, of two pairs of words (Box & Muller 1958).
+// Four normal numbers from two pairs of words (Box & Muller 1958).
 struct Normals {
     double values[4];
 
@@ -429,7 +429,7 @@ SHARPDIM_KERNEL(512, perturb_noise_l2, PerturbParams) {
             if (4 * four + k < p.values) sum = __dadd_rn(sum, __dmul_rn(normal.values[k], normal.values[k]));
     }
     double norm = __dsqrt_rn(block_sum(sum, shared));
-    // Uniform in the ball: volumes are as radii to the power of the dimension.
+    // Uniform in the ball: volume grows as the radius to the power of the dimension.
     double part = exp(__ddiv_rn(log(from_zero(words(p, told, 0xFFFFFFFFu, for_ball).x)), double(p.values)));
     double by = __ddiv_rn(__dmul_rn(double(told.epsilon), part), norm);
     for (uint32_t four = threadIdx.x; four < fours; four += block) {
@@ -443,7 +443,7 @@ SHARPDIM_KERNEL(512, perturb_noise_l2, PerturbParams) {
     }
 }
 
-// By 4 values or one by one.
+// Four values per thread, or one.
 #define SHARPDIM_BY_VALUES(name)                                                                                       \
     SHARPDIM_KERNEL(256, perturb_##name, PerturbParams) {                                                              \
         if (p.wide) {                                                                                                  \

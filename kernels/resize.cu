@@ -1,8 +1,8 @@
-// Preparing images: scaling each by its own maximum to 8 bits, and bilinear resizing. Same tables and same
-// order of roundings as the CPU's code, hence the same bits.
+// Preparing images: scaling each by its own maximum to 8 bits, and bilinear resizing. Same tables and
+// same order of roundings as the CPU's code, for the same bits.
 //
-// resize_{u8,f32}: a thread to an output value; grid (ceil(out_h * out_w * c / 256), images). Bound: bytes.
-// scale_{u8,u16,f32}: a block of 256 to an image, which it reads twice: the maximum, then the values. Bound: bytes.
+// resize_{u8,f32}: one thread per output value; grid (ceil(out_h * out_w * c / 256), images). Bound: bytes.
+// scale_{u8,u16,f32}: one block of 256 per image, which it reads twice: for the maximum, then the values. Bound: bytes.
 #include "common/cuda.cuh"
 
 // Mirrored in src/ops/resize/cuda.rs.
@@ -22,7 +22,7 @@ struct ResizeParams {
 };
 static_assert(sizeof(ResizeParams) == 96 && offsetof(ResizeParams, h) == 64);
 
-// Multiply and add apart, each rounded: a fused one would round otherwise than the CPU.
+// Multiply and add rounded separately: a fused operation would round differently from the CPU.
 template <class T> __device__ __forceinline__ void resize(const ResizeParams& p) {
     uint32_t place = blockIdx.x * blockDim.x + threadIdx.x;
     if (place >= p.out_h * p.out_w * p.c) return;
@@ -51,13 +51,13 @@ SHARPDIM_KERNEL(256, resize_f32, ResizeParams) { resize<float>(p); }
 struct ScaleParams {
     uint64_t src;    // images x values: uint8, uint16 or float
     uint64_t dst;    // images x values: uint8
-    uint64_t bad;    // uint32 per image: place of the first value that is negative or not finite, else 0xFFFFFFFF
+    uint64_t bad;    // uint32 per image: index of the first value that is negative or not finite, else 0xFFFFFFFF
     uint32_t values; // of an image
     uint32_t unused;
 };
 static_assert(sizeof(ScaleParams) == 32);
 
-// The greatest of all threads' values, for every thread of a block of 256.
+// The maximum of all threads' values, for every thread of a block of 256.
 template <class T> __device__ __forceinline__ T block_max(T value, T* shared) {
     for (int step = 16; step; step /= 2) {
         T other = __shfl_xor_sync(0xFFFFFFFFu, value, step);
@@ -92,13 +92,13 @@ SHARPDIM_KERNEL(256, scale_u16, ScaleParams) {
     scale_integers<unsigned short>(p, shared);
 }
 
-// Floats: the same in double. What is negative or not finite cannot be scaled: the first such place is reported.
+// Floats: the same in double. The index of the first negative or not finite value, which cannot be scaled, is reported.
 SHARPDIM_KERNEL(256, scale_f32, ScaleParams) {
     SHARPDIM_DYNAMIC_SHARED(shared);
     const float* image = at<const float>(p.src) + size_t(blockIdx.x) * p.values;
     unsigned char* out = at<unsigned char>(p.dst) + size_t(blockIdx.x) * p.values;
     float most = 0;
-    // Of places in reverse, the greatest is the first.
+    // With indices reversed, the maximum is the first.
     unsigned bad = 0;
     for (uint32_t i = threadIdx.x; i < p.values; i += 256) {
         float v = image[i];
@@ -110,7 +110,7 @@ SHARPDIM_KERNEL(256, scale_f32, ScaleParams) {
     bad = block_max(bad, reinterpret_cast<unsigned*>(shared) + 8);
     if (threadIdx.x == 0) at<uint32_t>(p.bad)[blockIdx.x] = 0xFFFFFFFFu - bad;
     for (uint32_t i = threadIdx.x; i < p.values; i += 256) {
-        // A bad image's output means nothing, but is defined.
+        // The output of a bad image is meaningless, but defined.
         double scaled = bad == 0 && most > 0 ? double(image[i]) * 255.0 / double(most) : 0.0;
         out[i] = (unsigned char)scaled;
     }

@@ -1,11 +1,11 @@
-// One step of gradient descent with momentum for n weights, floats all, with a copy of the new weights:
+// One step of gradient descent with momentum for n float weights, with a copy of the new weights:
 //
 // g' = factor g + decay w,  b = momentum b + g',  w = w - rate (nesterov ? g' + momentum b : b),  copy = w
-// with the rate read from memory, so that a recorded launch takes each step's, and factor of common/guard.cuh, which may
-// end the launch too. Every operation is rounded by itself, in the order of src/ops/sgd/cpu.rs: the same bits.
+// with the rate read from memory, so that a recorded launch reads each step's, and factor from common/guard.cuh, which may
+// also skip the step. Every operation is rounded separately, in the order of src/ops/sgd/cpu.rs, for the same bits.
 //
-// A thread owns 4 values, which it reads and writes by 16 bytes, or one of those left; blocks of 256 in one row.
-// Bound: bytes, 20 a weight and the copy's.
+// A thread owns 4 values, read and written by 16 bytes, or one value of the tail; blocks of 256 in one row.
+// Bound: bytes, 20 per weight plus the copy's.
 #include "common/guard.cuh"
 #include "common/vectors.cuh"
 
@@ -19,8 +19,8 @@ struct SgdParams {
     uint64_t len, vectors;
     float momentum, decay;
     uint32_t nesterov;
-    uint32_t copy_kind;  // 0: there is no copy, 1: floats, 2: bf16
-    float most;          // the greatest norm that gradients keep
+    uint32_t copy_kind;  // 0: no copy, 1: floats, 2: bf16
+    float most;          // the norm to which gradients are clipped
     uint32_t unused;
 };
 static_assert(sizeof(SgdParams) == 96 && offsetof(SgdParams, momentum) == 72);

@@ -1,31 +1,30 @@
-// A batch of images out of a set of bytes (images x height x width x channels), floats or bf16:
+// A batch of float or bf16 images from a set of bytes (images x height x width x channels):
 //
 // y[n,i,j,c] = value scale[c] + shift[c], with `value` linear between the four pixels around source row
-// top + (i + 1/2) box height / height - 1/2 and the column likewise, cut off at the box's first and last pixel; the byte
-// itself where the box is the whole image. Every operation is rounded by itself, in the order of
-// src/ops/take_images/cpu.rs: the same bits. A choice whose row is no image's gives NaN.
+// top + (i + 1/2) box height / height - 1/2 and the column likewise, clamped to the box's first and last pixel; the byte
+// itself where the box is the whole image. Every operation is rounded separately, in the order of
+// src/ops/take_images/cpu.rs, for the same bits. A choice with an invalid row gives NaN.
 //
-// `blocks` blocks of 256 to an image of the batch, so that a block has one choice, which is read from memory: a recorded
-// launch takes other images at each run. A thread owns neighbouring values of 16 bytes of y, or one value where y's
-// images do not start at multiples of 16; of whole images it reads the bytes by 4. Bound: bytes, of y 4 or 2 and of the
-// set 1 a value.
+// `blocks` blocks of 256 per image of the batch, so that a block has one choice, which is read from memory: a recorded
+// launch reads the choices of each run. A thread owns adjacent values of 16 bytes of y, or one value where y's images are not
+// aligned to 16 bytes; of whole images it reads the bytes by 4. Bound: bytes, per value 4 or 2 of y and 1 of the set.
 #include "common/vectors.cuh"
 
 // Mirrored in src/ops/take_images/cuda.rs.
 struct TakeImagesParams {
     uint64_t set;      // bytes
-    uint64_t choices;  // 6 floats an image of the batch: row, top, left, height, width, whether it is flipped
+    uint64_t choices;  // 6 floats per image of the batch: row, top, left, height, width, whether it is flipped
     uint64_t scale;    // floats: a scale for each channel, then a shift for each
     uint64_t y;        // written
     uint32_t images, height, width, channels;
     uint32_t values;  // of an image
     uint32_t blocks;  // of an image
-    uint32_t wide;    // whether a thread has 16 bytes of y, or one value
+    uint32_t wide;    // whether a thread owns 16 bytes of y, or one value
     uint32_t unused;
 };
 static_assert(sizeof(TakeImagesParams) == 64 && offsetof(TakeImagesParams, images) == 32);
 
-// One direction of a box, and of the image of `len` pixels that it is spread over.
+// One direction of a box, and of the image of `len` pixels to which it is resized.
 struct Extent {
     float from, last, step;
     uint32_t len;
@@ -36,7 +35,7 @@ struct Extent {
     }
 };
 
-// The two neighbouring pixels around a place, and how far from the first it lies.
+// The two adjacent pixels of a sampling position, and its distance from the first.
 struct Between {
     uint32_t low, high;
     float along;

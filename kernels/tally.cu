@@ -1,11 +1,11 @@
-// What a batch came to, into a table of 2 x len floats: for each image i below `rows`, its loss to table[from + i], and to
+// Records a batch's results in a table of 2 x len floats: for each image i below `rows`, its loss to table[from + i], and to
 // table[len + from + i] 1 where the first of its greatest logits is its label's, else 0. `halt` becomes 1 where one of
 // these losses is not finite. logits: batch x classes, floats or bf16; labels and losses: a float per image.
 //
-// A warp owns an image, a block of 256 eight; lanes take classes lane, lane + 32, ... The label's logit is the first
-// greatest where none before it is as great and none behind it greater: no maximum has to be found. `from` and `rows` are
-// read from memory, so that a recorded launch goes on in the table at each run. Warps that set the flag all write the
-// same 1. Bound: its launch at a network's sizes, bytes beyond.
+// A warp owns an image, a block of 256 eight; lanes take classes lane, lane + 32, ... The label's logit is the first of the
+// greatest where none before it is as great and none after it greater: the maximum is not needed. `from` and `rows` are
+// read from memory, so that a recorded launch advances in the table at each run. Warps that set the flag all write the
+// same 1. Bound: the launch at a network's sizes, bytes beyond.
 #include "common/vectors.cuh"
 
 // Mirrored in src/ops/tally/cuda.rs.
@@ -21,7 +21,7 @@ static_assert(sizeof(TallyParams) == 64 && offsetof(TallyParams, batch) == 48);
 
 template <class T> __device__ __forceinline__ void tally(const TallyParams& p) {
     const float* place = at<const float>(p.place);
-    // What is below 0 or NaN becomes 0, what is too large the greatest number.
+    // Saturating: negative numbers and NaN become 0, too large ones the maximum.
     uint32_t from = __float2uint_rz(place[0]), rows = __float2uint_rz(place[1]);
     uint32_t image = blockIdx.x * 8 + threadIdx.x / 32;
     if (image >= p.batch || image >= rows) return;

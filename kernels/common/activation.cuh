@@ -1,4 +1,4 @@
-// What operations apply to their output as they write it.
+// Activations that operations fuse into writing their output.
 #pragma once
 #include "cuda.cuh"
 
@@ -6,6 +6,6 @@
 enum class Activation : uint32_t { Identity = 0, Relu = 1 };
 
 __device__ __forceinline__ float activated(Activation activation, float v) {
-    // Not fmaxf, which would make a number of NaN.
+    // Not fmaxf, which would turn NaN into a number.
     return activation == Activation::Relu && v < 0.0f ? 0.0f : v;
 }

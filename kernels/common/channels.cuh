@@ -1,9 +1,9 @@
-// Values of neighbouring channels, as the kernels over NHWC images read and write them: W of them at a time, 16 bytes
-// where W is not 1, as floats in registers whatever they are stored as.
+// Loads and stores of adjacent channels for kernels over NHWC images: W at a time, 16 bytes where W is not 1, as floats in
+// registers whatever their storage type.
 #pragma once
 #include "cuda.cuh"
 
-// How many values 16 bytes hold.
+// Number of values in 16 bytes.
 template <class T> constexpr int WIDE = 16 / int(sizeof(T));
 
 __device__ __forceinline__ float widened(float v) { return v; }
@@ -12,7 +12,7 @@ template <class T> __device__ __forceinline__ T narrowed(float v);
 template <> __device__ __forceinline__ float narrowed<float>(float v) { return v; }
 template <> __device__ __forceinline__ __nv_bfloat16 narrowed<__nv_bfloat16>(float v) { return __float2bfloat16_rn(v); }
 
-// W channels of one pixel: W is 1, or WIDE<T> and then `from` is a multiple of 16 bytes.
+// W channels of one pixel: W is 1, or WIDE<T> with `from` aligned to 16 bytes.
 template <int W, class T> __device__ __forceinline__ void load_channels(float (&value)[W], const T* from) {
     if constexpr (W == 1) {
         value[0] = widened(*from);

@@ -1,4 +1,4 @@
-// First include of every kernel: CUDA's own words under nvcc, the emulated device's under a host compiler.
+// First include of every kernel: CUDA's own definitions under nvcc, the emulated device's under a host compiler.
 // Kernels are declared with SHARPDIM_KERNEL, dynamic shared memory with SHARPDIM_DYNAMIC_SHARED, on both alike.
 #pragma once
 
@@ -10,7 +10,7 @@
 #include <cuda_fp16.h>
 
 // SHARPDIM_KERNEL(256, name, Params) { ... p.field ... }: at most `threads` threads per block, one parameter struct.
-// Two blocks shall fit a multiprocessor: without the 2, nvcc gives pair kernels 150 registers a thread, and one fits.
+// Two blocks must fit a multiprocessor: without the 2, nvcc gives pair kernels 150 registers per thread, and one fits.
 #define SHARPDIM_KERNEL(threads, name, Params)                                                                         \
     static_assert(__is_trivially_copyable(Params) && sizeof(Params) <= 4096);                                          \
     extern "C" __global__ void __launch_bounds__(threads, 2) name(const __grid_constant__ Params p)

@@ -1,4 +1,4 @@
-// Counted random numbers, Philox 4x32-10: four words for a counter and a key, the same as src/ops/philox.rs.
+// Counter-based random numbers, Philox 4x32-10: four words for a counter and a key, the same as src/ops/philox.rs.
 #pragma once
 #include "cuda.cuh"
 

@@ -1,15 +1,15 @@
-// One tile of a matrix product, sum[m][n] = sum over d of left[m][d] right[n][d], for operands that a kernel gathers as
-// it goes: what convolutions are made of. Where an operand's values come from is its Source's affair.
+// One tile of a matrix product, sum[m][n] = sum over d of left[m][d] right[n][d], for operands that are gathered on the
+// fly, as in convolutions. A Source defines where an operand's values come from.
 //
 // A block of 256 threads (8 warps) owns ROWS x COLS sums; a warp owns ROWS * COLS / 256 x 32 of them, a thread 64 (128 x
 // 128) or 32 (128 x 64, 64 x 128). Floats are multiplied as floats, one fused multiply-add for each product; bfloat16 on
-// the tensor cores, with sums in float. Each sum runs over d upwards: it depends on nothing but the operands.
+// the tensor cores, with sums in float. Each sum runs over d upwards: it depends on the operands only.
 //
 // A step is 64 bytes of d: 16 floats or 32 bfloat16. A line (row of left, column of right) lies in memory along d, or
-// beside other lines' values of the same d; both come into shared memory as they lie, in chunks of 16 bytes, swizzled so
-// that reading them meets no bank conflict. Chunks come by cp.async through 4 stages of 12 or 16 KiB; or, where memory
-// has no whole chunks to give (channels that are no multiple of a chunk), value by value through registers and 2 stages.
-// Bound: arithmetic, of the FMA pipes or of mma.sync, once some two hundred blocks run.
+// beside other lines' values of the same d; both are copied to shared memory in that layout, in chunks of 16 bytes,
+// swizzled so that reads have no bank conflicts. Chunks are copied by cp.async through 4 stages of 12 or 16 KiB; or, where
+// there are no whole chunks (channels that are no multiple of a chunk), value by value through registers and 2 stages.
+// Bound: arithmetic, of the FMA pipes or of mma.sync, from about two hundred blocks on.
 #pragma once
 
 #include "cuda.cuh"
@@ -21,10 +21,10 @@ constexpr int LINE_BYTES = 64;  // of a line in a step
 template <class T> constexpr int CHUNK = 16 / int(sizeof(T));
 template <class T> constexpr int STEP = LINE_BYTES / int(sizeof(T));
 
-// An offset that a Source gives for a value that is not there, and counts as 0.
+// The offset that a Source gives for a missing value, which counts as 0.
 constexpr uint32_t NOWHERE = 0xFFFFFFFFu;
 
-// One operand's part of a stage: LINES lines, ALONG d or across it; and which chunks of it a thread brings.
+// One operand's part of a stage: LINES lines, ALONG d or across it; and the chunks of it that a thread copies.
 template <class T, int LINES_, bool ALONG_> struct Side {
     static constexpr int LINES = LINES_;
     static constexpr bool ALONG = ALONG_;
@@ -42,7 +42,7 @@ template <class T, int LINES_, bool ALONG_> struct Side {
         return d * (LINES * int(sizeof(T))) + ((chunk ^ (d & 7)) << 4);
     }
 
-    // The first line, the first d and the place of chunk i of this thread.
+    // The first line, the first d and the position of chunk i of this thread.
     static __device__ __forceinline__ int line(int i) {
         int t = int(threadIdx.x);
         return ALONG ? t / 4 + i * (PRODUCT_THREADS / 4) : t % ACROSS * CHUNK<T>;
@@ -97,7 +97,7 @@ template <> struct ProductSums<float> {
         int lane = int(threadIdx.x) % 32;
         int col = warp_col + lane / 8 * 8;
         if constexpr (Left::ALONG) {
-            // Two d at a time: four would take registers that there are not.
+            // Two d at a time: four would exceed the registers.
 #pragma unroll 1
             for (int half = 0; half < STEP<float> / 2; half++) {
                 float2 a[I];
@@ -197,7 +197,7 @@ template <> struct ProductSums<__nv_bfloat16> {
     }
 };
 
-// One tile in the making; lives in registers.
+// A tile being computed, in registers.
 //
 // A Source of a side has `values`, where its tensor starts; `whole`, whether its chunks can be copied as such;
 // `step(d)`, which goes to the step whose first d is this; `offset(i)`, where chunk i of this thread starts, or NOWHERE;
@@ -224,7 +224,7 @@ template <class T, class Left_, class Right_, bool COPIED> struct ProductTile {
     static __device__ __forceinline__ int col_of(int j) { return warp_col() + Sums::col_of(j); }
     __device__ __forceinline__ float value(int i, int j) { return Sums::value(sum, i, j); }
 
-    // Starts bringing this step's chunks: into the stage, or into registers.
+    // Starts copying this step's chunks: into the stage, or into registers.
     template <class Part, class Source>
     __device__ __forceinline__ void start(Source& source, uint32_t step, unsigned char* stage, uint4* held) {
         source.step(step * STEP<T>);
@@ -232,7 +232,7 @@ template <class T, class Left_, class Right_, bool COPIED> struct ProductTile {
         for (int i = 0; i < Part::CHUNKS; i++) {
             if constexpr (COPIED) {
                 uint32_t offset = source.offset(i);
-                // What is not there is filled with zeros, and read from the tensor's first address: any valid one.
+                // Missing values are filled with zeros; their source is any valid address, the tensor's first.
                 bool there = offset != NOWHERE;
                 cp_async_16(stage + Part::place(i), source.values + (there ? offset : 0), there ? 16 : 0);
             } else if (source.whole) {

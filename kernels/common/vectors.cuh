@@ -1,5 +1,5 @@
-// Values read and written by 16 bytes, floats or bf16, for kernels that work on each value by itself: a thread takes
-// vector number `thread` of `each` values, or, past the vectors, one of the values that are left (src/ops/vectors.rs).
+// Loads and stores of 16 bytes, floats or bf16, for elementwise kernels: a thread takes vector number `thread` of `each`
+// values, or, past the vectors, one value of the tail (src/ops/vectors.rs).
 #pragma once
 #include "cuda.cuh"
 

@@ -4,7 +4,7 @@
 
 #include "cuda.cuh"
 
-// What an empty place holds: bytes of 0x7F, so that a fill makes an empty list.
+// The value of an empty entry: bytes of 0x7F, so that a fill makes an empty list.
 template <class Index> struct Empty;
 template <> struct Empty<uint32_t> {
     static constexpr uint32_t index = 0x7F7F7F7Fu;
@@ -15,14 +15,14 @@ template <> struct Empty<unsigned long long> {
 
 template <int C, class Index> struct WarpList {
     static constexpr unsigned ALL = 0xFFFFFFFFu;
-    double key[C];  // place c * 32 + lane
+    double key[C];  // entry c * 32 + lane
     Index index[C];
 
     static __device__ __forceinline__ bool before(double key, Index index, double other, Index other_index) {
         return key < other || (key == other && index < other_index);
     }
 
-    // Lists are shared between blocks: volatile, so that no stale line of the first-level cache is read.
+    // Lists are shared between blocks: volatile, so that no stale line of the L1 cache is read.
     __device__ __forceinline__ void load(const double* keys, const Index* indices) {
         int lane = int(threadIdx.x) % 32;
 #pragma unroll
@@ -50,7 +50,7 @@ template <int C, class Index> struct WarpList {
         if (place >= 32 * C) return;
 #pragma unroll
         for (int c = C - 1; c >= 0; c--) {
-            // The entry one place before: a lane's neighbour, for lane 0 the last of the row of 32 before.
+            // The previous entry: that of the lane before, for lane 0 the last of the previous row of 32.
             double key_before = __shfl_up_sync(ALL, key[c], 1);
             Index index_before = __shfl_up_sync(ALL, index[c], 1);
             if (c > 0) {
@@ -64,9 +64,9 @@ template <int C, class Index> struct WarpList {
         }
     }
 
-    // Offers one candidate of each lane that has one to a list in global memory. What cannot enter is told
-    // by the list's last key, which only ever falls, so that an old value of it lets too many through and
-    // none too few; only then is the list locked, read, changed and written.
+    // Offers one candidate of each lane that has one to a list in global memory. Candidates above the list's
+    // last key are rejected; that key only decreases, so that a stale value rejects too few, never too
+    // many. Only then is the list locked, read, changed and written.
     static __device__ __forceinline__ void offer(double* keys, Index* indices, unsigned* lock, bool has, double key,
                                                  Index index) {
         int lane = int(threadIdx.x) % 32;

@@ -28,7 +28,7 @@ use rayon::prelude::*;
 pub fn pair_distances(device: &Device, points: &Points<'_>, pairs: &[(u32, u32)]) -> Result<Vec<f64>> {
     if let Some((i, j)) = pairs.iter().find(|(i, j)| *i.max(j) as usize >= points.n()) {
         return Err(Error::Argument(format!(
-            "the pair ({i}, {j}) is out of range: the number of samples is {}",
+            "the pair ({i}, {j}) is out of range: there are {} samples",
             points.n()
         )));
     }

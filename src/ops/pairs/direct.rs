@@ -1,4 +1,4 @@
-//! Squared distances as sums of squared differences in f64: what certifies every answer about floats.
+//! Squared distances as sums of squared differences in f64, which make every result for floats precise.
 
 use super::{Float, Rows, Run, WIDENED, blocks};
 use crate::points::Kind;
@@ -9,13 +9,13 @@ use std::ops::{AddAssign, Mul, Range, Sub};
 
 /// The squared distances of `pairs`, relative error below 1e-12 each.
 ///
-/// Rows are long and each is in many pairs, so the columns are cut into chunks that let a chunk of
-/// every row stay in the last-level cache while all pairs are worked through.
+/// Rows are long and each is in many pairs, so the columns are divided into chunks such that a chunk of
+/// every row stays in the last-level cache while all pairs are processed.
 pub(crate) fn squared_distances<'a>(rows: impl Into<Rows<'a>>, pairs: &[(u32, u32)]) -> Vec<f64> {
     let rows = rows.into();
     // A quarter of a usual 32 MiB cache, and rows of no fewer than 4 KiB.
     let chunk = ((8 << 20) / (4 * rows.n().max(1))).clamp(1024, WIDENED);
-    // Neighbouring pairs share their first row, and pairs of one piece share a worker's passes.
+    // Adjacent pairs share their first row, and pairs of one piece share a worker's passes.
     let piece = pairs.len().div_ceil(rayon::current_num_threads()).max(64);
     let mut out = vec![0.0; pairs.len()];
     out.par_chunks_mut(piece).zip(pairs.par_chunks(piece)).for_each(|(out, pairs)| {
@@ -28,9 +28,9 @@ pub(crate) fn squared_distances<'a>(rows: impl Into<Rows<'a>>, pairs: &[(u32, u3
     out
 }
 
-/// Rows of a set that are worked through together, and with how many others at a time.
+/// Rows of a set that are processed together, and the number of other rows at a time.
 const TOGETHER: usize = 64;
-/// Bytes of such rows that are held as numbers to compute with: part of the second-level cache.
+/// Bytes of such rows that are held widened: part of the L2 cache.
 const HELD: usize = 128 << 10;
 /// Columns at a time at most. A lane sums 128 squares of bytes' differences then, less than 2^24.
 const COLUMNS: usize = 128 * GROUP;
@@ -41,7 +41,7 @@ pub(crate) fn among<'a>(rows: impl Into<Rows<'a>>, sets: &[u32], size: usize) ->
     let rows = rows.into();
     let each = size * size.saturating_sub(1) / 2;
     let mut out = vec![0.0; sets.len().checked_div(size).unwrap_or(0) * each];
-    // A task to some rows of a set, against those before them.
+    // A task takes some rows of a set, against those before them.
     let mut tasks = Vec::new();
     if each > 0 {
         for (set, mut rest) in sets.chunks_exact(size).zip(out.chunks_exact_mut(each)) {
@@ -90,7 +90,7 @@ fn of_block<S: Scratch>(rows: &Rows<'_>, set: &[u32], block: Range<usize>, out: 
     }
 }
 
-/// Values that are worked on side by side.
+/// Values processed in parallel lanes.
 const GROUP: usize = 8;
 
 /// Numbers that differences and their squares are computed with.
@@ -177,7 +177,7 @@ fn total<S: Scratch>(partial: &[S; GROUP]) -> f64 {
     partial.iter().map(|v| v.f64()).sum()
 }
 
-/// The part of a pair's squared distance that some columns hold.
+/// The contribution of some columns to a pair's squared distance.
 fn part(rows: &Rows<'_>, i: usize, j: usize, columns: Range<usize>) -> f64 {
     match (rows.row(i, columns.clone()), rows.row(j, columns)) {
         (Run::U8(a), Run::U8(b)) => part_u8(a, b) as f64,

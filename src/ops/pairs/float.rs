@@ -1,7 +1,7 @@
-//! Inner products of centred f32 rows, and the forward error bound of the distances they give. Serves where distances
-//! themselves are wanted, and where a grid of 256 steps is too coarse to tell neighbours apart.
+//! Inner products of centred f32 rows, and the forward error bound of their distances. Used where distances themselves
+//! are wanted, and where a grid of 256 steps is too coarse to separate neighbours.
 //!
-//! Rows travel in panels of 16, as those of bytes do: the values of 16 rows side by side, column after column.
+//! Rows are packed in panels of 16, as those of bytes: the values of 16 rows side by side, column after column.
 
 use super::panels::Panels;
 use super::tiles::{Operands, Products};
@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Columns that a micro-kernel sums over; chunks are then added in f32. Two panels of this depth (16 KiB each) stay in
-/// the first-level cache.
+/// the L1 cache.
 const DEPTH: usize = 256;
 
 /// Samples shifted by their mean and scaled to [-1, 1]: distances shrink by one known factor, and
@@ -25,9 +25,9 @@ pub(crate) struct Centred<'a> {
     /// A 32-bit float for all but 64-bit values.
     scale: f64,
     simd: Simd,
-    /// |x|^2 of each centred, scaled row as f32 arithmetic made it.
+    /// |x|^2 of each centred, scaled row, from f32 arithmetic.
     pub squares: Vec<f64>,
-    /// How far a tile's values can be from the squared distance.
+    /// Error bounds of a tile's values.
     pub bounds: Bounds,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Centred<'a> {
             false => 1.0,
         };
         // A subnormal range overflows the scale, an extreme one centring itself: the bound is then
-        // infinite, every pair is a candidate, and differences decide.
+        // infinite, every pair is a candidate, and recomputed differences decide.
         let sane = this.scale.is_finite() && this.scale > 0.0 && widest.is_finite();
         if !sane {
             this.scale = 0.0;
@@ -58,7 +58,7 @@ impl<'a> Centred<'a> {
         this.squares = this.reduce_rows(|row| {
             row.chunks(8).map(|v| v.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>()).sum::<f64>()
         });
-        // The tiny term covers products that vanish below the least f32.
+        // The tiny term covers products that underflow in f32.
         let norm: Vec<f64> = this.squares.iter().map(|s| (s + 1e-24).sqrt()).collect();
         let worst = norm.iter().copied().fold(0.0, f64::max);
         // u = 2^-24. Each product passes at most DEPTH + chunks additions, and is rounded itself where they are
@@ -82,7 +82,7 @@ impl<'a> Centred<'a> {
     /// Columns `from .. from + out.len()` of row `row`, centred and scaled.
     fn read(&self, row: usize, from: usize, out: &mut [f32]) {
         if self.scale == 0.0 {
-            // Centring may overflow, and infinity times 0 would be NaN, which no screen lets through.
+            // Centring may overflow, and infinity times 0 would be NaN, which every screen rejects.
             return out.fill(0.0);
         }
         for columns in blocks(0..out.len(), WIDENED) {
@@ -103,7 +103,7 @@ impl<'a> Centred<'a> {
         }
     }
 
-    /// The greatest distance of a value from its column's mean.
+    /// The largest distance of a value from its column's mean.
     fn widest(&self) -> f64 {
         match self.rows.kind() {
             Kind::F64 => {
@@ -138,7 +138,7 @@ impl<'a> Centred<'a> {
 }
 
 fn column_means(rows: &Rows<'_>) -> Vec<f64> {
-    // A band of columns to each task: sums run down the rows in order, whatever the thread count.
+    // A task takes a band of columns: sums run down the rows in order, whatever the number of threads.
     const BAND: usize = 1024;
     let mut mean = vec![0.0f64; rows.dim()];
     mean.par_chunks_mut(BAND).enumerate().for_each(|(band, mean)| {
@@ -160,7 +160,7 @@ fn add<T: Float>(sums: &mut [f64], values: &[T]) {
     }
 }
 
-/// Where a block's sums begin.
+/// The start of a block's sums.
 #[derive(Clone, Copy)]
 pub(crate) struct FloatPlace(*mut f32);
 

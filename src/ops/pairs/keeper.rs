@@ -1,15 +1,15 @@
-//! Keeps, of the pairs offered to it, those that may be among the k nearest, given only bounds.
+//! Keeps the candidates for a sample's k nearest among the pairs offered to it, given only bounds.
 
-/// What a sample knows of its neighbours so far.
+/// A sample's candidates so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keeper {
-    /// The k smallest greatest-possible squared distances, ascending; empty where distances are exact.
+    /// The k smallest upper bounds of squared distances, ascending; empty where distances are exact.
     pub upper: Vec<f64>,
-    /// Pairs that may be among the k nearest: least possible squared distance and sample.
+    /// Candidates for the k nearest: lower bound of the squared distance, and sample.
     pub found: Vec<(f64, u32)>,
-    /// Distances are exact, and pairs above this one are not among the k nearest.
+    /// Where distances are exact: pairs above this are not among the k nearest.
     pub exact: Option<f64>,
-    /// Too many pairs may be: this screen is too coarse for this sample.
+    /// Too many candidates: this screen is too coarse for this sample.
     pub loose: bool,
     /// Wants no more pairs.
     pub closed: bool,
@@ -33,10 +33,10 @@ impl Keeper {
             return;
         }
         if exact {
-            // A selection now and then is cheaper than a sorted list, and lets few more pairs in.
+            // An occasional selection is cheaper than a sorted list, and admits few more pairs.
             let most = 2 * k + 16;
             if self.found.is_empty() {
-                // At once: lists that grow step by step have threads wait for the allocator.
+                // At once: lists that grow step by step make threads wait for the allocator.
                 self.found.reserve_exact(most);
             }
             self.found.push((low, j as u32));
@@ -57,7 +57,7 @@ impl Keeper {
             self.upper.insert(at, high);
         }
         self.found.push((low, j as u32));
-        // Most samples never need the room that there may be: of many samples it would be most of the memory.
+        // Most samples never need the full capacity: for many samples it would be most of the memory.
         if self.found.len() == self.found.capacity() || self.found.len() > capacity(k) {
             let reach = self.reach(k);
             self.found.retain(|(low, _)| *low <= reach);
@@ -72,12 +72,12 @@ impl Keeper {
     }
 }
 
-/// Pairs that a keeper holds at most.
+/// The capacity of a keeper.
 pub(crate) fn capacity(k: usize) -> usize {
     4 * k + 128
 }
 
-/// Leaves the `k` nearest, the last of them in the last place.
+/// Keeps the `k` nearest, with the farthest of them last.
 pub(crate) fn keep_nearest(found: &mut Vec<(f64, u32)>, k: usize) {
     if found.len() > k {
         found.select_nth_unstable_by(k - 1, order);
@@ -89,7 +89,7 @@ pub(crate) fn sort(found: &mut [(f64, u32)]) {
     found.sort_unstable_by(order);
 }
 
-/// The nearer first; of ties the lower index.
+/// Nearer pairs first; ties go to the lower index.
 fn order(a: &(f64, u32), b: &(f64, u32)) -> std::cmp::Ordering {
     a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
 }

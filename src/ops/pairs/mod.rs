@@ -4,7 +4,7 @@
 //! Two engines fill tiles. [`int`] multiplies 8-bit values exactly: the data itself where it is 8-bit,
 //! else floats quantised to 8 bits, whose rounding is a known vector, so that the triangle inequality
 //! bounds every true distance from both sides. [`float`] multiplies centred f32 rows, with the forward error bound
-//! of its sums. [`tiles`] shares the work out, for both. Whoever reads a tile sees one thing: a value and its [`Bounds`].
+//! of its sums. [`tiles`] distributes the work of both. Readers of a tile see a value and its [`Bounds`].
 
 #[cfg(gpu)]
 pub(crate) mod cuda;
@@ -27,7 +27,7 @@ use scan::Sum;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// Samples that are handled together: a panel's rows, a vector's lanes.
+/// Samples processed together: a panel's rows, a vector's lanes.
 pub(crate) const LANES: usize = 16;
 
 /// Rows and columns of a tile at most. Its sums take 16 MiB (48 where rows are long); larger tiles
@@ -38,15 +38,15 @@ pub(crate) const TILE: usize = 2048;
 /// stay in the second-level cache.
 pub(crate) const BLOCK: usize = 8 * LANES;
 
-/// A screened value this many times its error bound is good enough for the mean; closer pairs are
-/// recomputed. The bound adds up worst cases over thousands of roundings, which chance keeps far below.
+/// A screened value this many times its error bound is precise enough for the mean; closer pairs are
+/// recomputed. The bound adds worst cases of thousands of roundings; actual errors are far smaller.
 pub(crate) const NEAR: f64 = 1000.0;
 
-/// On the CPU a value is good enough, too, only above this many times (|x| + |y|)^2: shorter chunks of a product make the
-/// worst case better, and hardly what roundings of the samples themselves come to.
+/// On the CPU a value must also be above this many times (|x| + |y|)^2: shorter chunks of a product improve the worst case,
+/// but hardly the rounding errors of the samples themselves.
 const NEAR_FLOATS: f64 = 1.0 / 32.0;
 
-/// Some rows against some columns; on the diagonal both are the same samples.
+/// Rows and columns of a tile; on the diagonal both are the same samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tile {
     pub rows: Range<usize>,
@@ -55,8 +55,8 @@ pub(crate) struct Tile {
 }
 
 impl Tile {
-    /// Entries between one row of a tile and the next. The odd panel keeps rows that are handled
-    /// together from falling into the same set of the first-level cache.
+    /// Stride of a tile's rows. The odd panel keeps rows that are processed together from mapping to the same set of the
+    /// L1 cache.
     pub(crate) fn stride(&self) -> usize {
         self.cols.len().next_multiple_of(LANES) + LANES
     }
@@ -101,12 +101,12 @@ impl<S> Block<'_, S> {
     }
 }
 
-/// Who looks at a tile's blocks as they are made, several threads at once.
+/// A reader of a tile's blocks as they are computed, by several threads at once.
 pub(crate) trait Reader: Sync {
     fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>);
 }
 
-/// Two that look at the same blocks.
+/// Two readers of the same blocks.
 impl<A: Reader, B: Reader> Reader for (A, B) {
     fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
         self.0.read(tile, block);
@@ -114,7 +114,7 @@ impl<A: Reader, B: Reader> Reader for (A, B) {
     }
 }
 
-/// One that may not be there.
+/// An optional reader.
 impl<A: Reader> Reader for Option<A> {
     fn read<S: Sum>(&self, tile: &Tile, block: &Block<'_, S>) {
         if let Some(reader) = self {
@@ -123,7 +123,7 @@ impl<A: Reader> Reader for Option<A> {
     }
 }
 
-/// Tiles that together hold every unordered pair of `n` samples once.
+/// Tiles that together cover every unordered pair of `n` samples once.
 pub(crate) fn tiles(n: usize) -> Vec<Tile> {
     let ranges: Vec<_> = blocks(0..n, TILE).collect();
     let mut all = Vec::new();
@@ -137,13 +137,13 @@ pub(crate) fn tiles(n: usize) -> Vec<Tile> {
     all
 }
 
-/// `range` cut into pieces of `size`, the last one shorter.
+/// `range` divided into pieces of `size`, the last one shorter.
 pub(crate) fn blocks(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
     let end = range.end;
     range.step_by(size).map(move |from| from..end.min(from + size))
 }
 
-/// How far a tile's value can be from the pair's squared distance.
+/// Error bounds of a tile's values as squared distances.
 #[derive(Clone, Debug)]
 pub(crate) enum Bounds {
     /// The value times `unit` is the squared distance.
@@ -159,7 +159,7 @@ pub(crate) enum Bounds {
         error: Vec<f64>,
         /// The largest of them.
         worst: f64,
-        /// The value is off by at most twice the product of two samples' entries here.
+        /// The error of the value is at most twice the product of both samples' entries.
         product: Vec<f64>,
         /// The largest of them.
         worst_product: f64,
@@ -183,7 +183,7 @@ impl Bounds {
         matches!(self, Bounds::Exact { .. })
     }
 
-    /// Whether values say anything of distances.
+    /// Whether values have finite error bounds.
     pub(crate) fn bounded(&self) -> bool {
         match self {
             Bounds::Quantised { worst, .. } => worst.is_finite(),
@@ -199,18 +199,18 @@ impl Bounds {
         }
     }
 
-    /// Pairs of value `near` (norm_i + norm_j)^2 or less must be recomputed where means or counts by distance
-    /// are to be right; and those norms. Exact values need none: any `entries`, one for each sample, will do.
+    /// `near` and the norms: pairs of value `near` (norm_i + norm_j)^2 or less must be recomputed for precise means and counts.
+    /// Exact values need no norms: any `entries`, one per sample, will do.
     pub(crate) fn near<'a>(&'a self, entries: &'a [f64]) -> (f64, &'a [f64]) {
         match self {
             Bounds::Exact { .. } => (0.0, entries),
-            // Nothing is known of these values: all pairs must.
+            // Nothing is known about these values: all pairs are recomputed.
             Bounds::Quantised { error, .. } => (f64::INFINITY, error),
             Bounds::Rounded { eta, norm, .. } => ((NEAR * eta).max(NEAR_FLOATS), norm),
         }
     }
 
-    /// The least and the greatest squared distance that samples `i` and `j` can have, given a value.
+    /// Lower and upper bound of the squared distance of samples `i` and `j`, given a value.
     pub(crate) fn interval(&self, i: usize, j: usize, value: f64) -> (f64, f64) {
         match self {
             Bounds::Exact { unit } => (value * unit, value * unit),
@@ -229,7 +229,7 @@ impl Bounds {
         }
     }
 
-    /// The greatest squared distance that a pair of sample `i` with this value can have, whoever the other is.
+    /// Upper bound of the squared distance of a pair of sample `i` with this value and any other sample.
     pub(crate) fn greatest(&self, i: usize, value: f64) -> f64 {
         match self {
             Bounds::Exact { unit } => value * unit,
@@ -241,7 +241,7 @@ impl Bounds {
         }
     }
 
-    /// A value above which no pair of sample `i` can have a least squared distance of `squared` or less.
+    /// A value above which the lower bound of any pair of sample `i` exceeds `squared`.
     pub(crate) fn limit(&self, i: usize, squared: f64) -> f64 {
         if squared.is_infinite() {
             return squared;
@@ -254,7 +254,7 @@ impl Bounds {
             }
             Bounds::Rounded { eta, unit, norm, worst } => squared / unit + eta * (norm[i] + worst).powi(2),
         };
-        // Room for the roundings of these few operations: letting a pair through costs nothing.
+        // A margin for the roundings of these few operations: an extra pair costs nothing.
         limit * (1.0 + 1e-9)
     }
 }

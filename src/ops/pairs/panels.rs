@@ -1,7 +1,6 @@
-//! Memory for packed rows: chunk after chunk of columns, in one piece, and of huge pages where that is large.
+//! Memory for packed rows: chunks of columns in one allocation, with huge pages where it is large.
 //!
-//! A pass over a few thousand samples takes milliseconds, a tenth of which was spent on page faults: 4 KB at a time, a
-//! fault for each, at every call anew.
+//! A pass over a few thousand samples takes milliseconds, a tenth of which were page faults, one per 4 KB at every call.
 
 use bytemuck::Pod;
 use memmap2::MmapMut;
@@ -19,7 +18,7 @@ pub(crate) struct Panels<T> {
 
 enum Memory<T> {
     Small(Vec<T>),
-    /// Mapped memory, and the bytes of it that are used, from the start of a huge page on.
+    /// Mapped memory, and its used bytes, from the start of a huge page on.
     Huge(MmapMut, Range<usize>),
 }
 
@@ -30,7 +29,7 @@ impl<T> Default for Panels<T> {
 }
 
 impl<T: Pod + Send + Sync> Panels<T> {
-    /// Makes chunks of these lengths in place of those that there were. They hold any values.
+    /// Replaces the chunks by chunks of these lengths, with arbitrary values.
     pub fn lay_out(&mut self, lengths: impl Iterator<Item = usize>) -> Vec<&mut [T]> {
         self.ends.clear();
         self.ends.extend(lengths.scan(0, |end, length| {
@@ -39,7 +38,7 @@ impl<T: Pod + Send + Sync> Panels<T> {
         }));
         let len = self.ends.last().copied().unwrap_or(0);
         if self.memory.all().len() < len {
-            // First out, then in.
+            // Free the old memory first.
             self.memory = Memory::Small(Vec::new());
             self.memory = Memory::new(len);
         }
@@ -61,17 +60,17 @@ impl<T: Pod + Send + Sync> Panels<T> {
 
 impl<T: Pod + Send + Sync> Memory<T> {
     fn new(len: usize) -> Self {
-        // Fresh pages are zeros as they come: the threads that fill them touch them first.
+        // Fresh pages are zero: the threads that fill them touch them first.
         Self::huge(len * size_of::<T>()).unwrap_or_else(|| Memory::Small(vec![T::zeroed(); len]))
     }
 
-    /// `None` where so few bytes do not fill a page, or where the system gives none: the allocator's do then.
+    /// `None` for less than a page, or where the system has none: the allocator is used then.
     fn huge(bytes: usize) -> Option<Self> {
         if bytes < HUGE {
             return None;
         }
         let pages = bytes.checked_next_multiple_of(HUGE)?;
-        // One more, to begin where a page does; what is not touched takes no memory.
+        // One more page for alignment; untouched memory costs nothing.
         let map = MmapMut::map_anon(pages.checked_add(HUGE)?).ok()?;
         let from = map.as_ptr().align_offset(HUGE);
         if from > HUGE {
@@ -79,7 +78,7 @@ impl<T: Pod + Send + Sync> Memory<T> {
         }
         #[cfg(target_os = "linux")]
         {
-            // A kernel without huge pages refuses, and gives small ones.
+            // A system without huge pages refuses, and uses small ones.
             _ = map.advise_range(memmap2::Advice::HugePage, from, pages);
         }
         Some(Memory::Huge(map, from..from + bytes))
@@ -88,7 +87,7 @@ impl<T: Pod + Send + Sync> Memory<T> {
     fn all(&self) -> &[T] {
         match self {
             Memory::Small(values) => values,
-            // They begin at a huge page.
+            // The start of a huge page.
             Memory::Huge(map, used) => bytemuck::cast_slice(&map[used.clone()]),
         }
     }
@@ -105,7 +104,7 @@ impl<T: Pod + Send + Sync> Memory<T> {
 mod tests {
     use super::*;
 
-    /// Each chunk keeps what was written to it, whatever there was before, in small memory and in huge pages.
+    /// Each chunk keeps its values, in small memory and in huge pages.
     #[test]
     fn chunks_lie_apart() {
         let mut panels = Panels::<u32>::default();

@@ -1,5 +1,5 @@
-//! A pass over all pairs on the CPU, for readers that want values as good as the data allows: exact products
-//! where samples lie on a grid of 256 steps, products of floats elsewhere.
+//! A pass over all pairs on the CPU, with the most precise values that the data allows: exact products where samples lie on
+//! a grid of 256 steps, products of floats elsewhere.
 
 use super::float::Centred;
 use super::int::{IntProducts, RowTerms, row_terms};
@@ -7,7 +7,7 @@ use super::tiles::{Products, Tiles};
 use super::{Bounds, Quantised, Reader, Rows, Tile};
 use crate::simd::Simd;
 
-/// What fills the tiles of a pass, chosen once for a set of samples, or for two sets.
+/// The products of a pass, chosen once for one or two sets of samples.
 pub(crate) struct Pass<'a> {
     rows: Rows<'a>,
     engine: Engine<'a>,
@@ -32,7 +32,7 @@ impl<'a> Pass<'a> {
         Pass { rows: samples, engine }
     }
 
-    /// How far values can be from squared distances.
+    /// Error bounds of values.
     pub(crate) fn bounds(&self) -> &Bounds {
         match &self.engine {
             Engine::Grid { bounds, .. } => bounds,
@@ -40,12 +40,12 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Whether tiles hold 32-bit integers, and values are such too.
+    /// Whether tiles and values are 32-bit integers.
     pub(crate) fn integers(&self) -> bool {
         matches!(&self.engine, Engine::Grid { products, .. } if products.narrow())
     }
 
-    /// A pair's value is the first sample's term of the first kind, and the second's of the second, less
+    /// Row and column terms: a pair's value is the first sample's row term plus the second's column term minus
     /// twice the tile's entry.
     pub(crate) fn terms(&self) -> (&[f64], &[f64]) {
         match &self.engine {
@@ -55,7 +55,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Shows every pair once, block by block, several threads at once; after each tile calls `settle` with
-    /// the reader, the tile, and the fraction of tiles behind.
+    /// the reader, the tile, and the fraction of finished tiles.
     pub(crate) fn blocks<R: Reader>(&self, reader: &mut R, settle: impl FnMut(&mut R, &Tile, f64)) {
         match &self.engine {
             Engine::Grid { products, .. } => blocks(&self.rows, products, reader, settle),

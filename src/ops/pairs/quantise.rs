@@ -1,8 +1,8 @@
 //! Rows for the integer engine: bytes as they are, or floats on a grid of 256 or 65 536 steps.
 //!
-//! A 16-bit value X is two planes of bytes, X = 256 high + low. Of the four products that X.Y needs,
-//! the three that matter are made. The fourth, low.low, is that of two nearly centred remainders once
-//! 128 is taken from each byte: it is bounded by their norms (Cauchy and Schwarz) and left out.
+//! A 16-bit value X is two planes of bytes, X = 256 high + low. Of the four products in X.Y, the three
+//! largest are computed. The fourth, low.low, is a product of two nearly centred remainders after
+//! subtracting 128 from each byte: it is bounded by their norms (Cauchy-Schwarz) and left out.
 
 use super::int::{Pass, Totals};
 use super::{Bounds, Float, Rows, Run, WIDENED, blocks};
@@ -11,8 +11,7 @@ use crate::simd::vectorized;
 use macro_rules_attribute::apply;
 use rayon::prelude::*;
 
-/// The 8- or 16-bit form of a set of samples, made anew each time it is read: nothing is stored but
-/// the grid.
+/// The 8- or 16-bit form of a set of samples, computed at each read: only the grid is stored.
 #[derive(Clone)]
 pub(crate) struct Quantised<'a> {
     rows: Rows<'a>,
@@ -28,7 +27,7 @@ pub(crate) struct Quantised<'a> {
 }
 
 impl<'a> Quantised<'a> {
-    /// The 8-bit form of `rows`, and how far distances between 8-bit forms are from the truth.
+    /// The 8-bit form of `rows`, and the error bounds of its distances.
     pub(crate) fn new(rows: impl Into<Rows<'a>>) -> (Self, Bounds) {
         let rows = rows.into();
         if rows.bytes() {
@@ -71,7 +70,7 @@ impl<'a> Quantised<'a> {
         (this, bounds)
     }
 
-    /// The same grid for other samples, which may lie beside it no further than these do.
+    /// The same grid for other samples, which must lie within its range.
     pub(crate) fn on_same_grid(&self, rows: impl Into<Rows<'a>>) -> (Self, Bounds) {
         let this = Quantised { rows: rows.into(), ..self.clone() };
         let bounds = this.bounds(this.rows.n());
@@ -82,12 +81,12 @@ impl<'a> Quantised<'a> {
         self.rows.dim()
     }
 
-    /// How many bytes make a value.
+    /// Bytes per value.
     pub(crate) fn planes(&self) -> usize {
         if self.fine { 2 } else { 1 }
     }
 
-    /// The products that make a pair's inner product: of the 16-bit form, a 256th of it.
+    /// The products that make up a pair's inner product; for the 16-bit form, 1/256 of it.
     pub(crate) fn passes(&self) -> &'static [Pass] {
         const ALL: [Pass; 3] = [
             Pass { left: 0, right: 0, weight: 0 },
@@ -97,12 +96,12 @@ impl<'a> Quantised<'a> {
         if self.fine { &ALL } else { &ALL[..1] }
     }
 
-    /// What the passes' products are weighed with.
+    /// Weights of the passes' products.
     pub(crate) fn weights(&self) -> &'static [i64] {
         if self.fine { &[256, 1] } else { &[1] }
     }
 
-    /// A row's term in the squared distance (of the 16-bit form, a 256th of it).
+    /// A row's term in the squared distance; for the 16-bit form, 1/256 of it.
     pub(crate) fn term(&self, total: &Totals) -> f64 {
         let [high, mixed, low] = total.products.map(|p| p as f64);
         if !self.fine {
@@ -132,15 +131,15 @@ impl<'a> Quantised<'a> {
         }
     }
 
-    /// How far distances between these forms are from the truth, measured sample by sample.
+    /// The error bounds of distances between these forms, measured sample by sample.
     fn bounds(&self, n: usize) -> Bounds {
         let step = self.range / if self.fine { 65535.0 } else { 255.0 };
         let (mut error, product): (Vec<f64>, Vec<f64>) =
             (0..n).into_par_iter().map(|i| self.errors(i, step)).unzip();
-        // Data that lies on the grid (8-bit images stored as floats) loses nothing.
+        // Data on the grid (8-bit images stored as floats) has no error.
         let worst = error.iter().copied().fold(0.0, f64::max);
         if worst == 0.0 && !self.fine {
-            // Without a range all samples are one, and any unit will do.
+            // Without a range all samples are equal, and any unit will do.
             return Bounds::Exact { unit: if step > 0.0 { step * step } else { 1.0 } };
         }
         // The places on the grid are rounded where errors are measured: to 2^-53 of where they lie. (64-bit values are
@@ -155,8 +154,7 @@ impl<'a> Quantised<'a> {
         Bounds::Quantised { step: unit, error, worst, product, worst_product }
     }
 
-    /// |x - its quantised form| of row `i`, and the norm of what its product leaves out,
-    /// both rounded up.
+    /// |x - its quantised form| of row `i`, and the norm of its omitted part, both rounded up.
     fn errors(&self, i: usize, step: f64) -> (f64, f64) {
         const CHUNK: usize = 1024;
         if self.rows.bytes() {
@@ -189,13 +187,13 @@ impl<'a> Quantised<'a> {
     }
 }
 
-/// Values on a grid of 256 steps from `low` on. Any rounding will do, since its error is measured.
+/// Quantises values to a grid of 256 steps from `low` on. Any rounding will do, since its error is measured.
 #[apply(vectorized)]
 fn steps_256<T: Float>(values: &[T], low: &[T], scale: f64, out: &mut [u8]) {
     for ((out, x), low) in out.iter_mut().zip(values).zip(low) {
         let steps = (x.steps(*low, scale) + 0.5).min(255.0);
-        // SAFETY: x >= low and scale >= 0, so that this is between 0 and 255, and no NaN: a plain
-        // conversion, where a saturating one would not run in vectors.
+        // SAFETY: x >= low and scale >= 0, so that this is between 0 and 255, and no NaN. A saturating
+        // conversion would not vectorise.
         *out = unsafe { steps.to_int_unchecked::<i32>() } as u8;
     }
 }
@@ -254,7 +252,7 @@ pub(super) fn widest<T: Float>(low: &[T], high: &[T]) -> f64 {
     low.iter().zip(high).map(|(low, high)| high.f64() - low.f64()).fold(0.0, f64::max)
 }
 
-/// The least and the greatest value of each column of floats; nothing where there are no rows.
+/// Minimum and maximum of each column of floats; empty without rows.
 pub(super) fn column_ranges<T: Float>(rows: &Rows<'_>) -> (Vec<T>, Vec<T>) {
     let piece = rows.samples().div_ceil(rayon::current_num_threads()).max(1);
     let pieces: Vec<_> = rows.sets().flat_map(|set| blocks(set, piece)).collect();

@@ -1,6 +1,5 @@
-//! The rows that pair operations read, numbered in one sequence: the samples of one set, or queries and then
-//! the reference samples that they are compared with. Engines see rows, not sets: a grid, a centre or a
-//! bound that holds for the sequence holds for both.
+//! The rows of pair operations, numbered in one sequence: the samples of one set, or queries followed by reference samples.
+//! Engines see rows, not sets: a grid, a centre or a bound of the sequence holds for both.
 
 use super::{BLOCK, TILE, Tile, blocks};
 use crate::points::{Gathered, Kind};
@@ -15,8 +14,8 @@ use std::ops::Range;
 pub(crate) struct Rows<'a> {
     first: Points<'a>,
     /// The reference samples, and the number of their first row: a whole number of blocks, so that no
-    /// panel and no block holds rows of both sets. Rows between the sets are in no pair; they read as the
-    /// last query.
+    /// panel and no block holds rows of both sets. Padding rows between the sets are in no pair; they read as
+    /// the last query.
     reference: Option<(Points<'a>, usize)>,
 }
 
@@ -42,19 +41,19 @@ pub(crate) enum Run<'a> {
     BF16(&'a [bf16]),
 }
 
-/// What engines compute with: 64-bit values as they are, all others as 32-bit floats.
+/// The types in which engines compute: f64 for 64-bit values, f32 for all others.
 pub(crate) trait Float: Copy + Send + Sync {
     const INFINITY: Self;
     const NEG_INFINITY: Self;
     fn f64(self) -> f64;
     fn least(self, other: Self) -> Self;
     fn greatest(self, other: Self) -> Self;
-    /// How many steps lie between `low` and this, rounded anyhow. It is not below 0 where this is not below `low`.
+    /// The number of steps from `low`, with any rounding. It is not below 0 where the value is not below `low`.
     fn steps(self, low: Self, scale: f64) -> f32;
-    /// How far this is from the place `along` above `low`: to rounding of this where it has 32 bits, of both
-    /// distances from `low` where it has 64.
+    /// The distance from the grid point `along` above `low`: up to the rounding of the value in f32, or of both distances from
+    /// `low` in f64.
     fn off(self, low: Self, along: f64) -> f64;
-    /// Shows [`WIDENED`] values at most of a run of this kind.
+    /// Passes up to [`WIDENED`] values of a run of this kind to `see`.
     fn see<T>(run: Run<'_>, see: impl FnOnce(&[Self]) -> T) -> T;
 }
 
@@ -82,8 +81,8 @@ impl Float for f32 {
         (self - low) * scale as f32
     }
 
-    /// The place is put together first: this less a far larger start would lose this, and a sample could seem to
-    /// lie on the grid.
+    /// The grid point is computed first: subtracting a far larger start would lose the value, and a sample could seem to lie
+    /// on the grid.
     #[inline(always)]
     fn off(self, low: Self, along: f64) -> f64 {
         f64::from(self) - (f64::from(low) + along)
@@ -132,7 +131,7 @@ impl Float for f64 {
     }
 }
 
-/// The longest run that is shown as floats, so that 16-bit ones are widened within the first-level cache.
+/// The longest run converted to floats, so that 16-bit values are widened within the L1 cache.
 pub(crate) const WIDENED: usize = 4096;
 
 impl<'a> Rows<'a> {
@@ -196,12 +195,12 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The rows that are asked about: all, or the queries.
+    /// The query rows: all, or the queries.
     pub(crate) fn asked(&self) -> Range<usize> {
         0..self.first.n()
     }
 
-    /// The rows that those are paired with: all, or the reference samples.
+    /// Their partners: all, or the reference samples.
     pub(crate) fn partners(&self) -> Range<usize> {
         self.reference.map_or(0, |(_, start)| start)..self.n()
     }
@@ -211,18 +210,18 @@ impl<'a> Rows<'a> {
         std::iter::once(self.asked()).chain(self.two().then(|| self.partners()))
     }
 
-    /// Samples in all.
+    /// Total number of samples.
     pub(crate) fn samples(&self) -> usize {
         self.sets().map(|set| set.len()).sum()
     }
 
-    /// The rows that row `i` is paired with, itself left out.
+    /// The partners of row `i`, without itself.
     pub(crate) fn others(&self, i: usize) -> impl Iterator<Item = usize> + Clone {
         let partners = self.partners();
         (partners.start..partners.end).filter(move |&j| j != i)
     }
 
-    /// Of each set `count` samples, evenly spaced.
+    /// `count` evenly spaced samples of each set.
     pub(crate) fn some(&self, count: usize) -> Vec<Gathered> {
         let sets = std::iter::once(&self.first).chain(self.reference.as_ref().map(|(set, _)| set));
         sets.map(|set| set.gather(&(0..count).map(|p| p * set.n() / count).collect::<Vec<_>>())).collect()
@@ -249,7 +248,7 @@ impl<'a> Rows<'a> {
         Run::new(&set, (rows.start - start) * set.dim()..(rows.end - start) * set.dim())
     }
 
-    /// Tiles that together hold every pair once.
+    /// Tiles that together cover every pair once.
     pub(crate) fn tiles(&self) -> Vec<Tile> {
         if !self.two() {
             return super::tiles(self.n());
@@ -272,8 +271,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Shows [`WIDENED`] values at most as 32-bit floats, which hold all kinds but 64-bit ones: those have a reader
-    /// of their own, [`Float::see`].
+    /// Passes up to [`WIDENED`] values as f32, which holds all kinds except 64-bit values: for those see [`Float::see`].
     #[inline(always)]
     pub(crate) fn with_floats<T>(self, see: impl FnOnce(&[f32]) -> T) -> T {
         match self {
@@ -305,7 +303,7 @@ impl<'a> Run<'a> {
         see(&buffer[..len])
     }
 
-    /// The values as they lie in memory.
+    /// The values as stored in memory.
     #[cfg(gpu)]
     pub(crate) fn bytes(&self) -> &'a [u8] {
         match self {

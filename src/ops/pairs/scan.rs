@@ -1,5 +1,5 @@
-//! Reads a tile's sums as pair values and picks out the few that matter, 16 at a time.
-//! Each function is compiled for the vectors at hand and chosen at run time.
+//! Reads a tile's sums as pair values and selects the few below a limit, 16 at a time.
+//! Each function is compiled for each instruction set and chosen at run time.
 
 use super::LANES;
 use crate::simd::{Simd, vectorized};
@@ -7,7 +7,7 @@ use macro_rules_attribute::apply;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
-/// What engines store a tile in: a type whose values f64 holds exactly.
+/// The type of a tile's sums, whose values f64 represents exactly.
 pub(crate) trait Sum: Copy + Send + Sync {
     fn f64(self) -> f64;
 
@@ -100,7 +100,7 @@ impl Sum for f32 {
     }
 }
 
-/// Pairs that passed: their places, and their values in the same order.
+/// Hits: the indices of pairs, and their values in the same order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Hits {
     places: Vec<u64>,
@@ -126,7 +126,7 @@ impl Hits {
 }
 
 /// One row against whole groups of columns: appends to `by_row` the pairs whose value is at most the row's limit, and
-/// to `by_col` those whose value is at most the column's own. Places are counted from `first`.
+/// to `by_col` those whose value is at most the column's own. Indices are counted from `first`.
 pub(crate) fn hits<S: Sum>(
     row: (f64, f64),
     col_terms: &[f64],
@@ -149,9 +149,9 @@ pub(crate) fn hits<S: Sum>(
     }
 }
 
-/// By hand, since compilers take comparisons of many lanes apart into single bits. What passed is written eight lanes at
-/// a time, those that passed in front, and the next write goes over the others: no branch depends on which they are,
-/// or on how many, but on whether there are any. Plain arithmetic in the same order gives the portable form's values.
+/// Written with intrinsics, since compilers split comparisons of many lanes into single bits. Hits are compressed to the
+/// front of eight lanes and written; the next write overwrites the rest: the only branch is on whether there are any.
+/// Plain arithmetic in the same order gives the portable form's values.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512dq")]
 fn hits_512<S: Sum>(
@@ -207,7 +207,7 @@ fn hits_512<S: Sum>(
     }
 }
 
-/// By hand, too: what passed is looked for in the bits of both comparisons.
+/// Written with intrinsics too: hits are found in the bits of both comparisons.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 pub(super) fn hits_256<S: Sum>(
@@ -286,7 +286,7 @@ pub(super) fn hits_portable<S: Sum>(
     }
 }
 
-/// Pairs that passed, in integers: their places, and their values in the same order.
+/// Hits in integers: the indices of pairs, and their values in the same order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct IntHits {
     places: Vec<u32>,
@@ -304,13 +304,13 @@ impl IntHits {
         self.places.iter().zip(&self.values).map(|(place, value)| (*place as usize, *value))
     }
 
-    /// Makes room for so many more.
+    /// Reserves space for so many more.
     fn reserve(&mut self, more: usize) {
         self.places.reserve(more);
         self.values.reserve(more);
     }
 
-    /// Where the next place and value go.
+    /// Pointers to the next index and value.
     fn ends(&mut self) -> (*mut u32, *mut i32) {
         (
             self.places.spare_capacity_mut().as_mut_ptr().cast(),
@@ -329,12 +329,12 @@ impl IntHits {
     }
 }
 
-/// Terms of rows or columns in 32 bits: sums wrap around as these do, and what they come to is below 2^31.
+/// Terms of rows or columns in 32 bits: intermediate sums wrap around, and results are below 2^31.
 pub(crate) fn wrapped(terms: &[f64]) -> Vec<i32> {
     terms.iter().map(|term| *term as i64 as i32).collect()
 }
 
-/// A pair's value, in integers: what wraps around on the way comes back.
+/// A pair's value in integers: intermediate overflows cancel.
 pub(crate) fn int_value(row: i32, col: i32, sum: i32) -> i32 {
     row.wrapping_add(col).wrapping_sub(sum.wrapping_mul(2))
 }
@@ -396,7 +396,7 @@ fn int_hits_512(
     }
 }
 
-/// For each eight bits, the places of those that are set, in front.
+/// For each eight bits, the indices of the set bits, in front.
 #[cfg(target_arch = "x86_64")]
 static IN_FRONT: [[u8; 8]; 256] = {
     let mut all = [[0; 8]; 256];
@@ -415,8 +415,7 @@ static IN_FRONT: [[u8; 8]; 256] = {
     all
 };
 
-/// The same, eight pairs at a time, without any branch: of a few thousand samples so many pairs pass that none would be
-/// foreseen.
+/// The same, eight pairs at a time and branch-free: with a few thousand samples hits are too frequent to predict.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 pub(super) fn int_hits_256(
@@ -476,7 +475,7 @@ pub(crate) struct Ratios<'a> {
     /// NaN where there is no pair.
     pub col_terms: &'a [f64],
     pub row_label: u32,
-    /// Pairs of equal labels count for nothing.
+    /// Pairs with equal labels do not count.
     pub col_labels: &'a [u32],
     pub row_norm: f64,
     pub col_norms: &'a [f64],

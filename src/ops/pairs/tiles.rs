@@ -1,16 +1,16 @@
-//! Makes tiles of inner products block by block, on all threads, and shows each block to a reader while it is still
-//! in that core's cache. What is multiplied, and by which instructions, is a [`Products`].
+//! Computes tiles of inner products block by block, on all threads, and passes each block to a reader while it is still in
+//! that core's cache. A [`Products`] defines the operands and instructions.
 
 use super::{BLOCK, LANES, Reader, TILE, Tile, blocks};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Packed rows that are kept from tile to tile at most; more are packed anew for each tile.
+/// The most packed rows kept between tiles; more are packed again for each tile.
 const KEPT_BYTES: usize = 96 << 20;
 
-/// Columns that are packed at a time where not all are kept: a whole number of every engine's chunks. More columns at a
-/// time read and write the tile's sums less often.
+/// Columns packed at a time where not all are kept: a multiple of every engine's chunks. More columns at a time mean fewer
+/// reads and writes of the tile's sums.
 pub(crate) const STAGE: usize = 4096;
 
 /// Rows of samples whose inner products are wanted, packed into panels of [`LANES`] rows for some kernel.
@@ -19,23 +19,22 @@ pub(crate) trait Products: Sync {
     type Panels: Default + Send + Sync;
     /// Sums of a block, or of a whole tile.
     type Sums: Default + Send;
-    /// Where the sums of a block begin.
+    /// The position of a block's sums.
     type Place: Copy + Send + Sync;
 
     /// Columns of a row.
     fn dim(&self) -> usize;
 
-    /// Bytes that a packed row takes.
+    /// Bytes per packed row.
     fn packed_bytes(&self) -> usize;
 
-    /// Packs some columns of some rows; rows that are not there become zeros.
+    /// Packs some columns of some rows; missing rows become zeros.
     fn pack(&self, panels: &mut Self::Panels, rows: Range<usize>, columns: Range<usize>);
 
-    /// Makes room for sums, and tells where they begin. Their values need not be cleared: a block's first columns
-    /// overwrite them.
+    /// Reserves space for sums, and returns their start. It need not be cleared: a block's first columns overwrite it.
     fn reserve(&self, sums: &mut Self::Sums, entries: usize) -> Self::Place;
 
-    /// The place of another entry, within what was reserved.
+    /// The position of another entry within the reserved space.
     fn offset(place: Self::Place, entry: usize) -> Self::Place;
 
     /// Accumulates the products over `columns` into the sums of a block.
@@ -45,7 +44,7 @@ pub(crate) trait Products: Sync {
     /// nobody else touches meanwhile. Both sides' panels hold `columns`, and as many panels as that.
     unsafe fn add(&self, block: &Operands<'_, Self::Panels>, columns: Range<usize>, place: Self::Place);
 
-    /// Shows a finished block to `reader`.
+    /// Passes a finished block to `reader`.
     ///
     /// # Safety
     /// As [`add`](Self::add), for the block's rows and columns, all of whose columns were accumulated.
@@ -73,7 +72,7 @@ pub(crate) struct Operands<'a, P> {
     pub stride: usize,
 }
 
-/// Makes tiles of products, in buffers that are kept from tile to tile.
+/// Computes tiles of products, in buffers that are reused between tiles.
 pub(crate) struct Tiles<'a, P: Products> {
     products: &'a P,
     /// Every row's panels, where they are few enough.
@@ -106,7 +105,7 @@ impl<'a, P: Products> Tiles<'a, P> {
         let stride = if whole { tile.stride() } else { BLOCK + LANES };
         let all = whole.then(|| products.reserve(sums, tile.rows.len().next_multiple_of(LANES) * stride));
         let mut tasks: Vec<_> = tile.blocks().collect();
-        // Those of samples among themselves first: what they tell of each sample spares work in all others.
+        // Diagonal tiles first: the limits that they give each sample save work in all others.
         tasks.sort_by_key(|(rows, cols)| !(tile.diagonal && rows == cols));
         for columns in blocks(0..dim, if kept.is_some() { dim } else { STAGE }) {
             if kept.is_none() {
@@ -120,9 +119,9 @@ impl<'a, P: Products> Tiles<'a, P> {
                 (None, true) => (&*left, &*left, 0, 0),
                 (None, false) => (&*left, &*right, 0, 0),
             };
-            // A task takes its block through all these columns before it begins another, so that the
-            // block's sums stay in the second-level cache.
-            // Threads take blocks in their order, so that they end together.
+            // A task takes its block through all these columns before the next, so that the block's
+            // sums stay in the L2 cache.
+            // Threads take blocks in order, to finish together.
             let next = AtomicUsize::new(0);
             let threads = rayon::current_num_threads().min(tasks.len());
             (0..threads).into_par_iter().with_max_len(1).for_each(|_| {
