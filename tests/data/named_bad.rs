@@ -115,7 +115,7 @@ fn the_wrong_folder() {
 }
 
 #[test]
-fn names_that_there_are_not() {
+fn unknown_names_are_refused() {
     assert_says(
         "imagent".parse::<Named>(),
         &[
@@ -132,11 +132,11 @@ fn names_that_there_are_not() {
 }
 
 #[test]
-fn parts_that_there_are_not() {
+fn missing_parts_are_refused() {
     let test = NamedOptions { split: Split::Test, ..NamedOptions::default() };
     for named in [Named::Brats, Named::Dbc, Named::Prostate, Named::Rsna, Named::Oai, Named::Isic] {
         let opened = Dataset::open_named(named, &path(named.name()), &test);
-        assert_says(opened, &[named.name(), "comes in one part", "split it"]);
+        assert_says(opened, &[named.name(), "one part only", "split it"]);
     }
     let folder = Folder::new();
     folder.file("train.csv", "");
@@ -176,7 +176,7 @@ fn dbc_tables() {
     refused(&[boxes[0], &["Breast_MRI_002", "2.5", "5"]], &["row 2", "\"2.5\"", "whole number"]);
     refused(
         &[boxes[0], boxes[1], &["Breast_MRI_001", "9", "12"]],
-        &["row 3", "\"Breast_MRI_001\"", "before it"],
+        &["row 3", "\"Breast_MRI_001\"", "a second box"],
     );
     refused(&[boxes[0]], &["no image with a label", "without an annotation box", NAME]);
     refused(&[], &[BOXES, "empty table"]);

@@ -154,7 +154,7 @@ fn images_that_name_no_patient() {
     let dataset = open(Named::Rsna, folder.path()).unwrap();
     assert_eq!(dataset.origin(0).unwrap(), None);
     let error = dataset.split(1, 1, 0).unwrap_err().to_string();
-    assert!(error.contains("names no patient") && error.contains("stage_2_train/ID_"), "{error}");
+    assert!(error.contains("no known patient") && error.contains("stage_2_train/ID_"), "{error}");
     assert!(dataset.split_images(1, 1, 0).is_ok());
     let how = Preprocess { size: Some((8, 8)), ..Preprocess::default() };
     let mut patients = dataset.load(&how, &|_| {}).unwrap().patients.unwrap();

@@ -95,7 +95,7 @@ fn a_mix_of_channels_follows_the_majority() {
     assert_eq!(loaded.channels, 3);
     assert_eq!(
         loaded.notes,
-        ["1 of 3 images are gray and were expanded to RGB as the others are (the first: a/1.png)"]
+        ["1 of 3 images are gray and were expanded to RGB, as the others are (the first: a/1.png)"]
     );
 
     folder.file("b/4.png", png(2, 2, 4));

@@ -346,7 +346,7 @@ mod tests {
         says(&[8, 1, 0, 0, 8, 1], "cut short");
         says(&[0, 200, 1, 2], "cut short");
         let colored = file(false, [2, 8], [8, 1, 0], &noise(1024, 6), &[3, 1, 0, 1]);
-        assert!(rgb(&colored).unwrap_err().contains("passes over pixels"));
+        assert!(rgb(&colored).unwrap_err().contains("run lengths skip pixels"));
     }
 
     #[test]
