@@ -9,7 +9,7 @@ use server::{Reply, Server};
 use sha2::{Digest, Sha256};
 use sharpdim::Error;
 use sharpdim::data::Dataset;
-use sharpdim::data::download::{Archive, FetchOptions, Progress, RemoteFile, fetch};
+use sharpdim::data::download::{Archive, DownloadProgress, FetchOptions, RemoteFile, fetch};
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -88,7 +88,7 @@ fn a_file_is_fetched_once() {
     let content = noise(300_000);
     let server = Server::start(content.clone(), &[ALL]);
     let (folder, seen) = (folder(), Mutex::new(Vec::new()));
-    let show = |now: Progress<'_>| {
+    let show = |now: DownloadProgress<'_>| {
         assert_eq!((now.file, now.total), ("data.bin", 300_000));
         seen.lock().unwrap().push(now.done);
     };
