@@ -222,7 +222,7 @@ fn ranges_that_were_not_asked_for_are_refused() {
     let cases = [
         ("bytes 0-999/1000", "from 0 on, where those from 400 on were asked for"),
         ("bytes 400-999/1001", "its file has 1001 bytes, where 1000 are expected"),
-        ("lines 1-2/3", "a part of the file that it calls Some(\"lines 1-2/3\")"),
+        ("lines 1-2/3", "the invalid range Some(\"lines 1-2/3\")"),
     ];
     for (range, words) in cases {
         let folder = folder();
@@ -312,7 +312,7 @@ fn a_file_of_that_name_that_is_another_is_left_alone() {
         let folder = folder();
         fs::write(folder.path().join("data.bin"), &mine).unwrap();
         let error = fetch(&archive(&content, &[&server]), folder.path(), &quick()).unwrap_err().to_string();
-        for word in ["data.bin: is another file than the one to fetch", words, "move it away first"] {
+        for word in ["data.bin: is not the file to fetch", words, "move it away first"] {
             assert!(error.contains(word), "{word:?} is not in the message: {error}");
         }
         assert_eq!(fs::read(folder.path().join("data.bin")).unwrap(), mine);
