@@ -407,7 +407,7 @@ fn pack(
 fn interleave_bytes(panel: &mut [u32], bytes: &[u8], flip: u32) {
     #[cfg(target_arch = "x86_64")]
     let done = if Simd::current().wide() {
-        // SAFETY: the instructions are there.
+        // SAFETY: the processor has the instructions.
         unsafe { interleave_squares(panel, bytes, flip) }
     } else {
         0

@@ -374,7 +374,7 @@ fn check_hits<S: Sum>(sum: impl Fn(i32) -> S) {
         let mut scans: Vec<Scan<S>> = vec![hits, hits_portable];
         #[cfg(target_arch = "x86_64")]
         if Simd::available().contains(&Simd::Avx2) {
-            // SAFETY: the instructions are there.
+            // SAFETY: the processor has the instructions.
             scans.push(|row, terms, limits, sums, first, by_row, by_col| unsafe {
                 hits_256(row, terms, limits, sums, first, by_row, by_col)
             });
@@ -422,7 +422,7 @@ fn every_scan_of_integers_finds_the_same_hits() {
         let mut scans: Vec<Scan> = vec![int_hits, int_hits_portable];
         #[cfg(target_arch = "x86_64")]
         if Simd::available().contains(&Simd::Avx2) {
-            // SAFETY: the instructions are there.
+            // SAFETY: the processor has the instructions.
             scans
                 .push(|row, cols, sums, first, lists| unsafe { int_hits_256(row, cols, sums, first, lists) });
         }

@@ -141,7 +141,7 @@ impl<'a, P: Products> Tiles<'a, P> {
                         stride,
                     };
                     // SAFETY: no other task touches this block: in the tile's sums rows have whole panels of entries
-                    // and one more, enough for all panels of columns; a block of its own has BLOCK rows of more
+                    // and one more, enough for all panels of columns; a separate block has BLOCK rows of more
                     // than BLOCK entries.
                     unsafe {
                         products.add(&block, columns.clone(), place);
