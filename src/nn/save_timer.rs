@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 /// Seconds of training for each second of writing: checkpoints take at most a fiftieth of the time.
 const COST: u32 = 50;
 
-/// Decides when the next checkpoint is due: an interval after the last one or the start, and after at least 50 times the
-/// duration of the last write. One timer may serve several trainings.
+/// Decides when the next checkpoint is due: an interval after the last one or the start, and at least 50 times the
+/// duration of the last write after it. One timer may serve several trainings.
 ///
 /// ```
 /// use sharpdim::nn::SaveTimer;
