@@ -21,7 +21,7 @@ mod cuda {
     use std::path::{Path, PathBuf};
     use std::process::Command;
 
-    /// Machine code for the chips of data centres, PTX that the driver compiles for all later ones.
+    /// Machine code for data centre GPUs, and PTX that the driver compiles for all later ones.
     const DEFAULT_ARCHS: &str = "80,90a,ptx80";
 
     pub fn build() {
@@ -55,12 +55,12 @@ mod cuda {
             let log = output.with_extension("ptxas.txt");
             tasks.push(Task { source, command, output, log: Some(log) });
         }
-        // nvcc adds the flags in these by itself.
+        // nvcc reads flags from these variables, too.
         let unseen = ["NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS"].map(|name| format!("{:?}", env(name)));
         run(tasks, &files("kernels", &["cuh", "h"]), &[version, unseen.concat()])
     }
 
-    /// nvcc's flags for what SHARPDIM_CUDA_ARCHS lists. The GPU of this machine, if it has one, plays no part.
+    /// nvcc's flags for the architectures of SHARPDIM_CUDA_ARCHS, regardless of this machine's GPU.
     fn architectures() -> Vec<String> {
         let list = env("SHARPDIM_CUDA_ARCHS").unwrap_or(DEFAULT_ARCHS.into());
         let mut flags = Vec::new();
@@ -104,7 +104,7 @@ mod cuda {
                 None => looked += &format!("  ${variable}/bin: ${variable} is not set\n"),
             }
         }
-        // Not by `env`: where PATH alone changed, nothing need be built again.
+        // Not by `env`: a change of PATH alone needs no rebuild.
         let path = std::env::var_os("PATH").unwrap_or_default();
         places.extend(std::env::split_paths(&path).map(|folder| ("$PATH".to_string(), folder)));
         places.push(("the default place".into(), "/usr/local/cuda/bin".into()));
@@ -158,7 +158,7 @@ mod emulator {
         };
         let mut build = cc::Build::new();
         build.cpp(true).std("c++20").debug(true).pic(true).warnings(true).extra_warnings(true);
-        // As nvcc: types may alias. Unlike nvcc: no fused multiply-add but where a kernel asks for it.
+        // As nvcc: types may alias. Unlike nvcc: only explicit fused multiply-adds.
         build.flags(["-fno-strict-aliasing", "-ffp-contract=off", "-pthread", "-Wno-unknown-pragmas"]);
         if sanitize {
             build.opt_level(1).flags(["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]);
@@ -193,15 +193,15 @@ mod emulator {
         let objects = run(tasks, &headers, &[format!("{version:?}")]);
 
         if sanitize {
-            // As libraries, and before libstdc++, so that they are the first that the program loads, as they must
-            // be. (-fsanitize=address would not do: rustc links with -nodefaultlibs, under which it adds none.)
+            // As libraries, and before libstdc++, since the program must load them first. (-fsanitize=address would
+            // not work: rustc links with -nodefaultlibs, under which it adds no libraries.)
             println!("cargo::rustc-link-lib=dylib=asan");
             println!("cargo::rustc-link-lib=dylib=ubsan");
         }
         cc::Build::new().cpp(true).objects(objects).compile("sharpdim_emulator");
     }
 
-    /// That the compiler is there and knows the C++20 that the emulator is written in.
+    /// Checks that the compiler exists and supports the C++20 features that the emulator uses.
     fn check(compiler: &cc::Tool) {
         let probe = out_dir().join("probe.cpp");
         write(&probe, "#include <bit>\n#include <source_location>\nstd::source_location here;\n");
@@ -220,7 +220,7 @@ mod emulator {
     }
 }
 
-/// Runs compilers: in parallel, and only where something changed.
+/// Runs compilers, in parallel, and only for changed sources.
 #[cfg(any(feature = "cuda", feature = "emulator"))]
 mod shared {
     use std::collections::hash_map::DefaultHasher;
@@ -234,16 +234,16 @@ mod shared {
     pub struct Task {
         /// Relative to the manifest's folder.
         pub source: PathBuf,
-        /// The compiler and its flags, all but `-o output source`.
+        /// The compiler and its flags, without `-o output source`.
         pub command: Command,
         pub output: PathBuf,
-        /// Where to keep what the compiler says; where there is none, it is shown.
+        /// The file for the compiler's output; without one, the output is shown.
         pub log: Option<PathBuf>,
     }
 
-    /// Brings every output up to date, and lists them. A source is compiled again when it, a header, its flags
-    /// or `also` changed. SHARPDIM_KERNEL_CACHE names a folder through which builds of other profiles and
-    /// features share what they compile.
+    /// Brings every output up to date, and lists them. A source is recompiled when it, a header, its flags
+    /// or `also` changed. SHARPDIM_KERNEL_CACHE names a folder through which builds with different profiles
+    /// and features share outputs.
     pub fn run(tasks: Vec<Task>, headers: &[PathBuf], also: &[String]) -> Vec<PathBuf> {
         let cache = env("SHARPDIM_KERNEL_CACHE").map(|folder| manifest_dir().join(folder));
         let mut hasher = DefaultHasher::new();
@@ -281,7 +281,7 @@ mod shared {
             let flags: Vec<_> = self.command.get_args().collect();
             (self.command.get_program(), flags, &self.source, read(&self.source)).hash(&mut hasher);
             let key = format!("{:016x}", hasher.finish());
-            // Beside an output lie its key, written last, and the log.
+            // An output has its key, written last, and the log beside it.
             let key_file = with_suffix(&self.output, "key");
             let log = with_suffix(&self.output, "log");
             let up_to_date =
@@ -296,7 +296,7 @@ mod shared {
                 if !found {
                     self.compile(&log)?;
                     if let Some(cached) = cached {
-                        // The output last, under a name of its own until it is whole: others may be looking.
+                        // The output last, under a temporary name until it is complete: other builds may read it.
                         let part = with_suffix(&cached, &format!("{}.part", std::process::id()));
                         let _ = fs::create_dir_all(cached.parent().unwrap());
                         let _ = fs::copy(&log, with_suffix(&cached, "log"));
@@ -336,7 +336,7 @@ mod shared {
         }
     }
 
-    /// A command as it is typed into a shell.
+    /// A command as a shell command line.
     pub fn command_line(command: &Command) -> String {
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+,./:@%\\".contains(c);
@@ -347,7 +347,7 @@ mod shared {
         quoted.collect::<Vec<_>>().join(" ")
     }
 
-    /// The files in a folder of this repository whose names end in one of `endings`, folders within included.
+    /// The files in a folder of this repository and its subfolders whose names end in one of `endings`.
     pub fn files(folder: &str, endings: &[&str]) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders = vec![PathBuf::from(folder)];
@@ -368,7 +368,7 @@ mod shared {
         found
     }
 
-    /// A variable of the environment, where it is set to something; a change of it runs this again.
+    /// An environment variable, if it is set and not empty; a change of it reruns this script.
     pub fn env(name: &str) -> Option<String> {
         println!("cargo::rerun-if-env-changed={name}");
         std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -402,7 +402,7 @@ mod shared {
         println!("cargo::warning={line}");
     }
 
-    /// Ends the build with this message.
+    /// Fails the build with this message.
     pub fn fail(message: &str) -> ! {
         for line in message.lines() {
             println!("cargo::error={line}");

@@ -1,4 +1,4 @@
-//! Benchmarks attacks on ResNet-18 with CIFAR's size of images, 64 at once. An element is an image.
+//! Benchmarks attacks on ResNet-18 with images of CIFAR's size, 64 per batch. An element is an image.
 
 mod support;
 

@@ -27,7 +27,7 @@ ATTACKS = {"fgsm": "FGSM", "pgd": "PGD-10"}
 
 
 def work(args):
-    """Answers each line on standard input with an attack's seconds and loss, as the example `steps` does."""
+    """Answers each line of standard input with an attack's seconds and loss, like the example `steps`."""
     import numpy as np
     import torch
     import torchattacks
@@ -42,7 +42,7 @@ def work(args):
     inner.load_state_dict(load_file(args.weights), strict=True)
 
     class Model(torch.nn.Module):
-        """Of images from 0 to 1, as torchattacks has them; the network reads -1 to 1."""
+        """For images from 0 to 1, as in torchattacks; the network's input is from -1 to 1."""
 
         def __init__(self):
             super().__init__()
@@ -78,7 +78,7 @@ def compare(model, attack, gpu, args):
         files = ["--weights", f"{folder}/weights.safetensors", "--images", f"{folder}/images"]
         device = ["--device", "cuda:0", "--precision", "bf16"] if gpu else ["--device", "cpu"]
         mine = [args.steps, *shape, *device]
-        # By a process of its own: what writing takes is not to count as an attack's memory.
+        # In a separate process, so that the memory for writing does not count as an attack's.
         words = [str(word) for word in mine + files]
         subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
         peer = [sys.executable, __file__, "--work", "gpu" if gpu else "cpu", "--attack", attack, *shape, *files]

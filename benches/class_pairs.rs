@@ -1,4 +1,4 @@
-//! Benchmarks `class_pairs` (ten classes); the CPU does the work on every device.
+//! Benchmarks `class_pairs` (ten classes) on every device.
 
 mod support;
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 OURS = "sharpdim"
-# OpenMP's threads spin for a while after their work: ours must not run beside them.
+# OpenMP's threads spin for a while after their work: our threads must not run at the same time.
 PAUSE = 0.4
-# What --simd takes: SHARPDIM_SIMD's values.
+# The values of --simd: those of SHARPDIM_SIMD.
 SIMD = ["portable", "neon", "avx2", "avxvnni", "avx512", "avx512vnni", "amx"]
-# Limits other libraries to AVX2 as far as they allow it. NumKong takes no variable: see search_peer.py.
+# Limits other libraries to AVX2 where they support that. NumKong has no variable for it: see search_peer.py.
 AVX2_ONLY = {
     "OPENBLAS_CORETYPE": "Haswell",  # numpy, scipy and scikit-learn, faiss
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # numpy's own loops
@@ -30,12 +30,12 @@ AVX2_ONLY = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "MKL_ENABLE_INSTRUCTIONS": "AVX2",  # MKL heeds it on Intel's processors only
 }
-# Instruction sets that matter here, by the names of /proc/cpuinfo.
+# Relevant instruction sets, by their names in /proc/cpuinfo.
 FLAGS = "avx2 fma avx_vnni avx512f avx512bw avx512vl avx512_vnni avx512_bf16 avx512_fp16 amx_int8 asimd asimddp i8mm sve"
 
 
 def build(example, *options):
-    """The program that Cargo makes of an example."""
+    """The path of an example's program, built by Cargo."""
     words = ["cargo", "build", "--release", "--example", example, "--message-format", "json-render-diagnostics"]
     ran = subprocess.run([*words, *options], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
     if ran.returncode:
@@ -60,7 +60,7 @@ def memory_bytes():
 
 
 def cpuinfo(*keys):
-    """The first of these lines of /proc/cpuinfo, without its name; empty where there is none."""
+    """The value of the first such line of /proc/cpuinfo; empty if there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -79,7 +79,7 @@ def revision():
 
 
 def describe(threads, simd=None, packages=()):
-    """Prints what a table needs beside it: date, machine, revision, the others' versions, and what limits were set."""
+    """Prints the context of a table: date, machine, revision, the others' versions, and the limits set."""
     print(f"{datetime.date.today()}, {chip()}, {memory_bytes() >> 30} GiB; {threads} threads; {OURS} {revision()}")
     has = cpuinfo("flags", "Features").split()
     print(f"Processor: {' '.join(flag for flag in FLAGS.split() if flag in has)}")
@@ -139,7 +139,7 @@ def add_step_arguments(parser, *hidden):
 
 
 class Tool:
-    """A process that takes a step when it is told to."""
+    """A process that takes a step on request."""
 
     def __init__(self, words, args):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -159,14 +159,14 @@ class Tool:
         before = self.cpu_seconds()
         print(file=self.process.stdin, flush=True)
         answer = json.loads(self.answer())
-        # OpenMP's threads that spin after a step are not counted: their time ends with the answer.
+        # Excludes OpenMP's threads that spin after a step: measured until the answer.
         self.cpu.append(self.cpu_seconds() - before)
         self.seconds.append(answer["seconds"])
         self.losses.append(answer["loss"])
 
     def cpu_seconds(self):
-        """What the process has taken of the processors since it began, in all its threads; in steps of 10 ms."""
-        # The second field is the program's name in parentheses, which may hold spaces.
+        """CPU time of the process since its start, of all threads, in steps of 10 ms."""
+        # The second field is the program's name in parentheses, which may contain spaces.
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -12,7 +12,7 @@ use sharpdim::ops::conv2d::{self, Conv2d};
 use sharpdim::{Device, Layout, Precision};
 use std::time::Duration;
 
-/// Extent of the images, their channels; filters, their size and stride. Padding keeps the extent but for the stride.
+/// Extent and channels of images; number, size and stride of filters. Padding keeps the extent up to the stride.
 type Shape = (usize, usize, usize, usize, usize);
 
 /// ResNet-18 and 34: the first layer, then of each stage the first convolution, the shortcut, and the others.

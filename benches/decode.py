@@ -22,7 +22,7 @@ from common import OURS, build, chip, environment, memory_bytes, revision
 
 
 def scene(random, height, width):
-    """Smooth shapes and some noise, from 0 to 1: neither flat nor random, so that compressed files are as real ones."""
+    """Smooth shapes and some noise, from 0 to 1, so that compressed files have realistic sizes."""
     import numpy as np
 
     y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j]
@@ -73,7 +73,7 @@ KINDS = ["DICOM, 512 x 512, 16 bits", "JPEG, 320 x 390, gray", "JPEG, 375 x 500,
 
 
 class Files:
-    """What a DataLoader's workers take images from."""
+    """The dataset of a DataLoader's workers."""
 
     def __init__(self, paths, reader):
         self.paths, self.reader = paths, reader

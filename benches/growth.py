@@ -37,7 +37,7 @@ def measure(operation, file, n, dim, args):
 
 
 def law(sizes, seconds, start):
-    """a and p of t = a N^p, and how far p's 95 % interval reaches to each side; nothing of fewer than three sizes."""
+    """a and p of t = a N^p, and half the width of p's 95 % interval; none with fewer than three sizes."""
     import numpy as np
     from scipy import stats
 

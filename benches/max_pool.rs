@@ -9,7 +9,7 @@ use sharpdim::ops::max_pool::{MaxPool, backward, forward};
 use std::time::Duration;
 
 const BATCH: usize = 32;
-/// Rows and columns, channels; kernel, stride and padding: ResNet's one, then VGG-16's.
+/// Rows and columns, channels; kernel, stride and padding: ResNet's pool, then VGG-16's.
 const POOLS: [(usize, usize, [usize; 3]); 6] = [
     (112, 64, [3, 2, 1]),
     (224, 64, [2, 2, 0]),

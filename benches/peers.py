@@ -73,11 +73,11 @@ def time_once(tool, case, data, indices, args):
 
 
 def disagreements(ours, theirs, samples):
-    """Rows with other neighbours: in all, those where ours are farther (in f64), and those where theirs are."""
+    """Rows with different neighbours: all, those where ours are farther (in f64), and those where theirs are."""
     import numpy as np
 
     rows = np.flatnonzero((np.sort(ours, axis=1) != np.sort(theirs, axis=1)).any(axis=1))
-    # Distances of 8-bit samples are promised exactly, of others to 1e-5.
+    # Distances are guaranteed to be exact for 8-bit samples, to 1e-5 for others.
     allowed = 1 if samples.dtype == np.uint8 else 1 + 1e-5
     ours_farther = theirs_farther = 0
     for row in rows:
@@ -93,7 +93,7 @@ def disagreements(ours, theirs, samples):
 
 
 def compare(data, case, tools, args):
-    """What every tool said on one case, in all rounds, and remarks on neighbours that differ; whether ours are wrong."""
+    """Every tool's results on one case, in all rounds, and notes on differing neighbours; whether ours are wrong."""
     import numpy as np
 
     kind, n, dim = case
@@ -121,7 +121,7 @@ def compare(data, case, tools, args):
 
 
 def able(tool, kind, n, dim):
-    """Why a tool cannot do a case; nothing where it can."""
+    """Why a tool does not support a case; empty if it does."""
     if "8bit" in tool and kind != "u8":
         return "takes bytes only"
     _, copies, pair = search_peer.PEERS.get(tool, (None, 1, 0))

@@ -1,5 +1,5 @@
-//! Benchmarks the operations of attacks on batches of CIFAR's and ImageNet's images, on every device; throughput is of
-//! bytes of tensors that each has, however often it passes over them.
+//! Benchmarks the operations of attacks on batches of CIFAR's and ImageNet's images, on every device; throughput counts
+//! the bytes of each operation's tensors once.
 
 mod support;
 
@@ -9,7 +9,7 @@ use sharpdim::{Arena, Result, Slot};
 use std::cell::RefCell;
 use support::{floats, on_arenas};
 
-/// Originals, images, the images before; gradient, the network's input; norms, controls, scales and shifts.
+/// Originals, images, previous images; gradient, the network's input; norms, controls, scales and shifts.
 type Slots = ([Slot; 3], [Slot; 2], [Slot; 3]);
 
 /// An operation: its name, its tensors of floats and of the network's precision, and its call.
@@ -47,7 +47,7 @@ fn bench(c: &mut Criterion) {
         let p = Perturb::new(batch, shape, [0.0, 255.0]).expect("a shape");
         let values = batch * shape.iter().product::<usize>();
         let told = Control { epsilon: 8.0, step: 1.0, alpha: 0.75, side: 8, ..Control::default() };
-        // A gradient of zeros has no direction: less would be done.
+        // A gradient of zeros has no direction, and takes less work.
         let gradient = floats(batch, values / batch);
         for (name, [floats, others], op) in OPS {
             let filled = RefCell::new(None);

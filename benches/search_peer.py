@@ -102,7 +102,7 @@ def search_sklearn(samples, k, threads):
 def search_torch(samples, k, threads, device="cpu"):
     import torch
 
-    # To the GPU as they are, converted there: fewer bytes over the bus.
+    # Converted on the GPU, for fewer bytes over the bus.
     x = torch.from_numpy(samples).to(device).float()
     rows = max(1, (1 << 30) // (4 * len(x)))  # 1 GiB of distances at a time
     found = []
@@ -118,7 +118,7 @@ def search_torch_gpu(samples, k, threads):
 
 ALONE = "numkong products alone"
 PEERS = {
-    # name: the search, copies of the samples in f32 that it holds at its peak, bytes a pair
+    # name: the search, number of f32 copies of the samples at its peak, bytes per pair
     "faiss IndexFlatL2": (search_faiss_flat, 2, 0),
     "faiss QT_8bit_direct": (search_faiss_8bit, 2, 0),
     "numkong symmetric": (search_numkong_symmetric, 1, 8),
@@ -132,7 +132,7 @@ PACKAGES = ["faiss-cpu", "numkong", "scikit-learn", "torch", "numpy"]
 
 
 def instructions(peer, threads):
-    """Which instructions a library says that it uses; sets the number of its threads on the way."""
+    """The instructions that a library reports to use; also sets its number of threads."""
     if peer.startswith("faiss"):
         import faiss
         from threadpoolctl import threadpool_info
@@ -161,14 +161,14 @@ def instructions(peer, threads):
 
 
 def without_self(found, k):
-    """The k nearest others: the sample itself goes, or, where something at distance 0 took its place, the last."""
+    """The k nearest others: without the sample itself, or, if duplicates displaced it, without the last."""
     keep = found != np.arange(len(found))[:, None]
     keep[keep.all(axis=1), -1] = False
     return found[keep].reshape(len(found), k)
 
 
 def main():
-    """Prints what `throughput --json` prints."""
+    """Prints the same as `throughput --json`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", choices=PEERS)
     parser.add_argument("--data")

@@ -29,7 +29,7 @@ SPOTS = 3
 
 
 def spots(n, side, seed):
-    """n images of side * side values in 0..255: sums of Gaussian spots, each with a place, a size and a strength."""
+    """n images of side * side values in 0..255: sums of Gaussian spots, each with a position, a size and a strength."""
     import numpy as np
 
     random = np.random.default_rng(seed)
@@ -45,7 +45,7 @@ def spots(n, side, seed):
 
 
 def clock(run):
-    """Seconds, those of them that processors worked, and what it gave."""
+    """Wall seconds, CPU seconds, and the result."""
     start, worked = time.perf_counter(), time.process_time()
     value = run()
     return time.perf_counter() - start, time.process_time() - worked, value
@@ -56,7 +56,7 @@ def peak_bytes():
 
 
 def work(args):
-    """scikit-dimension's process: seconds and values of each estimator in each way, as JSON."""
+    """scikit-dimension's process: seconds and values of each estimator in each configuration, as JSON."""
     import numpy as np
     import suite_peer
     from skdim._commonfuncs import get_nn
@@ -64,7 +64,7 @@ def work(args):
 
     stored = np.fromfile(args.data, {"u8": "u1", "f32": "<f4"}[args.type]).reshape(args.n, -1)
     before = peak_bytes()
-    # The processes that it starts share the processors: a thread of the BLAS for each.
+    # Its worker processes share the processors: one BLAS thread each.
     os.environ.update({name: "1" for name in os.environ if name.endswith("_NUM_THREADS")})
     ways = {name: [] for name in suite_peer.ESTIMATORS}
     for name, tried in ways.items():
@@ -81,7 +81,7 @@ def work(args):
         run("float64", 1, 1)
         if args.one_way:
             continue
-        # Where each sample has a small matrix of its own, threads of the BLAS only wait for each other.
+        # Where each sample has a small matrix, BLAS threads only wait for each other.
         run("float64", *((args.threads, 1) if name in suite_peer.TAKE_JOBS else (1, args.threads)))
         best = min(tried, key=lambda way: way["seconds"])
         run("float32", best["jobs"], best["blas"])
@@ -101,7 +101,7 @@ def work(args):
 
 
 def ran(words, args):
-    """What a process printed, as JSON."""
+    """The output of a process, as JSON."""
     own = environment(args.threads, args.simd)
     done = subprocess.run([str(word) for word in words], env=own, stdout=subprocess.PIPE, text=True)
     if done.returncode:
@@ -160,7 +160,7 @@ def compare(kind, folder, args):
     values = together[0]["values"]
     remarks, bad = [], False
     for name in names:
-        # float64: in float32 its own rounding shows.
+        # float64: in float32 its rounding errors are visible.
         said = next(way["value"] for way in peers[0]["ways"][name] if way["dtype"] == "float64")
         difference = suite_peer.apart(values[name], suite_peer.as_ours(name, said, args.n))
         if name in suite_peer.PLAIN:

@@ -15,12 +15,12 @@ with warnings.catch_warnings():
     from skdim.id import ESS, GRIDE, MLE, MOM, TLE, CorrInt, MiND_ML, TwoNN, lPCA
 
 K, PCA_K = 20, 50
-# The largest dimension that its MiND_ML looks for.
+# The largest dimension that its MiND_ML considers.
 MOST = 200
 
 
 def first(knn, k):
-    """The first k of precomputed neighbours, as scikit-dimension takes them."""
+    """The first k of precomputed neighbours, in scikit-dimension's form."""
     return knn and (knn[0][:, :k], knn[1][:, :k])
 
 
@@ -89,7 +89,7 @@ def plain_gride(x):
     return brentq(lambda d: (1 / d + logs / -np.expm1(-d * logs) - 3 * logs).sum(), 1e-3, 1e4, xtol=1e-12)
 
 
-# Where scikit-dimension says something else, and why; the definition in plain numpy then says who is right.
+# Where scikit-dimension's values differ, and why; the definition in plain numpy then decides.
 DIFFERENT = {
     "gride": "its likelihood has N - 1 for N, and leaves out ratios far above the 95th percentile",
     "mind_ml": "its search for the maximum sometimes stays at the whole number that it starts from",
@@ -105,7 +105,7 @@ def estimate(name, x, jobs=1, knn=None):
 
 
 def as_ours(name, value, n):
-    """In this library's convention, where a factor is all that differs."""
+    """Converted to this library's convention, if they differ by a factor."""
     return value * n / (n - 1) if name == "twonn_mle" else value
 
 

@@ -1,5 +1,5 @@
-//! Benchmarks taking batches out of a set of bytes, of whole images and of boxes, on every device; throughput is of bytes
-//! moved, a run is with the writing of its choices.
+//! Benchmarks taking batches from a set of bytes, of whole images and of boxes, on every device; throughput is of bytes
+//! moved, and a run includes writing its choices.
 
 mod support;
 
@@ -13,7 +13,7 @@ fn bench(c: &mut Criterion) {
     {
         let op = TakeImages::new(images, batch, [height, width, channels]).expect("a shape");
         let values = height * width * channels;
-        // Rows as far from each other as those of shuffled sets.
+        // Rows as far apart as in shuffled sets.
         let whole: Vec<Choice> =
             (0..batch).map(|i| Choice::whole((i * 7919 % images) as u32, height, width)).collect();
         let half = |choice: &Choice| Choice {

@@ -28,7 +28,7 @@ BATCHES = {"resnet18": 40, "resnet34": 25, "resnet50": 12, "vgg13": 6, "vgg16": 
 
 
 def work(args):
-    """Answers each line on standard input with a step's seconds and loss, as the example `steps` does."""
+    """Answers each line of standard input with a step's seconds and loss, like the example `steps`."""
     import numpy as np
     import torch
     import torchvision
@@ -69,7 +69,7 @@ def compare(model, gpu, args):
         files = ["--weights", f"{folder}/weights.safetensors", "--images", f"{folder}/images"]
         device = ["--device", "cuda:0", "--precision", "bf16"] if gpu else ["--device", "cpu"]
         mine = [args.steps, *shape, *device, "--dropout", 0]
-        # By a process of its own: what writing takes is not to count as a step's memory.
+        # In a separate process, so that the memory for writing does not count as a step's.
         subprocess.run([str(word) for word in mine + files], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
         peer = [sys.executable, __file__, "--work", "gpu" if gpu else "cpu", *shape, *files]
         tools, seconds, cpu, memory = take_turns(mine, peer, args)

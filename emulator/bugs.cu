@@ -4,7 +4,7 @@
 #include "common/ptx.cuh"
 #include "test_params.h"
 
-// Hides from the host compiler what it knows of a value, so that it can neither warn of the bug nor make use of it.
+// Hides a value from the host compiler's analysis, so that it neither warns of the bug nor optimises by it.
 template <class T> __device__ __forceinline__ T hide(T value) {
 #if !defined(__CUDACC__)
     asm("" : "+r"(value));
@@ -21,7 +21,7 @@ SHARPDIM_KERNEL(1024, bug_missed_barrier, TestParams) {
     at<float>(p.output)[threadIdx.x] = 1.0f;
 }
 
-// All threads wait, but not at the same barrier.
+// All threads wait, but at different barriers.
 SHARPDIM_KERNEL(1024, bug_divergent_barriers, TestParams) {
     if (threadIdx.x % 2 == 0) {
         __syncthreads();
@@ -38,19 +38,19 @@ SHARPDIM_KERNEL(1024, bug_shuffle_from_outside_mask, TestParams) {
     at<float>(p.output)[threadIdx.x] = value;
 }
 
-// All lanes shuffle with a mask that names only half of them.
+// All lanes shuffle with a mask of only half of them.
 SHARPDIM_KERNEL(1024, bug_shuffle_by_lane_outside_mask, TestParams) {
     at<float>(p.output)[threadIdx.x] = __shfl_xor_sync(0x0000FFFFu, at<float>(p.input)[threadIdx.x], 1);
 }
 
-// Half of the warp never comes to an operation that names all of it.
+// Half of the warp never reaches an operation whose mask has all lanes.
 SHARPDIM_KERNEL(1024, bug_divergent_collective, TestParams) {
     float value = at<float>(p.input)[threadIdx.x];
     if (threadIdx.x % 32 < 16) value = __shfl_xor_sync(0xFFFFFFFFu, value, 1);
     at<float>(p.output)[threadIdx.x] = value;
 }
 
-// The halves of a warp are at different operations that each name all of it.
+// The halves of a warp are at different operations, each with a mask of all lanes.
 SHARPDIM_KERNEL(1024, bug_mixed_collectives, TestParams) {
     float value;
     if (threadIdx.x % 32 < 16) value = __shfl_xor_sync(0xFFFFFFFFu, 1.0f, 1);
@@ -58,14 +58,14 @@ SHARPDIM_KERNEL(1024, bug_mixed_collectives, TestParams) {
     at<float>(p.output)[threadIdx.x] = value;
 }
 
-// Half of a warp waits at a barrier, half at an operation that names all lanes.
+// Half of a warp waits at a barrier, half at an operation with a mask of all lanes.
 SHARPDIM_KERNEL(1024, bug_barrier_in_collective, TestParams) {
     if (threadIdx.x % 32 < 16) __syncthreads();
     at<float>(p.output)[threadIdx.x] = float(__popc(__ballot_sync(0xFFFFFFFFu, 1)));
     if (threadIdx.x % 32 >= 16) __syncthreads();
 }
 
-// Waits for a flag that nobody sets.
+// Waits for a flag that is never set.
 SHARPDIM_KERNEL(1024, bug_spin, TestParams) {
     while (atomic_load_acquire(at<unsigned>(p.output)) != 12345u) {}
 }
@@ -84,7 +84,7 @@ SHARPDIM_KERNEL(1024, bug_write_past_end, TestParams) { at<float>(p.output)[thre
 
 SHARPDIM_KERNEL(1024, bug_write_before_start, TestParams) { at<float>(p.output)[int(threadIdx.x) - 1] = 1.0f; }
 
-// Writes one float more than the p.count that the launch gave it.
+// Writes one float more than p.count.
 SHARPDIM_KERNEL(1024, bug_dynamic_shared_overflow, TestParams) {
     SHARPDIM_DYNAMIC_SHARED(memory);
     float* tile = reinterpret_cast<float*>(memory);
@@ -102,7 +102,7 @@ SHARPDIM_KERNEL(64, bug_static_shared_overflow, TestParams) {
     at<float>(p.output)[threadIdx.x] = tile[threadIdx.x];
 }
 
-// option 0: reads static shared memory that nobody wrote (poisoned in plain builds), 1: dynamic (in all builds).
+// option 0: reads uninitialised static shared memory (poisoned in plain builds), 1: dynamic (in all builds).
 SHARPDIM_KERNEL(64, bug_uninitialised_shared, TestParams) {
     __shared__ float tile[64];
     SHARPDIM_DYNAMIC_SHARED(memory);
@@ -112,7 +112,7 @@ SHARPDIM_KERNEL(64, bug_uninitialised_shared, TestParams) {
     at<float>(p.output)[threadIdx.x] = source[threadIdx.x];
 }
 
-// Leaves the second half of the output as it was.
+// Does not write the second half of the output.
 SHARPDIM_KERNEL(1024, bug_uninitialised_output, TestParams) {
     if (int(threadIdx.x) < p.count / 2) at<float>(p.output)[threadIdx.x] = 1.0f;
 }
@@ -173,7 +173,7 @@ SHARPDIM_KERNEL(1024, bug_misaligned_vector, TestParams) {
     at<float>(p.output)[threadIdx.x] = v.x;
 }
 
-// Indexes a shared array by its declared type: caught by UBSan's bounds check, whatever lies behind it.
+// Indexes past a shared array's declared extent: caught by UBSan's bounds check, whatever lies behind it.
 SHARPDIM_KERNEL(64, bug_static_shared_bounds, TestParams) {
     __shared__ float tile[2][32];
     tile[0][hide(int(threadIdx.x) % 32 + 1)] = 1.0f;

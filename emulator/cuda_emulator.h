@@ -46,15 +46,15 @@ extern struct Geometry {
     uint32_t dynamic_shared_bytes;
 } geometry;
 
-// Ends the launch with this message. Nothing is unwound: kernels own nothing.
+// Ends the launch with this message, without unwinding: kernels own no resources.
 [[noreturn, gnu::cold]] void fail(Site site, const char* format, ...) __attribute__((format(printf, 2, 3)));
-// Waits for all threads of the block; every thread gets the count of threads whose predicate held.
+// Waits for all threads of the block; returns to each the number of threads whose predicate held.
 unsigned barrier(const char* name, bool predicate, Site site);
-// Waits for all lanes in mask; the last one to come runs combine over the lanes' records, then all go on. The
-// records lie on the waiting lanes' stacks.
+// Waits for all lanes in mask; the last to arrive runs combine over the lanes' records, then all continue. The
+// records are on the waiting lanes' stacks.
 using Combine = void (*)(void* const record[32], uint32_t mask, Site site);
 void collective(const char* name, uint32_t mask, void* record, Combine combine, Site site);
-// Lets the other threads run: called where a thread may be spinning. Too many in a row without progress: an error.
+// Yields to the other threads, where a thread may be spinning. Too many calls in a row without progress are an error.
 void pause(Site site);
 void progress();
 bool is_shared(const void* address, size_t bytes);  // always true where it cannot be told (ASan builds)
@@ -80,8 +80,8 @@ void check_block_size(unsigned most, Site site = Site::current());  // against t
 // A __shared__ array is a static of the function: blocks run one after another. Plain builds gather all of them in one
 // section of the program, which the runtime poisons before every block. Under ASan they stay ordinary statics, since
 // ASan puts no redzones around variables of a named section.
-// GCC gives statics of templates a comdat section and refuses one name for both kinds; so that each use has a name of
-// its own for GCC and all have the same for the assembler, the name carries a comment that ends in a number.
+// GCC gives statics of templates a comdat section, and rejects the same section name for both kinds. The name therefore
+// ends in a numbered assembler comment: distinct names for GCC, one name for the assembler.
 #define SHARPDIM_TEXT_(x) #x
 #define SHARPDIM_TEXT(x) SHARPDIM_TEXT_(x)
 #if SHARPDIM_EMULATOR_ASAN
@@ -96,7 +96,7 @@ void check_block_size(unsigned most, Site site = Site::current());  // against t
 
 #define SHARPDIM_DYNAMIC_SHARED(name) unsigned char* const name = ::sharpdim_emulator::geometry.dynamic_shared
 
-// The kernel's body becomes an ordinary function; emulate_<name> is what sharpdim_emulator_launch runs per thread.
+// The kernel's body becomes an ordinary function; sharpdim_emulator_launch runs emulate_<name> for each thread.
 #define SHARPDIM_KERNEL(threads, name, Params)                                                                         \
     static_assert(std::is_trivially_copyable_v<Params> && sizeof(Params) <= 4096);                                     \
     static void name##_body([[maybe_unused]] const Params& p);                                                         \
@@ -179,7 +179,7 @@ inline T shuffle(const char* name, unsigned mask, T value, int argument, int wid
     return record.result;
 }
 
-// Most votes and reductions give all lanes one result: Operation is its step over the lanes' values.
+// Most votes and reductions give all lanes one result: Operation combines two lanes' values.
 template <class T> struct ReduceRecord {
     T value, result;
 };
@@ -283,7 +283,7 @@ SHARPDIM_REDUCE(__reduce_xor_sync, unsigned, Xor)
 #undef SHARPDIM_REDUCE
 
 // ---- atomics ------------------------------------------------------------------------------------------------------
-// One host thread runs them all, so plain reads and writes suffice. One that changes nothing may be a spin: let others run.
+// One host thread runs all threads, so plain accesses suffice. An atomic that changes nothing may be a spin: it yields.
 
 namespace sharpdim_emulator {
 
@@ -407,7 +407,7 @@ inline double __hiloint2double(int high, int low) {
 }
 
 // ---- arithmetic ---------------------------------------------------------------------------------------------------
-// Compile with -ffp-contract=off: then a * b + c rounds twice unless fmaf is asked for.
+// Compile with -ffp-contract=off, so that a * b + c rounds twice, and only fmaf fuses.
 
 #define SHARPDIM_MIN_MAX(A, B, ...)                                                                                    \
     inline __VA_ARGS__ min(A a, B b) { return std::min<__VA_ARGS__>(a, b); }                                           \
@@ -425,7 +425,7 @@ SHARPDIM_MIN_MAX(unsigned long long, unsigned long long, unsigned long long)
 SHARPDIM_MIN_MAX(long long, unsigned long long, unsigned long long)
 SHARPDIM_MIN_MAX(unsigned long long, long long, unsigned long long)
 #undef SHARPDIM_MIN_MAX
-// For floats CUDA's min and max are fmin and fmax: a NaN gives way to the number.
+// For floats CUDA's min and max are fmin and fmax: of a NaN and a number the result is the number.
 inline float min(float a, float b) { return fminf(a, b); }
 inline float max(float a, float b) { return fmaxf(a, b); }
 inline double min(double a, double b) { return fmin(a, b); }

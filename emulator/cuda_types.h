@@ -7,7 +7,7 @@
 #include <cstring>
 
 // ---- vector types -------------------------------------------------------------------------------------------------
-// Alignment as CUDA has it: 1, 2 and 4 elements align to their whole size (16 bytes at most), 3 to one element.
+// CUDA's alignment: 1, 2 and 4 elements align to their whole size (16 bytes at most), 3 to one element.
 
 #define SHARPDIM_VECTOR_TYPES(T, name)                                                                                 \
     struct alignas(sizeof(T)) name##1 { T x; };                                                                        \
@@ -41,7 +41,7 @@ struct dim3 {
 
 namespace sharpdim_emulator {
 
-// bfloat16 is the upper half of a float: round to nearest, ties to even, on the bits that fall off.
+// bfloat16 is the upper half of a float: the lower bits are rounded to nearest, ties to even.
 struct Bfloat16Format {
     static uint16_t narrow(float value) {
         uint32_t bits = std::bit_cast<uint32_t>(value);

@@ -22,7 +22,7 @@ SHARPDIM_KERNEL(1024, test_shuffles, TestParams) {
     // Halves of the warp, each with a mask of its own, at the same time.
     if (lane < 16) out[6] = __shfl_sync(0x0000FFFFu, t, 3);
     else out[6] = __shfl_sync(0xFFFF0000u, t, 20);
-    // A half first among itself, then with all.
+    // First within half of the warp, then with all lanes.
     int value = t;
     if (lane < 16) value = __shfl_xor_sync(0x0000FFFFu, value, 1);
     out[7] = __shfl_xor_sync(all, value, 16);
@@ -256,7 +256,7 @@ SHARPDIM_KERNEL(1024, test_copies, TestParams) {
     for (int i = 0; i < 4; i++) at<float>(p.output)[width - 4 * (t + 1) + i] = sum[i];
 }
 
-// The small copies: 8 and 4 bytes, whole and cut.
+// Small copies: 8 and 4 bytes, whole and partly filled with zeros.
 SHARPDIM_KERNEL(32, test_small_copies, TestParams) {
     __shared__ __align__(16) unsigned tile[8];
     const unsigned* in = at<unsigned>(p.input);
@@ -328,7 +328,7 @@ SHARPDIM_KERNEL(32, test_arithmetic, TestParams) {
     out[n++] = unsigned(sizeof(float4) + alignof(float4) + alignof(float3) + alignof(uchar4) + alignof(double2));
 }
 
-// What a block of p.count rounds of barriers (option 0) or warp shuffles (1) costs: for timing.
+// p.count rounds of barriers (option 0) or warp shuffles (1), for timing.
 SHARPDIM_KERNEL(1024, test_rounds, TestParams) {
     int value = int(threadIdx.x);
     for (int i = 0; i < p.count; i++) {

@@ -1,5 +1,5 @@
 // The emulated CUDA device: runs a kernel's blocks one after another, each block's threads as cooperative fibers.
-// Also its memory: allocations between guard zones. What it catches, and what not: see bugs.cu and selftest.cpp.
+// Also its memory: allocations between guard zones. For what it catches and what not, see bugs.cu and selftest.cpp.
 #include "cuda_emulator.h"
 
 #include <sys/mman.h>
@@ -59,7 +59,7 @@ struct Stack {
 };
 
 #if ASSEMBLY_SWITCH
-// Saves what a function must preserve, changes stacks, restores the same of the other stack and returns there.
+// Saves the callee-saved registers, changes stacks, restores those of the other stack and returns there.
 extern "C" void sharpdim_emulator_switch(void** save, void* load);
 asm(R"(
 .text
@@ -86,7 +86,7 @@ sharpdim_emulator_switch:
 )");
 
 NO_ASAN void prepare(Stack& stack, void (*entry)(), unsigned colour) {
-    // Tops at different cache sets: were all alike, a thousand stacks would push each other out of the cache.
+    // Tops at different cache sets: otherwise a thousand stacks would evict each other from the cache.
     auto top = reinterpret_cast<uintptr_t*>(stack.low + stack.bytes - 64 - 320 * (colour % 32));
     *--top = 0;                                  // the return address of entry: none; keeps the stack's alignment
     *--top = reinterpret_cast<uintptr_t>(entry);  // where the first switch returns to
@@ -110,7 +110,7 @@ bool scheduler_left;         // the next switch is the one away from it: ASan te
 std::vector<Stack> stacks;   // made at the first launch, kept for all later ones
 std::vector<Stack*> unused;  // the last one put back is the first one taken: it is in the cache
 
-// Called first thing on arrival on a stack.
+// Called first on arrival on a stack.
 NO_ASAN inline void arrived([[maybe_unused]] Stack* here) {
 #if SHARPDIM_EMULATOR_ASAN
     const void* low;
@@ -123,7 +123,7 @@ NO_ASAN inline void arrived([[maybe_unused]] Stack* here) {
     }
 #endif
 }
-// Goes to another stack; returns when something comes back to this one. `last`: nothing will.
+// Switches to another stack; returns when this one is resumed. `last`: it never is.
 NO_ASAN inline void change_stack(Stack& from, Stack& to, [[maybe_unused]] bool last) {
 #if SHARPDIM_EMULATOR_ASAN
     __sanitizer_start_switch_fiber(last ? nullptr : &from.fake, to.low, to.bytes);
@@ -195,7 +195,7 @@ bool failed;
 unsigned long long idle_pauses;
 constexpr unsigned long long max_idle_pauses = 1ull << 23;  // a fraction of a second
 
-// The threads that can run, in the order in which they will: a ring.
+// The queue of runnable threads, a ring buffer.
 unsigned queue[2 * max_threads], queue_head, queue_length;
 void push_back(unsigned thread) { queue[(queue_head + queue_length++) % (2 * max_threads)] = thread; }
 void push_front(unsigned thread) {
@@ -236,8 +236,8 @@ void release_block() {
     }
 }
 
-// The same for some lanes of a warp. They go on at once, or (at random, when shuffled) after all others: so that some
-// orders run one warp far ahead and others keep them side by side.
+// The same for some lanes of a warp. They continue at once, or (at random, when shuffled) after all others, so that
+// some orders run one warp far ahead and others keep warps in step.
 void release_lanes(unsigned warp, uint32_t mask) {
     bool front = !shuffled || random_below(2);
     unsigned start = shuffled ? random_below(32) : 0, step = shuffled ? random_below(16) * 2 + 1 : 1;
@@ -251,7 +251,7 @@ void release_lanes(unsigned warp, uint32_t mask) {
 }
 
 // ---- messages -----------------------------------------------------------------------------------------------------
-// In plain arrays: a failing thread's stack is dropped without destructors, a std::string on it would leak.
+// Plain arrays: a failing thread's stack is dropped without destructors, so a std::string on it would leak.
 
 template <size_t size> struct Text {
     char text[size];
@@ -306,7 +306,7 @@ NO_ASAN Stack* stack_of(Fiber* fiber) {
     return fiber->stack;
 }
 
-// The running thread steps aside: the next one in the queue goes on, or, if there is none, the scheduler.
+// The running thread yields to the next one in the queue, or, if there is none, to the scheduler.
 NO_ASAN void leave() {
     auto me = static_cast<Fiber*>(now);
     Fiber* next = pop();
@@ -318,8 +318,8 @@ NO_ASAN void leave() {
 
 void finish(Fiber* me);
 
-// The bottom of every fiber. It never returns: a finished thread's stack serves the next fresh thread at once, without
-// any switch, so that kernels without barriers run like a plain loop.
+// The entry of every fiber. It never returns: a finished thread's stack is reused by the next new thread at once,
+// without a switch, so that kernels without barriers run like a plain loop.
 NO_ASAN void entry() noexcept {
     arrived(nullptr);
     for (;;) {
@@ -373,7 +373,7 @@ void run_block() {
         failure = deadlock();
     }
     if (!failed) return;
-    // The threads under way are dropped where they stand; their stacks serve again.
+    // Unfinished threads are dropped; their stacks are reused.
     for (auto& fiber : fibers) {
         fiber.copies.clear();
         if (!fiber.stack) continue;
@@ -385,7 +385,7 @@ void run_block() {
     }
 }
 
-// Some warp operation under way counts on this lane, which does something else for good.
+// Fails if a pending warp operation waits for this lane, which will never join it.
 void refuse_if_awaited(Fiber* me, const char* does) {
     Warp& warp = warps[me->number / 32];
     for (unsigned i = 0; i < warp.pending; i++) {
@@ -551,7 +551,7 @@ void check_block_size(unsigned most, Site site) {
 
 namespace {
 
-// A guard value is NaN as a bfloat16, a half and a float: a read beyond the end shows as well as a write.
+// A guard value is NaN as a bfloat16, a half and a float, so that reads beyond the end show, too.
 constexpr uint16_t guard_value = 0x7FFB;
 constexpr size_t guard_bytes = 1024, alignment = 256;
 
@@ -567,7 +567,7 @@ template <class... Values> std::string print(const char* format, Values... value
     snprintf(line, sizeof line, format, values...);
     return line;
 }
-// Says how far outside [body, body + bytes) something was written, and restores the guards.
+// Reports how far outside [body, body + bytes) something was written, and restores the guards.
 std::string check_guards(const char* what, unsigned char* body, size_t bytes) {
     std::string message;
     for (auto p = body + bytes; p < body + bytes + guard_bytes && message.empty(); p++)
@@ -646,7 +646,7 @@ std::string launch(const uint32_t grid[3], const uint32_t threads[3], uint32_t s
         fibers[i].index = {i % threads[0], i / threads[0] % threads[1], i / (threads[0] * threads[1])};
     }
 
-    // Block order when shuffled: a stride that is prime to the number of blocks, from a random start.
+    // Block order when shuffled: a stride coprime to the number of blocks, from a random start.
     uint64_t stride = 1, position = 0;
     if (shuffled) {
         position = random_below(uint32_t(std::min<uint64_t>(blocks, UINT32_MAX)));
@@ -683,7 +683,7 @@ std::string launch(const uint32_t grid[3], const uint32_t threads[3], uint32_t s
 extern "C" {
 
 // Runs the kernel (an emulate_<name> function) over the grid. Returns 0, or 1 with a message. order_seed 0: threads and
-// blocks in index order; any other: orders that the seed determines, new ones after every barrier.
+// blocks in index order; any other: orders determined by the seed, new ones after every barrier.
 int sharpdim_emulator_launch(void (*kernel)(const void*), const void* params, const uint32_t grid[3],
                              const uint32_t block[3], uint32_t shared_bytes, uint64_t order_seed, char* error,
                              size_t error_len) {
@@ -695,7 +695,7 @@ int sharpdim_emulator_launch(void (*kernel)(const void*), const void* params, co
     return sharpdim_emulator::answer(message, error, error_len);
 }
 
-// Device memory, poisoned with 0xFF bytes; null when there is none left.
+// Device memory, poisoned with 0xFF bytes; null when none is left.
 void* sharpdim_emulator_alloc(size_t bytes) {
     unsigned char* body = sharpdim_emulator::new_block(bytes, sharpdim_emulator::alignment);
     if (!body) return nullptr;
@@ -718,7 +718,7 @@ void sharpdim_emulator_free(void* address) {
     sharpdim_emulator::delete_block(body);
 }
 
-// Were the guard zones of all live allocations left alone? Returns 0, or 1 with a message. Every launch asks this too.
+// Checks the guard zones of all live allocations. Returns 0, or 1 with a message. Every launch checks them, too.
 int sharpdim_emulator_check(char* error, size_t error_len) {
     return sharpdim_emulator::answer(sharpdim_emulator::check_allocations(), error, error_len);
 }

@@ -232,7 +232,7 @@ static void tensor_cores() {
     }
     check(good && error.empty(), "mma m16n8k32 u8 against the plain product", error);
 
-    // Values with few bits, so that every order of summation is exact.
+    // Values with few bits, so that sums are exact in any order.
     auto small = [&] { return uint16_t(std::bit_cast<uint32_t>(float(int(random() % 31) - 15)) >> 16); };
     good = true;
     bool loaded = true;
@@ -360,7 +360,7 @@ static void arithmetic() {
 
 // ---- bugs ---------------------------------------------------------------------------------------------------------
 
-// Must fail with the text in its message, in every order; and afterwards launches must work again.
+// Must fail with the text in its message, in every order; afterwards launches must work again.
 static void must_fail(const char* name, Kernel* kernel, int option, const Shape& shape, const char* text) {
     std::string worst;
     for (uint64_t seed : seeds) {
@@ -377,7 +377,7 @@ static void must_fail(const char* name, Kernel* kernel, int option, const Shape&
     check(worst.empty(), std::string(name) + " -> \"" + text + "\"", worst);
 }
 
-// Must end the process with a sanitizer's report that has this text in it.
+// Must end the process with a sanitizer's report that contains this text.
 static void must_die(const char* name, Kernel* kernel, int option, const Shape& shape, const char* text) {
     int ends[2];
     if (pipe(ends)) abort();

@@ -1,4 +1,4 @@
-// The one parameter struct of the kernels in bugs.cu and primitives.cu. Device addresses travel as uint64_t.
+// The parameter struct of all kernels in bugs.cu and primitives.cu. Device addresses are uint64_t.
 // In Rust: #[repr(C)] struct { input: u64, other: u64, output: u64, count: i32, option: i32 }.
 #pragma once
 #include <cstdint>

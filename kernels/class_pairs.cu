@@ -4,12 +4,12 @@
 // class_pairs_{u8,f32}: grid (tiles, splits), 256 threads. A tile's values go through shared memory half a tile at a time;
 // a warp takes rows, a lane every 32nd column. Two classes a <= b have cell b (b + 1) / 2 + a. Sums are integers: of each
 // pair's 1/distance, in a unit that the host chose, the whole and the next 32 bits, so that atomics add up to the same in
-// any order. Where classes are few, a block keeps their cells in shared memory. Where samples lie sorted by class a warp's
-// pairs are of one cell: they are added up first, as 32 atomics on one address would wait for each other.
-// A pair that may be the closest of its cell, of those seen so far, is appended to a list with its lower bound: the
-// closest pair always is, in any order. Pairs whose value is not accurate enough, and those whose sum could overflow,
+// any order. With few classes, a block keeps their cells in shared memory. With samples sorted by class, a warp's pairs
+// belong to one cell: they are summed first, since 32 atomics on one address would serialise.
+// A pair that may be the closest of its cell so far is appended to a list with its lower bound, so that the closest
+// pair is always listed, in any order. Pairs whose value is not accurate enough, and those whose sum could overflow,
 // are appended to another list. The host has both recomputed.
-// Bound: as the tiles, where classes are few or samples sorted; else by atomics.
+// Bound: as the tiles with few classes or sorted samples; else atomics.
 #include "common/pair_tile.cuh"
 
 using Word = unsigned long long;

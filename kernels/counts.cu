@@ -1,12 +1,12 @@
-// How many other samples are nearer to each sample than some radii, counted where the tiles of squared distances
-// that `neighbours` makes too are made.
+// The number of other samples within some radii of each sample, fused with the tiles of squared distances
+// that `neighbours` makes too.
 //
 // counts_{u8,f32}: grid (tiles, splits), 256 threads. A tile's values go through shared memory half a tile at a
 // time; a warp takes rows, a lane every 32nd column. A pair within a radius counts for its row, by a vote of the
-// warp, whose lane t keeps radius t's count; and for its column, in a byte for each radius that the lane keeps: a
-// warp sees no more than 16 rows of a tile. Counts are integers, so that the atomics that add them up give the same
-// in any order. A radius may be given as a range. A pair that may lie in the range, or of floats within its error bound
-// of a radius, counts for none, and is appended to a list that the host has recomputed and sorted.
+// warp, whose lane t keeps radius t's count; and for its column, in one byte per radius in the lane, since a warp
+// visits at most 16 rows of a tile. Counts are integers, so that sums by atomics do not depend on the order.
+// A radius may be given as a range. A pair that may lie in the range, or for floats within its error bound of a
+// radius, is not counted, but appended to a list that the host has recomputed and sorted.
 // Bound: as the tiles.
 #include "common/pair_tile.cuh"
 

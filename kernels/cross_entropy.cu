@@ -31,7 +31,7 @@ struct Image {
     bool any;
 };
 
-// This warp's image, with its maximum and sum, the same for every lane: a butterfly adds the same pairs in each.
+// This warp's image, with its maximum and sum, the same bits in every lane: a butterfly adds the same pairs in each.
 template <class T> __device__ __forceinline__ Image image(const CrossEntropyParams& p) {
     Image mine;
     mine.number = blockIdx.x * 8 + threadIdx.x / 32;

@@ -1,11 +1,11 @@
-// The k nearest other rows of every row, or of queries the nearest reference samples: tiles of squared distances,
-// selected from where they are made.
+// The k nearest other rows of every row, or the nearest reference samples of every query: tiles of squared distances,
+// fused with selection.
 //
 // neighbours_{u8,f32}_{32,64,128,256}: grid (tiles, splits), 256 threads. A tile's values go through shared
 // memory half a tile at a time; each warp takes rows, then columns, and offers their values to the samples'
 // lists of the L smallest. A tile off the diagonal serves both its rows and its columns, so each pair is
-// computed once; of queries against reference samples it serves its rows, which are the queries. 8-bit: keys are
-// squared distances, exactly. Floats: keys are lower bounds of squared distances; the host has the candidates
+// computed once; with queries and reference samples it serves its rows only, the queries. 8-bit: keys are
+// exact squared distances. Floats: keys are lower bounds of squared distances; the host has the candidates
 // recomputed and checks that the list was long enough.
 #include "common/pair_tile.cuh"
 #include "common/warp_list.cuh"
@@ -40,7 +40,7 @@ template <class Policy, int C> __device__ __forceinline__ void neighbours(const 
         tile.values(pairs, half, value);
         __syncthreads();
         uint32_t half0 = row0 + uint32_t(half * HALF);
-        // Rows of this half: 8 to a warp, 4 columns to a lane.
+        // Rows of this half: 8 per warp, 4 columns per lane.
         for (int r = warp; r < HALF && half0 + uint32_t(r) < pairs.left_rows; r += THREADS / 32) {
             uint32_t i = half0 + uint32_t(r);
             for (int c = lane; c < TILE; c += 32) {
@@ -51,7 +51,7 @@ template <class Policy, int C> __device__ __forceinline__ void neighbours(const 
                 offer(pairs.left_first + i, has, key, pairs.right_first + j);
             }
         }
-        // Columns: 16 to a warp, 2 rows to a lane. On the diagonal they have been served as rows.
+        // Columns: 16 per warp, 2 rows per lane. On the diagonal they were already processed as rows.
         bool serves_columns = !diagonal && !pairs.between;
         for (int c = warp; c < TILE && col0 + uint32_t(c) < pairs.right_rows && serves_columns; c += THREADS / 32) {
             uint32_t j = col0 + uint32_t(c);

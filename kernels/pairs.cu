@@ -1,5 +1,5 @@
-// Kernels beside the tiles of pairs: preparing rows for the tensor cores, and squared distances of listed pairs from the
-// data itself.
+// Kernels other than the tiles of pairs: preparing rows for the tensor cores, and squared distances of listed pairs
+// from the data itself.
 #include "common/pair_tile.cuh"
 
 // Mirrored in src/ops/pairs/cuda.rs.
@@ -16,7 +16,7 @@ struct PrepareParams {
 };
 static_assert(sizeof(PrepareParams) == 56 && offsetof(PrepareParams, rows) == 40);
 
-// A value as a float, which holds each of these exactly, or as the double it is.
+// A value as a float, which represents each of these types exactly, or as a double.
 __device__ __forceinline__ float widened(unsigned char v) { return float(v); }
 __device__ __forceinline__ float widened(float v) { return v; }
 __device__ __forceinline__ double widened(double v) { return v; }
@@ -117,8 +117,8 @@ struct DistancesParams {
 static_assert(sizeof(DistancesParams) == 40);
 
 // Squared distances of listed pairs as sums of squared differences in double: 8 pairs per block, one per
-// warp. A difference of two floats is exact in double unless their exponents are 29 apart; bytes' sums are exact;
-// that of two doubles is rounded to 2^-53 of itself.
+// warp. A difference of two floats is exact in double unless their exponents differ by 29; one of two doubles has a
+// relative error of 2^-53; sums of bytes are exact.
 // Bound: bytes of 2 dim values per pair, mostly from the L2 cache.
 template <class T> __device__ __forceinline__ void squared_distances(const DistancesParams& p) {
     uint32_t pair = blockIdx.x * 8 + threadIdx.x / 32;

@@ -1,11 +1,11 @@
-// All pairs of samples no further from each other than a radius, fused with the tiles of squared distances that
+// All pairs of samples within a radius of each other, fused with the tiles of squared distances that
 // `neighbours` makes too.
 //
 // pairs_within_{u8,f32}: grid (tiles, splits), 256 threads. A tile's values go through shared memory half a tile at
-// a time; a warp takes rows, a lane every 32nd column. A pair whose lower bound is within reach is appended to one
-// list, in whatever order blocks run; the host sorts it. 8-bit: values are squared distances, exactly, and are kept
-// beside their pairs. Floats: the host has the candidates recomputed.
-// Bound: as the tiles; pairs within reach are few.
+// a time; a warp takes rows, a lane every 32nd column. A pair whose lower bound is within the radius is appended to
+// one list, in any order; the host sorts it. 8-bit: values are exact squared distances, and are stored with their
+// pairs. Floats: the host has the candidates recomputed.
+// Bound: as the tiles; pairs within the radius are few.
 #include "common/pair_tile.cuh"
 
 // Mirrored in src/ops/pairs_within/cuda.rs.

@@ -9,8 +9,8 @@
 // enough are appended to a list, which the host has recomputed.
 // Bound: as the tiles for long rows; for short ones the atomics, since many pairs share a bin.
 //
-// ratio_quantiles_open_f32: the same pairs, but those whose squared distance may be in one of some ranges, given how
-// far a value can be off, are appended to a list with the squared distance that `ratio_quantiles_f32` takes them for.
+// ratio_quantiles_open_f32: of the same pairs, those whose squared distance may be in one of some ranges, given its
+// error bound, are appended to a list with the squared distance that `ratio_quantiles_f32` counts them at.
 #include "common/pair_tile.cuh"
 
 // Mirrored in src/ops/ratio_quantiles/cuda.rs.
@@ -43,7 +43,7 @@ __device__ __forceinline__ void count(const RatioQuantilesParams& p, double squa
     atomicAdd(at<unsigned long long>(p.counts) + bin, 1ull);
 }
 
-// `off`: how far the squared distance can be from what it is taken for, with room for roundings.
+// `off`: the error bound of the squared distance, with a margin for roundings.
 __device__ __forceinline__ void collect(const RatioQuantilesParams& p, double squared, double off, uint32_t i,
                                         uint32_t j) {
     const double* ranges = at<const double>(p.ranges);

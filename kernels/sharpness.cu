@@ -3,7 +3,7 @@
 // sharpness_{u8,f32}_{32,256}: grid (tiles, splits), 256 threads. Of the pairs with different labels (and not
 // identical: those share a group) a tile gives the sums of 1/distance and 1/distance^2, in a fixed order, and
 // offers the closest to one list of the L smallest. Floats: pairs whose value is not accurate enough for a mean are
-// appended to a list of their own, which the host has recomputed.
+// appended to a separate list, which the host has recomputed.
 #include "common/pair_tile.cuh"
 #include "common/warp_list.cuh"
 

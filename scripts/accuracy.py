@@ -37,7 +37,7 @@ SLOW_SIZE = 2000
 NOISY = ["sphere:2", "M13a_Scurve", "flat_torus:3", "cube:5", "sphere:10"]
 NOISE = [0, 0.01, 0.05]
 AMBIENT = 50
-# With so many samples the prior says nothing: left out of the wide tables, as it is `twonn_mle`.
+# With so many samples the prior has no effect: left out of the wide tables, as it equals `twonn_mle`.
 ALIKE = "twonn_bayes"
 BINS = [("d ≤ 5", 0, 5), ("d 6..12", 6, 12), ("d > 12", 13, 10**9)]
 
@@ -46,7 +46,7 @@ BINS = [("d ≤ 5", 0, 5), ("d 6..12", 6, 12), ("d > 12", 13, 10**9)]
 
 
 def read(store):
-    """The lines of a file of results; the last may be cut off."""
+    """The lines of a file of results; the last may be truncated."""
     lines = []
     for line in store.read_text().splitlines() if store.exists() else []:
         try:
@@ -57,7 +57,7 @@ def read(store):
 
 
 def ours(program, store, args, samples=None):
-    """Everything that examples/accuracy.rs computes and draws."""
+    """All results and charts of examples/accuracy.rs."""
 
     def run(sizes, seeds, *words):
         words = [program, "--store", store, "--sizes", ",".join(map(str, sizes)), "--seeds", seeds, *words]
@@ -76,7 +76,7 @@ def ours(program, store, args, samples=None):
 
 
 def sample_of(line):
-    """The name of the file of samples that a result is of."""
+    """The name of a result's file of samples."""
     return f"{line['manifold'].replace(':', '_')}_{line['n']}_{line['seed']}.f32"
 
 
@@ -90,7 +90,7 @@ def peer_work(job):
     values, seconds = {}, {}
     for name in names:
         start = time.perf_counter()
-        # Not an answer, where it fails: the page says so.
+        # A failure has no value, and is listed on the page.
         try:
             values[name] = suite_peer.estimate(name, x)
             if name in suite_peer.PLAIN:
@@ -159,7 +159,7 @@ class Results:
 
 
 def percent(value, digits=0, sign="+"):
-    """With a true minus; nothing where there is no value, and no sign of nothing."""
+    """With a true minus sign, but not for zero; empty without a value."""
     if value is None:
         return ""
     rounded = round(100 * value, digits)
@@ -229,7 +229,7 @@ def beside(results, theirs):
             if value is None or own is None:
                 continue
             pairs.append((line, own, value, suite_peer.apart(own, suite_peer.as_ours(name, value, line["n"]))))
-            # What this library must be equal to: the definition, where scikit-dimension does not follow it.
+            # The reference values: the definition's, where scikit-dimension does not follow it.
             off.append(suite_peer.apart(own, said["plain " + name]) if name in suite_peer.PLAIN else pairs[-1][3])
             if off[-1] > suite_peer.SAME:
                 bad.append(f"{name}: {off[-1]:.1e} on {sample_of(line)}")
@@ -237,7 +237,7 @@ def beside(results, theirs):
             continue
 
         def both(statistic):
-            """The statistic of our values, and of theirs."""
+            """The statistic of our values and of theirs."""
             return [statistic([(pair[0], pair[side]) for pair in pairs]) for side in (1, 2)]
 
         def median_error(side):

@@ -70,7 +70,7 @@ def brain_mri(data, size):
 
 
 def split(name, data, seed):
-    """Training and test images and their labels: as many of each class, none in both."""
+    """Disjoint training and test images and their labels, balanced between classes."""
     train, test, size, _ = SETS[name]
     pool, own = globals()[name](data, size)
     random = np.random.default_rng(seed)

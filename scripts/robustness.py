@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benches"))
 from common import build, revision  # noqa: E402
 
-# Name: (classes; all two where none, images to train on, to test on, domain)
+# Name: (classes, or "" for both of two, training images, test images, domain)
 SETS = {
     "mnist": ("3,8", 300, 200, "natural"),
     "cifar10": ("airplane,automobile", 300, 200, "natural"),

@@ -51,7 +51,7 @@ pub fn bytes(n: usize, dim: usize) -> Vec<u8> {
     values
 }
 
-/// Uniform floats from 0 to 255 that are on no grid.
+/// Uniform floats from 0 to 255, not on a grid.
 pub fn floats(n: usize, dim: usize) -> Vec<f32> {
     let mut values = vec![0.0; n * dim];
     values.par_chunks_mut(dim).enumerate().for_each(|(i, row)| {
@@ -84,12 +84,12 @@ pub fn all_pairs<R>(c: &mut Criterion, name: &str, run: impl Fn(&Device, &Points
     group.finish();
 }
 
-/// Values of the tensors that operations on values by themselves are profiled with: a large layer's.
+/// Values of the tensors in benchmarks of elementwise operations: those of a large layer.
 pub const VALUES: usize = 1 << 24;
 
 /// Benchmarks an operation on tensors of an arena, for every device and precision: `plan` makes its tensors, `run` runs
-/// it. Throughput is of the bytes that it must move, which `bytes` gives for a value's size. On a GPU a run is measured
-/// to its end.
+/// it. Throughput is of the bytes that it must move, which `bytes` gives for a value's size. A run on a GPU is timed
+/// until it is finished.
 pub fn on_arenas<S: Copy>(
     c: &mut Criterion,
     name: &str,
@@ -103,7 +103,7 @@ pub fn on_arenas<S: Copy>(
         let precisions =
             if device.is_cpu() { &[Precision::F32][..] } else { &[Precision::F32, Precision::Bf16] };
         for precision in precisions {
-            // Nothing in it is stored otherwise than as floats.
+            // All of its tensors are floats.
             if *precision == Precision::Bf16 && bytes(2) == bytes(4) {
                 continue;
             }

@@ -1,16 +1,16 @@
-// Inner products of 128 rows with 128 rows on the tensor cores: the core that all pair kernels share.
-// Operands are rows of bytes that the prepare kernels of pairs.cu made; the Policy says how bytes are multiplied.
+// Inner products of 128 rows with 128 rows on the tensor cores, shared by all pair kernels.
+// Operands are rows of bytes from the prepare kernels of pairs.cu; the Policy defines their products.
 //
 // Layout: a row is `steps` groups of 64 bytes. For 8-bit data a group is 64 values; for floats it is 16
-// values split into two bfloat16 each: 16 high parts, then 16 low parts. Both fit one pipeline, since a
-// tensor-core fragment of 32 bytes a row has the same byte layout for either type.
+// values split into two bfloat16 each: 16 high parts, then 16 low parts. Both use the same pipeline, since a
+// tensor-core fragment of 32 bytes per row has the same byte layout for either type.
 //
 // A block of 256 threads (8 warps, 2 x 4) owns a tile; a warp owns 64 x 32 of it, a thread 64 sums. Rows
-// arrive by cp.async through 4 stages of 16 KiB, swizzled so that ldmatrix meets no bank conflict.
-// blockIdx.y picks a range of the groups (split-K): the paper's N <= 1750 rows of 150 528 values make few
-// tiles and long sums. Sums go to global memory, also where there is one split only: selection then has the
-// registers to itself. The block that arrives last adds the splits in order, so that the result does not
-// depend on who was last.
+// are copied by cp.async through 4 stages of 16 KiB, swizzled so that ldmatrix has no bank conflicts.
+// blockIdx.y selects a range of the groups (split-K): the paper's N <= 1750 rows of 150 528 values make few
+// tiles and long sums. Sums go to global memory even with a single split, so that selection has all
+// registers. The block that arrives last adds the splits in order, so that the result does not depend on
+// which block it is.
 // Bound: arithmetic of mma.sync once a few hundred blocks run; before that, latency of the loads.
 #pragma once
 
@@ -23,7 +23,7 @@ constexpr int STAGES = 4;
 constexpr int THREADS = 256;
 constexpr int SUMS = 64;  // of a thread
 constexpr int STAGE_BYTES = 2 * TILE * STEP_BYTES;
-// A half tile of values as doubles, rows 129 apart: what selection reads, in the pipeline's place.
+// Half a tile of values as doubles, with row stride 129, for selection; it reuses the pipeline's memory.
 constexpr int HALF = TILE / 2;
 constexpr int VALUE_STRIDE = TILE + 1;
 
@@ -51,7 +51,7 @@ struct PairParams {
 };
 static_assert(sizeof(PairParams) == 120 && offsetof(PairParams, left_rows) == 72 && offsetof(PairParams, eta) == 96);
 
-// 8-bit values: exact. A split must have no more than 32 768 of them, so that int32 holds its sums.
+// 8-bit values: exact. A split has at most 32 768 of them, so that int32 holds its sums.
 struct Bytes {
     using Sum = int32_t;
     using Total = int64_t;
@@ -61,7 +61,7 @@ struct Bytes {
     }
 };
 
-// Floats as high + low bfloat16: of the four products the three that matter.
+// Floats as high + low bfloat16: three of the four products, without low * low.
 struct SplitFloats {
     using Sum = float;
     using Total = double;
@@ -72,8 +72,8 @@ struct SplitFloats {
     }
 };
 
-// Where 16 bytes of a row lie in a stage: rows of 64 bytes, the four chunks exchanged from row pair to row
-// pair, so that 8 rows' chunks of one column fall into 8 different bank groups.
+// The offset of 16 bytes of a row in a stage: rows of 64 bytes, whose four chunks are permuted from row pair
+// to row pair, so that 8 rows' chunks of one column fall into 8 different bank groups.
 __device__ __forceinline__ int swizzled(int row, int chunk) {
     return row * STEP_BYTES + ((chunk ^ ((row >> 1) & 3)) << 4);
 }
@@ -113,7 +113,7 @@ template <class Policy> struct PairTile {
         return t / 32 % 4 * 32 + n * 8 + t % 4 * 2 + e % 2;
     }
 
-    // Brings step `step` of both sides into its stage: 1024 chunks of 16 bytes, 4 to a thread.
+    // Copies step `step` of both sides into its stage: 1024 chunks of 16 bytes, 4 per thread.
     __device__ __forceinline__ void load(const PairParams& p, unsigned char* shared, uint32_t step) const {
         unsigned char* stage = shared + (step % STAGES) * STAGE_BYTES;
         for (int i = 0; i < 4; i++) {
@@ -122,7 +122,7 @@ template <class Policy> struct PairTile {
             uint32_t index = uint32_t((side ? col_block : row_block) * TILE + row);
             bool exists = index < (side ? p.right_rows : p.left_rows);
             const unsigned char* rows = at<const unsigned char>(side ? p.right : p.left);
-            // Rows past the end are filled with zeros; their address is the first row's, as any valid one would do.
+            // Rows past the end are filled with zeros; their source is any valid address, the first row's.
             size_t from = exists ? (size_t(index) * p.steps + step) * STEP_BYTES + size_t(chunk % 4) * 16 : 0;
             cp_async_16(stage + side * TILE * STEP_BYTES + swizzled(row, chunk % 4), rows + from, exists ? 16 : 0);
         }
@@ -157,7 +157,7 @@ template <class Policy> struct PairTile {
             for (int n = 0; n < 4; n++) Policy::step(sum[m][n], a[m], b[n]);
     }
 
-    // Multiplies this block's share of the steps. True for the block that goes on with the tile:
+    // Multiplies this block's share of the steps. True for the block that continues with the tile,
     // the last to arrive.
     __device__ __forceinline__ bool run(const PairParams& p, unsigned char* shared) {
         uint2 tile = at<const uint2>(p.tiles)[blockIdx.x];
@@ -172,8 +172,8 @@ template <class Policy> struct PairTile {
             cp_async_commit();
         }
         for (uint32_t step = first; step < last; step++) {
-            // This step's loads are all but the latest STAGES - 2 groups; the barrier makes everyone's
-            // visible, and says that all have read the stage that is loaded next.
+            // This step's loads are all but the latest STAGES - 2 groups; the barrier makes all threads'
+            // loads visible, and ensures that all have read the stage that is loaded next.
             cp_async_wait<STAGES - 2>();
             __syncthreads();
             if (step + STAGES - 1 < last) load(p, shared, step + STAGES - 1);
@@ -183,7 +183,7 @@ template <class Policy> struct PairTile {
         cp_async_wait<0>();
         __syncthreads();
 
-        // Sum i of thread t stands at i * 256 + t: neighbouring threads write neighbouring words.
+        // Sum i of thread t is at i * 256 + t, so that writes are coalesced.
         Sum* partial = at<Sum>(p.partial) + (size_t(blockIdx.x) * p.splits + blockIdx.y) * TILE * TILE;
 #pragma unroll
         for (int i = 0; i < SUMS; i++) partial[i * THREADS + threadIdx.x] = sum[i / 16][i / 4 % 4][i % 4];
@@ -198,16 +198,16 @@ template <class Policy> struct PairTile {
         return last_here;
     }
 
-    // Writes the values (squared distances, of which floats' may be off by eta (norm_i + norm_j)^2) of rows
-    // 64 `half` .. + 64 of the tile into shared memory; NaN where there is no such row or column.
+    // Writes the values (squared distances, for floats with errors up to eta (norm_i + norm_j)^2) of rows
+    // 64 `half` .. + 64 of the tile into shared memory; NaN for rows and columns past the end.
     __device__ __forceinline__ void values(const PairParams& p, int half, double* value) const {
         const Sum* partial = at<const Sum>(p.partial) + size_t(blockIdx.x) * p.splits * TILE * TILE;
         for (int k = int(threadIdx.x); k < HALF * TILE; k += THREADS) {
             // Sum i of thread t, of the 128 threads that own this half.
             int i = k / (THREADS / 2), t = half * (THREADS / 2) + k % (THREADS / 2);
             typename Policy::Total total = 0;
-            // Written by other blocks meanwhile: volatile, so that no stale line of the first-level cache
-            // is read.
+            // Written by other blocks meanwhile: volatile, so that no stale line of the L1 cache is
+            // read.
             for (uint32_t s = 0; s < p.splits; s++)
                 total += static_cast<const volatile Sum*>(partial)[size_t(s) * TILE * TILE + i * THREADS + t];
             int r = row_of(t, i / 16, i % 4), c = col_of(t, i / 4 % 4, i % 4);
@@ -219,7 +219,7 @@ template <class Policy> struct PairTile {
         }
     }
 
-    // Brings the values into shared memory half a tile at a time, and calls visit(TileRow) for each row, by one warp.
+    // Writes the values to shared memory half a tile at a time, and calls visit(TileRow) for each row, by one warp.
     template <class Visit>
     __device__ __forceinline__ void for_each_row(const PairParams& p, unsigned char* shared, Visit visit) const {
         double* value = reinterpret_cast<double*>(shared);
@@ -241,7 +241,7 @@ template <class Policy> struct PairTile {
     }
 };
 
-// A list of pairs, in whatever order blocks append to it. Mirrored in src/ops/pairs/cuda.rs.
+// A list of pairs, appended to by blocks in any order. Mirrored in src/ops/pairs/cuda.rs.
 struct PairList {
     uint64_t pairs;   // uint2, capacity: lower sample, higher sample
     uint64_t values;  // double, capacity; null where pairs alone are kept
@@ -262,14 +262,15 @@ __device__ __forceinline__ double norms(const PairParams& p, uint32_t i, uint32_
     return p.eta == 0.0 ? 0.0 : at<const double>(p.left_norm)[i] + at<const double>(p.right_norm)[j];
 }
 
-// How far a value can be from the squared distance.
+// The error bound of a value as a squared distance.
 __device__ __forceinline__ double slack(const PairParams& p, double norms) { return p.eta * norms * norms; }
 
 __device__ __forceinline__ double slack(const PairParams& p, uint32_t i, uint32_t j) {
     return slack(p, norms(p, i, j));
 }
 
-// Whether a value is too small beside its error bound for a mean, so that the host has the pair recomputed. NaN is.
+// Whether a value is too small relative to its error bound to be used in a mean; the host then has the pair
+// recomputed. True for NaN.
 __device__ __forceinline__ bool is_near(const PairParams& p, double value, double norms) {
     return !(value > p.near * norms * norms);
 }

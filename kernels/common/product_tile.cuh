@@ -1,5 +1,5 @@
 // One tile of a matrix product, sum[m][n] = sum over d of left[m][d] right[n][d], for operands that are gathered on the
-// fly, as in convolutions. A Source defines where an operand's values come from.
+// fly, as in convolutions. A Source defines the addresses of an operand's values.
 //
 // A block of 256 threads (8 warps) owns ROWS x COLS sums; a warp owns ROWS * COLS / 256 x 32 of them, a thread 64 (128 x
 // 128) or 32 (128 x 64, 64 x 128). Floats are multiplied as floats, one fused multiply-add for each product; bfloat16 on
@@ -32,7 +32,7 @@ template <class T, int LINES_, bool ALONG_> struct Side {
     static constexpr int CHUNKS = BYTES / 16 / PRODUCT_THREADS;  // of a thread
     static constexpr int ACROSS = LINES / CHUNK<T>;              // chunks of one d, where lines lie side by side
 
-    // Where a chunk lies: of a line along d ..
+    // The offset of a chunk: of a line along d ..
     static __device__ __forceinline__ int along(int line, int chunk) {
         // 8 lines' chunks of the same d fall into 8 different bank groups.
         return line * LINE_BYTES + ((chunk ^ ((line >> 1) & 3)) << 4);
@@ -56,7 +56,7 @@ template <class T, int LINES_, bool ALONG_> struct Side {
     }
 };
 
-// A chunk, value by value, in the order in which it lies in memory.
+// A chunk, value by value, in the order of memory.
 __device__ __forceinline__ void put_value(uint32_t word[4], int e, const float* from) {
     word[e] = *reinterpret_cast<const uint32_t*>(from);
 }
@@ -199,9 +199,9 @@ template <> struct ProductSums<__nv_bfloat16> {
 
 // A tile being computed, in registers.
 //
-// A Source of a side has `values`, where its tensor starts; `whole`, whether its chunks can be copied as such;
-// `step(d)`, which goes to the step whose first d is this; `offset(i)`, where chunk i of this thread starts, or NOWHERE;
-// and `each(i, put)`, which calls put(e, offset or NOWHERE) for every value e of chunk i.
+// A Source of a side has `values`, the start of its tensor; `whole`, whether its chunks can be copied whole;
+// `step(d)`, which moves to the step whose first d is this; `offset(i)`, the offset of chunk i of this thread, or
+// NOWHERE; and `each(i, put)`, which calls put(e, offset or NOWHERE) for every value e of chunk i.
 template <class T, class Left_, class Right_, bool COPIED> struct ProductTile {
     using Left = Left_;
     using Right = Right_;
@@ -278,8 +278,8 @@ template <class T, class Left_, class Right_, bool COPIED> struct ProductTile {
             cp_async_commit();
         }
         for (uint32_t step = first; step < last; step++) {
-            // This step's copies are all but the latest STAGES - 2 groups; the barrier makes everyone's visible, and
-            // says that all have read the stage that is filled next.
+            // This step's copies are all but the latest STAGES - 2 groups; the barrier makes all threads' copies
+            // visible, and ensures that all have read the stage that is filled next.
             cp_async_wait<STAGES - 2>();
             __syncthreads();
             uint32_t next = step + STAGES - 1;

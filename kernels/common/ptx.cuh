@@ -12,10 +12,10 @@ __device__ __forceinline__ unsigned shared_address(const void* generic) {
 #define SHARPDIM_PTX_SITE , ::sharpdim_emulator::Site site = ::sharpdim_emulator::Site::current()
 #endif
 
-// ---- cp.async: copies from global to shared memory that run while the thread goes on --------------------------------
+// ---- cp.async: asynchronous copies from global to shared memory -----------------------------------------------------
 // Reads src_bytes and fills the rest of the destination with zeros; both addresses aligned to the destination's size.
-// Copies form groups (cp_async_commit); after cp_async_wait<N> all but the thread's N latest groups have arrived, for
-// this thread: others see them after a barrier. The emulation copies only when a wait asks for it.
+// Copies form groups (cp_async_commit); after cp_async_wait<N> all but the thread's N latest groups are complete, for
+// this thread: others see them after a barrier. The emulation copies only when a wait requires it.
 
 __device__ __forceinline__ void cp_async_16(void* shared, const void* global, int src_bytes = 16 SHARPDIM_PTX_SITE) {
 #if defined(__CUDACC__)

@@ -1,25 +1,25 @@
-//! What attacks cost a network: penalties in loss and accuracy with intervals, and the least epsilon that flips an image.
+//! The robustness of a network: penalties in loss and accuracy with intervals, and the smallest epsilon that changes an
+//! image's predicted class.
 
 use super::{Attack, Attacked, Target, each, ready};
 use crate::bootstrap::{Resampler, interval};
 use crate::{Error, Result};
 use std::fmt;
 
-/// Fewer draws have no 2.5 % at either end.
+/// Fewer draws have no 2.5 % quantiles.
 const LEAST_DRAWS: usize = 40;
 
-/// A mean over images, and the 95 % interval of it by the percentile bootstrap (Efron 1979): the images are drawn anew, with
-/// replacement.
+/// A mean over images, and its 95 % interval by the percentile bootstrap (Efron 1979), which resamples images.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Estimate {
-    /// Of the images as they are.
+    /// The mean of the original sample.
     pub value: f64,
     /// The 2.5 % and 97.5 % quantiles of the draws.
     pub interval: [f64; 2],
 }
 
-/// What one epsilon came to.
+/// Results at one epsilon.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Level {
@@ -27,9 +27,9 @@ pub struct Level {
     pub epsilon: f32,
     /// Mean cross-entropy under attack.
     pub loss: Estimate,
-    /// Robust accuracy: the part of images classified correctly under attack.
+    /// Robust accuracy: the fraction of images classified correctly under attack.
     pub accuracy: Estimate,
-    /// Attacked loss - clean loss. Both are of the same draws in its interval.
+    /// Attacked loss - clean loss. Its interval takes both from the same draws.
     pub loss_penalty: Estimate,
     /// Clean accuracy - attacked accuracy, likewise.
     pub accuracy_penalty: Estimate,
@@ -37,25 +37,24 @@ pub struct Level {
     pub masked: usize,
 }
 
-/// A network's robustness to an attack. It is an upper bound of what the network withstands: a better attack can only
-/// lower it.
+/// A network's robustness to an attack: an upper bound of its true robustness, which a better attack can only lower.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Report {
     /// The attack, by name.
     pub attack: String,
-    /// How many images it is of.
+    /// Number of images.
     pub images: usize,
-    /// Mean cross-entropy of the images as they are.
+    /// Mean cross-entropy of the clean images.
     pub clean_loss: Estimate,
-    /// Clean accuracy: the part of them classified correctly.
+    /// Clean accuracy: the fraction of them classified correctly.
     pub clean_accuracy: Estimate,
-    /// For each epsilon, in the order asked for.
+    /// For each epsilon, in the order given.
     pub levels: Vec<Level>,
 }
 
-/// Loss and accuracy of images as they are and attacked at each epsilon, with penalties as Konz & Mazurowski (ICLR 2024)
-/// have them, and 95 % intervals of `draws` bootstrap draws over the images. The module's head has an example.
+/// Loss and accuracy of clean images and under attack at each epsilon, with the penalties of Konz & Mazurowski (ICLR
+/// 2024) and 95 % intervals from `draws` bootstrap draws of images. See the module for an example.
 ///
 /// # Errors
 /// [`Error::Argument`] for fewer than 40 draws; as [`Attack::run`].
@@ -75,11 +74,11 @@ pub fn robustness<A: Attack + ?Sized>(
     report(&attack.name(), &clean, &attacked, draws, seed)
 }
 
-/// What [`robustness`] tells, of results that are there: `clean` of [`unattacked`], `attacked` of [`Attack::run`] on the same
-/// images.
+/// The report of [`robustness`], from existing results: `clean` from [`unattacked`], `attacked` from [`Attack::run`] on
+/// the same images.
 ///
 /// # Errors
-/// [`Error::Argument`] for fewer than 40 draws, and for results of other numbers of images.
+/// [`Error::Argument`] for fewer than 40 draws, and for results that differ in their number of images.
 ///
 /// ```
 /// use sharpdim::Device;
@@ -116,7 +115,7 @@ pub fn report(
         let losses = of.losses.iter().map(|loss| f64::from(*loss)).collect();
         [losses, of.success.iter().map(|success| f64::from(u8::from(!success))).collect()]
     };
-    // Loss, accuracy, and per epsilon loss, accuracy and both penalties, of each image.
+    // For each image: loss, accuracy, and for each epsilon loss, accuracy and both penalties.
     let [clean_loss, clean_right] = columns(clean);
     let less = |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a - b).collect() };
     let levels: Vec<Vec<f64>> = attacked
@@ -155,7 +154,7 @@ fn enough(draws: usize) -> Result<()> {
     Err(Error::Argument(format!("{draws} bootstrap draws: an interval of 95 % needs {LEAST_DRAWS} or more")))
 }
 
-/// The clean images, reported as attacked ones are.
+/// The results of the clean images, in the form of an attack's.
 ///
 /// # Errors
 /// As [`Attack::run`].
@@ -166,7 +165,7 @@ pub fn unattacked(target: &mut Target, images: &[f32], labels: &[u32]) -> Result
     each(&super::UniformNoise::default(), target, images, labels, &zeros, &numbers)
 }
 
-/// The mean of each column, and its interval; every column is drawn alike.
+/// The mean of each column, and its interval; all columns have the same draws.
 fn bootstrap(columns: &[Vec<f64>], draws: usize, seed: u64) -> Vec<Estimate> {
     let count = columns[0].len();
     let mut resampler = Resampler::new(seed, 0, count);
@@ -219,11 +218,11 @@ impl fmt::Display for Report {
     }
 }
 
-/// For each image an epsilon, to `tolerance`, at which the attack has it taken for another class than its label: 0 where it
-/// is so unattacked, `None` where it is not at `upper`.
+/// For each image an epsilon, found by bisection to `tolerance`, at which the attack succeeds: 0 where the clean image
+/// is misclassified, `None` where the attack fails at `upper`.
 ///
-/// It is found by bisection, and an upper bound of the least one in two ways: a better attack may need less, and where an
-/// attack that fails at some epsilon succeeds at a smaller one, bisection may pass that one by.
+/// It is an upper bound of the smallest one, for two reasons: a better attack may need less, and where the attack fails
+/// at some epsilon but succeeds at a smaller one, bisection may miss the smaller one.
 ///
 /// ```
 /// use sharpdim::Device;
@@ -255,7 +254,7 @@ pub fn smallest_epsilon<A: Attack + ?Sized>(
     }
     ready(attack, target, images, labels, &[upper])?;
     let image = target.image_len();
-    // Whether the attack flips some of the images, each at its own epsilon.
+    // Whether the attack succeeds on some of the images, each at its own epsilon.
     let mut flips = |which: &[usize], epsilons: &[f32]| -> Result<Vec<bool>> {
         if which.is_empty() {
             return Ok(Vec::new());
@@ -280,7 +279,7 @@ pub fn smallest_epsilon<A: Attack + ?Sized>(
         let middle = |at: &usize| {
             let high = found[*at]?;
             let middle = low[*at] + (high - low[*at]) / 2.0;
-            // Neighbouring floats have none.
+            // Adjacent floats have none.
             (high - low[*at] > tolerance && low[*at] < middle && middle < high).then_some((*at, middle))
         };
         let (open, middles): (Vec<usize>, Vec<f32>) = right.iter().filter_map(middle).unzip();
@@ -304,7 +303,7 @@ mod tests {
 
     #[test]
     fn intervals_are_those_of_means() {
-        // Of values of a standard deviation of 1 the mean of 400 has one of 1/20.
+        // The mean of 400 values of standard deviation 1 has a standard deviation of 1/20.
         let values: Vec<f64> = (0..400).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
         let found = bootstrap(&[values, vec![3.0; 400]], 4000, 7);
         assert_eq!(found[0].value, 0.0);

@@ -13,7 +13,7 @@ const PLACES: u32 = 6;
 /// The Square Attack in L∞ (Andriushchenko et al., *Square Attack: a query-efficient black-box adversarial attack via
 /// random search*, ECCV 2020): stripes of epsilon and -epsilon, then random windows. A window is kept if it lowers the
 /// margin (the label's logit minus the greatest of the others) or, targeted, the cross-entropy of the target class. It needs
-/// no gradients, so gradient masking does not affect it. An image is left alone once the attack on it succeeded.
+/// no gradients, so gradient masking does not affect it. An image no longer changes once the attack on it succeeded.
 ///
 /// ```
 /// use sharpdim::attack::{Attack, Square};

@@ -1,4 +1,4 @@
-//! Tensors of one device in one block of memory: where each lies is planned first, so that the whole size is known
+//! Tensors of one device in one block of memory. Their offsets are planned first, so that the total size is known
 //! before anything is allocated, and nothing is allocated while a network runs.
 
 use super::Device;
@@ -11,7 +11,7 @@ use half::bf16;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Tensors start at multiples of this many bytes: a whole cache line, and what any vector load wants.
+/// Alignment of tensors in bytes: whole cache lines, and enough for any vector load.
 const ALIGNMENT: usize = 256;
 
 /// The number format of a tensor's values.
@@ -52,7 +52,7 @@ impl std::str::FromStr for Precision {
     }
 }
 
-/// Where a tensor lies in an [`Arena`]: its first byte, how many values it has, and what they are.
+/// The location of a tensor in an [`Arena`]: its first byte, number of values, and precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slot {
     at: usize,
@@ -61,10 +61,10 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// No tensor at all, for operands that an operation does not need.
+    /// No tensor, for operands that an operation does not need.
     pub const NONE: Slot = Slot { at: 0, len: 0, precision: Precision::F32 };
 
-    /// How many values it has.
+    /// Number of values.
     pub const fn len(self) -> usize {
         self.len
     }
@@ -98,7 +98,7 @@ impl Slot {
     }
 }
 
-/// A memory plan of tensors: where each lies. Released memory is reused by later ones.
+/// A memory plan: the offset of each tensor. Released memory is reused by later tensors.
 ///
 /// ```
 /// use sharpdim::{Device, Layout, Precision};
@@ -140,8 +140,8 @@ impl Layout {
         self.slot(len, Precision::F32)
     }
 
-    /// A tensor of `len` bytes, such as images of one byte a value, for [`Arena::write_bytes`]: kept as the 32-bit words
-    /// that hold them, `len.div_ceil(4)` values of the slot.
+    /// A tensor of `len` bytes, such as 8-bit images, for [`Arena::write_bytes`]: stored as 32-bit words, of which the
+    /// slot has `len.div_ceil(4)`.
     ///
     /// ```
     /// use sharpdim::{Device, Layout, Precision};
@@ -160,7 +160,7 @@ impl Layout {
 
     fn slot(&mut self, len: usize, precision: Precision) -> Slot {
         let bytes = (len * precision.bytes()).next_multiple_of(ALIGNMENT);
-        // The smallest gap that it fits into: larger ones stay whole for larger tensors.
+        // Best fit: larger gaps stay whole for larger tensors.
         let fits = |gap: &&mut std::ops::Range<usize>| gap.len() >= bytes && bytes > 0;
         let at = match self.free.iter_mut().filter(fits).min_by_key(|gap| gap.len()) {
             Some(gap) => {
@@ -168,7 +168,7 @@ impl Layout {
                 gap.start - bytes
             }
             None => {
-                // A gap at the very end grows.
+                // A gap at the end grows.
                 let at = match self.free.last() {
                     Some(gap) if gap.end == self.end && bytes > 0 => gap.start,
                     _ => self.end,
@@ -211,8 +211,8 @@ impl Layout {
     /// Allocates it, all zeros.
     ///
     /// # Errors
-    /// [`Error::Argument`] for bf16 on the CPU, which computes in f32; [`Error::Device`] where there is not that
-    /// much memory.
+    /// [`Error::Argument`] for bf16 on the CPU, which computes in f32; [`Error::Device`] where memory does not
+    /// suffice.
     pub fn build(&self, device: &Device) -> Result<Arena> {
         let bytes = self.end.max(ALIGNMENT);
         #[cfg(gpu)]
@@ -240,7 +240,7 @@ impl Layout {
 pub struct Arena {
     device: Device,
     pub(super) memory: Memory,
-    /// Unique id, so that a recording knows its own arena.
+    /// Unique id, by which a recording recognises its arena.
     pub(super) number: u64,
 }
 
@@ -250,7 +250,7 @@ pub(super) enum Memory {
     Gpu(Arc<Gpu>, Buffer<u8>),
 }
 
-/// Where an operation finds its operands.
+/// The tensors of an arena, as operations access them.
 pub(crate) enum On<'a> {
     Cpu(Floats<'a>),
     #[cfg(gpu)]
@@ -263,7 +263,7 @@ impl Arena {
         Arena { device: device.clone(), memory, number: ARENAS.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// The device that it is on.
+    /// Its device.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -313,7 +313,7 @@ impl Arena {
         Ok(())
     }
 
-    /// Sets a tensor's values to 0. On a GPU it waits for nothing, and a recording holds it.
+    /// Sets a tensor's values to 0. On a GPU it is asynchronous, and can be recorded.
     ///
     /// ```
     /// use sharpdim::{Device, Layout, Precision};
@@ -340,7 +340,7 @@ impl Arena {
         Ok(())
     }
 
-    /// Reads a tensor's values, when all work before is done.
+    /// Reads a tensor's values, after all earlier work.
     ///
     /// # Errors
     /// [`Error::Argument`] for another number of values; [`Error::Device`] where the device fails.
@@ -380,7 +380,7 @@ impl Arena {
         Ok(values)
     }
 
-    /// Waits until the device has done everything asked of it.
+    /// Waits until the device has finished all earlier work.
     ///
     /// # Errors
     /// [`Error::Device`] where it failed.
@@ -392,13 +392,13 @@ impl Arena {
         Ok(())
     }
 
-    /// Runs work of many short operations. On the CPU in one of rayon's threads: operations called from outside
-    /// would each wake one.
+    /// Runs work of many short operations: on the CPU in one of rayon's threads, since each operation called from
+    /// outside would wake one.
     pub(crate) fn in_pool<T: Send>(&mut self, work: impl FnOnce(&mut Arena) -> T + Send) -> T {
         if self.device.is_cpu() { rayon::scope(|_| work(self)) } else { work(self) }
     }
 
-    /// Where operations find this arena's tensors.
+    /// This arena's tensors, as operations access them.
     pub(crate) fn on(&mut self) -> On<'_> {
         match &mut self.memory {
             Memory::Cpu(values) => On::Cpu(Floats(values)),
@@ -423,7 +423,7 @@ impl<'a> Floats<'a> {
     /// The tensors that an operation reads, and those that it writes. [`Slot::NONE`] gives an empty slice.
     ///
     /// # Panics
-    /// Where one that is written shares a value with any other, or one lies outside the arena.
+    /// Where a written tensor overlaps another, or one lies outside the arena.
     pub(crate) fn split<const R: usize, const W: usize>(
         self,
         reads: [Slot; R],
@@ -442,8 +442,8 @@ impl<'a> Floats<'a> {
             }
         }
         let start = self.0.as_mut_ptr();
-        // SAFETY: every slot lies within the arena, which `self` borrows for 'a; those that are written share no
-        // value with any other, and the rest are only read.
+        // SAFETY: every slot lies within the arena, which `self` borrows for 'a; written ones overlap no other, and
+        // the rest are only read.
         unsafe {
             (
                 reads.map(|slot| std::slice::from_raw_parts(start.add(slot.at / 4), slot.len)),
@@ -463,7 +463,7 @@ pub(crate) struct Addresses {
 
 #[cfg(gpu)]
 impl Addresses {
-    /// Where a tensor's first value is; 0 for [`Slot::NONE`].
+    /// The address of a tensor's first value; 0 for [`Slot::NONE`].
     ///
     /// # Panics
     /// Where it lies outside the arena.

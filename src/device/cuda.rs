@@ -1,4 +1,4 @@
-//! Real GPUs, through cudarc: libcuda is looked for when a device is opened, never at build or start.
+//! Real GPUs, through cudarc: libcuda is loaded when a device is opened, not at build or program start.
 
 use super::kernels::{Kernel, Launch};
 use crate::{Error, Result};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 include!(concat!(env!("OUT_DIR"), "/fatbins.rs"));
 
-/// An open GPU: one stream, on which everything runs in order, and every kernel resolved.
+/// An open GPU: one stream, on which everything runs in order, and all kernels, loaded.
 pub(crate) struct Cuda {
     ordinal: usize,
     name: String,
@@ -24,8 +24,8 @@ pub(crate) struct Cuda {
     returns: Arc<Returns>,
 }
 
-/// Memory to free when a capture ends. Freeing is work of the stream, and would
-/// become a part of the recording.
+/// Memory to free when a capture ends: freeing is an operation of the stream, and would
+/// be recorded.
 #[derive(Default)]
 struct Returns(Mutex<Option<Vec<CudaSlice<u8>>>>);
 
@@ -34,7 +34,7 @@ impl Returns {
     fn take(&self, slice: CudaSlice<u8>) {
         match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(waiting) => waiting.push(slice),
-            // Under the lock: no capture begins before it is done.
+            // Under the lock, so that no capture begins before memory is freed.
             None => drop(slice),
         }
     }
@@ -49,15 +49,15 @@ pub(crate) struct CudaMemory {
 
 impl Drop for CudaMemory {
     fn drop(&mut self) {
-        // SAFETY: taken once, and not used after.
+        // SAFETY: taken once, and not used afterwards.
         self.returns.take(unsafe { ManuallyDrop::take(&mut self.slice) });
     }
 }
 
 /// Launches captured from the stream, ready to run.
 pub(crate) struct Graph(Mutex<CudaGraph>);
-// SAFETY: the driver's graphs may be used from any thread, by one at a time: the lock sees to that, and the calls on
-// it make its context the thread's.
+// SAFETY: the driver's graphs may be used from any thread, but by one at a time, which the lock ensures; calls bind
+// the context to the thread first.
 unsafe impl Send for Graph {}
 // SAFETY: as above.
 unsafe impl Sync for Graph {}
@@ -72,7 +72,7 @@ impl CudaMemory {
     }
 }
 
-/// A kernel's parameters as bytes. The driver copies as many as the kernel's signature says.
+/// A kernel's parameters as bytes. The driver copies as many as the kernel's signature has.
 #[repr(C, align(16))]
 struct Blob([u8; Blob::BYTES]);
 // SAFETY: bytes.
@@ -82,14 +82,14 @@ impl Blob {
 }
 
 fn says(error: DriverError) -> String {
-    // Debug gives the driver's own words for the error.
+    // Debug gives the driver's own message.
     format!("{error:?}")
 }
 
 impl Cuda {
     pub(crate) fn open(ordinal: usize) -> Result<Self> {
         let unavailable = |reason: String| Error::Unavailable { device: format!("cuda:{ordinal}"), reason };
-        // SAFETY: looks for the library, and loads it if it is there. Without this, cudarc's first call panics.
+        // SAFETY: loads the library if it is installed. Without this check, cudarc's first call panics.
         if !unsafe { sys::is_culib_present() } {
             return Err(unavailable("no CUDA driver (libcuda) was found on this machine".into()));
         }
@@ -104,7 +104,7 @@ impl Cuda {
                 "its compute capability is {major}.{minor}: the kernels need 8.0 (Ampere) or later"
             )));
         }
-        // One stream: events that order streams would only cost time.
+        // With a single stream, events that order streams would only cost time.
         // SAFETY: nothing has been allocated yet, and everything will run on one stream.
         unsafe { context.disable_event_tracking() };
         let stream = context.new_stream().map_err(|e| unavailable(says(e)))?;
@@ -135,7 +135,7 @@ impl Cuda {
 
     pub(crate) fn allocate(&self, bytes: usize) -> Result<CudaMemory, String> {
         self.bind()?;
-        // SAFETY: bytes that nothing reads before they are written.
+        // SAFETY: no byte is read before it is written.
         let slice = unsafe { self.stream.alloc::<u8>(bytes) }.map_err(says)?;
         let address = slice.device_ptr(&self.stream).0;
         Ok(CudaMemory { slice: ManuallyDrop::new(slice), address, returns: self.returns.clone() })
@@ -173,18 +173,18 @@ impl Cuda {
         unsafe { result::memset_d8_async(start, byte, bytes, self.stream.cu_stream()) }.map_err(says)
     }
 
-    /// From here on launches and fills go into a graph, and are not run.
+    /// Begins a capture: launches and fills go into a graph instead of running.
     pub(crate) fn begin_capture(&self) -> Result<(), String> {
         self.bind()?;
         let mut returns = self.returns.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Of this thread alone: what others do with other streams is no concern of this capture.
+        // This thread only: other threads' work on other streams must not disturb this capture.
         let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         self.stream.begin_capture(mode).map_err(says)?;
         *returns = Some(Vec::new());
         Ok(())
     }
 
-    /// What was captured.
+    /// Ends a capture, and returns its graph.
     pub(crate) fn end_capture(&self) -> Result<Graph, String> {
         let graph = self.stream.end_capture(sys::CUgraphInstantiate_flags(0)).map_err(says);
         self.returns.0.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -194,9 +194,9 @@ impl Cuda {
 
     /// Ends a capture and discards its graph.
     pub(crate) fn abandon_capture(&self) {
-        // A context that cannot be bound has failed, and every later call will say so.
+        // A context that cannot be bound has failed, which every later call will report.
         if self.bind().is_ok() {
-            // SAFETY: the stream is this device's; the graph, if there is one, is this function's to destroy.
+            // SAFETY: the stream is this device's; this function owns the graph, if there is one.
             unsafe {
                 if let Ok(graph) = result::stream::end_capture(self.stream.cu_stream())
                     && !graph.is_null()
@@ -208,7 +208,7 @@ impl Cuda {
         self.returns.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// Runs what was captured, in the stream's order.
+    /// Runs a captured graph, in the stream's order.
     pub(crate) fn run(&self, graph: &Graph) -> Result<(), String> {
         graph.0.lock().unwrap_or_else(PoisonError::into_inner).launch().map_err(says)
     }
@@ -230,20 +230,20 @@ impl Cuda {
         unsafe { builder.launch(config) }.map(|_| ()).map_err(says)
     }
 
-    /// An event after everything so far.
+    /// An event after all work so far.
     pub(crate) fn event(&self) -> Result<CudaEvent, String> {
         self.bind()?;
-        // Events time nothing unless asked to.
+        // Timing must be enabled explicitly.
         self.stream.record_event(Some(sys::CUevent_flags::CU_EVENT_DEFAULT)).map_err(says)
     }
 
     pub(crate) fn synchronise(&self) -> Result<(), String> {
         self.stream.synchronize().map_err(says)?;
-        // Errors of memory given back meanwhile are kept by the context.
+        // The context keeps errors of memory freed meanwhile.
         self.context.check_err().map_err(says)
     }
 
-    /// Makes the context this thread's: any thread may use a device.
+    /// Binds the context to this thread: any thread may use a device.
     fn bind(&self) -> Result<(), String> {
         self.context.bind_to_thread().map_err(says)
     }
@@ -267,7 +267,7 @@ fn load(context: &Arc<CudaContext>) -> Result<Vec<CudaFunction>, String> {
         let function = module
             .load_function(name)
             .map_err(|e| format!("kernel {name} of kernels/{file}.cu: {}", says(e)))?;
-        // More than 48 KiB of dynamic shared memory must be asked for.
+        // More than 48 KiB of dynamic shared memory must be requested.
         let attribute = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
         function
             .set_attribute(attribute, kernel.most_shared_bytes() as i32)

@@ -20,7 +20,7 @@ unsafe extern "C" {
     fn sharpdim_emulator_free(memory: *mut c_void);
 }
 
-/// A device whose threads run in the order that a seed says.
+/// A device whose threads run in an order given by a seed.
 pub(crate) struct Emulated {
     order: u64,
 }
@@ -53,11 +53,11 @@ impl EmulatedMemory {
     }
 }
 
-/// A call that a recording keeps.
+/// A recorded call.
 pub(crate) enum Call {
     /// A kernel, its parameters' bytes in words that align them, and its geometry.
     Launch { kernel: Kernel, params: Vec<u64>, launch: Launch },
-    /// A range of bytes, by its address.
+    /// A fill of a range of bytes, by its address.
     Fill { start: u64, bytes: usize, byte: u8 },
 }
 
@@ -74,7 +74,7 @@ impl Emulated {
         "CUDA kernels on the CPU, for tests".into()
     }
 
-    /// Few, so that tests reach the code for many tiles with little work.
+    /// Few, so that small tests reach the code for many tiles.
     pub(crate) fn multiprocessors(&self) -> usize {
         2
     }
@@ -84,7 +84,7 @@ impl Emulated {
     }
 
     pub(crate) fn allocate(&self, bytes: usize) -> Result<EmulatedMemory, String> {
-        // SAFETY: any size may be asked for.
+        // SAFETY: any size is valid.
         let start = unsafe { sharpdim_emulator_alloc(bytes) };
         if start.is_null() {
             return Err("out of memory".into());
@@ -124,7 +124,7 @@ impl Emulated {
         Ok(())
     }
 
-    /// `fill` as a recording keeps it.
+    /// `fill`, as a recorded call.
     pub(crate) fn fill_later(&self, memory: &EmulatedMemory, at: usize, bytes: usize, byte: u8) -> Call {
         assert!(at + bytes <= memory.bytes);
         Call::Fill { start: memory.address() + at as u64, bytes, byte }
@@ -137,7 +137,7 @@ impl Emulated {
         unsafe { run(kernel.emulated(), params.as_ptr().cast(), launch, self.order) }
     }
 
-    /// `launch` as a recording keeps it.
+    /// `launch`, as a recorded call.
     pub(crate) fn launch_later(&self, kernel: Kernel, params: &[u8], launch: Launch) -> Call {
         let mut words = vec![0u64; params.len().div_ceil(8)];
         bytemuck::cast_slice_mut(&mut words)[..params.len()].copy_from_slice(params);
@@ -156,7 +156,7 @@ impl Emulated {
                     unsafe { run(kernel.emulated(), params.as_ptr().cast(), *launch, self.order) }
                         .map_err(|reason| format!("launch {} {launch:?}: {reason}", kernel.name()))?;
                 }
-                // SAFETY: inside an allocation when it was recorded, which the caller promises is still there.
+                // SAFETY: inside an allocation when recorded; the caller promises that it still exists.
                 Call::Fill { start, bytes, byte } => unsafe {
                     (*start as *mut u8).write_bytes(*byte, *bytes);
                 },
@@ -175,11 +175,11 @@ impl Emulated {
 }
 
 /// # Safety
-/// `params` must point to what `kernel` takes, and addresses in it to memory as large as it reads and writes.
+/// `params` must point to the parameters of `kernel`, and addresses in them to memory as large as it accesses.
 unsafe fn run(kernel: KernelFn, params: *const c_void, launch: Launch, order: u64) -> Result<(), String> {
     let mut error = [0 as c_char; 1024];
     let block = [launch.threads, 1, 1];
-    // SAFETY: the caller's promise; the error is written within its length and ends in 0.
+    // SAFETY: the caller's promise; the error message is written within its length and ends in 0.
     let failed = unsafe {
         sharpdim_emulator_launch(
             kernel,

@@ -1,5 +1,5 @@
-//! What real and emulated GPUs have in common: typed buffers, checked copies, launches, timing, recording, and a
-//! workspace that is kept from call to call.
+//! The common interface of real and emulated GPUs: typed buffers, checked copies, launches, timing, recording, and a
+//! workspace that is reused between calls.
 
 use super::kernels::{Kernel, Launch, Params};
 use super::recorder::{Recorded, Recorder};
@@ -53,7 +53,7 @@ impl From<super::emulated::EmulatedMemory> for Memory {
     }
 }
 
-/// Calls the same method on whichever backend it is.
+/// Calls the same method on either backend.
 macro_rules! each {
     ($backend:expr, $b:ident => $call:expr) => {
         match $backend {
@@ -68,7 +68,7 @@ macro_rules! each {
 #[cfg(all(feature = "cuda", feature = "emulator"))]
 const OTHER_MEMORY: &str = "the memory is of another kind of GPU";
 
-/// Calls the same method on whichever backend it is, on memory of its own.
+/// Calls the same method on either backend, with its memory.
 macro_rules! each_memory {
     ($backend:expr, $memory:expr, $b:ident, $m:ident => $call:expr) => {
         match ($backend, $memory) {
@@ -89,8 +89,8 @@ pub(crate) struct Gpu {
     backend: Backend,
     memory_limit: AtomicU64,
     workspace: Mutex<Option<Memory>>,
-    /// The recording that is being made. Held for reading during each call, so that none is under way on another
-    /// thread when a recording begins.
+    /// The recording in progress. Each call holds a read lock, so that none is running on another thread when a
+    /// recording begins.
     recorder: RwLock<Option<Recorder>>,
 }
 
@@ -112,7 +112,7 @@ impl Gpu {
         each!(&self.backend, b => b.description())
     }
 
-    /// How many blocks it takes to keep every multiprocessor busy.
+    /// The number of multiprocessors, from which launches derive their number of blocks.
     pub(crate) fn multiprocessors(&self) -> usize {
         each!(&self.backend, b => b.multiprocessors())
     }
@@ -121,7 +121,7 @@ impl Gpu {
         self.memory_limit.store(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes of data that an operation may keep here: what the user allows, else most of what is free.
+    /// Bytes of data that an operation may keep here: the user's limit, else most of the free memory.
     pub(crate) fn memory_for_data(&self) -> Result<u64> {
         match self.memory_limit.load(Ordering::Relaxed) {
             0 => {
@@ -133,7 +133,7 @@ impl Gpu {
         }
     }
 
-    /// A buffer of `len` values whose content is not defined.
+    /// A buffer of `len` uninitialised values.
     pub(crate) fn allocate<T: Pod>(&self, len: usize) -> Result<Buffer<T>> {
         let memory = self.allocate_bytes(len * size_of::<T>())?;
         Ok(Buffer { memory, len, value: PhantomData })
@@ -153,7 +153,7 @@ impl Gpu {
         Ok(buffer)
     }
 
-    /// Copies `values` into `buffer`, from place `at` on.
+    /// Copies `values` into `buffer`, from index `at` on.
     pub(crate) fn write<T: Pod>(&self, buffer: &mut Buffer<T>, at: usize, values: &[T]) -> Result<()> {
         assert!(at + values.len() <= buffer.len, "write past the end of a device buffer");
         if values.is_empty() {
@@ -164,7 +164,7 @@ impl Gpu {
         self.unrecorded(|| "copy to the device".into(), write)
     }
 
-    /// Copies values `at .. at + out.len()` of `buffer` to the host, when all work before is done.
+    /// Copies values `at .. at + out.len()` of `buffer` to the host, after all earlier work.
     pub(crate) fn read<T: Pod>(&self, buffer: &Buffer<T>, at: usize, out: &mut [T]) -> Result<()> {
         assert!(at + out.len() <= buffer.len, "read past the end of a device buffer");
         if out.is_empty() {
@@ -187,7 +187,7 @@ impl Gpu {
         self.fill_part(buffer, 0..buffer.len, byte)
     }
 
-    /// Sets every byte of a range of values of `buffer`; recordings hold it.
+    /// Sets every byte of a range of values of `buffer`; it can be recorded.
     pub(crate) fn fill_part<T: Pod>(
         &self,
         buffer: &mut Buffer<T>,
@@ -242,7 +242,7 @@ impl Gpu {
         self.recorded(|| format!("launch {} {launch:?}", kernel.name()), run)
     }
 
-    /// A recording of what `work` does here in the memory of one arena, by its number.
+    /// Records the work of `work` here, in the memory of one arena, given by its number.
     pub(crate) fn record(&self, arena: u64, work: impl FnOnce() -> Result<()>) -> Result<Recorded> {
         let error = |reason| self.error("record".into(), reason);
         let mut recorder = self.recorder_mut();
@@ -287,13 +287,13 @@ impl Gpu {
     /// Runs a recording.
     ///
     /// # Safety
-    /// It was recorded here, and the memory of its arena is still there.
+    /// It was recorded here, and its arena's memory still exists.
     pub(crate) unsafe fn run(&self, recorded: &Recorded) -> Result<()> {
         let run = || match (&self.backend, recorded) {
             #[cfg(feature = "cuda")]
             (Backend::Cuda(b), Recorded::Cuda(graph)) => b.run(graph),
             #[cfg(feature = "emulator")]
-            // SAFETY: this function's own promise; every call's was made when it was recorded.
+            // SAFETY: the caller's promise; that of each call was made when it was recorded.
             (Backend::Emulated(b), Recorded::Emulated(calls)) => unsafe { b.run(calls) },
             #[cfg(all(feature = "cuda", feature = "emulator"))]
             _ => Err("the recording is of another kind of GPU".into()),
@@ -301,7 +301,7 @@ impl Gpu {
         self.unrecorded(|| "run a recording".into(), run)
     }
 
-    /// Tells a recording that is being made which arena its thread uses.
+    /// Notes in the current recording which arena its thread uses.
     pub(crate) fn uses(&self, arena: u64) {
         if let Some(recorder) = &*self.recorder() {
             recorder.uses(arena);
@@ -316,7 +316,7 @@ impl Gpu {
         self.recorder.write().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// Makes a call that recordings hold: into this thread's recording, if it is making one.
+    /// Makes a call that can be recorded: it goes into this thread's recording, if there is one.
     fn recorded<R>(
         &self,
         action: impl FnOnce() -> String,
@@ -329,7 +329,7 @@ impl Gpu {
         .map_err(|reason| self.error(action(), reason))
     }
 
-    /// Makes a call that no recording can hold.
+    /// Makes a call that cannot be recorded.
     fn unrecorded<R>(
         &self,
         action: impl FnOnce() -> String,
@@ -342,12 +342,12 @@ impl Gpu {
         .map_err(|reason| self.error(action(), reason))
     }
 
-    /// Waits until everything launched so far is done.
+    /// Waits until all work launched so far is done.
     pub(crate) fn synchronise(&self) -> Result<()> {
         self.unrecorded(|| "wait for the device".into(), || each!(&self.backend, b => b.synchronise()))
     }
 
-    /// What `work` returns, and the seconds that its launches and copies took here, between two events.
+    /// The result of `work`, and the seconds that its launches and copies took here, between two events.
     pub(crate) fn timed<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<(R, f64)> {
         let error = |reason| self.error("time by events".into(), reason);
         let event = || each!(&self.backend, b => b.event().map(Event::from));
@@ -357,14 +357,14 @@ impl Gpu {
         Ok((result, end.seconds_since(&start).map_err(error)?))
     }
 
-    /// Runs `work` with a buffer of at least `len` values that is kept for the next call, with whatever
-    /// is in it. Concurrent callers each get one.
+    /// Runs `work` with a buffer of at least `len` values, of arbitrary content, that is kept for the next
+    /// call. Concurrent callers each get one.
     pub(crate) fn with_workspace<T: Pod, R>(
         &self,
         len: usize,
         work: impl FnOnce(&mut Buffer<T>) -> Result<R>,
     ) -> Result<R> {
-        // A recording would hold the address of what the next call may replace.
+        // A recording would contain the address of memory that the next call may replace.
         self.unrecorded(|| "lend a workspace".into(), || Ok(()))?;
         let kept = self.workspace.lock().unwrap_or_else(|e| e.into_inner()).take();
         let bytes = len * size_of::<T>();
@@ -392,11 +392,11 @@ impl Drop for Abandon<'_> {
     }
 }
 
-/// A moment in the order of a GPU's work.
+/// An event in the order of a GPU's work.
 pub(crate) enum Event {
     #[cfg(feature = "cuda")]
     Cuda(cudarc::driver::CudaEvent),
-    /// The emulated GPU has done its work when a call returns.
+    /// The emulated GPU has finished its work when a call returns.
     #[cfg(feature = "emulator")]
     Emulated(std::time::Instant),
 }
@@ -464,7 +464,7 @@ impl<T: Pod> Buffer<T> {
         self.memory.address()
     }
 
-    /// How many values it has.
+    /// Number of values.
     pub(crate) fn len(&self) -> usize {
         self.len
     }

@@ -1,4 +1,4 @@
-//! The table of all kernels: names, files, and what a launch may ask of them. Each is looked up when a
+//! The table of all kernels: names, files, and limits of their launches. Each is looked up when a
 //! device is opened, so a missing one is an error there and not at its first launch.
 
 use bytemuck::NoUninit;
@@ -14,7 +14,7 @@ pub(crate) struct Launch {
 /// A kernel's parameter struct, the same as in its file of kernels/: `#[repr(C)]`, without padding, of fixed-width fields.
 /// [`params`] implements it.
 pub(crate) trait Params: NoUninit {
-    /// The struct's name, here and there.
+    /// The struct's name, the same in both languages.
     const NAME: &'static str;
 }
 
@@ -65,14 +65,14 @@ macro_rules! kernels {
                 }
             }
 
-            /// Dynamic shared memory that a launch may ask for.
+            /// The most dynamic shared memory of a launch.
             pub(crate) fn most_shared_bytes(self) -> u32 {
                 match self {
                     $(Kernel::$variant => $shared,)*
                 }
             }
 
-            /// What the emulator calls for one thread.
+            /// The function that the emulator calls for each thread.
             #[cfg(feature = "emulator")]
             pub(crate) fn emulated(self) -> unsafe extern "C" fn(*const std::ffi::c_void) {
                 unsafe extern "C" {
@@ -205,7 +205,7 @@ kernels! {
 mod tests {
     use super::*;
 
-    /// The table names the struct that the kernel's file does: `SHARPDIM_KERNEL(threads, name, Params)`.
+    /// The table names the same struct as the kernel's file: `SHARPDIM_KERNEL(threads, name, Params)`.
     #[test]
     fn parameter_structs_are_those_of_the_files() {
         for kernel in Kernel::ALL {
@@ -219,7 +219,7 @@ mod tests {
                     arguments.try_into().ok()
                 })
                 .collect();
-            // A macro is given the name of its kernel, or a part of it.
+            // A macro takes the name of its kernel, or a part of it.
             let by_macro = |name: &str| name == "name" || name.contains("##");
             let found = declared.iter().find(|[_, name, _]| *name == kernel.name());
             let found = found.or_else(|| declared.iter().find(|[_, name, _]| by_macro(name)));

@@ -1,7 +1,7 @@
-//! Where arrays live and how kernels launch: the CPU, a CUDA GPU, or (for tests) the emulated GPU.
+//! Devices, which hold arrays and launch kernels: the CPU, a CUDA GPU, or (for tests) the emulated GPU.
 //!
-//! Only five verbs differ between a real and an emulated GPU: allocate, copy, fill, launch,
-//! synchronise. Everything above them, the launch code of every operation included, is one code.
+//! Real and emulated GPUs differ in five operations only: allocate, copy, fill, launch,
+//! synchronise. Everything above, such as the launch code of every operation, is shared.
 
 #[cfg(feature = "networks")]
 mod arena;
@@ -54,7 +54,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// The CPU: all threads of the current rayon pool, and the widest vectors the processor has.
+    /// The CPU: all threads of the current rayon pool, and the widest vectors of the processor.
     pub fn cpu() -> Self {
         Device {
             #[cfg(gpu)]
@@ -66,8 +66,8 @@ impl Device {
     /// CUDA GPU number `ordinal`.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where this build has no CUDA kernels, no driver is installed, there is no
-    /// such GPU, or it is older than compute capability 8.0.
+    /// [`Error::Unavailable`] where this build has no CUDA kernels, no driver is installed, the GPU does
+    /// not exist, or it is older than compute capability 8.0.
     ///
     /// ```
     /// use sharpdim::{Device, Error};
@@ -91,7 +91,7 @@ impl Device {
         })
     }
 
-    /// The first CUDA GPU, or else the CPU, and then [`fallback`](Self::fallback) says why.
+    /// The first CUDA GPU, or else the CPU; [`fallback`](Self::fallback) then gives the reason.
     ///
     /// ```
     /// use sharpdim::Device;
@@ -110,7 +110,7 @@ impl Device {
     }
 
     /// The emulated CUDA device, for tests: the CUDA kernels compiled for this processor.
-    /// `order` picks the order in which the threads of a block run between two barriers; 0 is theirs.
+    /// `order` selects the order in which a block's threads run between two barriers; 0 is by index.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where this build has no emulator.
@@ -135,11 +135,11 @@ impl Device {
         })
     }
 
-    /// Reads `auto`, `cpu`, `cuda:I` or `emulated:ORDER`, as command lines have it.
+    /// Parses `auto`, `cpu`, `cuda:I` or `emulated:ORDER`, as in command lines.
     ///
     /// # Errors
     /// [`Error::Argument`] for any other word, and where the environment variable [`SHARPDIM_SIMD`](crate::simd) names an
-    /// instruction set that this processor lacks; as [`cuda`](Self::cuda) for a GPU that is not there.
+    /// instruction set that this processor lacks; as [`cuda`](Self::cuda) for a GPU that does not exist.
     ///
     /// ```
     /// use sharpdim::Device;
@@ -164,7 +164,7 @@ impl Device {
         }
     }
 
-    /// Why [`best`](Self::best) settled for the CPU, if it did.
+    /// Why [`best`](Self::best) fell back to the CPU, if it did.
     pub fn fallback(&self) -> Option<&str> {
         self.fallback.as_deref()
     }
@@ -181,7 +181,7 @@ impl Device {
         true
     }
 
-    /// Short name, as command lines have it: `cpu`, `cuda:0`, `emulated:0`.
+    /// Short name, as in command lines: `cpu`, `cuda:0`, `emulated:0`.
     pub fn name(&self) -> String {
         #[cfg(gpu)]
         if let Some(gpu) = &self.gpu {
@@ -190,7 +190,7 @@ impl Device {
         "cpu".into()
     }
 
-    /// What `work` returns, and the seconds it took: on a GPU between two events around what it put on the
+    /// The result of `work`, and the seconds it took: on a GPU between two events around its work on the
     /// device's stream, on the CPU by the clock.
     ///
     /// ```
@@ -214,9 +214,9 @@ impl Device {
         Ok((result, start.elapsed().as_secs_f64()))
     }
 
-    /// Lets operations keep at most `bytes` of their data on the GPU at once; more streams through.
-    /// Without this, what is free when an operation starts. The CPU reads the caller's memory and
-    /// takes no notice.
+    /// Lets operations keep at most `bytes` of their data on the GPU at once; more is processed in blocks.
+    /// The default is the memory that is free when an operation starts. The CPU reads the caller's
+    /// memory and ignores this.
     pub fn set_memory_limit(&self, bytes: u64) {
         #[cfg(gpu)]
         if let Some(gpu) = &self.gpu {
@@ -226,7 +226,7 @@ impl Device {
         let _ = bytes;
     }
 
-    /// The GPU that this is, if it is one.
+    /// The GPU, if it is one.
     #[cfg(gpu)]
     pub(crate) fn gpu(&self) -> Option<&Arc<Gpu>> {
         self.gpu.as_ref()

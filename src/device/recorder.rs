@@ -1,4 +1,4 @@
-//! The state of a recording while it is made: its calls, and the thread that makes it.
+//! The state of a recording in progress: its calls, and the thread that makes it.
 
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ pub(crate) enum Recorded {
     Emulated(Vec<super::emulated::Call>),
 }
 
-/// A recording that is being made.
+/// A recording in progress.
 pub(crate) struct Recorder {
     /// The thread whose calls are recorded.
     thread: ThreadId,
@@ -36,7 +36,7 @@ impl Recorder {
         }
     }
 
-    /// Whether it is this thread that records.
+    /// Whether this thread records.
     pub(crate) fn is_mine(&self) -> bool {
         self.thread == std::thread::current().id()
     }

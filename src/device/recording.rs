@@ -1,8 +1,8 @@
 //! Recorded work: the launches of a network's step, captured once and run many times with one call each.
 //!
-//! A step of a network is some hundred short launches, whose cost on the host is more than their work on the GPU. A
-//! CUDA GPU captures them from its stream into a graph; the emulated one keeps each call and its parameters. What a
-//! recording holds are addresses: it belongs to the arena that it was made in, and runs on no other.
+//! A step of a network is some hundred short launches, which take the host longer than the GPU. A CUDA GPU captures
+//! them from its stream into a graph; the emulated one keeps each call and its parameters. A recording contains
+//! addresses, so it runs only in the arena in which it was made.
 
 use super::arena::{Arena, Memory};
 #[cfg(gpu)]
@@ -25,13 +25,13 @@ impl fmt::Debug for Recording {
 }
 
 impl Arena {
-    /// Records what `work` launches on this arena's GPU instead of running it: every operation in [`ops`](crate::ops)
-    /// that takes an arena, and [`clear`](Self::clear). [`Recording::run`] then runs it, as often as wanted, on the
-    /// tensors' values at that time. Scalars that an operation takes as arguments stay as they were recorded; what changes from step to step
-    /// (a learning rate, dropout's step) is read from tensors.
+    /// Records the launches of `work` on this arena's GPU instead of running them: every operation in
+    /// [`ops`](crate::ops) that takes an arena, and [`clear`](Self::clear). [`Recording::run`] runs them, any number of
+    /// times, on the tensors' values at that time. Scalar arguments stay as recorded; values that change from step to
+    /// step (a learning rate, dropout's step) are read from tensors.
     ///
-    /// A device makes one recording at a time. Meanwhile copies to and from the device, allocations, waits and
-    /// timings on it are refused, and so are calls of other threads: none of that can be recorded.
+    /// A device makes one recording at a time. Meanwhile copies to and from the device, allocations, waits, timings
+    /// and calls of other threads are errors, since they cannot be recorded.
     ///
     /// ```
     /// use sharpdim::{Device, Error, Layout, Precision, ops::elementwise};
@@ -84,8 +84,8 @@ impl Recording {
         match &arena.memory {
             Memory::Cpu(_) => unreachable!("the CPU records nothing"),
             #[cfg(gpu)]
-            // SAFETY: it was recorded on this GPU, in this arena, whose memory stays where it is as long as it lives
-            // and is borrowed here; nothing but this arena's memory can be in a recording.
+            // SAFETY: it was recorded on this GPU, in this arena, which is borrowed here and whose memory does not
+            // move; a recording contains this arena's memory only.
             Memory::Gpu(gpu, _) => unsafe { gpu.run(&self.work) },
         }
     }

@@ -213,7 +213,7 @@ impl Graph {
         Ok(y)
     }
 
-    /// ReLU as an operation of its own.
+    /// ReLU as a separate operation.
     pub fn relu(&mut self, x: usize) -> usize {
         let y = self.value(self.values[x]);
         self.nodes.push(Node::Relu { x, y });

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 /// Seconds of training for each second of writing: checkpoints take at most a fiftieth of the time.
 const COST: u32 = 50;
 
-/// Says when the next checkpoint is due: an interval after the last one or the start, and at least 50 times as long after as
-/// the last one took to write. One timer may serve several trainings.
+/// Decides when the next checkpoint is due: an interval after the last one or the start, and at least 50 times the
+/// duration of the last write after it. One timer may serve several trainings.
 ///
 /// ```
 /// use sharpdim::nn::SaveTimer;
@@ -29,7 +29,7 @@ impl SaveTimer {
     /// The default interval: half a minute.
     pub const INTERVAL: Duration = Duration::from_secs(30);
 
-    /// Starts now. With an interval of zero a checkpoint is always due, whatever it costs.
+    /// Starts now. With an interval of zero a checkpoint is always due, regardless of its cost.
     pub fn new(interval: Duration) -> Self {
         SaveTimer { interval, since: Instant::now(), took: Duration::ZERO }
     }
@@ -71,12 +71,12 @@ mod tests {
             let [interval, took, elapsed] = [interval, took, elapsed].map(Duration::from_secs_f64);
             is_due(interval, took, elapsed)
         };
-        // None was written yet, or quickly: the interval decides.
+        // None was written yet, or a fast one: the interval decides.
         assert!(!due(30.0, 0.0, 29.9) && due(30.0, 0.0, 30.0));
         assert!(!due(30.0, 0.6, 29.9) && due(30.0, 0.6, 30.0));
         // It took two seconds: 2 % of 100.
         assert!(!due(30.0, 2.0, 99.9) && due(30.0, 2.0, 100.0));
-        // Zero is always, as tests have it.
+        // Zero is always due, as in tests.
         assert!(due(0.0, 2.0, 0.0));
     }
 }

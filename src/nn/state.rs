@@ -40,7 +40,7 @@ pub struct State {
 pub struct StateTensor {
     /// Its name: `layer1.0.conv1.weight`.
     pub name: String,
-    /// Its extents, as PyTorch has them: filters (k, c, r, s), matrices (outputs, inputs).
+    /// Its extents, as in PyTorch: filters (k, c, r, s), matrices (outputs, inputs).
     pub shape: Vec<usize>,
     /// Its values, row-major.
     pub numbers: Numbers,
@@ -89,7 +89,7 @@ impl View for &StateTensor {
 }
 
 impl State {
-    /// The tensor of a name.
+    /// The tensor with a name.
     pub fn get(&self, name: &str) -> Option<&StateTensor> {
         self.tensors.iter().find(|tensor| tensor.name == name)
     }

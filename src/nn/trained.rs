@@ -46,7 +46,7 @@ pub struct Trained {
     pub model: Model,
     /// Classes: logits of an image.
     pub classes: usize,
-    /// The names of the images' classes.
+    /// The names of the classes.
     pub class_names: Vec<String>,
     /// Height, width and channels of its images.
     pub shape: [usize; 3],

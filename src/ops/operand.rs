@@ -85,7 +85,7 @@ impl Check {
     }
 }
 
-/// An operand: its name in messages, its slot, and what is required of it.
+/// An operand: its name in messages, its slot, and its requirements.
 #[derive(Clone, Copy)]
 pub(crate) struct Operand<'a> {
     what: &'static str,

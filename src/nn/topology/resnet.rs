@@ -1,4 +1,4 @@
-//! ResNets (He et al. 2016) as torchvision has them: a stem of 7 x 7 convolution and max pool, four stages of residual
+//! ResNets (He et al. 2016) as in torchvision: a stem of 7 x 7 convolution and max pool, four stages of residual
 //! blocks, and one linear layer.
 
 use super::Architecture;
@@ -38,7 +38,7 @@ impl ResNet {
                 graph.filters(&format!("{name}.conv{at}"), [k, c, size, size], stride, size / 2, false);
             (conv, graph.norm_entries(&format!("{name}.bn{at}"), k))
         };
-        // The bottleneck's stride is its 3 x 3 convolution's, as torchvision has it.
+        // The bottleneck's stride is on its 3 x 3 convolution, as in torchvision.
         let layers = if self.bottleneck {
             vec![
                 filters(1, width, inputs, 1, 1),

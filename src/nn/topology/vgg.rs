@@ -1,4 +1,4 @@
-//! VGGs without batch normalisation (Simonyan & Zisserman 2015) as torchvision has them: stages of 3 x 3 convolutions,
+//! VGGs without batch normalisation (Simonyan & Zisserman 2015) as in torchvision: stages of 3 x 3 convolutions,
 //! each ending in a max pool, and three linear layers with dropout.
 
 use super::Architecture;

@@ -1,5 +1,5 @@
-//! `all_pairs` on a GPU: the kernel of `neighbours` makes each tile's sums, and those of `sharpness`, `class_pairs` and
-//! `counts_within` read the same.
+//! `all_pairs` on a GPU: the kernel of `neighbours` computes each tile's sums, and those of `sharpness`, `class_pairs`
+//! and `counts_within` reuse them.
 
 use super::within::{self, Bracket};
 use super::{Found, Readers};
@@ -13,7 +13,7 @@ use crate::ops::pairs::Rows;
 use crate::ops::pairs::cuda::Prepared;
 use crate::ops::sharpness::cuda as sharp;
 
-/// `None` where the device's lists cannot hold so many neighbours, or it can find nothing else.
+/// `None` where the device's lists cannot hold that many neighbours, or it can compute nothing else.
 pub(super) fn all_pairs(
     gpu: &Gpu,
     rows: &Rows<'_>,

@@ -93,9 +93,8 @@ pub struct AllPairs {
 /// Computes all wanted measures in one pass over the pairs of `points`. Each result is that of its own function, for floats
 /// with the same error bounds.
 ///
-/// Where samples are such that a pass of products tells too little
-/// of them (floats whose range leaves that of f32), and on a GPU where more neighbours or pairs are wanted than its lists
-/// hold, each is found by a pass of its own.
+/// Where a pass of products is too imprecise (floats whose range exceeds that of f32), and on a GPU where
+/// more neighbours or pairs are wanted than its lists hold, each has a pass of its own.
 ///
 /// # Errors
 /// As [`neighbours`](super::neighbours()); [`Error::Argument`] where there is not one label for each sample or `top` is

@@ -1,4 +1,4 @@
-//! `class_pairs` on a GPU: sums are made where the tiles are, and pairs that may be the closest of their classes, or too
+//! `class_pairs` on a GPU: sums are fused with the tiles; pairs that may be the closest of their classes, or are too
 //! close for a float tile's value, are recomputed.
 
 use super::{Classes, Found};
@@ -11,11 +11,11 @@ use crate::ops::pairs::cuda::{
 use crate::ops::{Progress, SharpPair};
 use bytemuck::NoUninit;
 
-/// Pairs that may be the closest of their classes.
+/// Capacity of the list of pairs that may be the closest of their classes.
 const CANDIDATES: usize = 1 << 22;
-/// Cells that fit shared memory: those of 16 classes.
+/// The most cells in shared memory: those of 16 classes.
 const SHARED_CELLS: usize = 136;
-/// Bits of a sum's whole part that the inverse of the greatest distance has.
+/// Bits of the inverse of the greatest distance in a sum's integer part.
 const BITS: i32 = 20;
 /// Numbers of a cell: see kernels/class_pairs.cu.
 const CELL: usize = 4;
@@ -79,12 +79,12 @@ impl<'a> Table<'a> {
         }
         let (n, unit) = (task.points.n(), prepared.unit());
         let count = task.names.len() * (task.names.len() + 1) / 2;
-        // No two samples are further from each other than twice the greatest distance to the first.
+        // Any distance is at most twice the greatest distance to the first sample.
         let from_first: Vec<Pair> = (1..n as u32).map(|j| (0, j)).collect();
         let greatest = prepared.squared_distances(&from_first)?.into_iter().fold(0.0, f64::max);
         let reach = 2.0 * (greatest / unit).sqrt();
         let scale = if reach > 0.0 { f64::from(1 << BITS) * reach } else { 1.0 };
-        // All pairs may be of one cell, and must not overflow it.
+        // All pairs may fall into one cell, and must not overflow it.
         let all = (n as f64) * (n as f64) / 2.0;
         let mut cells = vec![0; count * CELL];
         cells.iter_mut().skip(CELL - 1).step_by(CELL).for_each(|upper| *upper = f64::INFINITY.to_bits());
@@ -104,7 +104,7 @@ impl<'a> Table<'a> {
         }))
     }
 
-    /// Adds a launch's pairs, which are those of rows prepared from the same samples.
+    /// Accumulates a launch's pairs, of rows prepared from the same samples.
     pub(in crate::ops) fn launch(&self, work: &PairLaunch) -> Result<()> {
         let shared_cells = if self.count <= SHARED_CELLS { self.count } else { 0 };
         let params = ClassPairsParams {
@@ -126,7 +126,7 @@ impl<'a> Table<'a> {
         unsafe { self.gpu.launch(self.kernel, &params, launch) }
     }
 
-    /// `None` where too many pairs are so close, or so alike, that only the CPU resolves them.
+    /// `None` where too many pairs are too close, or too similar, for the GPU's lists: the CPU takes over.
     pub(in crate::ops) fn finish(self, prepared: &Prepared<'_>) -> Result<Option<Vec<Found>>> {
         let Table { gpu, task, unit, .. } = self;
         let Some(near) = prepared.recomputed(&self.near_pairs)? else { return Ok(None) };
@@ -139,7 +139,7 @@ impl<'a> Table<'a> {
             .map(|(pair, _)| pair)
             .collect();
 
-        // Of each cell the sum of 1/distance, the pairs, and the closest.
+        // Each cell's sum of 1/distance, number of pairs, and closest pair.
         let mut found: Vec<(f64, u64, Closest)> = cells
             .as_chunks::<CELL>()
             .0

@@ -1,5 +1,5 @@
-//! `counts_within` on a GPU: counted where the tiles are made; pairs too near a radius for a float tile's value, or inside
-//! the range that a radius is known to be in, are recomputed.
+//! `counts_within` on a GPU, fused with the tiles; pairs too near a radius for a float tile's value, or inside a
+//! radius' range, are recomputed.
 
 use super::Progress;
 use crate::Result;
@@ -10,7 +10,7 @@ use bytemuck::NoUninit;
 
 /// Radii of a launch.
 pub(in crate::ops) const MOST_RADII: usize = 8;
-/// Pairs too near a radius that there is room for.
+/// Capacity of the list of pairs too near a radius.
 const NEAR_PAIRS: usize = 1 << 22;
 
 /// Mirrors `CountsParams` of kernels/counts.cu.
@@ -44,19 +44,19 @@ pub(super) fn counts<const R: usize>(
     Ok(super::cpu::counts(samples, squared, progress))
 }
 
-/// Pairs nearer than some radii, of which ranges are known before the pass, and the radii after it.
+/// Counts pairs nearer than some radii, given as ranges before the pass, and exactly after it.
 pub(in crate::ops) struct Counter<'a> {
     gpu: &'a Gpu,
     kernel: Kernel,
-    /// The least and the greatest that each squared radius may be, in the values' unit.
+    /// The range of each squared radius, in the values' unit.
     ranges: Vec<[f64; 2]>,
     counts: Buffer<u32>,
     near_pairs: PairList,
 }
 
 impl<'a> Counter<'a> {
-    /// For up to [`MOST_RADII`] ranges of squared radii, in the data's units squared. `None` where values' range leaves
-    /// that of f32: nothing could be screened.
+    /// For up to [`MOST_RADII`] ranges of squared radii, in the data's units squared. `None` where the values' range
+    /// exceeds that of f32, so that nothing could be screened.
     pub(in crate::ops) fn new(
         gpu: &'a Gpu,
         prepared: &Prepared<'_>,
@@ -81,7 +81,7 @@ impl<'a> Counter<'a> {
         Ok(Some(counter))
     }
 
-    /// Counts a launch's pairs, which are those of rows prepared from the same samples.
+    /// Counts a launch's pairs, of rows prepared from the same samples.
     pub(in crate::ops) fn launch(&self, work: &PairLaunch) -> Result<()> {
         let (mut low, mut high) = ([0.0; MOST_RADII], [0.0; MOST_RADII]);
         for (range, ends) in self.ranges.iter().zip(low.iter_mut().zip(&mut high)) {
@@ -101,8 +101,8 @@ impl<'a> Counter<'a> {
         unsafe { self.gpu.launch(self.kernel, &params, work.launch) }
     }
 
-    /// For each sample and each radius, one after the other, the number of others whose squared distance is below it.
-    /// Radii are inside the ranges. `None` where nearly all pairs are too near to them, so that there was no room.
+    /// For each sample, for each radius in turn, the number of others whose squared distance is below it. Radii
+    /// must be inside the ranges. `None` where so many pairs are too near to them that the list overflowed.
     pub(in crate::ops) fn finish(self, prepared: &Prepared<'_>, squared: &[f64]) -> Result<Option<Vec<u64>>> {
         let Some(near) = prepared.recomputed(&self.near_pairs)? else { return Ok(None) };
         let mut counts: Vec<u64> = self.gpu.download(&self.counts)?.into_iter().map(u64::from).collect();

@@ -1,7 +1,7 @@
 //! `neighbours` on the CPU: all pairs are screened by 8-bit products, and the few candidates recomputed.
 //!
 //! 1. Every tile of pairs is filled by the integer engine, exactly for 8-bit data. Each sample keeps
-//!    the pairs whose least possible distance does not exceed the k-th smallest greatest one.
+//!    the pairs whose lower bound does not exceed the k-th smallest upper bound.
 //! 2. Floats: those pairs are recomputed as sums of squared differences; the k smallest win.
 //! 3. Where 256 steps are too coarse for many samples, these are screened on 65 536 steps, if that costs less than
 //!    products of floats, else (or where those are too coarse too: heavy tails) by products of floats. A probe of a few
@@ -275,7 +275,7 @@ impl<'a> Screen<'a> {
         if self.limits[i].load(Ordering::Relaxed) != f64::INFINITY.to_bits() {
             return;
         }
-        // NaN: nothing is known about the pair.
+        // NaN: no bound on the pair is known.
         values.retain(|value| !value.is_nan());
         if values.len() >= self.k {
             let (_, &mut value, _) = values.select_nth_unstable_by(self.k - 1, f64::total_cmp);

@@ -9,7 +9,7 @@ use crate::ops::pairs::cuda::{PairLaunch, PairParams, Prepared};
 use crate::ops::pairs::keeper::sort;
 use bytemuck::NoUninit;
 
-/// What an empty place of a list is filled with; see kernels/common/warp_list.cuh.
+/// The fill of an empty list entry; see kernels/common/warp_list.cuh.
 const EMPTY_BYTE: u8 = 0x7F;
 const EMPTY: u32 = 0x7F7F_7F7F;
 
@@ -29,7 +29,7 @@ pub(super) fn neighbours(gpu: &Gpu, rows: &Rows<'_>, k: usize, progress: Progres
     let Some(list) = list_length(rows, k) else { return Ok(super::cpu::neighbours(rows, k, progress)) };
     let prepared = Prepared::new(gpu, rows)?;
     if !prepared.sane() {
-        // Values whose range leaves f32's: nothing here could be screened.
+        // The values' range exceeds that of f32: nothing could be screened.
         return Ok(super::cpu::neighbours(rows, k, progress));
     }
     let lists = Lists::new(gpu, rows, k, list)?;
@@ -37,16 +37,15 @@ pub(super) fn neighbours(gpu: &Gpu, rows: &Rows<'_>, k: usize, progress: Progres
     lists.finish(&prepared)
 }
 
-/// Places of a sample's list; `None` where they are more than a warp's registers hold: rare, and the CPU's answers are the
-/// same.
+/// Entries of a sample's list; `None` where a warp's registers cannot hold them: the CPU's results are the same.
 pub(in crate::ops) fn list_length(rows: &Rows<'_>, k: usize) -> Option<usize> {
     let others = rows.others(0).count();
-    // Floats are screened by bounds: room for the pairs whose bounds overlap the k-th's.
+    // Floats are screened by bounds: extra entries for the pairs whose bounds overlap the k-th's.
     let wanted = if rows.bytes() { k } else { (k + k / 2 + 12).min(others).max(k) };
     [32, 64, 128, 256].into_iter().find(|length| *length >= wanted)
 }
 
-/// The nearest that each sample has found so far, on the device.
+/// Each sample's nearest so far, on the device.
 pub(in crate::ops) struct Lists<'a> {
     gpu: &'a Gpu,
     rows: &'a Rows<'a>,
@@ -59,7 +58,7 @@ pub(in crate::ops) struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
-    /// Empty lists of `list` places, one for each row that is asked about.
+    /// Empty lists of `list` entries, one for each query row.
     pub(in crate::ops) fn new(gpu: &'a Gpu, rows: &'a Rows<'a>, k: usize, list: usize) -> Result<Self> {
         let n = rows.asked().len();
         let kernel = match (rows.bytes(), list) {
@@ -81,7 +80,7 @@ impl<'a> Lists<'a> {
         Ok(Lists { gpu, rows, k, list, kernel, keys, indices, locks })
     }
 
-    /// Offers a launch's pairs, which are those of rows prepared from the same samples.
+    /// Offers a launch's pairs, of rows prepared from the same samples.
     pub(in crate::ops) fn launch(&self, work: &PairLaunch) -> Result<()> {
         let params = NeighboursParams {
             pairs: work.pairs,
@@ -91,7 +90,7 @@ impl<'a> Lists<'a> {
             unused: 0,
         };
         // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; the lists have `list`
-        // places, and the locks one, for each of the rows that are asked about.
+        // entries, and the locks one, for each query row.
         unsafe { self.gpu.launch(self.kernel, &params, work.launch) }
     }
 
@@ -112,8 +111,8 @@ impl<'a> Lists<'a> {
         let mut open = Vec::new();
         for (i, own) in found.iter_mut().enumerate() {
             sort(own);
-            // Every pair that is not listed is at least as far as the last one's bound; a list that holds all
-            // other samples has left nothing out.
+            // Every unlisted pair is at least as far as the last entry's bound; a list of all other samples is
+            // complete.
             let last = row(i).next_back().map_or(0.0, |(key, _)| key * prepared.unit());
             let closed = own.len() == others || (own.len() == list && own[k - 1].0 < last);
             if !closed {

@@ -3,11 +3,11 @@
 use crate::ops::pairs::BLOCK;
 use std::ops::Range;
 
-/// Sets first limits from this block alone: at least k of its pairs are as near as the k-th. Without them, nearly all pairs
-/// of a sample's first block would be offered, most in vain.
+/// Sets first limits from one block: at least k of its pairs are as near as the k-th. Without them, nearly all pairs
+/// of a sample's first block would be offered, most of them needlessly.
 ///
-/// `values` computes the block's values row by row, and `lower` receives those of a sample's pairs. On the diagonal pairs are
-/// computed once, right of it.
+/// `values` computes the block's values row by row, and `lower` receives those of a sample's pairs. On the diagonal
+/// pairs are computed once, right of it.
 pub(super) fn look_ahead<T: Copy>(
     k: usize,
     (rows, cols): (&Range<usize>, &Range<usize>),

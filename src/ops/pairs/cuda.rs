@@ -1,5 +1,5 @@
-//! All pairs on a GPU: rows made ready for the tensor cores, the geometry of tiles and splits, and the
-//! parameters that pair kernels share. Data that does not fit the device is brought there block by block.
+//! All pairs on a GPU: rows converted for the tensor cores, the geometry of tiles and splits, and the
+//! parameters that pair kernels share. Data that exceeds the device's memory is uploaded block by block.
 
 use super::quantise::{column_ranges, widest};
 use super::{Float, NEAR, Rows};
@@ -18,9 +18,9 @@ pub(crate) const THREADS: u32 = 256;
 pub(crate) const SHARED_BYTES: u32 = 66_048;
 /// Bytes of a row that one step multiplies: 64 8-bit values, or 16 floats in two parts.
 const STEP_BYTES: usize = 64;
-/// Bytes of sums that a tile has for each split.
+/// Bytes of a tile's sums in one split.
 const PARTIAL_BYTES: usize = TILE * TILE * 4;
-/// Bytes of sums that are kept at once: this many tiles make one launch.
+/// Bytes of the sums kept at once: they limit the tiles of one launch.
 const WORKSPACE_BYTES: usize = 256 << 20;
 
 /// Mirrors `PairParams` of kernels/common/pair_tile.cuh.
@@ -79,19 +79,18 @@ struct DistancesParams {
 }
 params!(DistancesParams: 40 bytes);
 
-/// Samples, or queries and their reference samples, that are brought to a GPU block by block.
+/// Samples, or queries and their reference samples, uploaded to a GPU block by block.
 pub(crate) struct Streamed<'a> {
     gpu: &'a Gpu,
     rows: Rows<'a>,
-    /// Samples that are on the device at once, on either side; no block holds rows of both sets.
+    /// Each side of a tile has one block on the device at a time; no block holds rows of both sets.
     blocks: Vec<Range<usize>>,
 }
 
-/// How samples go to the tensor cores.
+/// The form in which samples go to the tensor cores.
 pub(crate) struct Prepared<'a> {
     streamed: Streamed<'a>,
-    /// Subtracted from each column of floats, and what the rest is multiplied with. The bytes of 32-bit floats, of
-    /// 64-bit ones for 64-bit values.
+    /// Subtracted from each column of floats before scaling: the bytes of f32 values, of f64 ones for 64-bit data.
     centre: Option<Buffer<u8>>,
     scale: f32,
     steps: usize,
@@ -105,7 +104,7 @@ struct Block {
     norm: Option<Buffer<f64>>,
 }
 
-/// Where the tiles of one launch are, and how their sums are split.
+/// The positions of one launch's tiles, and how their sums are split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Batch {
     /// Row block and column block of each tile.
@@ -122,7 +121,7 @@ pub(crate) struct PairLaunch {
 }
 
 impl PairLaunch {
-    /// For another kernel that reads the same tiles: it finds their sums where this launch has left them.
+    /// For another kernel that reads the same tiles: it reuses the sums of this launch.
     pub(crate) fn again(&self) -> PairLaunch {
         let [tiles, _, _] = self.launch.grid;
         PairLaunch {
@@ -144,28 +143,28 @@ impl<'a> Prepared<'a> {
                     Kind::F64 => centre::<f64>(&rows, |middle| middle.to_ne_bytes().to_vec()),
                     _ => centre::<f32>(&rows, |middle| (middle as f32).to_ne_bytes().to_vec()),
                 };
-                // A power of two that brings the widest near 1.
+                // A power of two that scales the widest range to about 1.
                 let scale = if widest > 0.0 { (-widest.log2().ceil()).exp2() as f32 } else { 1.0 };
                 (Some(gpu.upload(&bytes)?), scale, dim.div_ceil(STEP_BYTES / 4))
             }
         };
-        // A block holds its samples as given while it is prepared, then as prepared.
+        // A block holds its original samples only while it is prepared.
         let given = dim * rows.value_bytes();
         let streamed = Streamed::new(gpu, rows, given, steps * STEP_BYTES)?;
         Ok(Prepared { streamed, centre, scale, steps })
     }
 
-    /// Whether the data is of a size, unit or offset that f32 arithmetic can hold after scaling.
+    /// Whether f32 arithmetic can hold the data after scaling.
     pub(crate) fn sane(&self) -> bool {
         self.scale.is_normal()
     }
 
-    /// Whether values are the squared distances themselves: those of 8-bit data.
+    /// Whether values are exact squared distances, as for 8-bit data.
     pub(crate) fn exact(&self) -> bool {
         self.centre.is_none()
     }
 
-    /// A value is off by at most this times (norm_i + norm_j)^2.
+    /// A value's error is at most this times (norm_i + norm_j)^2.
     pub(crate) fn eta(&self) -> f64 {
         if self.exact() {
             return 0.0;
@@ -183,7 +182,7 @@ impl<'a> Prepared<'a> {
         1.0 / f64::from(self.scale).powi(2)
     }
 
-    /// Steps of one split at most: as many as int32 sums hold, or as keep f32 sums accurate.
+    /// Most steps of one split: more would overflow int32 sums, or make f32 sums inaccurate.
     fn most_steps(&self) -> usize {
         if self.exact() { 32_768 / STEP_BYTES } else { 1024 }
     }
@@ -229,9 +228,9 @@ impl<'a> Prepared<'a> {
         Ok(Block { rows, prepared, term, norm })
     }
 
-    /// Brings every pair of blocks to the device and hands each launch of tiles to `run`; together the
-    /// tiles hold every unordered pair once (those on the diagonal each pair twice, and samples with
-    /// themselves), of two sets every query with every reference sample. `done` receives the fraction of pairs finished.
+    /// Uploads every pair of blocks and passes each launch of tiles to `run`. Of one set, the tiles cover every
+    /// unordered pair once (diagonal tiles each pair twice, and samples with themselves); of two sets, every query with
+    /// every reference sample. `done` receives the fraction of pairs finished.
     pub(crate) fn for_each_launch(
         &self,
         done: &dyn Fn(f64),
@@ -266,7 +265,7 @@ impl<'a> Prepared<'a> {
         Ok(())
     }
 
-    /// As [`Prepared::for_each_launch`], but launches no more once `list` has no room for what was appended to it.
+    /// As [`Prepared::for_each_launch`], but stops once `list` has overflowed.
     pub(crate) fn for_each_launch_while_room(
         &self,
         list: &PairList,
@@ -327,13 +326,13 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// The squared distances of `pairs`, from the data as given.
+    /// The squared distances of `pairs`, from the original data.
     pub(crate) fn squared_distances(&self, pairs: &[(u32, u32)]) -> Result<Vec<f64>> {
         self.streamed.squared_distances(pairs)
     }
 
-    /// The pairs of a list, in order, each with its squared distance from the data as given; `None` where there was no
-    /// room for all.
+    /// The pairs of a list, sorted, each with its squared distance from the original data; `None` where the list
+    /// overflowed.
     pub(crate) fn recomputed(&self, list: &PairList) -> Result<Option<Vec<(Pair, f64)>>> {
         let Some(pairs) = list.sorted(self.streamed.gpu)? else { return Ok(None) };
         let squared = self.squared_distances(&pairs)?;
@@ -342,24 +341,24 @@ impl<'a> Prepared<'a> {
 }
 
 impl<'a> Streamed<'a> {
-    /// For rows of `given` bytes that are brought there as they are, and kept as `kept` bytes each.
+    /// For rows uploaded as `given` bytes each, and kept on the device as `kept` bytes.
     fn new(gpu: &'a Gpu, rows: Rows<'a>, given: usize, kept: usize) -> Result<Self> {
         let block = block_rows(gpu.memory_for_data()?, given, kept, rows.samples());
         let blocks = rows.sets().flat_map(|set| super::blocks(set, block)).collect();
         Ok(Streamed { gpu, rows, blocks })
     }
 
-    /// Rows that are kept as they are given.
+    /// Rows kept in their original form.
     pub(crate) fn as_given(gpu: &'a Gpu, rows: impl Into<Rows<'a>>) -> Result<Self> {
         let rows = rows.into();
         Self::new(gpu, rows, 0, rows.dim() * rows.value_bytes())
     }
 
-    /// The squared distances of `pairs`; those that are sorted by their first sample move least data.
+    /// The squared distances of `pairs`; pairs sorted by their first sample cause the least traffic.
     pub(crate) fn squared_distances(&self, pairs: &[(u32, u32)]) -> Result<Vec<f64>> {
         let (gpu, dim) = (self.gpu, self.rows.dim());
         let mut out = vec![0.0; pairs.len()];
-        // Pairs by the blocks that their samples are in, so that two blocks at a time need to be there.
+        // Pairs sorted by their samples' blocks, so that only two blocks need to be on the device at a time.
         let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
         let key = |at: &u32| {
             let block = |row: u32| self.blocks.partition_point(|block| block.end <= row as usize);
@@ -401,7 +400,7 @@ impl<'a> Streamed<'a> {
                 };
                 let grid = [group.len().div_ceil(8) as u32, 1, 1];
                 let launch = Launch { grid, threads: THREADS, shared_bytes: 0 };
-                // SAFETY: the pairs name rows of these two blocks; a warp to each of `count` pairs.
+                // SAFETY: the pairs name rows of these two blocks; one warp for each of `count` pairs.
                 unsafe { gpu.launch(kernel, &params, launch)? };
                 for (at, squared) in group.iter().zip(gpu.download(&found)?) {
                     out[*at as usize] = squared;
@@ -413,7 +412,7 @@ impl<'a> Streamed<'a> {
     }
 }
 
-/// The middle of each column's range, as `bytes` of it, and the widest range.
+/// The middle of each column's range, converted by `bytes`, and the widest range.
 fn centre<T: Float>(rows: &Rows<'_>, bytes: fn(f64) -> Vec<u8>) -> (Vec<u8>, f64) {
     let (low, high): (Vec<T>, Vec<T>) = column_ranges(rows);
     let middles = low.iter().zip(&high).map(|(low, high)| (low.f64() + high.f64()) / 2.0);
@@ -434,10 +433,10 @@ const _: () = assert!(size_of::<PairListParams>() == 32);
 /// The lower sample, and the higher.
 pub(crate) type Pair = (u32, u32);
 
-/// Room in a list of the pairs too close for a float tile's value.
+/// Capacity of a list of the pairs too close for a float tile's value.
 pub(crate) const NEAR_PAIRS: usize = 1 << 20;
 
-/// A list that kernels append pairs of samples to, in whatever order their blocks run.
+/// A list to which kernels append pairs of samples, in any order.
 pub(crate) struct PairList {
     pairs: Buffer<u32>,
     values: Option<Buffer<f64>>,
@@ -446,7 +445,7 @@ pub(crate) struct PairList {
 }
 
 impl PairList {
-    /// With room for `capacity` pairs.
+    /// With capacity for `capacity` pairs.
     pub(crate) fn new(gpu: &Gpu, capacity: usize) -> Result<Self> {
         let mut count = gpu.allocate(1)?;
         gpu.fill(&mut count, 0)?;
@@ -467,7 +466,7 @@ impl PairList {
         }
     }
 
-    /// The pairs, in order; `None` where there was no room for all.
+    /// The pairs, sorted; `None` where the list overflowed.
     fn sorted(&self, gpu: &Gpu) -> Result<Option<Vec<Pair>>> {
         let Some(len) = self.len(gpu)? else { return Ok(None) };
         let mut pairs = self.first(gpu, len)?;
@@ -475,7 +474,7 @@ impl PairList {
         Ok(Some(pairs))
     }
 
-    /// The pairs, in order, each with its value; `None` where there was no room for all.
+    /// The pairs, sorted, each with its value; `None` where the list overflowed.
     pub(crate) fn sorted_with_values(&self, gpu: &Gpu) -> Result<Option<Vec<(Pair, f64)>>> {
         let Some(len) = self.len(gpu)? else { return Ok(None) };
         let mut values = vec![0.0; len];
@@ -485,7 +484,7 @@ impl PairList {
         Ok(Some(all))
     }
 
-    /// How many pairs there are; `None` where there was no room for all.
+    /// The number of pairs; `None` where the list overflowed.
     fn len(&self, gpu: &Gpu) -> Result<Option<usize>> {
         let count = gpu.download(&self.count)?[0] as usize;
         Ok((count <= self.capacity).then_some(count))
@@ -498,7 +497,7 @@ impl PairList {
     }
 }
 
-/// Samples of a block: all of them if they fit, else what lets two blocks be there, one of them also as given.
+/// Samples of a block: all if they fit, else so many that two blocks fit, one of them with its original samples.
 fn block_rows(memory: u64, given: usize, prepared: usize, n: usize) -> usize {
     let fit = |blocks: usize| {
         (memory as usize).saturating_sub(WORKSPACE_BYTES / 4) / (given + blocks * prepared + 64)
@@ -506,15 +505,15 @@ fn block_rows(memory: u64, given: usize, prepared: usize, n: usize) -> usize {
     if fit(1) >= n {
         return n.max(1).next_multiple_of(TILE);
     }
-    // No less than a tile: where even that is too much, the allocation says so.
+    // At least one tile: if even that does not fit, the allocation fails.
     (fit(2) / 2 / TILE * TILE).max(TILE)
 }
 
-/// Cuts the tiles of two blocks into launches, and their sums into splits.
+/// Divides the tiles of two blocks into launches, and their sums into splits.
 ///
-/// Enough splits to keep every multiprocessor busy twice over, and so that none has more than
-/// `most_steps`; no more tiles in a launch than there is room for sums. Tiles go by diagonals, so that
-/// those that run side by side belong to different rows and columns and do not wait for one another.
+/// There are enough splits for two blocks per multiprocessor, and for at most `most_steps` each; a launch has no
+/// more tiles than the workspace holds sums for. Tiles are ordered by diagonals, so that those that run
+/// concurrently have different rows and columns and do not wait for one another.
 fn batches(
     rows: usize,
     cols: usize,
@@ -528,7 +527,7 @@ fn batches(
     let mut tiles = Vec::new();
     for shift in 0..tall + broad {
         for p in 0..tall {
-            // Of a diagonal block only q >= p; of others all, wrapping round.
+            // In a diagonal block only q >= p; in others all, with wrap-around.
             let q = p + shift;
             if diagonal && q < broad {
                 tiles.push([p as u32, q as u32]);

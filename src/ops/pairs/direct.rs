@@ -1,4 +1,4 @@
-//! Squared distances as sums of squared differences in f64, which make every result for floats precise.
+//! Squared distances as sums of squared differences in f64, for precise results on floats.
 
 use super::{Float, Rows, Run, WIDENED, blocks};
 use crate::points::Kind;
@@ -30,18 +30,19 @@ pub(crate) fn squared_distances<'a>(rows: impl Into<Rows<'a>>, pairs: &[(u32, u3
 
 /// Rows of a set that are processed together, and the number of other rows at a time.
 const TOGETHER: usize = 64;
-/// Bytes of such rows that are held widened: part of the L2 cache.
+/// Bytes of such rows kept widened: part of the L2 cache.
 const HELD: usize = 128 << 10;
-/// Columns at a time at most. A lane sums 128 squares of bytes' differences then, less than 2^24.
+/// Most columns at a time: a lane then sums 128 squared differences of bytes, less than 2^24.
 const COLUMNS: usize = 128 * GROUP;
 
-/// The squared distances among the rows of each set, `size` of which follow one another in `sets`: of rows (1, 0), (2, 0),
-/// (2, 1), (3, 0), ...; as exact as those of [`squared_distances`]. Each value is read and widened once for many pairs.
+/// The squared distances within each set: `sets` holds `size` rows of each, one set after the other. They are those of
+/// rows (1, 0), (2, 0), (2, 1), (3, 0), ..., as exact as [`squared_distances`]. A value is read and widened once for
+/// many pairs.
 pub(crate) fn among<'a>(rows: impl Into<Rows<'a>>, sets: &[u32], size: usize) -> Vec<f64> {
     let rows = rows.into();
     let each = size * size.saturating_sub(1) / 2;
     let mut out = vec![0.0; sets.len().checked_div(size).unwrap_or(0) * each];
-    // A task takes some rows of a set, against those before them.
+    // A task compares some rows of a set with those before them.
     let mut tasks = Vec::new();
     if each > 0 {
         for (set, mut rest) in sets.chunks_exact(size).zip(out.chunks_exact_mut(each)) {
@@ -53,19 +54,19 @@ pub(crate) fn among<'a>(rows: impl Into<Rows<'a>>, sets: &[u32], size: usize) ->
         }
     }
     tasks.into_par_iter().for_each(|(set, block, out)| match rows.kind() {
-        // Differences of bytes and a few of their squares' sums are exact in 32 bits.
+        // Differences of bytes, and sums of a few of their squares, are exact in f32.
         Kind::U8 => of_block::<f32>(&rows, set, block, out),
         _ => of_block::<f64>(&rows, set, block, out),
     });
     out
 }
 
-/// Pairs before those of row `i` of a set with rows before it.
+/// The number of pairs among the first `i` rows of a set.
 fn before(i: usize) -> usize {
     i * i.saturating_sub(1) / 2
 }
 
-/// Adds the squared distances of some rows of a set to all rows before them.
+/// Accumulates the squared distances from some rows of a set to all rows before them.
 fn of_block<S: Scratch>(rows: &Rows<'_>, set: &[u32], block: Range<usize>, out: &mut [f64]) {
     let held = set.len().min(TOGETHER) * if block.start > 0 { 2 } else { 1 };
     let chunk = (HELD / size_of::<S>() / held / GROUP * GROUP).clamp(GROUP, COLUMNS);
@@ -93,7 +94,7 @@ fn of_block<S: Scratch>(rows: &Rows<'_>, set: &[u32], block: Range<usize>, out: 
 /// Values processed in parallel lanes.
 const GROUP: usize = 8;
 
-/// Numbers that differences and their squares are computed with.
+/// The type in which differences and their squares are computed.
 trait Scratch: Copy + Default + Send + Sync + Sub<Output = Self> + Mul<Output = Self> + AddAssign {
     fn widen(run: Run<'_>, out: &mut [Self]);
     fn f64(self) -> f64;
@@ -126,8 +127,8 @@ impl Scratch for f64 {
     }
 }
 
-/// Adds the squared distances of rows `own`, of which the first is row `first` of a set, to `others`, of which the first is
-/// row `start`; where these are the same rows, of each to those before it.
+/// Accumulates the squared distances from rows `own`, which begin at row `first` of a set, to `others`, which begin at
+/// row `start`; if these are the same rows, from each to those before it.
 #[apply(vectorized)]
 fn add_squares<S: Scratch>(
     own: &[S],
@@ -156,7 +157,7 @@ fn add_squares<S: Scratch>(
     }
 }
 
-/// A row's squared distance to each of a few, all equally long.
+/// The squared distances from a row to a few others of the same length.
 #[inline(always)]
 fn squares<S: Scratch, const ROWS: usize>(others: [&[[S; GROUP]]; ROWS], row: &[[S; GROUP]]) -> [f64; ROWS] {
     let mut partial = [[S::default(); GROUP]; ROWS];
@@ -171,7 +172,7 @@ fn squares<S: Scratch, const ROWS: usize>(others: [&[[S; GROUP]]; ROWS], row: &[
     std::array::from_fn(|r| total(&partial[r]))
 }
 
-/// Not inlined: the compiler would make vectors of several rows' sums, and shuffle the values in the loop above for it.
+/// Not inlined: the compiler would vectorise over several rows' sums, and shuffle the values in the loop above.
 #[inline(never)]
 fn total<S: Scratch>(partial: &[S; GROUP]) -> f64 {
     partial.iter().map(|v| v.f64()).sum()
@@ -186,8 +187,8 @@ fn part(rows: &Rows<'_>, i: usize, j: usize, columns: Range<usize>) -> f64 {
     }
 }
 
-/// Exact: a run of columns has a sum below 2^31, so that vectors of 32-bit sums hold it. Loops rather than
-/// closures, which would be compiled for every processor, and not for the one with the vectors.
+/// Exact: the sum over a run of columns is below 2^31, so 32-bit lanes hold it. Loops rather than closures,
+/// which would be compiled without the wider vector instructions.
 #[apply(vectorized)]
 fn part_u8(a: &[u8], b: &[u8]) -> u64 {
     const RUN: usize = 1 << 14;
@@ -211,8 +212,9 @@ fn part_u8(a: &[u8], b: &[u8]) -> u64 {
     total
 }
 
-/// Differences are formed in f64: that of two f32 is exact unless their exponents are 29 apart, and its square
-/// neither overflows nor vanishes; that of two f64 is rounded to 2^-53 of itself, and `Points` has seen to its square. 32 partial sums keep four vectors of additions in flight.
+/// Differences are computed in f64. Of two f32 they are exact unless the exponents differ by 29, and their squares
+/// neither overflow nor underflow; of two f64 they have a relative error of 2^-53, and `Points` ensures that their
+/// squares are in range. 32 partial sums keep four vector additions in flight.
 #[apply(vectorized)]
 fn part_floats<T: Float>(a: &[T], b: &[T]) -> f64 {
     const WIDTH: usize = 32;
@@ -228,7 +230,7 @@ fn part_floats<T: Float>(a: &[T], b: &[T]) -> f64 {
     for (l, (a, b)) in rest_a.iter().zip(rest_b).enumerate() {
         partial[l] += (a.f64() - b.f64()).powi(2);
     }
-    // By halves: one sum after another would take as long as all columns of a short row.
+    // Pairwise: summing one by one would take as long as all columns of a short row.
     let mut left = WIDTH / 2;
     while left > 2 {
         for l in 0..left {
@@ -246,7 +248,7 @@ mod tests {
     use approx::abs_diff_eq;
     use half::bf16;
 
-    /// Sets of all sizes that are cut differently, of all kinds of values, against sums of differences in f64.
+    /// Set sizes that are divided differently, all kinds of values, against sums of squared differences in f64.
     #[test]
     fn distances_among_sets_are_sums_of_squared_differences() {
         let numbers = |dim: usize| (0..150 * dim).map(|at| (at * 7919 + at / 7 * 31) % 256);

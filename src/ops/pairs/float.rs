@@ -1,7 +1,7 @@
 //! Inner products of centred f32 rows, and the forward error bound of their distances. Used where distances themselves
-//! are wanted, and where a grid of 256 steps is too coarse to separate neighbours.
+//! are needed, and where a grid of 256 steps is too coarse to separate neighbours.
 //!
-//! Rows are packed in panels of 16, as those of bytes: the values of 16 rows side by side, column after column.
+//! Rows are packed in panels of 16, as for bytes: the values of 16 rows side by side, column after column.
 
 use super::panels::Panels;
 use super::tiles::{Operands, Products};
@@ -164,7 +164,7 @@ fn add<T: Float>(sums: &mut [f64], values: &[T]) {
 #[derive(Clone, Copy)]
 pub(crate) struct FloatPlace(*mut f32);
 
-// SAFETY: tasks touch disjoint blocks, and end before anyone else looks.
+// SAFETY: tasks access disjoint blocks, and end before anything else reads them.
 unsafe impl Send for FloatPlace {}
 // SAFETY: as above.
 unsafe impl Sync for FloatPlace {}
@@ -225,7 +225,7 @@ impl Products for Centred<'_> {
                 let right = &right[q * panel..next * panel];
                 for p in 0..if block.upper { next.min(block.tall) } else { block.tall } {
                     let left = &left[p * panel..(p + 1) * panel];
-                    // SAFETY: panels p and q..next are this block's.
+                    // SAFETY: panels p and q..next belong to this block.
                     unsafe {
                         let sums = place.0.add(p * LANES * block.stride + q * LANES);
                         micro(self.simd, left, right, sums, block.stride, columns.start == 0);
@@ -248,8 +248,8 @@ impl Products for Centred<'_> {
     }
 }
 
-/// Adds the products of a panel of rows and one or two panels of columns to a block of sums, 16 rows high; where
-/// `fresh`, replaces what the block holds.
+/// Accumulates the products of a panel of rows and one or two panels of columns into a block of sums, 16 rows high;
+/// with `fresh`, overwrites the block.
 ///
 /// # Safety
 /// `block` must be the start of 16 rows of 16 writable entries for each panel of columns, `stride` entries apart, that no
@@ -280,7 +280,7 @@ unsafe fn micro(simd: Simd, left: &[f32], right: &[f32], block: *mut f32, stride
     }
 }
 
-/// ROWS x COLS accumulators of 16 lanes: 8 x 2 where it can, since a broadcast row then serves two products, else 16 x 1.
+/// ROWS x COLS accumulators of 16 lanes: 8 x 2 if possible, so that a broadcast row serves two products, else 16 x 1.
 ///
 /// # Safety
 /// As [`micro`], for ROWS rows.

@@ -1,11 +1,11 @@
 //! Exact dot products between rows of 8-bit values, tile by tile, on the CPU's integer units: a micro-kernel for each
 //! instruction set, all of which give the same integers.
 //!
-//! Rows travel in *panels* of 16: the values of 16 rows interleaved in 4-byte units, so that one
-//! vector load brings the same few columns of all 16 rows. One panel layout serves both sides of the
-//! product. A micro-kernel multiplies two panels over a chunk of columns into a 16 x 16 block of i32. AMX wants
-//! panels of its own, and takes a whole block of them at a time: see [`amx`]. The kernel for [`neon`] is built for its
-//! processors only by a feature.
+//! Rows are packed in *panels* of 16: the values of 16 rows interleaved in 4-byte units, so that one
+//! vector load reads the same few columns of all 16 rows. Both sides of the product have the same panel
+//! layout. A micro-kernel multiplies two panels over a chunk of columns into a 16 x 16 block of i32. AMX has its
+//! own panel layout, and takes a whole block of panels at a time: see [`amx`]. The kernel for [`neon`] is compiled
+//! only with a feature.
 
 mod amx;
 mod neon;
@@ -22,8 +22,8 @@ use std::slice::{from_raw_parts, from_raw_parts_mut};
 /// Columns of the longest chunk.
 const DEPTH: usize = 1024;
 
-/// Columns that a micro-kernel works through at most before it adds its block to the sums: two panels of them stay in the
-/// first-level cache.
+/// Most columns that a micro-kernel processes before it adds its block to the sums: two panels of them stay in the
+/// L1 cache.
 fn depth(simd: Simd) -> usize {
     match simd {
         Simd::Avx2 => 400,
@@ -31,7 +31,7 @@ fn depth(simd: Simd) -> usize {
     }
 }
 
-/// Chunks of columns, all alike, so that none is too short to pay for the sums' reading and writing.
+/// Equal chunks of columns, so that none is too short to amortise reading and writing the sums.
 fn chunks(columns: Range<usize>, simd: Simd) -> impl Iterator<Item = Range<usize>> {
     blocks(columns, STAGE).flat_map(move |stage| {
         let count = stage.len().div_ceil(depth(simd));
@@ -40,7 +40,7 @@ fn chunks(columns: Range<usize>, simd: Simd) -> impl Iterator<Item = Range<usize
     })
 }
 
-/// Columns that instructions take at a time: panels are padded to a multiple of them.
+/// Columns that an instruction processes at a time: panels are padded to a multiple of them.
 fn granule(simd: Simd) -> usize {
     match simd {
         Simd::Amx => amx::COLUMNS,
@@ -49,16 +49,16 @@ fn granule(simd: Simd) -> usize {
     }
 }
 
-/// Columns after which i32 sums move to i64: 32 768 * 255 * 255 < 2^31, and 16 384 / 2 * 510 * 510. Two products that share
-/// their sums share this too.
+/// Columns after which i32 sums are added to i64 ones: 32 768 * 255 * 255 < 2^31, and so is 16 384 / 2 * 510 * 510. Two
+/// products with the same sums share this limit.
 fn flush(rows: &Quantised<'_>, simd: Simd) -> usize {
     let columns = if crossed(simd) { 16 * DEPTH } else { 32 * DEPTH };
     if rows.passes().len() > 1 { columns / 2 } else { columns }
 }
 
-/// Bytes that a value takes in a panel: one where instructions multiply bytes (`vpdpbusd` and `udot`, four products a lane),
-/// two where these are tiles' (AMX), since panels then have one form for each side of a product, else two, too
-/// (`vpmaddwd`, two products a lane, or plain Rust).
+/// Bytes per value in a panel: one where instructions multiply bytes (`vpdpbusd` and `udot`, four products per lane);
+/// two for AMX, whose panels hold one form for each side of a product; two also for 16-bit products (`vpmaddwd`, two
+/// per lane, or plain Rust).
 fn width(simd: Simd) -> usize {
     match simd {
         Simd::AvxVnni | Simd::Avx512Vnni | Simd::Neon => 1,
@@ -66,19 +66,19 @@ fn width(simd: Simd) -> usize {
     }
 }
 
-/// Whether two columns take one product (Winograd 1968): (x0 + y1) (x1 + y0) = x0 y0 + x1 y1 + x0 x1 + y0 y1, of which the
-/// last two are sums of each row by itself. `vpmaddwd` runs on fewer units than additions do, so that these cost less.
+/// Whether two columns take one product (Winograd 1968): (x0 + y1) (x1 + y0) = x0 y0 + x1 y1 + x0 x1 + y0 y1, whose
+/// last two terms each depend on one row only. `vpmaddwd` runs on fewer units than additions, so this saves time.
 fn crossed(simd: Simd) -> bool {
     simd == Simd::Avx2
 }
 
-/// Column panels that the micro-kernel takes at a time.
+/// Column panels that the micro-kernel processes at a time.
 fn panels(simd: Simd) -> usize {
     if simd.wide() { 2 } else { 1 }
 }
 
-/// What the kernel subtracts from the row side's values, so that they fit signed bytes: `vpdpbusd` multiplies unsigned
-/// by signed ones. `udot` and AMX multiply unsigned ones.
+/// The value that the kernel subtracts from the row side, so that it fits signed bytes: `vpdpbusd` multiplies unsigned
+/// by signed bytes. `udot` and AMX multiply unsigned ones.
 fn shift(simd: Simd) -> i64 {
     match simd {
         Simd::AvxVnni | Simd::Avx512Vnni => 128,
@@ -86,24 +86,24 @@ fn shift(simd: Simd) -> i64 {
     }
 }
 
-/// One product of bytes that a pair's inner product is made of: planes of the row and of the column
+/// One of the products of bytes that make up a pair's inner product: planes of the row and of the column
 /// side (see [`Quantised`]), and the product's weight in the sum.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pass {
     pub left: usize,
     pub right: usize,
-    /// Which of [`Quantised::weights`] it has.
+    /// Index into [`Quantised::weights`].
     pub weight: usize,
 }
 
-/// A row's part in the squared distance |x - y|^2 = |x|^2 + |y|^2 - 2 x.y . Integers below 2^53, or
-/// such over 256, so f64 holds them exactly.
+/// A row's term in the squared distance |x - y|^2 = |x|^2 + |y|^2 - 2 x.y . Integers below 2^53, or
+/// such divided by 256, so f64 holds them exactly.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RowTerms {
-    /// Added once for the row side of a tile: |x|^2, and twice what the sums have of x alone.
+    /// Row side of a tile: |x|^2, plus twice the terms of the sums that depend on x alone.
     pub row: Vec<f64>,
-    /// Added once for the column side: |y|^2, and twice what the sums have of y alone, less what the kernel's shift leaves
-    /// out of x.y.
+    /// Column side: |y|^2, plus twice the terms of the sums that depend on y alone, less what the kernel's shift omits
+    /// from x.y.
     pub col: Vec<f64>,
 }
 
@@ -145,12 +145,12 @@ pub(crate) struct Totals {
     pub sums: [u64; 2],
     /// Of the first plane's squares, of both planes' products, of the second plane's squares.
     pub products: [u64; 3],
-    /// Of each plane's products of a value at an even place and the next, where the instruction set asks for them.
+    /// Of each plane's products of a value at an even index and the next, where the instruction set needs them.
     pub crossed: [u64; 2],
 }
 
 impl Totals {
-    /// Adds some columns' bytes; of rows of one plane there are no low ones.
+    /// Accumulates some columns' bytes; `low` is empty for rows of one plane.
     fn add(&mut self, high: &[u8], low: &[u8], crossed: bool) {
         self.sums[0] += sum(high);
         self.sums[1] += sum(low);
@@ -164,7 +164,7 @@ impl Totals {
     }
 }
 
-// u32 holds DEPTH squares of bytes, and keeps these loops in narrow vectors.
+// u32 holds the sum of DEPTH squares of bytes, and needs fewer vectors than u64.
 
 #[apply(vectorized)]
 fn sum(plane: &[u8]) -> u64 {
@@ -185,7 +185,7 @@ fn crossed_sum(plane: &[u8]) -> u64 {
 pub(crate) struct IntProducts<'a> {
     rows: Quantised<'a>,
     simd: Simd,
-    /// Whether a twin in plain Rust multiplies, where `simd` has one: AMX or NEON.
+    /// Whether the plain Rust twin of `simd` multiplies, if it has one: AMX or NEON.
     twin: bool,
 }
 
@@ -196,24 +196,24 @@ impl<'a> IntProducts<'a> {
         IntProducts { rows, simd, twin: !neon && !amx }
     }
 
-    /// By the twin of an instruction set that has one, on any processor.
+    /// With the plain Rust twin of an instruction set that has one, on any processor.
     #[cfg(test)]
     pub(crate) fn twin(rows: Quantised<'a>, simd: Simd) -> Self {
         IntProducts { rows, simd, twin: true }
     }
 
-    /// Whether sums outgrow 32 bits.
+    /// Whether sums need more than 32 bits.
     fn wide(&self) -> bool {
         !self.narrow()
     }
 
-    /// Whether sums have 32 bits: squared distances are below 2^31 then.
+    /// Whether 32-bit sums suffice: squared distances are then below 2^31.
     pub(crate) fn narrow(&self) -> bool {
         self.rows.dim() <= flush(&self.rows, self.simd) && self.rows.passes().len() == 1
     }
 }
 
-/// Sums of each weight, and where these are wide, what they add up to.
+/// Sums of each weight, and their weighted total where 32 bits do not suffice.
 #[derive(Default)]
 pub(crate) struct IntSums {
     narrow: [Vec<i32>; 2],
@@ -226,7 +226,7 @@ pub(crate) struct IntPlace {
     wide: *mut i64,
 }
 
-// SAFETY: tasks touch disjoint blocks, and end before anyone else looks.
+// SAFETY: tasks access disjoint blocks, and end before anything else reads them.
 unsafe impl Send for IntPlace {}
 // SAFETY: as above.
 unsafe impl Sync for IntPlace {}
@@ -267,7 +267,7 @@ impl Products for IntProducts<'_> {
     }
 
     fn offset(place: IntPlace, entry: usize) -> IntPlace {
-        // What was not reserved is never read: its place may lie anywhere.
+        // Unreserved sums are never read: their pointers may be out of bounds.
         IntPlace {
             narrow: place.narrow.map(|sums| sums.wrapping_add(entry)),
             wide: place.wide.wrapping_add(entry),
@@ -276,7 +276,7 @@ impl Products for IntProducts<'_> {
 
     unsafe fn add(&self, block: &Operands<'_, Self::Panels>, columns: Range<usize>, place: IntPlace) {
         let (rows, flush, stride) = (&self.rows, flush(&self.rows, self.simd), block.stride);
-        // Sums of one weight are one set: its first product after a flush starts it anew.
+        // Passes of one weight share their sums: the first product after a flush overwrites them.
         let mut fresh = [columns.start.is_multiple_of(flush); 2];
         for (chunk, columns) in chunks(columns, self.simd).enumerate() {
             if columns.start.is_multiple_of(flush) {
@@ -291,7 +291,7 @@ impl Products for IntProducts<'_> {
                 let fresh = std::mem::take(&mut fresh[pass.weight]);
                 if self.simd == Simd::Amx {
                     let sums = amx::Sums { first: place.narrow[pass.weight], stride };
-                    // SAFETY: all of these panels are this block's; whoever asks for AMX has it.
+                    // SAFETY: all of these panels belong to this block; AMX is only chosen where the processor has it.
                     unsafe {
                         match self.twin {
                             #[cfg(target_arch = "x86_64")]
@@ -309,7 +309,7 @@ impl Products for IntProducts<'_> {
                     let right = &right[q * units..next * units];
                     for p in 0..if block.upper { next.min(block.tall) } else { block.tall } {
                         let left = &left[p * units..(p + 1) * units];
-                        // SAFETY: panels p and q..next are this block's.
+                        // SAFETY: panels p and q..next belong to this block.
                         unsafe {
                             let sums = place.narrow[pass.weight].add(p * LANES * stride + q * LANES);
                             micro((self.simd, self.twin), left, right, sums, stride, fresh);
@@ -358,8 +358,8 @@ fn units(depth: usize, simd: Simd) -> usize {
     depth.next_multiple_of(granule(simd)) * width(simd) / 4
 }
 
-/// Packs some columns of some rows, of one plane, into panels, chunk by chunk; rows and columns that
-/// are not there become zeros, which add nothing.
+/// Packs some columns of some rows of one plane into panels, chunk by chunk. Missing rows and columns
+/// become zeros, which contribute nothing.
 fn pack(
     packed: &mut Panels<u32>,
     rows: &Quantised<'_>,
@@ -402,12 +402,12 @@ fn pack(
     }
 }
 
-/// Panel of bytes: unit `u`, row `r` holds columns 4u .. 4u + 4, with the bits of `flip` changed: of the highest bits, for bytes
-/// less 128 (as signed bytes). Padding, too, is the shifted form of 0 on both sides then: 0 * -128 adds nothing.
+/// Panel of bytes: unit `u`, row `r` holds columns 4u .. 4u + 4, xored with `flip`, which subtracts 128 where it has
+/// the highest bits. Padding is then the shifted form of 0 on both sides, too: 0 * -128 contributes nothing.
 fn interleave_bytes(panel: &mut [u32], bytes: &[u8], flip: u32) {
     #[cfg(target_arch = "x86_64")]
     let done = if Simd::current().wide() {
-        // SAFETY: the instructions are there.
+        // SAFETY: the processor has the instructions.
         unsafe { interleave_squares(panel, bytes, flip) }
     } else {
         0
@@ -423,8 +423,8 @@ fn interleave_bytes(panel: &mut [u32], bytes: &[u8], flip: u32) {
     }
 }
 
-/// As many whole squares of 16 units of 16 rows as the panel has, each turned about in registers; returns
-/// how many units that are.
+/// Transposes the panel's whole squares of 16 units of 16 rows in registers; returns the number of units
+/// done.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 fn interleave_squares(panel: &mut [u32], bytes: &[u8], flip: u32) -> usize {
@@ -486,8 +486,8 @@ fn interleave_words(panel: &mut [u32], bytes: &[u8]) {
     }
 }
 
-/// Panel of 16-bit values, columns at even and at odd places apart: of unit `2u`, row `r` holds columns 4u and 4u + 2, of
-/// the next unit 4u + 1 and 4u + 3.
+/// Panel of 16-bit values with even and odd columns separate: unit `2u`, row `r` holds columns 4u and 4u + 2, the next
+/// unit 4u + 1 and 4u + 3.
 fn interleave_crossed(panel: &mut [u32], bytes: &[u8]) {
     for (u, units) in panel.chunks_exact_mut(2 * LANES).enumerate() {
         let (even, odd) = units.split_at_mut(LANES);
@@ -499,8 +499,8 @@ fn interleave_crossed(panel: &mut [u32], bytes: &[u8]) {
     }
 }
 
-/// Adds the products of a panel of rows and one or two panels of columns to a block of sums, 16 rows
-/// high; where `fresh`, replaces what the block holds.
+/// Accumulates the products of a panel of rows and one or two panels of columns into a block of sums, 16
+/// rows high; with `fresh`, overwrites the block.
 ///
 /// # Safety
 /// `block` must be the start of 16 rows of 16 writable entries for each panel of columns, `stride`
@@ -555,8 +555,8 @@ unsafe fn micro(
     }
 }
 
-/// Defines a micro-kernel on 512-bit vectors, of ROWS x COLS accumulators of 16 lanes: 8 x 2 where it can, since a
-/// broadcast row then serves two products, else 16 x 1; either keeps 16 products in flight.
+/// Defines a micro-kernel on 512-bit vectors, of ROWS x COLS accumulators of 16 lanes: 8 x 2 if possible, since a
+/// broadcast row then serves two products, else 16 x 1; both keep 16 products in flight.
 #[cfg(target_arch = "x86_64")]
 macro_rules! kernel_512 {
     ($(#[$about:meta])* $name:ident, $features:literal, |$col:ident| $prepare:expr, |$acc:ident, $a:ident, $b:ident| $multiply:expr) => {
@@ -605,7 +605,7 @@ macro_rules! kernel_512 {
 
 #[cfg(target_arch = "x86_64")]
 kernel_512!(
-    /// The instruction wants one unsigned and one signed side, so the column side loses its shift again, one xor for
+    /// The instruction takes one unsigned and one signed side, so the column side's shift is undone, by one xor for
     /// ROWS products.
     bytes_512,
     "avx512f,avx512bw,avx512vnni",
@@ -637,7 +637,7 @@ unsafe fn bytes_256<const ROWS: usize>(
     for at in (0..right.len()).step_by(LANES) {
         // SAFETY: the panel is whole groups of 16 units.
         let col = [0, 8].map(|half| unsafe { _mm256_loadu_si256(right.as_ptr().add(at + half).cast()) });
-        // The instruction wants one unsigned and one signed side, so the column side loses its shift again.
+        // The instruction takes one unsigned and one signed side, so the column side's shift is undone.
         let col = col.map(|col| _mm256_xor_si256(col, _mm256_set1_epi32(0x8080_8080_u32 as i32)));
         for (r, acc) in acc.iter_mut().enumerate() {
             // SAFETY: as above; `left` starts at one of the panel's 16 rows, ROWS before its end.
@@ -651,7 +651,7 @@ unsafe fn bytes_256<const ROWS: usize>(
     unsafe { put_256(acc, block, stride, fresh) }
 }
 
-/// Rows that [`crossed_256`] takes at a time.
+/// Rows that [`crossed_256`] processes at a time.
 #[cfg(target_arch = "x86_64")]
 const CROSSED: usize = 4;
 
@@ -682,7 +682,7 @@ unsafe fn crossed_256(left: &[u32], right: &[u32], block: *mut i32, stride: usiz
     unsafe { put_256(acc, block, stride, fresh) }
 }
 
-/// Adds accumulators to a block of sums, or where `fresh` replaces what it holds.
+/// Accumulates registers into a block of sums; with `fresh`, overwrites it.
 ///
 /// # Safety
 /// As [`micro`], for ROWS rows.

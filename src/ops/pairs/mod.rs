@@ -204,7 +204,7 @@ impl Bounds {
     pub(crate) fn near<'a>(&'a self, entries: &'a [f64]) -> (f64, &'a [f64]) {
         match self {
             Bounds::Exact { .. } => (0.0, entries),
-            // Nothing is known about these values: all pairs are recomputed.
+            // These values have no finite error bounds: all pairs are recomputed.
             Bounds::Quantised { error, .. } => (f64::INFINITY, error),
             Bounds::Rounded { eta, norm, .. } => ((NEAR * eta).max(NEAR_FLOATS), norm),
         }

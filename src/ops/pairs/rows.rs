@@ -135,7 +135,7 @@ impl Float for f64 {
 pub(crate) const WIDENED: usize = 4096;
 
 impl<'a> Rows<'a> {
-    /// Every one of `queries` against every one of `reference`.
+    /// Pairs every one of `queries` with every one of `reference`.
     pub(crate) fn between(queries: &Points<'a>, reference: &Points<'a>) -> Result<Self> {
         let what = Points::each;
         if what(queries) != what(reference) {
@@ -179,7 +179,7 @@ impl<'a> Rows<'a> {
         self.kind() == Kind::U8
     }
 
-    /// What the values are.
+    /// The type of the values.
     pub(crate) fn kind(&self) -> Kind {
         self.first.kind()
     }
@@ -280,7 +280,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    // Not inline, so that floats have no use for the buffer.
+    // Not inlined, so that f32 values take no stack for the buffer.
     #[inline(never)]
     fn widened<T>(self, see: impl FnOnce(&[f32]) -> T) -> T {
         let mut buffer = [0.0f32; WIDENED];

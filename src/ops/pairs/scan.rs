@@ -44,14 +44,14 @@ impl Sum for i32 {
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     unsafe fn eight(sums: &[Self; 8]) -> __m512d {
-        // SAFETY: eight sums are 32 bytes; the instructions are there, as this function was promised.
+        // SAFETY: eight sums are 32 bytes; the caller promises that the processor has the instructions.
         unsafe { _mm512_cvtepi32_pd(_mm256_loadu_si256(sums.as_ptr().cast())) }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     unsafe fn four(sums: &[Self; 4]) -> __m256d {
-        // SAFETY: four sums are 16 bytes; the instructions are there, as this function was promised.
+        // SAFETY: four sums are 16 bytes; the caller promises that the processor has the instructions.
         unsafe { _mm256_cvtepi32_pd(_mm_loadu_si128(sums.as_ptr().cast())) }
     }
 }
@@ -74,7 +74,7 @@ impl Sum for i64 {
     unsafe fn four(sums: &[Self; 4]) -> __m256d {
         // AVX2 has no conversion of 64-bit integers.
         let [a, b, c, d] = sums.map(|sum| sum as f64);
-        // SAFETY: the instructions are there, as this function was promised.
+        // SAFETY: the caller promises that the processor has the instructions.
         unsafe { _mm256_setr_pd(a, b, c, d) }
     }
 }
@@ -138,7 +138,7 @@ pub(crate) fn hits<S: Sum>(
 ) {
     match Simd::current() {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the instructions are there.
+        // SAFETY: the processor has the instructions.
         simd if simd.wide() => unsafe { hits_512(row, col_terms, col_limits, sums, first, by_row, by_col) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
@@ -351,7 +351,7 @@ pub(crate) fn int_hits(
 ) {
     match Simd::current() {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the instructions are there.
+        // SAFETY: the processor has the instructions.
         simd if simd.wide() => unsafe { int_hits_512(row, cols, sums, first, lists) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.

@@ -1,5 +1,5 @@
-//! Tiles, bounds and engines against pairs taken one by one: whatever fills a tile, the true squared
-//! distance lies in the interval that its value and its bounds give.
+//! Tiles, bounds and engines against single pairs: with every engine, the true squared
+//! distance lies in the interval that a tile's value and bounds give.
 
 use super::float::Centred;
 use super::int::{IntProducts, row_terms};
@@ -62,14 +62,14 @@ fn limits_never_reject_a_pair_within_reach() {
     }
 }
 
-/// Tiles as [`tiles`] makes them, of another size.
+/// As [`tiles`], with another tile size.
 fn tiles_of(n: usize, size: usize) -> Vec<Tile> {
     let ranges: Vec<_> = blocks(0..n, size).collect();
     let pairs = (0..ranges.len()).flat_map(|p| (p..ranges.len()).map(move |q| (p, q)));
     pairs.map(|(p, q)| Tile { rows: ranges[p].clone(), cols: ranges[q].clone(), diagonal: p == q }).collect()
 }
 
-/// Takes each pair's value, as readers do.
+/// Collects each pair's value.
 struct Values<'a> {
     row: &'a [f64],
     col: &'a [f64],
@@ -105,7 +105,7 @@ fn values(
     }
 }
 
-/// The engines of integers that this processor can run: one for each of its instruction sets, and the twins of AMX and NEON.
+/// The integer engines of this processor: one for each of its instruction sets, and the twins of AMX and NEON.
 fn int_engines<'a>(rows: &Quantised<'a>) -> Vec<(&'static str, Simd, IntProducts<'a>)> {
     let engine = |simd: Simd| (simd.title(), simd, IntProducts::new(rows.clone(), simd));
     let twins = [("AMX's twin", Simd::Amx), ("NEON's twin", Simd::Neon)]
@@ -145,7 +145,7 @@ fn bytes_are_multiplied_exactly() {
         vec![(2, 1), (17, 3), (50, 64), (40, 1023), (40, 1025), (33, 2050), (9, 32_768), (9, 66_000)];
     // More than a tile: panels are kept from tile to tile.
     shapes.push((TILE + 40, 5));
-    // Any bytes, the least and the greatest, and the greatest products there are.
+    // Any bytes, extreme ones, and the greatest possible products.
     let kinds: [fn(u8) -> u8; 3] = [|v| v, |v| if v < 128 { 0 } else { 255 }, |_| 255];
     for ((n, dim), kind) in shapes.into_iter().flat_map(|shape| kinds.map(|kind| (shape, kind))) {
         let bytes: Vec<u8> = (0..n * dim).map(|_| kind(rng.random())).collect();
@@ -164,7 +164,7 @@ fn bytes_are_multiplied_exactly() {
     }
 }
 
-/// Samples that make trouble, of one of [`KINDS`] kinds.
+/// Difficult samples, of one of [`KINDS`] kinds.
 fn floats(kind: usize, n: usize, dim: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut uniform = |count: usize| -> Vec<f32> { (0..count).map(|_| rng.random()).collect() };
@@ -196,7 +196,7 @@ fn floats(kind: usize, n: usize, dim: usize, seed: u64) -> Vec<f32> {
         12 => each(&mut values, &|v| if v < 0.5 { -3.4e38 } else { 6e38 * v - 3e38 }),
         _ => {
             for at in dim..values.len() {
-                // Every second row is its elder's twin but for a last bit here and there.
+                // Every second row is its predecessor, except for some last bits.
                 if at / dim % 2 == 1 {
                     values[at] = if values[at] < 0.1 { values[at - dim].next_up() } else { values[at - dim] };
                 }
@@ -209,7 +209,7 @@ fn floats(kind: usize, n: usize, dim: usize, seed: u64) -> Vec<f32> {
 
 const KINDS: usize = 14;
 
-/// 64-bit samples of one of [`DOUBLES`] kinds: what 32 bits would blur, or could not hold.
+/// 64-bit samples of one of [`DOUBLES`] kinds, which f32 would round too coarsely, or could not represent.
 fn doubles(kind: usize, n: usize, dim: usize, seed: u64) -> Vec<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut values: Vec<f64> = (0..n * dim).map(|_| rng.random()).collect();
@@ -218,7 +218,7 @@ fn doubles(kind: usize, n: usize, dim: usize, seed: u64) -> Vec<f64> {
         0 => {}
         1 => each(&mut values, &|v| (PI * (v * 0.999 - 0.4995)).tan().powi(3)),
         2 => each(&mut values, &|v| v + 1e9),
-        // So few of the steps that 64 bits have up there that rounding puts every value on a grid.
+        // Few f64 steps at this offset, so that rounding puts every value on a grid.
         3 => each(&mut values, &|v| 1e9 + (v * 9.0).floor() * 1.2e-7),
         4 => each(&mut values, &|v| 1e130 * (2.0 * v - 1.0)),
         5 => each(&mut values, &|v| 1e-129 * (0.1 + 0.9 * v)),
@@ -240,7 +240,7 @@ const DOUBLES: usize = 10;
 
 fn bounded(bounds: &Bounds, i: usize, j: usize, value: f64, truth: f64) -> Result<(), String> {
     let (low, high) = bounds.interval(i, j, value);
-    // Room for the roundings of `truth` and of the interval itself.
+    // A margin for the roundings of `truth` and of the interval.
     let inside = low <= truth * (1.0 + 1e-12) && truth <= high * (1.0 + 1e-12);
     let reached = value <= bounds.limit(i, truth) && value <= bounds.limit(j, truth);
     let said = || format!("{i} {j}: value {value}, true {truth}, bounds {low} .. {high}, inside {inside}");
@@ -274,7 +274,7 @@ fn check_points(
     let (fine, fine_bounds) = coarse.refined(n);
     for (name, rows, bounds) in [("coarse", &coarse, &coarse_bounds), ("fine", &fine, &fine_bounds)] {
         if name == "fine" && coarse_bounds.exact() {
-            // Nobody refines what is exact, all samples being one for example.
+            // Exact forms are never refined, as of identical samples.
             continue;
         }
         for (engine, simd, products) in int_engines(rows) {
@@ -318,7 +318,7 @@ fn true_distances_lie_in_their_intervals_at_the_edges() {
     }
 }
 
-/// Of one column, far from the origin: nothing but the rounding of an offset is left out, and no bound has room to spare.
+/// One column, far from the origin: the only error is the rounding of an offset, and bounds are tight.
 #[test]
 fn bounds_hold_where_they_are_reached() {
     for seed in [15_662_905_242_513_169_339].into_iter().chain(0..300) {
@@ -326,13 +326,13 @@ fn bounds_hold_where_they_are_reached() {
     }
 }
 
-/// Bounds that say nothing are right too: these say something.
+/// Trivially wide bounds would also pass: these are narrow.
 #[test]
 fn intervals_are_narrow() {
     let (n, dim) = (60, 300);
     let values_f32 = floats(0, n, dim, 2);
     narrow(&Points::f32(&values_f32, dim).unwrap());
-    // However large an offset 64-bit values have.
+    // With any offset of 64-bit values.
     narrow(&Points::f64(&doubles(2, n, dim, 2), dim).unwrap());
 }
 
@@ -356,7 +356,7 @@ fn narrow(points: &Points<'_>) {
     }
 }
 
-/// Whatever vectors there are: the same hits as one pair at a time.
+/// With every instruction set, the same hits as one pair at a time.
 fn check_hits<S: Sum>(sum: impl Fn(i32) -> S) {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     for (row_limit, reach) in [(0.0, 90.0), (-50.0, f64::INFINITY), (f64::INFINITY, 1.0), (-1e9, -1e9)] {
@@ -368,13 +368,13 @@ fn check_hits<S: Sum>(sum: impl Fn(i32) -> S) {
         let all = (0..cols).map(|c| (1000 + c, 3.5 + terms[c] - 2.0 * sums[c].f64()));
         let of_row: Vec<_> = all.clone().filter(|(_, value)| *value <= row_limit).collect();
         let of_col: Vec<_> = all.filter(|(c, value)| *value <= limits[c - 1000]).collect();
-        // What is there stays: the second time, hits are appended.
+        // Earlier hits stay: the second time, hits are appended.
         let expected = [of_row.repeat(2), of_col.repeat(2)];
         type Scan<S> = fn((f64, f64), &[f64], &[f64], &[S], usize, &mut Hits, &mut Hits);
         let mut scans: Vec<Scan<S>> = vec![hits, hits_portable];
         #[cfg(target_arch = "x86_64")]
         if Simd::available().contains(&Simd::Avx2) {
-            // SAFETY: the instructions are there.
+            // SAFETY: the processor has the instructions.
             scans.push(|row, terms, limits, sums, first, by_row, by_col| unsafe {
                 hits_256(row, terms, limits, sums, first, by_row, by_col)
             });
@@ -397,7 +397,7 @@ fn every_scan_finds_the_same_hits() {
     check_hits(|v| v as f32 / 7.0);
 }
 
-/// The same of integers, with terms that wrap around.
+/// The same with integers, and terms that wrap around.
 #[test]
 fn every_scan_of_integers_finds_the_same_hits() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
@@ -405,7 +405,7 @@ fn every_scan_of_integers_finds_the_same_hits() {
         [(70, 90, 40), (i32::MAX, 5, 80), (-3, i32::MAX, -1), (0, -1, i32::MAX), (1 << 30, -1, -1)]
     {
         let cols = 5 * LANES;
-        // What a pair comes to is small, whatever the terms are.
+        // A pair's value is small, whatever the terms are.
         let (mut terms, mut sums, mut values) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..cols {
             let (value, sum) = (rng.random_range(0..120), rng.random_range(i32::MIN / 2..i32::MAX / 2));
@@ -422,7 +422,7 @@ fn every_scan_of_integers_finds_the_same_hits() {
         let mut scans: Vec<Scan> = vec![int_hits, int_hits_portable];
         #[cfg(target_arch = "x86_64")]
         if Simd::available().contains(&Simd::Avx2) {
-            // SAFETY: the instructions are there.
+            // SAFETY: the processor has the instructions.
             scans
                 .push(|row, cols, sums, first, lists| unsafe { int_hits_256(row, cols, sums, first, lists) });
         }
@@ -457,7 +457,7 @@ fn a_keeper_keeps_the_nearest() {
         assert!(order[..k].iter().all(kept));
     }
 
-    // Ties beyond number: exactly known, the lowest indices stay; else the keeper says that it is lost.
+    // Very many ties: with exact values the lowest indices stay, else the keeper is marked loose.
     let (mut exact, mut vague, mut closed) = (Keeper::default(), Keeper::default(), Keeper::default());
     closed.closed = true;
     for j in (0..capacity(k) + 5).rev() {

@@ -95,12 +95,12 @@ impl<'a, P: Products> Tiles<'a, P> {
         Tiles { products, kept, left, right, sums }
     }
 
-    /// Makes the products of `tile` and shows each block of them, as of [`Tile::blocks`], to `reader` as soon as it is
-    /// done, on the thread that made it.
+    /// Computes the products of `tile`, and passes each block of [`Tile::blocks`] to `reader` as soon as it is done,
+    /// on the same thread.
     pub(crate) fn multiply(&mut self, tile: &Tile, reader: &impl Reader) {
         let Tiles { products, kept, left, right, sums } = self;
         let (products, dim) = (*products, products.dim());
-        // Where all columns are packed at once, a block is done with before the next is begun.
+        // Where all columns are packed at once, a block is finished before the next begins.
         let whole = kept.is_none() && dim > STAGE;
         let stride = if whole { tile.stride() } else { BLOCK + LANES };
         let all = whole.then(|| products.reserve(sums, tile.rows.len().next_multiple_of(LANES) * stride));
@@ -141,7 +141,7 @@ impl<'a, P: Products> Tiles<'a, P> {
                         stride,
                     };
                     // SAFETY: no other task touches this block: in the tile's sums rows have whole panels of entries
-                    // and one more, enough for all panels of columns; a block of its own has BLOCK rows of more
+                    // and one more, enough for all panels of columns; a separate block has BLOCK rows of more
                     // than BLOCK entries.
                     unsafe {
                         products.add(&block, columns.clone(), place);

@@ -1,5 +1,5 @@
-//! `pairs_within` on a GPU: tiles append the pairs that may be within the radius; of floats, these are
-//! recomputed. Where there is no room for them, the CPU takes over.
+//! `pairs_within` on a GPU: tiles append the pairs that may be within the radius; for floats, these are
+//! recomputed. Where their list overflows, the CPU takes over.
 
 use super::{Found, Task};
 use crate::Result;
@@ -9,7 +9,7 @@ use crate::ops::pairs::cuda::{PairList, PairListParams, PairParams, Prepared};
 use crate::ops::pairs::direct::squared_distances;
 use bytemuck::NoUninit;
 
-/// Candidates that there is room for at most: 16 bytes each.
+/// The most candidates: 16 bytes each.
 const MOST_CANDIDATES: usize = 1 << 25;
 
 /// Mirrors `PairsWithinParams` of kernels/pairs_within.cu.
@@ -32,7 +32,7 @@ pub(super) fn pairs_within(gpu: &Gpu, task: &Task<'_>, progress: Progress<'_>) -
     let capacity =
         (n * (n - 1) / 2).min(task.most.saturating_mul(2).saturating_add(1024)).min(MOST_CANDIDATES);
     let found = if exact { PairList::with_values(gpu, capacity)? } else { PairList::new(gpu, capacity)? };
-    // Room for the roundings of a few operations: letting a pair through costs nothing.
+    // A margin for the roundings of a few operations: an extra pair costs nothing.
     let reach = if exact { task.squared } else { task.squared / prepared.unit() * (1.0 + 1e-9) };
     let kernel = if exact { Kernel::PairsWithinU8 } else { Kernel::PairsWithinF32 };
     prepared.for_each_launch_while_room(&found, &|fraction| progress(fraction.min(0.99)), |work| {
@@ -47,7 +47,7 @@ pub(super) fn pairs_within(gpu: &Gpu, task: &Task<'_>, progress: Progress<'_>) -
     }
     let Some(found) = prepared.recomputed(&found)? else { return Ok(on_the_cpu()) };
     let mut all: Vec<_> = found.into_iter().map(|((i, j), squared)| (i, j, squared)).collect();
-    // Sums in another order may fall on the other side of the radius: there the CPU's decide.
+    // Sums in another order may fall on the other side of the radius: near it the CPU's decide.
     let open = |squared: f64| (squared - task.squared).abs() <= 1e-11 * task.squared;
     let pairs: Vec<_> = all.iter().filter(|pair| open(pair.2)).map(|(i, j, _)| (*i, *j)).collect();
     let again = squared_distances(task.points, &pairs);

@@ -1,5 +1,5 @@
-//! The passes of `ratio_quantiles` on a GPU: pairs are counted, or collected, where the tiles are made; those
-//! too close for a float tile's value are recomputed.
+//! The passes of `ratio_quantiles` on a GPU: counting or collecting pairs is fused with the tiles; pairs too
+//! close for a float tile's value are recomputed.
 
 use super::{Bins, Task, most_open};
 use crate::Result;
@@ -35,7 +35,7 @@ pub(super) struct Passes<'a> {
 }
 
 impl<'a> Passes<'a> {
-    /// `None` where the data's range leaves f32's.
+    /// `None` where the data's range exceeds that of f32.
     pub(super) fn new(gpu: &'a Gpu, task: &'a Task<'a>) -> Result<Option<Self>> {
         let prepared = Prepared::new(gpu, task.points)?;
         if !prepared.sane() {
@@ -45,8 +45,8 @@ impl<'a> Passes<'a> {
         Ok(Some(Passes { gpu, task, prepared, labels, groups }))
     }
 
-    /// Launches `kernel` on all tiles with what `own` fills in beside what both kernels have. Gives the squared
-    /// distances of the pairs that were too close; `None` where there is no room for them.
+    /// Launches `kernel` on all tiles; `own` has the parameters that only this kernel uses. Returns the squared
+    /// distances of the pairs that were too close; `None` where their list overflowed.
     fn run(
         &self,
         kernel: Kernel,
@@ -65,10 +65,10 @@ impl<'a> Passes<'a> {
                 ..own
             };
             // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; labels and groups have an
-            // entry for each sample. What `own` names is as long as its makers below say.
+            // entry for each sample. The lengths of the buffers in `own` are given below, where it is made.
             unsafe { gpu.launch(kernel, &params, work.launch) }
         })?;
-        // Without room, the samples lie in clumps whose distances are lost beside those between clumps.
+        // On overflow, the samples form clusters, within which distances are too small beside those between clusters.
         let near = prepared.recomputed(&near_pairs)?;
         Ok(near.map(|near| near.into_iter().map(|(_, squared)| squared).collect()))
     }
@@ -81,7 +81,7 @@ impl super::Passes for Passes<'_> {
         let mut counts = gpu.allocate::<u64>(bins.len)?;
         gpu.fill(&mut counts, 0)?;
         let kernel = if self.exact() { Kernel::RatioQuantilesU8 } else { Kernel::RatioQuantilesF32 };
-        // Slots, where there are any, have an entry for each of the first pass's bins, counts one for each bin.
+        // Slots, if any, have an entry for each of the first pass's bins, counts one for each bin.
         let slots_at = slots.as_ref().map_or(0, Buffer::address);
         let own = RatioQuantilesParams { slots: slots_at, counts: counts.address(), ..Default::default() };
         let Some(close) = self.run(kernel, own, progress)? else {
@@ -101,7 +101,7 @@ impl super::Passes for Passes<'_> {
         let capacity = most_open(self.task.points.dim()).min(n * (n - 1) / 2);
         let ends = gpu.upload(&ranges.iter().flat_map(|range| [range.0, range.1]).collect::<Vec<f64>>())?;
         let open = PairList::with_values(gpu, capacity)?;
-        // There are two numbers to a range.
+        // Each range has two numbers.
         let own = RatioQuantilesParams {
             ranges: ends.address(),
             range_count: ranges.len() as u32,
@@ -124,7 +124,7 @@ impl super::Passes for Passes<'_> {
     }
 
     fn rough(&self) -> bool {
-        // The CPU's floats are better.
+        // The CPU's float products are more precise.
         false
     }
 }

@@ -229,8 +229,8 @@ pub(crate) fn scale_in_place(values: &mut [u8]) {
     if max == 0 || max == 255 {
         return;
     }
-    // As below: 1 / max, rounded up to a multiple of 2^-24, is too large by less than 2^-24, a product below 2^16 by less than
-    // 2^-8, which is less than what it lacks to the next whole number.
+    // As below: 1 / max, rounded up to a multiple of 2^-24, is too large by less than 2^-24, a product below 2^16 by
+    // less than 2^-8, which is less than its distance to the next integer.
     let inverse = (1u32 << 24).div_ceil(max.into());
     values.iter_mut().for_each(|value| *value = ((u32::from(*value) * 255 * inverse) >> 24) as u8);
 }
@@ -252,8 +252,8 @@ pub fn scale_by_max_u16(src: &[u16], dst: &mut [u8]) {
     scale_u16(src, max, dst);
 }
 
-/// `floor(v * 255 / max)` by a multiplication: 1 / max is rounded up to a multiple of 2^-40, by less than 2^-40, so that a
-/// product below 2^24 is too large by less than 2^-16, which is less than what it lacks to the next whole number.
+/// `floor(v * 255 / max)` by a multiplication: 1 / max is rounded up to a multiple of 2^-40, by less than 2^-40, so
+/// that a product below 2^24 is too large by less than 2^-16, which is less than its distance to the next integer.
 #[apply(vectorized)]
 fn scale_u16(src: &[u16], max: u64, dst: &mut [u8]) {
     let inverse = (1u64 << 40).div_ceil(max);

@@ -1,9 +1,10 @@
-//! Embeddings of enlarged images: the same distances, from fewer numbers than they have pixels.
+//! Embeddings of enlarged images: vectors with the same distances, and fewer numbers than they have pixels.
 //!
-//! Bilinear resizing is linear and separable: an image X becomes R X C', with one matrix for rows and one for columns. Where R has more rows than columns, R'R = U'U with an upper triangular U of the images'
-//! own size (Cholesky), and |R x| = |U x| for every x. So the embedding U X V', with as many numbers as the image has
-//! pixels, preserves distances and inner products of differences. R'R is banded, as each output depends on a few adjacent
-//! inputs, and so is U: two entries per row without antialiasing.
+//! Bilinear resizing is linear and separable: an image X becomes R X C', with one matrix for rows and one for columns.
+//! Where R has more rows than columns, R'R = U'U with an upper triangular U of the image's own size (Cholesky), and
+//! |R x| = |U x| for every x. So the embedding U X V', with as many numbers as the image has pixels, preserves
+//! distances and inner products of differences. R'R is banded, as each output depends on a few adjacent inputs, and so
+//! is U: two entries per row without antialiasing.
 
 use super::Taps;
 use super::cpu::resize_bilinear;

@@ -104,7 +104,7 @@ pub fn resize(
 ///
 /// # Errors
 /// [`Error::Argument`] where an extent is 0 or the values do not make whole images; [`Error::Data`] where
-/// a float is negative or not finite, naming the image and the place; [`Error::Device`] where the device
+/// a float is negative or not finite, with the image and its position; [`Error::Device`] where the device
 /// fails.
 ///
 /// ```

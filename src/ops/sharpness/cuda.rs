@@ -1,4 +1,4 @@
-//! `sharpness` on a GPU: sums and the closest pairs come from where the tiles are made; pairs too close
+//! `sharpness` on a GPU: sums and the closest pairs are fused with the tiles; pairs too close
 //! for a float tile's value are recomputed.
 
 use super::{Found, Progress, Task, closest};
@@ -38,7 +38,7 @@ pub(super) fn sharpness(gpu: &Gpu, task: &Task<'_>, progress: Progress<'_>) -> R
     }
 }
 
-/// Sums and closest pairs so far, on the device and here.
+/// Sums and closest pairs so far, on the device and on the host.
 pub(in crate::ops) struct Sums<'a> {
     gpu: &'a Gpu,
     exact: bool,
@@ -96,7 +96,7 @@ impl<'a> Sums<'a> {
         Ok(Some(sums))
     }
 
-    /// Adds a launch's pairs, which are those of rows prepared from the same samples.
+    /// Accumulates a launch's pairs, of rows prepared from the same samples.
     pub(in crate::ops) fn launch(&mut self, work: &PairLaunch) -> Result<()> {
         let sums = self.gpu.allocate::<f64>(2 * work.tiles)?;
         let params = SharpnessParams {
@@ -110,7 +110,7 @@ impl<'a> Sums<'a> {
             near_pairs: self.near_pairs.params(),
         };
         // SAFETY: the pair parameters are `Prepared`'s, which name live buffers; labels and groups have an
-        // entry for each sample, the list has `list` places, and the sums two for each tile.
+        // entry for each sample, the list has `list` entries, and the sums two for each tile.
         unsafe { self.gpu.launch(self.kernel, &params, work.launch)? };
         for pair in self.gpu.download(&sums)?.chunks(2) {
             self.sum += pair[0] / self.unit.sqrt();
@@ -119,11 +119,11 @@ impl<'a> Sums<'a> {
         Ok(())
     }
 
-    /// `None` where too many pairs are so close, or so alike, that only the CPU resolves them.
+    /// `None` where too many pairs are too close, or too similar, for the GPU's lists: the CPU takes over.
     pub(in crate::ops) fn finish(self, prepared: &Prepared<'_>) -> Result<Option<Found>> {
         let Sums { gpu, exact, top, list, unit, mut sum, mut sum_of_squares, .. } = self;
         let Some(near) = prepared.recomputed(&self.near_pairs)? else {
-            // The samples lie in clumps whose distances are lost beside those between clumps.
+            // The samples form clusters, within which distances are too small beside those between clusters.
             return Ok(None);
         };
         for (_, squared) in &near {

@@ -51,7 +51,7 @@ fn between(place: usize, len: usize, from: f32, extent: f32) -> Between {
 
 pub(super) fn take(op: &TakeImages, set: &[f32], choices: &[f32], scale: &[f32], y: &mut [f32]) {
     let set: &[u8] = bytemuck::cast_slice(set);
-    // A row's scales and shifts side by side: what a row is multiplied by is read as it is.
+    // A row's scales and shifts, repeated for all its pixels, so that they are read contiguously.
     let (scale, shift) = scale.split_at(op.channels);
     let of_row = |values: &[f32]| values.repeat(op.width);
     let (scale, shift) = (of_row(scale), of_row(shift));

@@ -1,12 +1,12 @@
-//! Products of panels of bytes by AMX, which Intel's processors have from Sapphire Rapids on: one instruction multiplies a tile
-//! of 16 rows x 64 columns by another of 64 columns x 16 rows, both unsigned, and adds to 16 x 16 sums of 32 bits.
+//! Products of panels of bytes by AMX, in Intel's processors from Sapphire Rapids on: one instruction multiplies a tile
+//! of 16 rows x 64 columns by one of 64 columns x 16 rows, both unsigned, and accumulates into 16 x 16 32-bit sums.
 //!
-//! NOT YET RUN on a processor that has it: this code has been run only through its twin in plain Rust, which does what the
-//! manual says that each instruction does. So AMX is never taken by itself; `SHARPDIM_SIMD=amx` takes it.
+//! NOT YET RUN on a processor that has it: only its twin in plain Rust has run, which follows the manual's description
+//! of each instruction. AMX is therefore never chosen automatically, only by `SHARPDIM_SIMD=amx`.
 //!
-//! A panel of 16 rows, padded by zeros to a multiple of 64 columns, is packed twice, tile after tile of 1024 bytes, since the
-//! two sides of a product are laid out in different ways: as the row side, 64 columns of each row in turn; then as the
-//! column side, which is how panels of other instruction sets are laid out: of unit u, row r holds columns 4u .. 4u + 4.
+//! A panel of 16 rows, zero-padded to a multiple of 64 columns, is packed twice, in tiles of 1024 bytes, since the two
+//! sides of a product have different layouts: first the row side, 64 columns of each row in turn; then the column side,
+//! laid out as for other instruction sets: unit u, row r holds columns 4u .. 4u + 4.
 
 use super::LANES;
 
@@ -19,7 +19,7 @@ const TILE: usize = LANES * COLUMNS / 4;
 /// Tile registers.
 const REGISTERS: usize = 8;
 
-/// How `ldtilecfg` shall have the registers: palette 1, and of each register 64 bytes a row (16 bits from byte 16 on)
+/// The operand of `ldtilecfg`: palette 1, and for each register 64 bytes per row (16 bits from byte 16 on)
 /// and 16 rows (8 bits from byte 48 on).
 static CONFIGURATION: [u8; 64] = {
     let mut bytes = [0; 64];
@@ -33,11 +33,11 @@ static CONFIGURATION: [u8; 64] = {
     bytes
 };
 
-/// Tile registers and what is done with them. They are released when this is dropped.
+/// Tile registers and their operations. They are released on drop.
 ///
 /// # Safety
-/// The processor must have what is implemented, and the process the system's permission. Registers are numbered below
-/// [`REGISTERS`]. Loads read, and stores write, 16 rows of 64 bytes that lie `stride` bytes apart, the first at the pointer.
+/// The processor must have the instructions, and the process the system's permission. Register numbers are below
+/// [`REGISTERS`]. Loads read, and stores write, 16 rows of 64 bytes, `stride` bytes apart, from the pointer on.
 pub(super) trait Registers {
     /// With [`CONFIGURATION`].
     unsafe fn new() -> Self;
@@ -46,18 +46,18 @@ pub(super) trait Registers {
 
     unsafe fn load<const T: usize>(&mut self, from: *const u8, stride: usize);
 
-    /// Adds to C's 32-bit sums the products of A, the row side, and B, the column side.
+    /// Accumulates the products of A, the row side, and B, the column side, into C's 32-bit sums.
     unsafe fn dot<const C: usize, const A: usize, const B: usize>(&mut self);
 
     unsafe fn store<const T: usize>(&self, to: *mut u8, stride: usize);
 }
 
-/// Those of the processor.
+/// The processor's registers.
 #[cfg(target_arch = "x86_64")]
 pub(super) struct Hardware(());
 
-/// One instruction on tiles. It is said to change all of them, so that the compiler keeps nothing there. The compiler never
-/// uses them by itself: they hold their content from one such instruction to the next.
+/// One instruction on tiles. It is declared to clobber all of them, so that the compiler keeps nothing there. The
+/// compiler never uses them itself: they keep their content from one such instruction to the next.
 #[cfg(target_arch = "x86_64")]
 macro_rules! tiles {
     ($instruction:literal $(, $($operand:tt)*)?) => {
@@ -75,7 +75,7 @@ macro_rules! tiles {
 impl Registers for Hardware {
     #[inline(always)]
     unsafe fn new() -> Self {
-        // SAFETY: as of the trait; the configuration is 64 bytes, and one that the instruction takes.
+        // SAFETY: as of the trait; the configuration is 64 bytes, and valid.
         unsafe { tiles!("ldtilecfg [{at}]", at = in(reg) &raw const CONFIGURATION) };
         Hardware(())
     }
@@ -112,12 +112,12 @@ impl Registers for Hardware {
 #[cfg(target_arch = "x86_64")]
 impl Drop for Hardware {
     fn drop(&mut self) {
-        // SAFETY: whoever made this promised that the instruction is there.
+        // SAFETY: the caller of `new` promised that the processor has the instruction.
         unsafe { tiles!("tilerelease") };
     }
 }
 
-/// The twin: the same in plain Rust, for processors without these registers. What the processor would refuse panics.
+/// The twin: the same in plain Rust, for processors without these registers. It panics where the processor would fault.
 pub(super) struct Twin {
     tiles: [[[u8; COLUMNS]; LANES]; REGISTERS],
     /// Rows of each register, and bytes of its rows.
@@ -180,7 +180,7 @@ impl Registers for Twin {
     }
 }
 
-/// The row side of a panel: 64 columns of each row, then the next 64. Rows lie `apart` in `bytes`, padded by zeros.
+/// The row side of a panel: 64 columns of each row, then the next 64. `bytes` has rows of stride `apart`, zero-padded.
 pub(super) fn lay_rows(panel: &mut [u32], bytes: &[u8], apart: usize) {
     for (t, tile) in panel.as_chunks_mut::<TILE>().0.iter_mut().enumerate() {
         for (r, row) in tile.as_chunks_mut::<{ COLUMNS / 4 }>().0.iter_mut().enumerate() {
@@ -192,20 +192,20 @@ pub(super) fn lay_rows(panel: &mut [u32], bytes: &[u8], apart: usize) {
     }
 }
 
-/// Where a product's sums begin, and how many entries on the next row of them does.
+/// The start of a product's sums, and their row stride in entries.
 #[derive(Clone, Copy)]
 pub(super) struct Sums {
     pub first: *mut i32,
     pub stride: usize,
 }
 
-/// Adds the products of panels of rows and panels of columns, `units` long each, to a block of sums, or where `fresh`
-/// replaces what it holds. Where `upper`, only panels on and above the diagonal are wanted. The registers are configured
-/// here each time: a thread that works on something else meanwhile has none to keep.
+/// Accumulates the products of panels of rows and panels of columns, `units` long each, into a block of sums; with
+/// `fresh`, overwrites it. With `upper`, only panels on and above the diagonal are computed. The registers are
+/// configured at each call, so that a thread has none to save between calls.
 ///
 /// # Safety
-/// As [`Registers`] says; from `sums` on there must be 16 rows of 16 writable entries for each panel of rows and of columns,
-/// that no other thread touches meanwhile.
+/// As [`Registers`] says; from `sums` on there must be 16 rows of 16 writable entries for each panel of rows and of
+/// columns, that no other thread accesses meanwhile.
 pub(super) unsafe fn multiply<R: Registers>(
     (left, right): (&[u32], &[u32]),
     units: usize,
@@ -236,8 +236,8 @@ pub(super) unsafe fn multiply<R: Registers>(
     }
 }
 
-/// ROWS x COLS tiles of sums, of as many panels, in registers 0 to 3; registers 4 and 5 have the row side's tiles, 6 and 7 the
-/// column side's. With two of each, a tile that is loaded serves two products.
+/// ROWS x COLS tiles of sums, one for each pair of panels, in registers 0 to 3; registers 4 and 5 hold the row side's
+/// tiles, 6 and 7 the column side's. With two of each, a loaded tile serves two products.
 ///
 /// # Safety
 /// As [`multiply`], for ROWS and COLS panels.
@@ -250,7 +250,7 @@ unsafe fn block<R: Registers, const ROWS: usize, const COLS: usize>(
     fresh: bool,
 ) {
     let (left_len, right_len) = (left.len() / ROWS, right.len() / COLS);
-    // Of each panel the form that its side wants.
+    // The form of each panel for its side.
     let rows = |p: usize| left[p * left_len..][..left_len / 2].as_chunks::<TILE>().0;
     let cols = |q: usize| right[q * right_len..][right_len / 2..right_len].as_chunks::<TILE>().0;
     let (rows, cols) = ([rows(0), rows(ROWS - 1)], [cols(0), cols(COLS - 1)]);
@@ -330,7 +330,7 @@ mod tests {
         std::array::from_fn(|_| std::array::from_fn(|_| rng.random()))
     }
 
-    /// C + A B, as the manual has it, through rows that lie `stride` apart.
+    /// C + A B, as the manual defines it, with rows `stride` apart.
     fn dot<R: Registers>(c: &Tile, a: &Tile, b: &Tile, stride: usize) -> Vec<u8> {
         let spread = |tile: &Tile| {
             let mut bytes = vec![7; LANES * stride];
@@ -340,7 +340,7 @@ mod tests {
             bytes
         };
         let (mut c, a, b) = (spread(c), spread(a), spread(b));
-        // SAFETY: each has 16 rows; the processor has the registers, as whoever calls this has seen.
+        // SAFETY: each has 16 rows; the caller has checked that the processor has the registers.
         unsafe {
             let mut registers = R::new();
             registers.load::<2>(c.as_ptr(), stride);
@@ -375,7 +375,7 @@ mod tests {
             let (rows, cols, units) = (tall * LANES, broad * LANES, 2 * depth / 4 * LANES);
             let mut bytes = |rows: usize| -> Vec<u8> { (0..rows * depth).map(|_| rng.random()).collect() };
             let (a, b) = (bytes(rows), bytes(cols));
-            // The other form of each side is poison.
+            // The unused form of each side is poison.
             let mut left = vec![u32::MAX; tall * units];
             for (panel, rows) in left.chunks_mut(units).zip(a.chunks(LANES * depth)) {
                 lay_rows(&mut panel[..units / 2], rows, depth);
@@ -393,12 +393,12 @@ mod tests {
                 let before: Vec<i32> = (0..rows * stride).map(|_| rng.random_range(-1000..1000)).collect();
                 let mut found = before.clone();
                 let sums = Sums { first: found.as_mut_ptr(), stride };
-                // SAFETY: there are so many rows of so many entries; as above.
+                // SAFETY: the sums have that many rows and entries; as above.
                 unsafe { multiply::<R>((&left, &right), units, upper, sums, fresh) };
                 for (at, (found, before)) in found.into_iter().zip(before).enumerate() {
                     let (r, c) = (at / stride, at % stride);
                     if upper && r / LANES > c / LANES {
-                        // Not wanted: anything will do.
+                        // Not computed: any value will do.
                         continue;
                     }
                     let product = |a: &[u8], b: &[u8]| -> i32 {
@@ -426,7 +426,7 @@ mod tests {
         check_products::<Twin>();
     }
 
-    /// Where the processor has it, it must do as its twin.
+    /// On processors with AMX, it must agree with its twin.
     #[test]
     fn amx_does_as_its_twin() {
         if !Simd::available().contains(&Simd::Amx) {

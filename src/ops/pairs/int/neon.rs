@@ -1,13 +1,13 @@
-//! Products of panels of bytes by NEON's dot product, which many aarch64 processors have: of each 32-bit lane, one
-//! instruction multiplies the four bytes by those of another vector, all unsigned, and adds to a sum of 32 bits.
+//! Products of panels of bytes by NEON's dot product, which many aarch64 processors have: in each 32-bit lane, one
+//! instruction multiplies four bytes by those of another vector, all unsigned, and accumulates into a 32-bit sum.
 //!
-//! NOT TRIED: this code has been neither compiled nor run for aarch64. What has run, on other processors, is its twin in plain
-//! Rust, which does what the manual says that each instruction does. So the feature `neon` has to ask for the code for
-//! aarch64, and `SHARPDIM_SIMD=neon` to take it.
+//! NOT TRIED: this code has been neither compiled nor run for aarch64. Only its twin in plain Rust has run, on other
+//! processors; it follows the manual's description of each instruction. The aarch64 code therefore needs the feature
+//! `neon` to be compiled, and `SHARPDIM_SIMD=neon` to be used.
 //!
-//! Panels are laid out as for other instructions on bytes: of unit u, row r holds columns 4u .. 4u + 4. So four vectors hold
-//! a unit of all 16 rows of the column side, and a unit of one row of the row side is broadcast to all lanes. Bytes are as
-//! they come, with no shift, since both sides are unsigned.
+//! Panels are laid out as for other instructions on bytes: unit u, row r holds columns 4u .. 4u + 4. Four vectors hold
+//! a unit of all 16 rows of the column side; a unit of one row of the row side is broadcast to all lanes. Bytes are not
+//! shifted, since both sides are unsigned.
 
 use super::LANES;
 #[cfg(all(target_arch = "aarch64", feature = "neon"))]
@@ -16,18 +16,16 @@ use std::arch::aarch64::{uint32x4_t, vaddq_u32, vdupq_n_u32, vld1q_u32, vst1q_u3
 /// Lanes of a vector.
 const WIDTH: usize = 4;
 
-/// Vectors that hold a unit of all columns' rows.
+/// Vectors that hold a unit of the column side's 16 rows.
 const VECTORS: usize = LANES / WIDTH;
 
-/// Rows that are multiplied at a time: 4 x 4 sums, four vectors of columns and a broadcast row leave some of the 32
-/// registers free.
+/// Rows multiplied at a time: 4 x 4 sums, four vectors of columns and a broadcast row fit the 32 registers.
 const ROWS: usize = 4;
 
-/// Vectors of four 32-bit lanes, and what is done with them.
+/// Vectors of four 32-bit lanes, and their operations.
 ///
 /// # Safety
-/// The processor must have what is implemented. Loads read, and stores write, four entries, which need not be aligned to more
-/// than their own size.
+/// The processor must have the instructions. Loads read, and stores write, four entries, aligned to their own size.
 pub(super) trait Vectors {
     type Vector: Copy;
 
@@ -36,7 +34,7 @@ pub(super) trait Vectors {
     /// All lanes alike.
     unsafe fn broadcast(unit: u32) -> Self::Vector;
 
-    /// Adds to each lane of `sums` the products of the four unsigned bytes of this lane in `a` and in `b`. Sums wrap around.
+    /// Adds to each lane of `sums` the dot product of the lane's four unsigned bytes in `a` and `b`. Sums wrap around.
     unsafe fn dot(sums: Self::Vector, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 
     /// Lane by lane. Sums wrap around.
@@ -45,7 +43,7 @@ pub(super) trait Vectors {
     unsafe fn store(to: *mut u32, vector: Self::Vector);
 }
 
-/// Those of the processor.
+/// The processor's vectors.
 #[cfg(all(target_arch = "aarch64", feature = "neon"))]
 pub(super) struct Hardware;
 
@@ -95,7 +93,7 @@ impl Vectors for Hardware {
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 fn udot(mut sums: uint32x4_t, a: uint32x4_t, b: uint32x4_t) -> uint32x4_t {
-    // SAFETY: the instruction is there; it changes no more than the register of `sums`.
+    // SAFETY: the processor has the instruction; it changes only the register of `sums`.
     unsafe {
         std::arch::asm!(
             "udot {sums:v}.4s, {a:v}.16b, {b:v}.16b",
@@ -142,7 +140,7 @@ impl Vectors for Twin {
     }
 }
 
-/// [`multiply`] by the processor, compiled for the instructions that it takes.
+/// [`multiply`] on the processor's vectors, compiled with their instructions enabled.
 ///
 /// # Safety
 /// As there.
@@ -153,11 +151,11 @@ pub(super) unsafe fn by_hardware(left: &[u32], right: &[u32], block: *mut i32, s
     unsafe { multiply::<Hardware>(left, right, block, stride, fresh) }
 }
 
-/// Adds the products of a panel of rows and a panel of columns to a block of sums, or where `fresh` replaces what it holds.
+/// Accumulates the products of a panel of rows and one of columns into a block of sums; with `fresh`, overwrites it.
 ///
 /// # Safety
-/// As [`Vectors`] says; panels must be equally long, and whole groups of 16 units; `block` must be the start of 16 rows of 16
-/// writable entries, `stride` entries apart, that no other thread touches meanwhile.
+/// As [`Vectors`] says; panels must be equally long, and whole groups of 16 units; `block` must be the start of 16 rows
+/// of 16 writable entries, `stride` entries apart, that no other thread accesses meanwhile.
 #[inline(always)]
 pub(super) unsafe fn multiply<V: Vectors>(
     left: &[u32],
@@ -178,7 +176,7 @@ pub(super) unsafe fn multiply<V: Vectors>(
 /// [`multiply`] for ROWS rows, whose first unit is at `left`.
 ///
 /// # Safety
-/// As there, for so many rows.
+/// As [`multiply`], for ROWS rows.
 #[inline(always)]
 unsafe fn rows<V: Vectors>(left: *const u32, right: &[u32], block: *mut u32, stride: usize, fresh: bool) {
     // SAFETY: as this function's own promise: both panels have, of each unit, 16 rows.
@@ -214,19 +212,19 @@ mod tests {
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    /// Each operation, through four entries in the midst of others.
+    /// Each operation, on four entries between others.
     fn check_instructions<V: Vectors>() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for case in 0..100 {
             let [mut sums, mut a, b]: [[u32; 4]; 3] = rng.random();
             if case == 0 {
-                // The largest products, and a sum that they wrap around.
+                // The largest products, and sums that wrap around.
                 (sums, a) = ([u32::MAX; 4], [u32::MAX; 4]);
             }
             let unit: u32 = rng.random();
             let stored = |vector: V::Vector| {
                 let mut out = [7; 6];
-                // SAFETY: four entries from the second on; the instructions are there, as whoever calls this has seen.
+                // SAFETY: four entries from the second on; the caller has checked for the instructions.
                 unsafe { V::store(out.as_mut_ptr().add(1), vector) };
                 assert!(out[0] == 7 && out[5] == 7, "entries beside these stay");
                 [1, 2, 3, 4].map(|lane| out[lane])
@@ -264,7 +262,7 @@ mod tests {
                 };
                 let before: Vec<i32> = (0..LANES * stride).map(|_| rng.random_range(-1000..1000)).collect();
                 let mut found = before.clone();
-                // SAFETY: there are 16 rows of so many entries; the instructions are there, as whoever calls this has seen.
+                // SAFETY: there are 16 rows of that many entries; the caller has checked for the instructions.
                 unsafe { multiply(&panel(&a), &panel(&b), found.as_mut_ptr(), stride, fresh) };
                 for (at, (found, before)) in found.into_iter().zip(before).enumerate() {
                     let (r, c) = (at / stride, at % stride);
@@ -291,7 +289,7 @@ mod tests {
         check_products(multiply::<Twin>);
     }
 
-    /// Where the processor has it, it must do as its twin.
+    /// On processors with it, it must agree with its twin.
     #[cfg(all(target_arch = "aarch64", feature = "neon"))]
     #[test]
     fn neon_does_as_its_twin() {
